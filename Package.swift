@@ -1,0 +1,82 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Every Swift target: Swift 6 mode, imports that say what they re-export, and no warning left standing.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+/// Every C target: C17 with the warnings that find real faults.
+let strictC: [CSetting] = [
+  .define("_GNU_SOURCE"),
+  .enableWarning("all"), .enableWarning("extra"), .enableWarning("conversion"), .enableWarning("shadow"),
+  .treatAllWarnings(as: .error),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+  name: "parva",
+  products: [
+    .executable(name: "parva", targets: ["parva"]),
+    .library(name: "ParvaEngine", targets: ["ParvaEngine"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+  ],
+  targets: [
+    .target(
+      name: "CHTTPServer", cSettings: strictC,
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(name: "CCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("curl")]),
+    .target(name: "CNVML", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
+    .target(name: "ParvaEngine", swiftSettings: strict),
+    .target(name: "ParvaWire", swiftSettings: strict),
+    .target(name: "ParvaFormats", dependencies: ["ParvaEngine", "ParvaWire", yams], swiftSettings: strict),
+    .target(name: "ParvaHTTP", dependencies: ["CHTTPServer", "CCurl", logging], swiftSettings: strict),
+    .target(
+      name: "ParvaAPI",
+      dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", grdb, logging], swiftSettings: strict),
+    .target(
+      name: "ParvaNode",
+      dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", "CNVML", logging],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "parva",
+      dependencies: [
+        "ParvaAPI", "ParvaNode", "ParvaEngine", "ParvaWire", "ParvaFormats", argumentParser, logging,
+      ],
+      swiftSettings: strict),
+
+    .target(
+      name: "ParvaTestSupport", dependencies: ["ParvaEngine", "ParvaFormats"], path: "Tests/ParvaTestSupport",
+      swiftSettings: strict),
+    .testTarget(
+      name: "ParvaEngineTests", dependencies: ["ParvaEngine", "ParvaFormats", "ParvaTestSupport"],
+      swiftSettings: strict),
+    .testTarget(name: "ParvaHTTPTests", dependencies: ["ParvaHTTP", "ParvaTestSupport", logging], swiftSettings: strict),
+    .testTarget(
+      name: "ParvaFormatsTests", dependencies: ["ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ParvaAPITests",
+      dependencies: [
+        "ParvaAPI", "ParvaHTTP", "ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport", grdb, logging,
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ParvaNodeTests", dependencies: ["ParvaNode", "ParvaEngine", "ParvaWire", "ParvaTestSupport", logging],
+      swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)

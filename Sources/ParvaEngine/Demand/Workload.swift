@@ -1,0 +1,40 @@
+/// How requests of a workload arrive.
+public enum ArrivalProcess: Hashable, Sendable {
+  /// Independent arrivals: exponential gaps, squared coefficient of variation 1.
+  case poisson
+  /// Equal gaps.
+  case deterministic
+  /// Gamma-distributed gaps with this squared coefficient of variation, above 0; above 1 means bursts.
+  case gamma(cv2: Double)
+}
+
+/// A demand: one model to be served at a rate within a latency objective.
+public struct Workload: Hashable, Sendable {
+  /// Unique name: 1...253 characters, dot-separated DNS labels.
+  public var id: String
+  public var model: String
+  /// Requests per second, above 0 and finite.
+  public var rate: Double
+  /// Latency objective in milliseconds, above 0 and finite.
+  public var sloLatencyMs: Double
+  /// Share of requests that must finish within the objective, in (0, 1).
+  public var percentile: Double
+  public var arrivals: ArrivalProcess
+  /// Higher is served first when there are not enough GPUs.
+  public var priority: Int
+  public var labels: [String: String]
+
+  public init(
+    id: String, model: String, rate: Double, sloLatencyMs: Double, percentile: Double = 0.99,
+    arrivals: ArrivalProcess = .poisson, priority: Int = 0, labels: [String: String] = [:]
+  ) {
+    self.id = id
+    self.model = model
+    self.rate = rate
+    self.sloLatencyMs = sloLatencyMs
+    self.percentile = percentile
+    self.arrivals = arrivals
+    self.priority = priority
+    self.labels = labels
+  }
+}

@@ -1,0 +1,38 @@
+/// Rule that says how much load a profile point may be given under an SLO.
+public enum AdmissionRule: String, Hashable, Sendable, CaseIterable {
+  /// The published rule: execution latency below 0.45 x SLO, loaded up to its throughput (SC'24, section 3).
+  case halfSLO = "half-slo"
+}
+
+/// What a plan is made from. Every value has been validated at the edge.
+public struct PlanningInput: Sendable {
+  public var workloads: [Workload]
+  /// At least one; names are unique.
+  public var pools: [Pool]
+  public var profiles: ProfileCatalogue
+  public var options: PlanningOptions
+
+  public init(
+    workloads: [Workload], pools: [Pool], profiles: ProfileCatalogue, options: PlanningOptions = PlanningOptions()
+  ) {
+    self.workloads = workloads
+    self.pools = pools
+    self.profiles = profiles
+    self.options = options
+  }
+}
+
+/// Choices of the user that shape a plan.
+public struct PlanningOptions: Hashable, Sendable {
+  public var admission: AdmissionRule
+  /// Most MPS processes on one instance, at least 1.
+  public var maxProcesses: Int
+  /// Whether planner `parvagpu` runs its allocation optimization (SC'24, section 4); the others ignore it.
+  public var allocationOptimization: Bool
+
+  public init(admission: AdmissionRule = .halfSLO, maxProcesses: Int = 3, allocationOptimization: Bool = true) {
+    self.admission = admission
+    self.maxProcesses = maxProcesses
+    self.allocationOptimization = allocationOptimization
+  }
+}

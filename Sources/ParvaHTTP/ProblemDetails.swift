@@ -1,0 +1,24 @@
+/// An error answer by RFC 9457, thrown by handlers and rendered as `application/problem+json`.
+///
+/// `code` is stable: clients branch on it. Nothing secret may be put in any member.
+package struct ProblemDetails: Error, Sendable, Hashable {
+  package var status: Int
+  /// Stable snake_case code, for example `not_found`.
+  package var code: String
+  /// One sentence for a person: what is wrong and what to do.
+  package var detail: String
+  /// JSON pointer (RFC 6901) into the request body, where the fault is in the body.
+  package var pointer: String?
+  /// Further response fields such as `Allow` or `Retry-After`.
+  package var headers: HTTPHeaders
+
+  package init(
+    status: Int, code: String, detail: String, pointer: String? = nil, headers: HTTPHeaders = HTTPHeaders()
+  ) {
+    self.status = status
+    self.code = code
+    self.detail = detail
+    self.pointer = pointer
+    self.headers = headers
+  }
+}
