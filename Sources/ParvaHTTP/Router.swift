@@ -1,23 +1,78 @@
-/// One entry of the route table.
-package struct Route: Sendable {
-  package enum Handler: Sendable {
-    /// Runs on the event loop: for answers that need no waiting and microseconds of work.
-    case inline(@Sendable (HTTPRequest) throws -> HTTPResponse)
-    /// Runs on the worker pool.
-    case async(@Sendable (HTTPRequest) async throws -> HTTPResponse)
+package import Logging
+
+/// The route table, compiled once and frozen; safe to use from every thread.
+package final class Router: Sendable {
+  /// The table as it was given, for documentation and for the test against openapi.yaml.
+  package let routes: [Route]
+  let logger: Logger
+  private let trie: RouteTrie
+  private let parameterNames: [[String]]
+  private let allMethods: String
+
+  /// - Precondition: every pattern starts with `/` and stands once per method.
+  package init(routes: [Route], logger: Logger = Logger(label: "parva.http")) {
+    self.routes = routes
+    self.logger = logger
+    trie = RouteTrie(routes: routes)
+    parameterNames = routes.map { route in
+      route.pattern.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }
+    }
+    allMethods = Self.allow(routes.map(\.method))
   }
 
-  package var method: String
-  /// Path with `{name}` for a single segment, for example `/v1/workloads/{id}`.
-  package var pattern: String
-  /// Largest request body in bytes; more is answered 413 before it is read.
-  package var bodyLimit: Int
-  package var handler: Handler
+  /// What a request leads to before any handler has run.
+  enum Resolution {
+    case route(Int)
+    case answer(HTTPResponse)
+  }
 
-  package init(_ method: String, _ pattern: String, bodyLimit: Int = 1 << 20, _ handler: Handler) {
-    self.method = method
-    self.pattern = pattern
-    self.bodyLimit = bodyLimit
-    self.handler = handler
+  /// Finds the handler and fills in `request.pathParameters`; answers 404, 405 and OPTIONS itself.
+  func resolve(_ request: inout HTTPRequest) -> Resolution {
+    switch outcome(method: request.method, path: request.path) {
+    case .found(let match):
+      let names = parameterNames[match.route]
+      if !names.isEmpty {
+        let path = Array(request.path.utf8)
+        for (name, range) in zip(names, match.parameters) {
+          request.pathParameters[name] = PercentEncoding.decodeParameter(path[range])
+        }
+      }
+      return .route(match.route)
+    case .otherMethods(let methods):
+      let allow = Self.allow(methods)
+      if request.method == "OPTIONS" { return .answer(HTTPResponse(status: 204, headers: ["Allow": allow])) }
+      return .answer(
+        ProblemDetails(
+          status: 405, code: "method_not_allowed",
+          detail: "\(request.method) is not allowed on \(request.path); allowed: \(allow).", headers: ["Allow": allow]
+        ).response(requestID: request.requestID))
+    case .unknown:
+      if request.method == "OPTIONS", request.path == "*" {
+        return .answer(HTTPResponse(status: 204, headers: ["Allow": allMethods]))
+      }
+      return .answer(
+        ProblemDetails(status: 404, code: "not_found", detail: "There is nothing at \(request.path).")
+          .response(requestID: request.requestID))
+    }
+  }
+
+  /// The table entry of a request whose body has not been read; nil where it will be answered without one.
+  func route(method: String, path: String) -> Route? {
+    if case .found(let match) = outcome(method: method, path: path) { return routes[match.route] }
+    return nil
+  }
+
+  /// HEAD is answered by the route of GET (RFC 9110, section 9.3.2).
+  private func outcome(method: String, path: String) -> RouteTrie.Outcome {
+    let result = trie.search(method: method, path: path.utf8.span)
+    guard method == "HEAD", case .otherMethods(let methods) = result, methods.contains("GET") else { return result }
+    return trie.search(method: "GET", path: path.utf8.span)
+  }
+
+  private static func allow(_ methods: [String]) -> String {
+    var all = Set(methods)
+    if all.contains("GET") { all.insert("HEAD") }
+    all.insert("OPTIONS")
+    return all.sorted().joined(separator: ", ")
   }
 }

@@ -1,0 +1,46 @@
+import Foundation
+
+extension ProblemDetails {
+  /// The problem as RFC 9457 writes it, with our members `code`, `pointer` and `requestId`.
+  package func response(requestID: String) -> HTTPResponse {
+    var json = #"{"type":"about:blank","title":"#
+    json.appendJSON(HTTPStatus.reason(status))
+    json += ",\"status\":\(status),\"detail\":"
+    json.appendJSON(detail)
+    json += ",\"code\":"
+    json.appendJSON(code)
+    if let pointer {
+      json += ",\"pointer\":"
+      json.appendJSON(pointer)
+    }
+    json += ",\"requestId\":"
+    json.appendJSON(requestID)
+    json += "}\n"
+    var response = HTTPResponse(status: status, headers: headers, body: Data(json.utf8))
+    response.headers["Content-Type"] = "application/problem+json"
+    return response
+  }
+
+  static func bodyTooLarge(limit: Int) -> ProblemDetails {
+    ProblemDetails(
+      status: 413, code: "body_too_large", detail: "The request body is larger than the \(limit) bytes allowed here.")
+  }
+}
+
+extension String {
+  /// Appends a JSON string literal (RFC 8259, section 7).
+  fileprivate mutating func appendJSON(_ text: String) {
+    append("\"")
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": append("\\\"")
+      case "\\": append("\\\\")
+      case "\n": append("\\n")
+      case _ where scalar.value < 0x20:
+        append("\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16))
+      default: unicodeScalars.append(scalar)
+      }
+    }
+    append("\"")
+  }
+}

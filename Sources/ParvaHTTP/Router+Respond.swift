@@ -1,0 +1,83 @@
+import Foundation
+import Logging
+
+extension Router {
+  /// Answers one request, whatever happens: problems as `application/problem+json`, anything else thrown as a logged
+  /// 500 that tells the client nothing but the request's id.
+  package func respond(to request: HTTPRequest) async -> HTTPResponse {
+    var request = request
+    request.identify()
+    let response: HTTPResponse
+    switch resolve(&request) {
+    case .answer(let ready):
+      response = ready
+    case .route(let index):
+      let route = routes[index]
+      if request.body.count > route.bodyLimit {
+        response = ProblemDetails.bodyTooLarge(limit: route.bodyLimit).response(requestID: request.requestID)
+      } else {
+        response = await run(route.handler, request)
+      }
+    }
+    return finish(response, of: request)
+  }
+
+  /// Runs a handler that needs no waiting.
+  func runInline(_ handler: (HTTPRequest) throws -> HTTPResponse, _ request: HTTPRequest) -> HTTPResponse {
+    do {
+      return try handler(request)
+    } catch {
+      return response(to: error, of: request)
+    }
+  }
+
+  func run(_ handler: Route.Handler, _ request: HTTPRequest, body: HTTPBodyStream? = nil) async -> HTTPResponse {
+    do {
+      switch handler {
+      case .inline(let handle): return try handle(request)
+      case .async(let handle): return try await handle(request)
+      case .streaming(let handle):
+        var bare = request
+        bare.body = Data()
+        return try await handle(bare, body ?? HTTPBodyStream(once: request.body))
+      }
+    } catch {
+      return response(to: error, of: request)
+    }
+  }
+
+  private func response(to error: any Error, of request: HTTPRequest) -> HTTPResponse {
+    if let problem = error as? ProblemDetails { return problem.response(requestID: request.requestID) }
+    logger.error(
+      "request failed",
+      metadata: [
+        "request_id": "\(request.requestID)", "method": "\(request.method)", "path": "\(request.path)",
+        "error": "\(error)",
+      ])
+    return ProblemDetails(
+      status: 500, code: "internal_error",
+      detail: "The server failed on this request; its log has the cause under this request's id."
+    ).response(requestID: request.requestID)
+  }
+
+  /// What every response carries, and what HEAD leaves out.
+  func finish(_ response: HTTPResponse, of request: HTTPRequest) -> HTTPResponse {
+    var response = response
+    response.headers.add("X-Request-Id", request.requestID)
+    if let traceParent = request.traceParent { response.headers["traceparent"] = traceParent.text }
+    if request.method == "HEAD" {
+      if response.stream == nil { response.headers["Content-Length"] = String(response.body.count) }
+      response.body = Data()
+      response.stream = nil
+    }
+    return response
+  }
+}
+
+extension HTTPBodyStream {
+  /// A body that is already here, as one chunk.
+  init(once body: Data) {
+    let rest = OnceBox(body.isEmpty ? nil : body)
+    self.init { rest.take() }
+  }
+}
