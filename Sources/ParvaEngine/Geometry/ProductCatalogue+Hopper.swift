@@ -157,8 +157,7 @@ extension ProductCatalogue {
     GPUProduct(
       name: "H100-96GB", architecture: "Hopper GH100", computeSlices: 7, axisLength: 8,
       migModeChangeNeedsReset: false,
-      boards: [
-      ],
+      boards: [],
       profiles: [
         InstanceProfile(
           name: "1g.12gb", driverProfileID: 19, nvmlProfile: 0, computeSlices: 1, placementSize: 1,
@@ -343,8 +342,7 @@ extension ProductCatalogue {
     GPUProduct(
       name: "H100-64GB", architecture: "Hopper GH100", computeSlices: 7, axisLength: 8,
       migModeChangeNeedsReset: false,
-      boards: [
-      ],
+      boards: [],
       profiles: [
         InstanceProfile(
           name: "1g.8gb", driverProfileID: 19, nvmlProfile: 0, computeSlices: 1, placementSize: 1,

@@ -76,6 +76,8 @@ public struct Unplaced: Hashable, Sendable {
     case processLimit = "process_limit"
     /// All GPUs in stock are taken.
     case noStock = "no_stock"
+    /// The rate needs more instances than one workload may take.
+    case tooLarge = "too_large"
     /// The workload's own constraints exclude every pool.
     case excluded = "excluded"
   }

@@ -4,5 +4,16 @@ public protocol Planner: Sendable {
   var name: String { get }
   /// What it does in half a line, for help texts.
   var summary: String { get }
+  /// Plans for validated input. The caller re-judges the result with ``PlanChecker``.
   func plan(_ input: PlanningInput) -> Plan
+}
+
+/// The planners there are.
+public enum Planners {
+  public static let all: [any Planner] = [ParvaGPUPlanner()]
+
+  /// The planner used where the user names none.
+  public static let `default`: any Planner = ParvaGPUPlanner()
+
+  public static func named(_ name: String) -> (any Planner)? { all.first { $0.name == name } }
 }

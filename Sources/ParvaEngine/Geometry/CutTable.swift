@@ -1,0 +1,95 @@
+/// One instance of a cut: a kind of instance and where it stands.
+public struct Placement: Hashable, Sendable {
+  /// Index into ``GPUProduct/profiles``.
+  public var profile: Int
+  public var start: Int
+
+  public init(profile: Int, start: Int) {
+    self.profile = profile
+    self.start = start
+  }
+}
+
+/// How many instances of each kind one GPU can hold together, with a way to place them.
+public struct Cut: Hashable, Sendable {
+  /// Instances per kind, in the order of ``CutTable/kinds``.
+  public var counts: [Int]
+  /// Places for them, by start.
+  public var placements: [Placement]
+}
+
+/// All the ways to cut one product, worked out from its placements alone.
+///
+/// A *kind* is a plain profile; kinds are ordered by compute slices, then placement size. The tables are small: a
+/// 7-slice part has 6 kinds and 30 to 60 cuts, so they are enumerated once and then only read.
+public struct CutTable: Sendable {
+  public let product: GPUProduct
+  /// Indices into ``GPUProduct/profiles``, one per kind.
+  public let kinds: [Int]
+  /// The inclusion-maximal sets of placements: nothing can be added to any of them.
+  public let maximalPlacements: [[Placement]]
+  /// The count vectors of maximal sets that no other cut dominates in every kind.
+  public let maximalCuts: [Cut]
+
+  /// Enumerates the cuts of `product`, restricted to `kinds` where given. Exponential in the number of placements on
+  /// the axis, which is at most a few tens.
+  public init(_ product: GPUProduct, kinds: [Int]? = nil) {
+    self.product = product
+    self.kinds = kinds ?? product.plannedProfiles
+    maximalPlacements = CutTable.enumerateMaximal(product, self.kinds)
+    maximalCuts = CutTable.undominated(maximalPlacements, self.kinds)
+  }
+
+  /// Walks the axis from unit 0: at each unit either one instance starts there or the unit stays free, and a finished
+  /// set counts when no placement fits into its free units any more.
+  private static func enumerateMaximal(_ product: GPUProduct, _ kinds: [Int]) -> [[Placement]] {
+    var starting = [[Int]](repeating: [], count: product.axisLength)
+    for kind in kinds {
+      for start in product.profiles[kind].starts { starting[start].append(kind) }
+    }
+    var found: [[Placement]] = []
+    var chosen: [Placement] = []
+    func walk(_ unit: Int) {
+      guard unit < product.axisLength else {
+        if isMaximal(chosen, product, kinds) { found.append(chosen) }
+        return
+      }
+      for kind in starting[unit] where canAdd(kind, to: chosen, product) {
+        chosen.append(Placement(profile: kind, start: unit))
+        walk(unit + product.profiles[kind].placementSize)
+        chosen.removeLast()
+      }
+      walk(unit + 1)
+    }
+    walk(0)
+    return found
+  }
+
+  /// Whether the GPU's compute slices and the profile's own limit leave room for one more instance.
+  private static func canAdd(_ kind: Int, to chosen: [Placement], _ product: GPUProduct) -> Bool {
+    let profile = product.profiles[kind]
+    let slices = chosen.reduce(0) { $0 + product.profiles[$1.profile].computeSlices }
+    return slices + profile.computeSlices <= product.computeSlices
+      && chosen.count { $0.profile == kind } < profile.maxInstances
+  }
+
+  private static func isMaximal(_ chosen: [Placement], _ product: GPUProduct, _ kinds: [Int]) -> Bool {
+    let taken = chosen.reduce(UInt64(0)) { $0 | product.profiles[$1.profile].mask(at: $1.start) }
+    return !kinds.contains { kind in
+      canAdd(kind, to: chosen, product)
+        && product.profiles[kind].starts.contains { product.profiles[kind].mask(at: $0) & taken == 0 }
+    }
+  }
+
+  private static func undominated(_ sets: [[Placement]], _ kinds: [Int]) -> [Cut] {
+    var byCounts: [[Int]: [Placement]] = [:]
+    for set in sets {
+      let counts = kinds.map { kind in set.count { $0.profile == kind } }
+      if byCounts[counts] == nil { byCounts[counts] = set }
+    }
+    let vectors = byCounts.keys.filter { a in
+      !byCounts.keys.contains { b in a != b && zip(a, b).allSatisfy { $0 <= $1 } }
+    }
+    return vectors.sorted { $0.lexicographicallyPrecedes($1) }.map { Cut(counts: $0, placements: byCounts[$0] ?? []) }
+  }
+}

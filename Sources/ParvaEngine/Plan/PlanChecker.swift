@@ -1,0 +1,178 @@
+/// One thing wrong with a plan.
+public struct PlanViolation: Hashable, Sendable {
+  public enum Code: String, Hashable, Sendable, CaseIterable {
+    case unknownProfile = "unknown_profile"
+    case illegalStart = "illegal_start"
+    case overlap = "overlap"
+    case tooManyInstances = "too_many_instances"
+    case tooManySlices = "too_many_slices"
+    case emptyGPU = "empty_gpu"
+    case duplicateSegment = "duplicate_segment"
+    case badFigure = "bad_figure"
+    case overload = "overload"
+    case unknownPool = "unknown_pool"
+    case wrongProduct = "wrong_product"
+    case overStock = "over_stock"
+    case unknownWorkload = "unknown_workload"
+    case wrongModel = "wrong_model"
+    case unknownPoint = "unknown_point"
+    case wrongLatency = "wrong_latency"
+    case sloMissed = "slo_missed"
+    case overCapacity = "over_capacity"
+    case tooManyProcesses = "too_many_processes"
+    case notCovered = "not_covered"
+    case loadMismatch = "load_mismatch"
+    case unplacedAndPlaced = "unplaced_and_placed"
+    case wrongStatus = "wrong_status"
+    case wrongSummary = "wrong_summary"
+  }
+
+  public var code: Code
+  /// Index of the GPU in the plan.
+  public var gpu: Int?
+  /// ``Segment/id`` of the segment.
+  public var segment: String?
+  public var workload: String?
+  /// One sentence for a person.
+  public var message: String
+
+  init(_ code: Code, gpu: Int? = nil, segment: String? = nil, workload: String? = nil, _ message: String) {
+    self.code = code
+    self.gpu = gpu
+    self.segment = segment
+    self.workload = workload
+    self.message = message
+  }
+}
+
+/// The judge of every plan: works out legality, coverage, SLO and figures again from the geometry, the profiles and the
+/// demand. It shares no code with the planners, so that a fault in one does not hide in the other.
+public enum PlanChecker {
+  /// Relative difference below which two figures are the same.
+  static let tolerance = 1e-6
+
+  /// What can be judged from the plan alone: geometry, figures, status. O(segments).
+  public static func violations(of plan: Plan) -> [PlanViolation] {
+    var found: [PlanViolation] = []
+    var ids: Set<String> = []
+    for (index, gpu) in plan.gpus.enumerated() {
+      checkGeometry(gpu, index, &found)
+      for segment in gpu.segments {
+        checkFigures(segment, index, &found)
+        if !ids.insert(segment.id).inserted {
+          found.append(
+            PlanViolation(.duplicateSegment, gpu: index, segment: segment.id, "two segments are called \(segment.id)"))
+        }
+      }
+    }
+    checkOutcome(plan, &found)
+    return found
+  }
+
+  /// Everything: the plan alone, and against the demand, pools and profiles it was made for. O(segments + workloads).
+  public static func violations(of plan: Plan, against input: PlanningInput) -> [PlanViolation] {
+    var found = violations(of: plan)
+    checkPools(plan, input, &found)
+    checkDemand(plan, input, &found)
+    return found
+  }
+
+  private static func checkGeometry(_ gpu: PlannedGPU, _ index: Int, _ found: inout [PlanViolation]) {
+    let product = gpu.product
+    if gpu.segments.isEmpty { found.append(PlanViolation(.emptyGPU, gpu: index, "GPU \(index) holds no segment")) }
+    var intervals: [(from: Int, to: Int, id: String)] = []
+    var counts: [Int: Int] = [:]
+    var slices = 0
+    for segment in gpu.segments {
+      guard product.profiles.indices.contains(segment.profile) else {
+        found.append(
+          PlanViolation(.unknownProfile, gpu: index, segment: segment.id, "\(product.name) has no such profile"))
+        continue
+      }
+      let profile = product.profiles[segment.profile]
+      if !profile.starts.contains(segment.start) {
+        found.append(
+          PlanViolation(
+            .illegalStart, gpu: index, segment: segment.id,
+            "\(profile.name) cannot start at \(segment.start) on \(product.name); legal starts are \(profile.starts)"))
+      }
+      intervals.append((segment.start, segment.start + profile.placementSize, segment.id))
+      counts[segment.profile, default: 0] += 1
+      slices += profile.computeSlices
+    }
+    intervals.sort { ($0.from, $0.to) < ($1.from, $1.to) }
+    for (a, b) in zip(intervals, intervals.dropFirst()) where b.from < a.to {
+      found.append(
+        PlanViolation(
+          .overlap, gpu: index, segment: b.id, "\(b.id) at \(b.from)..<\(b.to) overlaps \(a.id) at \(a.from)..<\(a.to)")
+      )
+    }
+    for (profile, count) in counts.sorted(by: { $0.key < $1.key }) where count > product.profiles[profile].maxInstances
+    {
+      let kind = product.profiles[profile]
+      found.append(
+        PlanViolation(
+          .tooManyInstances, gpu: index, "\(count) instances of \(kind.name), at most \(kind.maxInstances) fit"))
+    }
+    if slices > product.computeSlices {
+      found.append(
+        PlanViolation(.tooManySlices, gpu: index, "\(slices) compute slices on a GPU of \(product.computeSlices)"))
+    }
+  }
+
+  private static func checkFigures(_ segment: Segment, _ gpu: Int, _ found: inout [PlanViolation]) {
+    let figures = [segment.capacity, segment.load, segment.latencyMs]
+    if !figures.allSatisfy({ $0.isFinite && $0 > 0 }) || segment.batch < 1 || segment.processes < 1 {
+      found.append(
+        PlanViolation(
+          .badFigure, gpu: gpu, segment: segment.id,
+          "capacity, load and latency must be above 0 and finite, batch and processes at least 1"))
+    }
+    if segment.load > segment.capacity * (1 + tolerance) {
+      found.append(
+        PlanViolation(
+          .overload, gpu: gpu, segment: segment.id, "load \(segment.load) exceeds capacity \(segment.capacity)"))
+    }
+  }
+
+  private static func checkOutcome(_ plan: Plan, _ found: inout [PlanViolation]) {
+    if (plan.status == .infeasible) != !plan.unplaced.isEmpty {
+      found.append(
+        PlanViolation(
+          .wrongStatus, "status \(plan.status.rawValue) with \(plan.unplaced.count) workloads left out"))
+    }
+    let placed = Set(plan.gpus.flatMap { $0.segments.map(\.workload) })
+    for refusal in plan.unplaced where placed.contains(refusal.workload) {
+      found.append(
+        PlanViolation(.unplacedAndPlaced, workload: refusal.workload, "\(refusal.workload) is both placed and refused"))
+    }
+    var allocated = 0
+    var slices = 0
+    var working = 0.0
+    for gpu in plan.gpus {
+      slices += gpu.product.computeSlices
+      for segment in gpu.segments where gpu.product.profiles.indices.contains(segment.profile) {
+        let own = gpu.product.profiles[segment.profile].computeSlices
+        allocated += own
+        working += Double(own) * segment.load / segment.capacity
+      }
+    }
+    let summary = plan.summary
+    let fragmentation = slices == 0 ? 0 : Double(slices - allocated) / Double(slices)
+    let slack = allocated == 0 ? 0 : (Double(allocated) - working) / Double(allocated)
+    if summary.gpuCount != plan.gpus.count || summary.allocatedSlices != allocated
+      || !same(summary.externalFragmentation, fragmentation) || !same(summary.internalSlack, slack)
+    {
+      found.append(
+        PlanViolation(
+          .wrongSummary,
+          "the summary does not match the segments: \(plan.gpus.count) GPUs, \(allocated) slices, fragmentation "
+            + "\(fragmentation), slack \(slack)"))
+    }
+  }
+
+  /// Equal within the tolerance, absolutely below 1 and relatively above.
+  static func same(_ a: Double, _ b: Double) -> Bool {
+    (a - b).magnitude <= tolerance * max(1, a.magnitude, b.magnitude)
+  }
+}

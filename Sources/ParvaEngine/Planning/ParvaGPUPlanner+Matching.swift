@@ -1,0 +1,52 @@
+extension ParvaGPUPlanner {
+  struct Refusal: Error {
+    var unplaced: Unplaced
+  }
+
+  /// Optimal triplet decision and demand matching of one workload on the first pool. O(kinds + segments).
+  static func match(_ workload: Int, _ market: Market) -> Result<[DraftSegment], Refusal> {
+    let demand = market.input.workloads[workload]
+    let table = market.cuts[0]
+    let row = market.offers[workload][0]
+    var optimal: (kind: Int, perSlice: Double)?
+    for (kind, offer) in row.enumerated() {
+      guard let offer else { continue }
+      let perSlice = offer.capacity / Double(table.product.profiles[table.kinds[kind]].computeSlices)
+      if perSlice > optimal?.perSlice ?? 0 { optimal = (kind, perSlice) }
+    }
+    guard let best = optimal?.kind, let throughput = row[best]?.capacity else {
+      return .failure(Refusal(unplaced: Unserviceable.reason(demand, market.input)))
+    }
+    guard demand.rate / throughput < Double(SegmentLimit.perWorkload) else {
+      return .failure(Refusal(unplaced: SegmentLimit.refusal(demand, throughput: throughput)))
+    }
+    var count = Int(demand.rate / throughput)
+    var rest = demand.rate - Double(count) * throughput
+    if count > 0, rest <= demand.rate * Tolerance.relative {
+      count -= 1
+      rest = throughput
+    }
+    // `best` itself covers any remainder, so there is always such a kind.
+    let last = row.firstIndex { ($0?.capacity ?? 0) >= rest } ?? best
+    let segment = DraftSegment(workload: workload, kind: best, start: 0)
+    return .success(
+      [DraftSegment](repeating: segment, count: count) + [DraftSegment(workload: workload, kind: last, start: 0)])
+  }
+}
+
+/// How exactly sums of rates and capacities are compared: far above rounding, far below any measurement.
+enum Tolerance {
+  static let relative = 1e-9
+}
+
+/// The most segments that one workload may take; beyond it a plan is a mistake in the demand, not a fleet.
+enum SegmentLimit {
+  static let perWorkload = 100_000
+
+  static func refusal(_ workload: Workload, throughput: Double) -> Unplaced {
+    Unplaced(
+      workload: workload.id, code: .tooLarge,
+      message: "\(workload.rate.shortText) requests/s need more than \(perWorkload) instances of "
+        + "\(throughput.shortText) requests/s each; check the rate or split the workload")
+  }
+}

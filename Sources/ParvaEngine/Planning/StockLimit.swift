@@ -1,0 +1,39 @@
+/// Who is served when a pool has fewer GPUs than the demand needs: higher priority first, then most demand per slice.
+enum StockLimit {
+  /// `workloads` in the order in which they are served. O(n log n).
+  static func order(_ workloads: [Int], _ market: Market) -> [Int] {
+    func density(_ workload: Int) -> Double {
+      let table = market.cuts[0]
+      return zip(table.kinds, market.offers[workload][0]).compactMap { kind, offer in
+        offer.map { $0.capacity / Double(table.product.profiles[kind].computeSlices) }
+      }.max() ?? 0
+    }
+    let ranked = workloads.map { (workload: $0, density: density($0)) }
+    return ranked.sorted { a, b in
+      let (x, y) = (market.input.workloads[a.workload].priority, market.input.workloads[b.workload].priority)
+      return x != y ? x > y : a.density != b.density ? a.density > b.density : a.workload < b.workload
+    }.map(\.workload)
+  }
+
+  /// How many workloads from the end of `served` hold the slices of `excess` GPUs, at least 1.
+  static func workloads(_ served: [Int], _ segments: [[DraftSegment]], _ market: Market, toFree excess: Int) -> Int {
+    let table = market.cuts[0]
+    var slices = excess * table.product.computeSlices
+    var count = 0
+    for workload in served.reversed() {
+      slices -= segments[workload].reduce(0) { $0 + table.product.profiles[table.kinds[$1.kind]].computeSlices }
+      guard slices >= 0 else { break }
+      count += 1
+    }
+    return max(1, count)
+  }
+
+  static func refusal(_ workload: Int, needs: Int, _ market: Market) -> Unplaced {
+    let pool = market.input.pools[0]
+    let missing = max(1, needs - (pool.count ?? needs))
+    return Unplaced(
+      workload: market.input.workloads[workload].id, code: .noStock,
+      message: "pool \(pool.name) has \(pool.count ?? 0) \(pool.product.name) and the demand needs \(needs); "
+        + "\(missing) more would serve everything")
+  }
+}
