@@ -1,0 +1,194 @@
+import Foundation
+import ParvaWire
+import Yams
+
+/// A JSON or YAML input that can be decoded into a wire shape, and that knows where its values stand.
+struct InputDocument {
+  private enum Tree {
+    case json(Data)
+    /// The parser owns the anchors of the node, so both live together.
+    case yaml(Node, Parser)
+  }
+
+  let name: String?
+  private let tree: Tree
+
+  /// - Throws: `not_utf8`, `invalid_syntax`, `too_large`, `empty`.
+  init(_ source: InputSource, limit: Int) throws(InputErrors) {
+    try source.checkSize(limit)
+    name = source.name
+    guard let text = String(validating: source.data, as: UTF8.self) else {
+      throw InputErrors(InputError(.notUTF8, "is not UTF-8 text", file: source.name))
+    }
+    guard source.data.contains(where: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }) else {
+      throw InputErrors(InputError(.empty, "is empty", file: source.name))
+    }
+    tree = source.format == .yaml ? try Self.parseYAML(text, name: source.name) : .json(source.data)
+  }
+
+  func decode<Value: Decodable>(_ type: Value.Type) throws(InputErrors) -> Value {
+    do {
+      switch tree {
+      case .json(let data): return try JSONDecoder().decode(type, from: data)
+      case .yaml(let node, let parser):
+        return try withExtendedLifetime(parser) { try YAMLDecoder().decode(type, from: node) }
+      }
+    } catch {
+      throw InputErrors(refusal(of: error))
+    }
+  }
+
+  /// A refusal at a place of the document, with its line where the format has one.
+  func error(
+    _ code: InputError.Code, _ message: String, at path: [String], value: String? = nil
+  ) -> InputError {
+    InputError(
+      code, message, file: name, line: line(of: path), pointer: Self.pointer(path), value: value)
+  }
+
+  /// The refusal that says what a decoding failure means.
+  func refusal(of error: any Error) -> InputError {
+    switch error {
+    case let error as UnknownKeyError:
+      let path = error.codingPath.map(Self.step)
+      return self.error(
+        .unknownKey,
+        "unknown key \"\(InputError.shortened(error.key))\"; allowed are \(error.allowed.joined(separator: ", "))",
+        at: path + [error.key], value: error.key)
+    case let error as DecodingError:
+      return refusal(of: error)
+    default:
+      return InputError(.invalidSyntax, "cannot be read: \(error)", file: name)
+    }
+  }
+
+  private func refusal(of error: DecodingError) -> InputError {
+    switch error {
+    case .keyNotFound(let key, let context):
+      return self.error(.missingKey, "key \"\(key.stringValue)\" is missing", at: context.codingPath.map(Self.step))
+    case .typeMismatch(let type, let context):
+      return self.error(.wrongType, "must be \(Self.kind(type))", at: context.codingPath.map(Self.step))
+    case .valueNotFound(let type, let context):
+      return self.error(.wrongType, "must be \(Self.kind(type)), not null", at: context.codingPath.map(Self.step))
+    case .dataCorrupted(let context):
+      if context.codingPath.isEmpty, let cause = context.underlyingError { return syntaxError(cause as NSError) }
+      return self.error(.wrongType, Self.sentence(context.debugDescription), at: context.codingPath.map(Self.step))
+    @unknown default:
+      return InputError(.invalidSyntax, "cannot be decoded", file: name)
+    }
+  }
+}
+
+// MARK: - JSON syntax and places
+
+extension InputDocument {
+  private func syntaxError(_ cause: NSError) -> InputError {
+    var line: Int?
+    if case .json(let data) = tree, let index = cause.userInfo["NSJSONSerializationErrorIndex"] as? Int {
+      line = 1 + data.prefix(max(0, index)).count { $0 == 0x0a }
+    }
+    let text = cause.userInfo[NSDebugDescriptionErrorKey] as? String ?? cause.localizedDescription
+    return InputError(.invalidSyntax, "is not JSON: \(Self.sentence(text))", file: name, line: line)
+  }
+
+  /// The decoder's sentence without its capital and its full stop, to stand inside ours.
+  private static func sentence(_ text: String) -> String {
+    let body = text.hasSuffix(".") ? String(text.dropLast()) : text
+    return body.prefix(1).lowercased() + body.dropFirst()
+  }
+
+  private static func step(_ key: any CodingKey) -> String { key.intValue.map(String.init) ?? key.stringValue }
+
+  private static func pointer(_ path: [String]) -> String {
+    path.map { "/" + $0.replacing("~", with: "~0").replacing("/", with: "~1") }.joined()
+  }
+
+  private static func kind(_ type: any Any.Type) -> String {
+    let name = String(describing: type)
+    return switch name {
+    case "String", "Scalar": "text"
+    case "Double": "a number"
+    case "Int": "a whole number"
+    case "Mapping": "an object"
+    case "Sequence": "an array"
+    default: name.hasPrefix("Array") ? "an array" : "an object"
+    }
+  }
+
+  private func line(of path: [String]) -> Int? {
+    guard case .yaml(var node, _) = tree else { return nil }
+    var line = node.mark?.line
+    for step in path {
+      if let mapping = node.mapping, let pair = mapping.first(where: { $0.key.string == step }) {
+        line = pair.key.mark?.line ?? line
+        node = pair.value
+      } else if let sequence = node.sequence, let index = Int(step), sequence.indices.contains(index) {
+        node = sequence[index]
+        line = node.mark?.line ?? line
+      } else {
+        break
+      }
+    }
+    return line
+  }
+}
+
+// MARK: - YAML
+
+extension InputDocument {
+  private static func parseYAML(_ text: String, name: String?) throws(InputErrors) -> Tree {
+    if let line = lineOfAlias(text) {
+      throw InputErrors(
+        InputError(
+          .invalidSyntax, "anchors and aliases (& and *) are not read; write the value out", file: name, line: line))
+    }
+    do {
+      let parser = try Parser(yaml: text, resolver: .default, encoding: .utf8)
+      guard let node = try parser.singleRoot() else {
+        throw InputErrors(InputError(.empty, "is empty", file: name))
+      }
+      return .yaml(node, parser)
+    } catch let error as InputErrors {
+      throw error
+    } catch {
+      throw InputErrors(syntaxError(error, name: name))
+    }
+  }
+
+  /// The first line on which an anchor or alias may stand.
+  ///
+  /// They are refused before parsing: a few hundred bytes of nested aliases stand for more nodes than memory holds,
+  /// and no value that Parva reads may begin with either sign. O(length).
+  private static func lineOfAlias(_ text: String) -> Int? {
+    var line = 1
+    var mayBegin = true
+    var inComment = false
+    for byte in text.utf8 {
+      if byte == 0x0a {
+        line += 1
+        (mayBegin, inComment) = (true, false)
+      } else if !inComment {
+        if mayBegin && (byte == 0x26 || byte == 0x2a) { return line }
+        inComment = mayBegin && byte == 0x23
+        mayBegin = [0x20, 0x09, 0x0d, 0x5b, 0x7b, 0x2c, 0x21].contains(byte)
+      }
+    }
+    return nil
+  }
+
+  private static func syntaxError(_ error: any Error, name: String?) -> InputError {
+    switch error as? YamlError {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      InputError(.invalidSyntax, "is not YAML: \(problem)", file: name, line: mark.line)
+    case .duplicatedKeysInMapping(let keys, let context):
+      InputError(
+        .duplicate, "key \"\(InputError.shortened(keys.first ?? ""))\" stands twice in one object", file: name,
+        line: context.mark.line, value: keys.first)
+    case .reader(let problem, _, _, _):
+      InputError(.invalidSyntax, "is not YAML: \(problem)", file: name)
+    default:
+      InputError(.invalidSyntax, "is not YAML", file: name)
+    }
+  }
+}

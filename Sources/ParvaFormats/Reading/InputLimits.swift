@@ -1,0 +1,26 @@
+/// What may come in. The bounds on numbers keep every sum and product of the engine finite.
+package enum InputLimits {
+  /// Largest workload, pool, profile or scenario file in JSON or CSV, in bytes.
+  package static let fileBytes = 64 << 20
+  /// Largest YAML file in bytes: YAML is for people, and its tree costs some fifty times its text.
+  package static let yamlBytes = 16 << 20
+  /// Largest plan document in bytes, about a million segments.
+  package static let planBytes = 256 << 20
+
+  /// Requests per second of a workload or a profile point.
+  package static let rate = 1e-6...1e9
+  /// Milliseconds of an objective or an execution.
+  package static let latencyMs = 1e-3...1e7
+  /// Squared coefficient of variation of gamma arrivals.
+  package static let cv2 = 1e-3...1e3
+  package static let priority = -1_000_000...1_000_000
+  package static let batch = 1...65_536
+  package static let processes = 1...64
+  /// Framebuffer of a profile point in MiB.
+  package static let memoryMiB = 0.0...1e8
+  /// GPUs of one pool.
+  package static let poolCount = 0...1_000_000
+  package static let hourlyCost = 0.0...1e6
+  package static let watts = 0.0...1e6
+  package static let labels = 64
+}

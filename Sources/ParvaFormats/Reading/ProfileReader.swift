@@ -1,0 +1,211 @@
+import Foundation
+package import ParvaEngine
+import ParvaWire
+
+/// Reads model profiles: the published folder format, Parva's own CSV, and JSON or YAML.
+package enum ProfileReader {
+  /// The product that files without one are taken to speak of.
+  package static let defaultProduct = "A100-80GB"
+
+  static let publishedColumns = ["Mig instance", "Batch size", "Workload Number", "Throughput", "Latency"]
+  static let ownColumns = ["model", "product", "profile", "batch", "processes", "throughput", "latency_ms"]
+  static let ownOptionalColumns = ["memory_mib", "source"]
+
+  /// Reads a file, or every `.csv` and `.json` file of a folder in order of name.
+  ///
+  /// - Parameter product: what a file in the published format was measured on.
+  /// - Throws: every refusal found, each with its place.
+  package static func load(_ path: String, product: GPUProduct) throws(InputErrors) -> [ModelProfile] {
+    var isDirectory: ObjCBool = false
+    guard path != "-", FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue
+    else { return try read(try InputSource.load(path), product: product) }
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+    } catch {
+      throw InputErrors(InputError(.unreadable, "the folder cannot be read", file: path))
+    }
+    let files = names.filter { $0.hasSuffix(".csv") || $0.hasSuffix(".json") }
+    guard !files.isEmpty else {
+      throw InputErrors(InputError(.empty, "the folder holds no .csv or .json file", file: path))
+    }
+    var refusals = Refusals()
+    var found: [ModelProfile] = []
+    for file in files {
+      do {
+        for profile in try read(try InputSource.load("\(path)/\(file)"), product: product) {
+          if found.contains(where: { $0.model == profile.model && $0.product == profile.product }) {
+            refusals.add(
+              InputError(
+                .duplicate, "\(profile.model) on \(profile.product) stands in another file of the folder too",
+                file: "\(path)/\(file)", value: profile.model))
+          }
+          found.append(profile)
+        }
+      } catch {
+        refusals.add(error)
+      }
+    }
+    try refusals.check()
+    return found
+  }
+
+  /// Reads one file or body.
+  ///
+  /// - Parameters:
+  ///   - model: what a file in the published format is about; nil takes the file's name without its extension.
+  ///   - product: what a file in the published format was measured on.
+  /// - Throws: every refusal found, each with its place.
+  /// - Complexity: O(bytes).
+  package static func read(
+    _ source: InputSource, model: String? = nil, product: GPUProduct
+  ) throws(InputErrors) -> [ModelProfile] {
+    guard source.format == .csv else { return try readDocument(source) }
+    var peek = try CSVReader(source)
+    guard let header = try peek.next() else { throw InputErrors(InputError(.empty, "is empty", file: source.name)) }
+    let first = header.fields[0].lowercased()
+    if publishedColumns.contains(where: { $0.lowercased() == first }) {
+      let stem = source.name.map { (($0 as NSString).lastPathComponent as NSString).deletingPathExtension }
+      guard let model = model ?? stem else {
+        throw InputErrors(InputError(.missingKey, "the published format needs the name of its model"))
+      }
+      return try readPublished(source, model: model, product: product)
+    }
+    return try readOwn(source)
+  }
+
+  // MARK: - The published format
+
+  /// Throughput stands for one process and latency in seconds; sizes are numbers of compute slices.
+  private static func readPublished(
+    _ source: InputSource, model: String, product: GPUProduct
+  ) throws(InputErrors) -> [ModelProfile] {
+    var refusals = Refusals()
+    var builder = ProfileTableBuilder()
+    var table = try CSVTable(try CSVReader(source), required: publishedColumns, optional: [])
+    var rows = 0
+    while let row = try table.next(&refusals) {
+      rows += 1
+      guard let size = table.integer("Mig instance", row, &refusals),
+        let batch = table.integer("Batch size", row, &refusals),
+        let processes = table.integer("Workload Number", row, &refusals),
+        let throughput = table.number("Throughput", row, &refusals),
+        let latency = table.number("Latency", row, &refusals)
+      else { continue }
+      guard let profile = product.plainProfileIndex(computeSlices: size) else {
+        refusals.add(
+          InputError(
+            .unknownProfile, "\(product.name) has no plain profile of \(size) compute slices", file: source.name,
+            line: row.line, value: String(size)))
+        continue
+      }
+      let entry = ProfileTableBuilder.Entry(
+        model: model, product: product, profile: profile, batch: batch, processes: processes,
+        throughput: throughput * Double(processes), latencyMs: latency * 1000, source: .measured)
+      builder.add(entry, named: "line \(row.line)", &refusals) { code, message, _, value in
+        InputError(code, message, file: source.name, line: row.line, value: value)
+      }
+    }
+    try refusals.check()
+    guard rows > 0 else { throw InputErrors(InputError(.empty, "holds no points", file: source.name)) }
+    return builder.profiles
+  }
+
+  // MARK: - Parva's own CSV
+
+  private static func readOwn(_ source: InputSource) throws(InputErrors) -> [ModelProfile] {
+    var refusals = Refusals()
+    var builder = ProfileTableBuilder()
+    var table = try CSVTable(try CSVReader(source), required: ownColumns, optional: ownOptionalColumns)
+    while let row = try table.next(&refusals) {
+      guard let entry = entry(row, table, &refusals) else { continue }
+      builder.add(entry, named: "line \(row.line)", &refusals) { code, message, _, value in
+        InputError(code, message, file: source.name, line: row.line, value: value)
+      }
+    }
+    try refusals.check()
+    guard !builder.profiles.isEmpty else {
+      throw InputErrors(InputError(.empty, "holds no points", file: source.name))
+    }
+    return builder.profiles
+  }
+
+  private static func entry(
+    _ row: CSVRow, _ table: CSVTable, _ refusals: inout Refusals
+  ) -> ProfileTableBuilder.Entry? {
+    let file = table.name
+    guard let model = table.requiredText("model", row, &refusals),
+      let productName = table.requiredText("product", row, &refusals),
+      let profileName = table.requiredText("profile", row, &refusals),
+      let batch = table.integer("batch", row, &refusals),
+      let processes = table.integer("processes", row, &refusals),
+      let throughput = table.number("throughput", row, &refusals),
+      let latency = table.number("latency_ms", row, &refusals)
+    else { return nil }
+    guard let product = ProductCatalogue.product(named: productName) else {
+      refusals.add(.unknownProduct(productName, file: file, line: row.line))
+      return nil
+    }
+    guard let profile = product.profileIndex(named: profileName) else {
+      refusals.add(.unknownProfile(profileName, product, file: file, line: row.line))
+      return nil
+    }
+    let memory = table.text("memory_mib", row) == nil ? nil : table.number("memory_mib", row, &refusals)
+    let sourceName = table.text("source", row) ?? ProfileSource.measured.rawValue
+    guard let source = ProfileSource(rawValue: sourceName) else {
+      refusals.add(
+        InputError(
+          .outOfRange, "source must be \(sourceNames), not \"\(InputError.shortened(sourceName))\"", file: file,
+          line: row.line, value: sourceName))
+      return nil
+    }
+    return ProfileTableBuilder.Entry(
+      model: model, product: product, profile: profile, batch: batch, processes: processes, throughput: throughput,
+      latencyMs: latency, memoryMiB: memory, source: source)
+  }
+
+  private static let sourceNames = ProfileSource.allCases.map(\.rawValue).joined(separator: ", ")
+
+  // MARK: - JSON and YAML
+
+  private static func readDocument(_ source: InputSource) throws(InputErrors) -> [ModelProfile] {
+    let document = try InputDocument(source, limit: InputLimits.fileBytes)
+    let specs = try document.decode(ProfileDocument.self).profiles
+    var refusals = Refusals()
+    var builder = ProfileTableBuilder()
+    for (index, spec) in specs.enumerated() {
+      let path = ["profiles", String(index)]
+      guard let product = ProductCatalogue.product(named: spec.product) else {
+        let error = InputError.unknownProduct(spec.product)
+        refusals.add(document.error(error.code, error.message, at: path + ["product"], value: spec.product))
+        continue
+      }
+      guard let origin = ProfileSource(rawValue: spec.source ?? ProfileSource.measured.rawValue) else {
+        refusals.add(
+          document.error(
+            .outOfRange, "source must be \(sourceNames)", at: path + ["source"], value: spec.source))
+        continue
+      }
+      if spec.points.isEmpty {
+        refusals.add(document.error(.empty, "holds no points", at: path + ["points"]))
+      }
+      for (number, point) in spec.points.enumerated() {
+        let place = path + ["points", String(number)]
+        guard let profile = product.profileIndex(named: point.profile) else {
+          let error = InputError.unknownProfile(point.profile, product, file: nil, line: nil)
+          refusals.add(document.error(error.code, error.message, at: place + ["profile"], value: point.profile))
+          continue
+        }
+        let entry = ProfileTableBuilder.Entry(
+          model: spec.model, product: product, profile: profile, batch: point.batch, processes: point.processes,
+          throughput: point.throughput, latencyMs: point.latencyMs, memoryMiB: point.memoryMiB, source: origin)
+        builder.add(entry, named: "item \(number) of profiles/\(index)", &refusals) { code, message, field, value in
+          let key = ["latency": "latencyMs", "memory": "memoryMiB"][field] ?? field
+          return document.error(code, message, at: field == "model" ? path + ["model"] : place + [key], value: value)
+        }
+      }
+    }
+    try refusals.check()
+    return builder.profiles
+  }
+}

@@ -1,0 +1,211 @@
+package import ParvaEngine
+package import ParvaWire
+
+/// Reads workloads from JSON, YAML or CSV into validated engine values.
+package enum WorkloadReader {
+  static let csvColumns = ["id", "model", "rate", "latency_ms"]
+  static let csvOptionalColumns = ["percentile", "priority"]
+
+  /// Reads a list: `{"workloads": [...]}` or a bare array, or CSV with a header.
+  ///
+  /// An empty list is valid. Ids are unique within it.
+  /// - Throws: every refusal found, each with its place.
+  /// - Complexity: O(bytes).
+  package static func read(_ source: InputSource) throws(InputErrors) -> [Workload] {
+    if source.format == .csv { return try readCSV(source) }
+    let document = try InputDocument(source, limit: InputLimits.fileBytes)
+    let list = try document.decode(WorkloadList.self)
+    let prefix = list.isBare ? [] : ["workloads"]
+    var workloads: [Workload] = []
+    workloads.reserveCapacity(list.items.count)
+    var refusals = Refusals()
+    var seen: [String: Int] = [:]
+    for (index, item) in list.items.enumerated() {
+      switch item {
+      case .failure(let error): refusals.add(document.refusal(of: error))
+      case .value(let spec):
+        let path = prefix + [String(index)]
+        if let first = seen.updateValue(index, forKey: spec.id) {
+          refusals.add(
+            document.error(
+              .duplicate, "id \"\(InputError.shortened(spec.id))\" is already that of item \(first)",
+              at: path + ["id"], value: spec.id))
+        }
+        validate(spec, document, path, &refusals).map { workloads.append($0) }
+      }
+    }
+    try refusals.check()
+    return workloads
+  }
+
+  /// Reads one workload from JSON or YAML.
+  ///
+  /// - Throws: every refusal found, each with its place.
+  package static func readOne(_ source: InputSource) throws(InputErrors) -> Workload {
+    let document = try InputDocument(source, limit: InputLimits.fileBytes)
+    let spec = try document.decode(WorkloadSpec.self)
+    var refusals = Refusals()
+    let workload = validate(spec, document, [], &refusals)
+    try refusals.check()
+    guard let workload else { throw InputErrors(InputError(.empty, "holds no workload", file: source.name)) }
+    return workload
+  }
+
+  /// The engine's value of a declaration.
+  ///
+  /// - Throws: every refusal found, with JSON pointers from the declaration's root.
+  package static func workload(from spec: WorkloadSpec) throws(InputErrors) -> Workload {
+    var refusals = Refusals()
+    let result = validate(spec, &refusals) { code, message, path, value in
+      InputError(code, message, pointer: path.map { "/" + $0 }.joined(), value: value)
+    }
+    try refusals.check()
+    guard let result else { throw InputErrors(InputError(.empty, "holds no workload")) }
+    return result
+  }
+
+  /// The declaration that reads back as this workload; defaults are written out.
+  package static func spec(of workload: Workload) -> WorkloadSpec {
+    let arrivals: WorkloadSpec.Arrivals =
+      switch workload.arrivals {
+      case .poisson: .init(process: "poisson")
+      case .deterministic: .init(process: "deterministic")
+      case .gamma(let cv2): .init(process: "gamma", cv2: cv2)
+      }
+    return WorkloadSpec(
+      id: workload.id, model: workload.model, rate: workload.rate,
+      slo: .init(latencyMs: workload.sloLatencyMs, percentile: workload.percentile), arrivals: arrivals,
+      priority: workload.priority, labels: workload.labels)
+  }
+}
+
+// MARK: - Validation
+
+extension WorkloadReader {
+  /// Makes the refusal for a path below the workload's own place.
+  private typealias Place = (InputError.Code, String, [String], String?) -> InputError
+
+  private static func validate(
+    _ spec: WorkloadSpec, _ document: InputDocument, _ path: [String], _ refusals: inout Refusals
+  ) -> Workload? {
+    validate(spec, &refusals) { code, message, below, value in
+      document.error(code, message, at: path + below, value: value)
+    }
+  }
+
+  private static func validate(_ spec: WorkloadSpec, _ refusals: inout Refusals, _ place: Place) -> Workload? {
+    let before = refusals.errors.count + refusals.omitted
+    if !Names.isIdentifier(spec.id) {
+      refusals.add(place(.invalidName, "id must be \(Names.identifierRule)", ["id"], spec.id))
+    }
+    if !Names.isModel(spec.model) {
+      refusals.add(place(.invalidName, "model must be \(Names.modelRule)", ["model"], spec.model))
+    }
+    if let message = RangeCheck.message("rate", spec.rate, InputLimits.rate, unit: "requests/s") {
+      refusals.add(place(.outOfRange, message, ["rate"], RangeCheck.plain(spec.rate)))
+    }
+    if let message = RangeCheck.message("latencyMs", spec.slo.latencyMs, InputLimits.latencyMs, unit: "ms") {
+      refusals.add(place(.outOfRange, message, ["slo", "latencyMs"], RangeCheck.plain(spec.slo.latencyMs)))
+    }
+    let percentile = spec.slo.percentile ?? 0.99
+    if !(percentile > 0 && percentile < 1) {
+      refusals.add(
+        place(
+          .outOfRange, "percentile must be above 0 and below 1, not \(RangeCheck.plain(percentile))",
+          ["slo", "percentile"], RangeCheck.plain(percentile)))
+    }
+    if let message = spec.priority.flatMap({ RangeCheck.message("priority", $0, InputLimits.priority) }) {
+      refusals.add(place(.outOfRange, message, ["priority"], spec.priority.map(String.init)))
+    }
+    let arrivals = arrivals(spec.arrivals, &refusals, place)
+    check(labels: spec.labels ?? [:], &refusals, place)
+    guard refusals.errors.count + refusals.omitted == before else { return nil }
+    return Workload(
+      id: spec.id, model: spec.model, rate: spec.rate, sloLatencyMs: spec.slo.latencyMs, percentile: percentile,
+      arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:])
+  }
+
+  private static func arrivals(
+    _ spec: WorkloadSpec.Arrivals?, _ refusals: inout Refusals, _ place: Place
+  ) -> ArrivalProcess {
+    guard let spec else { return .poisson }
+    if let cv2 = spec.cv2, spec.process != "gamma" {
+      refusals.add(
+        place(.contradiction, "cv2 belongs to process gamma alone", ["arrivals", "cv2"], RangeCheck.plain(cv2)))
+    }
+    switch spec.process {
+    case "poisson": return .poisson
+    case "deterministic": return .deterministic
+    case "gamma":
+      guard let cv2 = spec.cv2 else {
+        refusals.add(place(.missingKey, "process gamma needs cv2", ["arrivals"], nil))
+        return .poisson
+      }
+      if let message = RangeCheck.message("cv2", cv2, InputLimits.cv2) {
+        refusals.add(place(.outOfRange, message, ["arrivals", "cv2"], RangeCheck.plain(cv2)))
+      }
+      return .gamma(cv2: cv2)
+    default:
+      refusals.add(
+        place(
+          .outOfRange, "process must be poisson, deterministic or gamma", ["arrivals", "process"], spec.process))
+      return .poisson
+    }
+  }
+
+  private static func check(labels: [String: String], _ refusals: inout Refusals, _ place: Place) {
+    if labels.count > InputLimits.labels {
+      refusals.add(
+        place(
+          .outOfRange, "at most \(InputLimits.labels) labels, not \(labels.count)", ["labels"], String(labels.count)))
+      return
+    }
+    for (key, value) in labels.sorted(by: { $0.key < $1.key }) {
+      if !Names.isLabelKey(key) {
+        refusals.add(place(.invalidName, "label key: \(Names.labelRule)", ["labels", key], key))
+      } else if !Names.isLabelValue(value) {
+        refusals.add(place(.invalidName, "label value: \(Names.labelRule)", ["labels", key], value))
+      }
+    }
+  }
+}
+
+// MARK: - CSV
+
+extension WorkloadReader {
+  private static func readCSV(_ source: InputSource) throws(InputErrors) -> [Workload] {
+    var refusals = Refusals()
+    var table = try CSVTable(try CSVReader(source), required: csvColumns, optional: csvOptionalColumns)
+    var workloads: [Workload] = []
+    var seen: [String: Int] = [:]
+    while let row = try table.next(&refusals) {
+      guard let spec = spec(from: row, table, &refusals) else { continue }
+      if let first = seen.updateValue(row.line, forKey: spec.id) {
+        refusals.add(
+          InputError(
+            .duplicate, "id \"\(InputError.shortened(spec.id))\" is already that of line \(first)", file: source.name,
+            line: row.line, value: spec.id))
+      }
+      validate(spec, &refusals) { code, message, _, value in
+        InputError(code, message, file: source.name, line: row.line, value: value)
+      }.map { workloads.append($0) }
+    }
+    try refusals.check()
+    return workloads
+  }
+
+  private static func spec(from row: CSVRow, _ table: CSVTable, _ refusals: inout Refusals) -> WorkloadSpec? {
+    let id = table.requiredText("id", row, &refusals)
+    let model = table.requiredText("model", row, &refusals)
+    let rate = table.number("rate", row, &refusals)
+    let latency = table.number("latency_ms", row, &refusals)
+    let before = refusals.errors.count + refusals.omitted
+    let percentile = table.text("percentile", row) == nil ? nil : table.number("percentile", row, &refusals)
+    let priority = table.text("priority", row) == nil ? nil : table.integer("priority", row, &refusals)
+    guard let id, let model, let rate, let latency, refusals.errors.count + refusals.omitted == before else {
+      return nil
+    }
+    return WorkloadSpec(
+      id: id, model: model, rate: rate, slo: .init(latencyMs: latency, percentile: percentile), priority: priority)
+  }
+}

@@ -1,0 +1,68 @@
+/// Profiles of several models as they cross the wire: `{"profiles": [...]}`.
+package struct ProfileDocument: Codable, Sendable {
+  package var profiles: [ProfileSpec]
+
+  package init(profiles: [ProfileSpec]) { self.profiles = profiles }
+
+  package init(from decoder: any Decoder) throws {
+    profiles = try decoder.object("profiles").decode([ProfileSpec].self, forKey: "profiles")
+  }
+}
+
+/// The points of one model on one product.
+package struct ProfileSpec: Codable, Hashable, Sendable {
+  /// One measured or modelled point. A throughput of 0 says that it did not fit.
+  package struct Point: Codable, Hashable, Sendable {
+    /// Name of an instance profile of the product, for example `1g.10gb`.
+    package var profile: String
+    package var batch: Int
+    package var processes: Int
+    /// Requests per second of all processes together.
+    package var throughput: Double
+    /// Execution latency of one full batch in milliseconds.
+    package var latencyMs: Double
+    package var memoryMiB: Double?
+
+    package init(
+      profile: String, batch: Int, processes: Int, throughput: Double, latencyMs: Double, memoryMiB: Double? = nil
+    ) {
+      self.profile = profile
+      self.batch = batch
+      self.processes = processes
+      self.throughput = throughput
+      self.latencyMs = latencyMs
+      self.memoryMiB = memoryMiB
+    }
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object("profile", "batch", "processes", "throughput", "latencyMs", "memoryMiB")
+      profile = try object.decode(String.self, forKey: "profile")
+      batch = try object.decode(Int.self, forKey: "batch")
+      processes = try object.decode(Int.self, forKey: "processes")
+      throughput = try object.decode(Double.self, forKey: "throughput")
+      latencyMs = try object.decode(Double.self, forKey: "latencyMs")
+      memoryMiB = try object.decodeIfPresent(Double.self, forKey: "memoryMiB")
+    }
+  }
+
+  package var model: String
+  package var product: String
+  /// `measured` where absent, or `modelled`, or `mixed`.
+  package var source: String?
+  package var points: [Point]
+
+  package init(model: String, product: String, source: String? = nil, points: [Point]) {
+    self.model = model
+    self.product = product
+    self.source = source
+    self.points = points
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.object("model", "product", "source", "points")
+    model = try object.decode(String.self, forKey: "model")
+    product = try object.decode(String.self, forKey: "product")
+    source = try object.decodeIfPresent(String.self, forKey: "source")
+    points = try object.decode([Point].self, forKey: "points")
+  }
+}

@@ -1,0 +1,55 @@
+/// A key of a wire shape; any text, so that unknown keys can be seen and refused.
+package struct WireKey: CodingKey, ExpressibleByStringLiteral, Hashable, Sendable {
+  package let stringValue: String
+  package let intValue: Int?
+
+  package init(stringLiteral value: String) {
+    stringValue = value
+    intValue = nil
+  }
+
+  package init(stringValue: String) {
+    self.stringValue = stringValue
+    intValue = nil
+  }
+
+  package init(intValue: Int) {
+    stringValue = String(intValue)
+    self.intValue = intValue
+  }
+}
+
+/// A key that a shape does not have.
+package struct UnknownKeyError: Error {
+  /// Path of the object that holds the key.
+  package let codingPath: [any CodingKey]
+  package let key: String
+  /// What the object may hold.
+  package let allowed: [String]
+}
+
+/// One element of a list, decoded or with its own failure, so that one bad element does not hide the others.
+package enum Attempt<Value: Decodable>: Decodable {
+  case value(Value)
+  case failure(any Error)
+
+  package init(from decoder: any Decoder) throws {
+    do {
+      self = .value(try Value(from: decoder))
+    } catch {
+      self = .failure(error)
+    }
+  }
+}
+
+extension Decoder {
+  /// The object at this place, refused with ``UnknownKeyError`` if it holds a key outside `allowed`.
+  func object(_ allowed: WireKey...) throws -> KeyedDecodingContainer<WireKey> {
+    let container = try container(keyedBy: WireKey.self)
+    for key in container.allKeys where !allowed.contains(where: { $0.stringValue == key.stringValue }) {
+      throw UnknownKeyError(
+        codingPath: codingPath, key: key.stringValue, allowed: allowed.map(\.stringValue))
+    }
+    return container
+  }
+}

@@ -1,0 +1,88 @@
+/// What a client declares about a workload, as it crosses the wire.
+///
+/// Unknown keys are refused; ranges are checked where the value becomes an engine value.
+package struct WorkloadSpec: Codable, Hashable, Sendable {
+  /// Latency objective: `latencyMs` in milliseconds at `percentile`, in (0, 1).
+  package struct SLO: Codable, Hashable, Sendable {
+    package var latencyMs: Double
+    package var percentile: Double?
+
+    package init(latencyMs: Double, percentile: Double? = nil) {
+      self.latencyMs = latencyMs
+      self.percentile = percentile
+    }
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object("latencyMs", "percentile")
+      latencyMs = try object.decode(Double.self, forKey: "latencyMs")
+      percentile = try object.decodeIfPresent(Double.self, forKey: "percentile")
+    }
+  }
+
+  /// Arrival process: `poisson`, `deterministic`, or `gamma` with its squared coefficient of variation.
+  package struct Arrivals: Codable, Hashable, Sendable {
+    package var process: String
+    package var cv2: Double?
+
+    package init(process: String, cv2: Double? = nil) {
+      self.process = process
+      self.cv2 = cv2
+    }
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object("process", "cv2")
+      process = try object.decode(String.self, forKey: "process")
+      cv2 = try object.decodeIfPresent(Double.self, forKey: "cv2")
+    }
+  }
+
+  package var id: String
+  package var model: String
+  /// Requests per second.
+  package var rate: Double
+  package var slo: SLO
+  package var arrivals: Arrivals?
+  package var priority: Int?
+  package var labels: [String: String]?
+
+  package init(
+    id: String, model: String, rate: Double, slo: SLO, arrivals: Arrivals? = nil, priority: Int? = nil,
+    labels: [String: String]? = nil
+  ) {
+    self.id = id
+    self.model = model
+    self.rate = rate
+    self.slo = slo
+    self.arrivals = arrivals
+    self.priority = priority
+    self.labels = labels
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.object("id", "model", "rate", "slo", "arrivals", "priority", "labels")
+    id = try object.decode(String.self, forKey: "id")
+    model = try object.decode(String.self, forKey: "model")
+    rate = try object.decode(Double.self, forKey: "rate")
+    slo = try object.decode(SLO.self, forKey: "slo")
+    arrivals = try object.decodeIfPresent(Arrivals.self, forKey: "arrivals")
+    priority = try object.decodeIfPresent(Int.self, forKey: "priority")
+    labels = try object.decodeIfPresent([String: String].self, forKey: "labels")
+  }
+}
+
+/// Several workloads: `{"workloads": [...]}` or a bare array.
+package struct WorkloadList: Decodable {
+  package let items: [Attempt<WorkloadSpec>]
+  /// Whether the list stood bare, without the object around it.
+  package let isBare: Bool
+
+  package init(from decoder: any Decoder) throws {
+    if let list = try? decoder.singleValueContainer().decode([Attempt<WorkloadSpec>].self) {
+      items = list
+      isBare = true
+    } else {
+      items = try decoder.object("workloads").decode([Attempt<WorkloadSpec>].self, forKey: "workloads")
+      isBare = false
+    }
+  }
+}
