@@ -38,10 +38,10 @@ struct HalfSLOAdmission: Sendable {
     }
   }
 
-  /// The best offer of every kind under an SLO in milliseconds. O(kinds x log points).
-  func offers(sloLatencyMs: Double) -> OfferRow {
+  /// Writes the best offer of every kind under an SLO in milliseconds, from `offset` on. O(kinds x log points).
+  func writeOffers(sloLatencyMs: Double, into offers: inout [Offer], at offset: Int) {
     let limit = HalfSLOAdmission.share * sloLatencyMs
-    return latencies.indices.map { kind in
+    for kind in latencies.indices {
       let row = latencies[kind]
       var low = 0
       var high = row.count
@@ -49,7 +49,7 @@ struct HalfSLOAdmission: Sendable {
         let middle = (low + high) / 2
         if row[middle] < limit { low = middle + 1 } else { high = middle }
       }
-      return low == 0 ? nil : best[kind][low - 1]
+      if low > 0 { offers[offset + kind] = best[kind][low - 1] }
     }
   }
 }

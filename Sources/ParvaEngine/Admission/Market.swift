@@ -1,36 +1,77 @@
-/// Everything the planners ask about demand and supply, worked out once per input: for each workload and pool, what
-/// every instance kind of the pool's product can do for it.
+/// Everything the planners ask about demand and supply, worked out once per input: for each workload, what every
+/// instance kind of every pool can do for it.
 struct Market: Sendable {
+  /// One instance kind of one pool. All kinds of the first pool come first, then those of the second, and so on.
+  struct Column: Sendable {
+    var pool: Int
+    /// Index into the kinds of the pool's ``CutTable``.
+    var kind: Int
+    /// Index into the product's profiles.
+    var profile: Int
+    var computeSlices: Int
+  }
+
   let input: PlanningInput
   /// One per pool.
   let cuts: [CutTable]
-  /// `offers[workload][pool]`.
-  let offers: [[OfferRow]]
+  let columns: [Column]
+  /// Columns of each pool.
+  let poolColumns: [Range<Int>]
+  /// Row-major: workload x column.
+  private var offers: [Offer]
 
-  /// O(workloads x pools x kinds x log points).
+  /// O(workloads x columns x log points).
   init(_ input: PlanningInput) {
     self.input = input
     var tables: [String: CutTable] = [:]
     cuts = input.pools.map { pool in
-      if let table = tables[pool.product.name] { return table }
-      let table = CutTable(pool.product)
+      let table = tables[pool.product.name] ?? CutTable(pool.product)
       tables[pool.product.name] = table
       return table
     }
+    var columns: [Column] = []
+    var ranges: [Range<Int>] = []
+    for (pool, table) in cuts.enumerated() {
+      let first = columns.count
+      for (kind, profile) in table.kinds.enumerated() {
+        let slices = table.product.profiles[profile].computeSlices
+        columns.append(Column(pool: pool, kind: kind, profile: profile, computeSlices: slices))
+      }
+      ranges.append(first..<columns.count)
+    }
+    self.columns = columns
+    poolColumns = ranges
+    offers = [Offer](repeating: .none, count: input.workloads.count * columns.count)
+    writeOffers()
+  }
+
+  private mutating func writeOffers() {
     var admissions: [String: [HalfSLOAdmission?]] = [:]
-    let cuts = self.cuts
-    offers = input.workloads.map { workload in
-      if admissions[workload.model] == nil {
-        admissions[workload.model] = input.pools.indices.map { pool in
+    for (index, workload) in input.workloads.enumerated() {
+      let row: [HalfSLOAdmission?]
+      if let known = admissions[workload.model] {
+        row = known
+      } else {
+        row = input.pools.indices.map { pool in
           input.profiles.profile(model: workload.model, product: input.pools[pool].product.name).map {
             HalfSLOAdmission($0, kinds: cuts[pool].kinds, maxProcesses: input.options.maxProcesses)
           }
         }
+        admissions[workload.model] = row
       }
-      return (admissions[workload.model] ?? []).enumerated().map { pool, admission in
-        admission?.offers(sloLatencyMs: workload.sloLatencyMs)
-          ?? OfferRow(repeating: nil, count: cuts[pool].kinds.count)
+      for (pool, admission) in row.enumerated() {
+        admission?.writeOffers(
+          sloLatencyMs: workload.sloLatencyMs, into: &offers, at: index * columns.count + poolColumns[pool].lowerBound)
       }
     }
   }
+
+  /// ``Offer/none`` where no point is admissible. O(1).
+  func offer(_ workload: Int, _ column: Int) -> Offer { offers[workload * columns.count + column] }
+
+  /// Capacity in requests per second, 0 where no point is admissible. O(1).
+  func capacity(_ workload: Int, _ column: Int) -> Double { offer(workload, column).capacity }
+
+  /// Whether some instance can serve the workload. O(columns).
+  func isServiceable(_ workload: Int) -> Bool { columns.indices.contains { capacity(workload, $0) > 0 } }
 }

@@ -1,12 +1,10 @@
 /// What one instance kind can do for a workload: the best admissible point, and the load it may be given.
 struct Offer: Hashable, Sendable {
-  /// Requests per second, above 0.
+  /// Requests per second; 0 where no point is admissible.
   var capacity: Double
   var batch: Int32
   var processes: Int32
   var latencyMs: Double
-}
 
-/// Offers of one workload on one product, one entry per kind of the product's ``CutTable``; nil where no point is
-/// admissible.
-typealias OfferRow = [Offer?]
+  static let none = Offer(capacity: 0, batch: 0, processes: 0, latencyMs: 0)
+}

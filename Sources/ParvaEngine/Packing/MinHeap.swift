@@ -1,8 +1,6 @@
 /// A binary heap of integers, least first.
 struct MinHeap: Sendable {
-  private var items: [Int]
-
-  init(_ first: Int) { items = [first] }
+  private var items: [Int] = []
 
   /// The least element. O(1).
   var first: Int? { items.first }

@@ -11,49 +11,66 @@ struct TightestFit: Sendable {
   private let product: GPUProduct
   private var states: [State] = []
   private var numberOf: [State: Int] = [:]
-  /// Per state a min-heap of GPU indices.
+  /// Per state a min-heap of GPU indices; an entry counts only while `stateOf` agrees.
   private var members: [MinHeap] = []
-  private(set) var gpuCount = 0
+  /// Number of each GPU's state; nil once the GPU is closed.
+  private var stateOf: [Int?] = []
+
+  /// GPUs ever opened, closed ones included.
+  var gpuCount: Int { stateOf.count }
 
   init(_ product: GPUProduct) {
     self.product = product
   }
 
-  /// Adds one more GPU with these placements and gives its index.
-  mutating func append(_ placements: [Placement] = []) -> Int {
-    var state = State(taken: 0, slices: 0)
-    for placement in placements { state = adding(placement.profile, placement.start, to: state) }
-    let index = gpuCount
-    gpuCount += 1
-    insert(index, into: state)
-    return index
-  }
-
   /// Puts an instance of `profile` on the GPU with most used slices among those where one of `starts` is free - the
   /// lowest index on ties, the first free start in the order given - or on a new GPU. Returns the GPU and the start;
-  /// nil when an empty GPU cannot hold it.
-  mutating func place(_ profile: Int, starts: [Int]) -> (gpu: Int, start: Int)? {
-    var best: (state: Int, start: Int)?
+  /// nil when there is no room, or only on a new GPU and `opening` is false.
+  mutating func place(_ profile: Int, starts: [Int], opening: Bool = true) -> (gpu: Int, start: Int)? {
+    var best: (state: Int, start: Int, gpu: Int)?
     for number in states.indices {
-      guard let gpu = members[number].first, let start = freeStart(profile, starts, in: states[number]) else {
-        continue
+      guard let start = freeStart(profile, starts, in: states[number]), let gpu = firstMember(number) else { continue }
+      if let best {
+        let (a, b) = (states[number].slices, states[best.state].slices)
+        guard a > b || (a == b && gpu < best.gpu) else { continue }
       }
-      if let current = best {
-        let (a, b) = (states[number].slices, states[current.state].slices)
-        guard a > b || (a == b && gpu < members[current.state].first ?? .max) else { continue }
-      }
-      best = (number, start)
+      best = (number, start, gpu)
     }
-    if let best, let gpu = members[best.state].popFirst() {
-      insert(gpu, into: adding(profile, best.start, to: states[best.state]))
-      return (gpu, best.start)
+    if let best {
+      move(best.gpu, to: adding(profile, best.start, to: states[best.state]))
+      return (best.gpu, best.start)
     }
     let empty = State(taken: 0, slices: 0)
-    guard let start = freeStart(profile, starts, in: empty) else { return nil }
-    let gpu = gpuCount
-    gpuCount += 1
-    insert(gpu, into: adding(profile, start, to: empty))
-    return (gpu, start)
+    guard opening, let start = freeStart(profile, starts, in: empty) else { return nil }
+    stateOf.append(nil)
+    move(gpuCount - 1, to: adding(profile, start, to: empty))
+    return (gpuCount - 1, start)
+  }
+
+  /// Takes an instance away again.
+  mutating func remove(_ profile: Int, start: Int, gpu: Int) {
+    guard let number = stateOf[gpu] else { return }
+    let kind = product.profiles[profile]
+    let state = states[number]
+    move(gpu, to: State(taken: state.taken & ~kind.mask(at: start), slices: state.slices - kind.computeSlices))
+  }
+
+  /// Keeps anything from being placed on the GPU until ``reopen(_:with:)``.
+  mutating func close(_ gpu: Int) { stateOf[gpu] = nil }
+
+  /// Opens a closed GPU with these placements on it.
+  mutating func reopen(_ gpu: Int, with placements: [Placement]) {
+    var state = State(taken: 0, slices: 0)
+    for placement in placements { state = adding(placement.profile, placement.start, to: state) }
+    move(gpu, to: state)
+  }
+
+  private mutating func firstMember(_ number: Int) -> Int? {
+    while let gpu = members[number].first {
+      if stateOf[gpu] == number { return gpu }
+      _ = members[number].popFirst()
+    }
+    return nil
   }
 
   private func freeStart(_ profile: Int, _ starts: [Int], in state: State) -> Int? {
@@ -67,13 +84,14 @@ struct TightestFit: Sendable {
     return State(taken: state.taken | kind.mask(at: start), slices: state.slices + kind.computeSlices)
   }
 
-  private mutating func insert(_ gpu: Int, into state: State) {
-    if let number = numberOf[state] {
-      members[number].insert(gpu)
-    } else {
-      numberOf[state] = states.count
+  private mutating func move(_ gpu: Int, to state: State) {
+    let number = numberOf[state] ?? states.count
+    if number == states.count {
+      numberOf[state] = number
       states.append(state)
-      members.append(MinHeap(gpu))
+      members.append(MinHeap())
     }
+    members[number].insert(gpu)
+    stateOf[gpu] = number
   }
 }

@@ -2,8 +2,8 @@
 struct DraftSegment: Hashable, Sendable {
   /// Index into the input's workloads.
   var workload: Int
-  /// Index into the kinds of the pool's ``CutTable``.
-  var kind: Int
+  /// Index into ``Market/columns``.
+  var column: Int
   var start: Int
 }
 
@@ -20,19 +20,20 @@ extension Market {
   ) -> Plan {
     var total = [Double](repeating: 0, count: input.workloads.count)
     for gpu in draft {
-      for segment in gpu.segments { total[segment.workload] += offer(segment, gpu.pool)?.capacity ?? 0 }
+      for segment in gpu.segments { total[segment.workload] += capacity(segment.workload, segment.column) }
     }
     var ordinals = [Int](repeating: 0, count: input.workloads.count)
     var gpus: [PlannedGPU] = []
+    gpus.reserveCapacity(draft.count)
     for gpu in draft where !gpu.segments.isEmpty {
       let pool = input.pools[gpu.pool]
-      let segments = gpu.segments.sorted { $0.start < $1.start }.compactMap { segment -> Segment? in
-        guard let offer = offer(segment, gpu.pool) else { return nil }
+      let segments = gpu.segments.sorted { $0.start < $1.start }.map { segment in
+        let offer = offer(segment.workload, segment.column)
         let workload = input.workloads[segment.workload]
         defer { ordinals[segment.workload] += 1 }
         return Segment(
           workload: workload.id, ordinal: ordinals[segment.workload], model: workload.model,
-          profile: cuts[gpu.pool].kinds[segment.kind], start: segment.start, batch: Int(offer.batch),
+          profile: columns[segment.column].profile, start: segment.start, batch: Int(offer.batch),
           processes: Int(offer.processes), capacity: offer.capacity,
           load: min(offer.capacity, workload.rate * (offer.capacity / total[segment.workload])),
           latencyMs: offer.latencyMs)
@@ -40,7 +41,7 @@ extension Market {
       gpus.append(PlannedGPU(pool: pool.name, product: pool.product, segments: segments))
     }
     let status: PlanStatus = !unplaced.isEmpty ? .infeasible : gap == 0 ? .optimal : .feasible
-    var summary = PlanMetrics.summary(of: gpus, pools: input.pools, profileSource: profileSource(of: gpus))
+    var summary = PlanMetrics.summary(of: gpus, pools: input.pools, profileSource: profileSource(of: draft))
     summary.lowerBound = lowerBound
     summary.gap = gap
     return Plan(
@@ -48,16 +49,20 @@ extension Market {
       summary: summary)
   }
 
-  private func offer(_ segment: DraftSegment, _ pool: Int) -> Offer? { offers[segment.workload][pool][segment.kind] }
-
   /// What the profiles behind a plan were; of all profiles in reach where the plan is empty.
-  private func profileSource(of gpus: [PlannedGPU]) -> ProfileSource {
-    var seen: Set<[String]> = []
-    for gpu in gpus {
-      for segment in gpu.segments { seen.insert([segment.model, gpu.product.name]) }
+  private func profileSource(of draft: [DraftGPU]) -> ProfileSource {
+    var seen = [Bool](repeating: false, count: input.workloads.count * input.pools.count)
+    var used: Set<ProfileSource> = []
+    for gpu in draft {
+      for segment in gpu.segments where !seen[segment.workload * input.pools.count + gpu.pool] {
+        seen[segment.workload * input.pools.count + gpu.pool] = true
+        let model = input.workloads[segment.workload].model
+        if let profile = input.profiles.profile(model: model, product: input.pools[gpu.pool].product.name) {
+          used.insert(profile.source)
+        }
+      }
     }
-    let used = seen.compactMap { input.profiles.profile(model: $0[0], product: $0[1])?.source }
-    let sources = used.isEmpty ? input.profiles.all.map(\.source) : used
-    return sources.dropFirst().reduce(sources.first ?? .measured) { $0.merged(with: $1) }
+    let sources = used.isEmpty ? Set(input.profiles.all.map(\.source)) : used
+    return sources.count == 1 ? sources.first ?? .measured : sources.isEmpty ? .measured : .mixed
   }
 }

@@ -6,17 +6,15 @@ extension ParvaGPUPlanner {
   /// Optimal triplet decision and demand matching of one workload on the first pool. O(kinds + segments).
   static func match(_ workload: Int, _ market: Market) -> Result<[DraftSegment], Refusal> {
     let demand = market.input.workloads[workload]
-    let table = market.cuts[0]
-    let row = market.offers[workload][0]
-    var optimal: (kind: Int, perSlice: Double)?
-    for (kind, offer) in row.enumerated() {
-      guard let offer else { continue }
-      let perSlice = offer.capacity / Double(table.product.profiles[table.kinds[kind]].computeSlices)
-      if perSlice > optimal?.perSlice ?? 0 { optimal = (kind, perSlice) }
+    var optimal: (column: Int, perSlice: Double)?
+    for column in market.poolColumns[0] {
+      let perSlice = market.capacity(workload, column) / Double(market.columns[column].computeSlices)
+      if perSlice > optimal?.perSlice ?? 0 { optimal = (column, perSlice) }
     }
-    guard let best = optimal?.kind, let throughput = row[best]?.capacity else {
+    guard let best = optimal?.column else {
       return .failure(Refusal(unplaced: Unserviceable.reason(demand, market.input)))
     }
+    let throughput = market.capacity(workload, best)
     guard demand.rate / throughput < Double(SegmentLimit.perWorkload) else {
       return .failure(Refusal(unplaced: SegmentLimit.refusal(demand, throughput: throughput)))
     }
@@ -27,10 +25,10 @@ extension ParvaGPUPlanner {
       rest = throughput
     }
     // `best` itself covers any remainder, so there is always such a kind.
-    let last = row.firstIndex { ($0?.capacity ?? 0) >= rest } ?? best
-    let segment = DraftSegment(workload: workload, kind: best, start: 0)
+    let last = market.poolColumns[0].first { market.capacity(workload, $0) >= rest } ?? best
+    let segment = DraftSegment(workload: workload, column: best, start: 0)
     return .success(
-      [DraftSegment](repeating: segment, count: count) + [DraftSegment(workload: workload, kind: last, start: 0)])
+      [DraftSegment](repeating: segment, count: count) + [DraftSegment(workload: workload, column: last, start: 0)])
   }
 }
 

@@ -33,11 +33,11 @@ public struct ParvaGPUPlanner: Planner {
     return market.finish(draft, planner: name, unplaced: unplaced.sorted { $0.key < $1.key }.map(\.value))
   }
 
-  /// Relocation, then the optimization step where the options ask for it and it does not cost a GPU.
+  /// Relocation, then the optimization step where the options ask for it.
   private func allocate(_ segments: [[DraftSegment]], _ served: [Int], _ market: Market) -> [DraftGPU] {
-    let relocated = SegmentRelocation.place(served.sorted().flatMap { segments[$0] }, onto: [], market)
-    guard market.input.options.allocationOptimization else { return relocated }
-    let optimized = AllocationOptimization.run(relocated, market)
-    return optimized.count <= relocated.count ? optimized : relocated
+    var relocation = SegmentRelocation(market)
+    relocation.place(served.sorted().flatMap { segments[$0] })
+    return market.input.options.allocationOptimization
+      ? AllocationOptimization.run(relocation, market) : relocation.gpus
   }
 }

@@ -1,27 +1,58 @@
 /// Segment relocation (SC'24, section 4): largest sizes first, each to the GPU that it fills most tightly.
-enum SegmentRelocation {
-  /// Places `segments` beside what stands on `gpus`, opening new GPUs at the end where nothing is free.
-  /// O(segments x occupancy states).
-  static func place(_ segments: [DraftSegment], onto gpus: [DraftGPU], _ market: Market) -> [DraftGPU] {
-    let table = market.cuts[0]
-    let product = table.product
-    var draft = gpus
-    var fit = TightestFit(product)
-    for gpu in gpus {
-      _ = fit.append(gpu.segments.map { Placement(profile: table.kinds[$0.kind], start: $0.start) })
-    }
-    let starts = table.kinds.map { StartPreference.starts(of: product.profiles[$0]) }
-    // Kinds ascend by slices, so a stable walk from the last kind to the first is "largest first".
-    var byKind = [[DraftSegment]](repeating: [], count: table.kinds.count)
-    for segment in segments { byKind[segment.kind].append(segment) }
-    for kind in table.kinds.indices.reversed() {
-      for var segment in byKind[kind] {
-        guard let place = fit.place(table.kinds[kind], starts: starts[kind]) else { continue }
-        segment.start = place.start
-        if place.gpu == draft.count { draft.append(DraftGPU(pool: 0, segments: [])) }
-        draft[place.gpu].segments.append(segment)
+struct SegmentRelocation {
+  private let market: Market
+  private var fit: TightestFit
+  /// Starts to try, by column of the first pool.
+  private let starts: [[Int]]
+  private(set) var gpus: [DraftGPU] = []
+
+  init(_ market: Market) {
+    self.market = market
+    let product = market.cuts[0].product
+    fit = TightestFit(product)
+    starts = market.poolColumns[0].map { StartPreference.starts(of: product.profiles[market.columns[$0].profile]) }
+  }
+
+  /// Places `segments`, opening new GPUs at the end where nothing is free. O(segments x occupancy states).
+  mutating func place(_ segments: [DraftSegment]) {
+    for segment in largestFirst(segments) { _ = put(segment, opening: true) }
+  }
+
+  /// Replaces what stands on a GPU by `segments` on other GPUs; false, and nothing changed, when they do not all fit
+  /// there without opening a new one.
+  mutating func dissolve(_ gpu: Int, into segments: [DraftSegment]) -> Bool {
+    let standing = gpus[gpu].segments
+    fit.close(gpu)
+    var moved: [Int] = []
+    for segment in largestFirst(segments) {
+      if let target = put(segment, opening: false) {
+        moved.append(target)
+        continue
       }
+      for target in moved.reversed() {
+        let segment = gpus[target].segments.removeLast()
+        fit.remove(market.columns[segment.column].profile, start: segment.start, gpu: target)
+      }
+      fit.reopen(gpu, with: standing.map { Placement(profile: market.columns[$0.column].profile, start: $0.start) })
+      return false
     }
-    return draft
+    gpus[gpu].segments = []
+    return true
+  }
+
+  private mutating func put(_ segment: DraftSegment, opening: Bool) -> Int? {
+    let profile = market.columns[segment.column].profile
+    guard let place = fit.place(profile, starts: starts[segment.column], opening: opening) else { return nil }
+    if place.gpu == gpus.count { gpus.append(DraftGPU(pool: 0, segments: [])) }
+    gpus[place.gpu].segments.append(
+      DraftSegment(workload: segment.workload, column: segment.column, start: place.start))
+    return place.gpu
+  }
+
+  /// Columns of a pool ascend by slices, so descending columns are "largest first"; order is kept within a column.
+  private func largestFirst(_ segments: [DraftSegment]) -> [DraftSegment] {
+    var byColumn = [[DraftSegment]](repeating: [], count: starts.count)
+    for segment in segments { byColumn[segment.column].append(segment) }
+    return byColumn.reversed().flatMap { $0 }
   }
 }

@@ -3,10 +3,7 @@ enum StockLimit {
   /// `workloads` in the order in which they are served. O(n log n).
   static func order(_ workloads: [Int], _ market: Market) -> [Int] {
     func density(_ workload: Int) -> Double {
-      let table = market.cuts[0]
-      return zip(table.kinds, market.offers[workload][0]).compactMap { kind, offer in
-        offer.map { $0.capacity / Double(table.product.profiles[kind].computeSlices) }
-      }.max() ?? 0
+      market.poolColumns[0].map { market.capacity(workload, $0) / Double(market.columns[$0].computeSlices) }.max() ?? 0
     }
     let ranked = workloads.map { (workload: $0, density: density($0)) }
     return ranked.sorted { a, b in
@@ -17,11 +14,10 @@ enum StockLimit {
 
   /// How many workloads from the end of `served` hold the slices of `excess` GPUs, at least 1.
   static func workloads(_ served: [Int], _ segments: [[DraftSegment]], _ market: Market, toFree excess: Int) -> Int {
-    let table = market.cuts[0]
-    var slices = excess * table.product.computeSlices
+    var slices = excess * market.cuts[0].product.computeSlices
     var count = 0
     for workload in served.reversed() {
-      slices -= segments[workload].reduce(0) { $0 + table.product.profiles[table.kinds[$1.kind]].computeSlices }
+      slices -= segments[workload].reduce(0) { $0 + market.columns[$1.column].computeSlices }
       guard slices >= 0 else { break }
       count += 1
     }

@@ -1,0 +1,20 @@
+/// What the outside world lends to a planner: cores and patience. The engine itself has neither threads nor a clock.
+public struct PlanningContext: Sendable {
+  /// Runs `body` for 0..<count, on as many cores as the caller likes, and returns after the last has ended. The result of
+  /// a plan does not depend on how the calls are spread.
+  public var forEach: @Sendable (_ count: Int, _ body: @Sendable (Int) -> Void) -> Void
+  /// Whether a planner that could still improve should settle for what it has.
+  public var shouldStop: @Sendable () -> Bool
+
+  public init(
+    forEach: @escaping @Sendable (_ count: Int, _ body: @Sendable (Int) -> Void) -> Void,
+    shouldStop: @escaping @Sendable () -> Bool
+  ) {
+    self.forEach = forEach
+    self.shouldStop = shouldStop
+  }
+
+  /// One core and no deadline.
+  public static let serial = PlanningContext(
+    forEach: { count, body in for index in 0..<count { body(index) } }, shouldStop: { false })
+}
