@@ -17,15 +17,6 @@ struct PlanningBenchmark {
           let plan = planner.plan(input)
           let faults = PlanChecker.violations(of: plan, against: input)
           if let fault = faults.first { print(fault) }
-          if processes == 5, index == 5 {
-            for o in [false, true] {
-              var i2 = input
-              i2.options.allocationOptimization = o
-              let p2 = planner.plan(i2)
-              print(o, p2.summary.gpuCount, p2.summary.allocatedSlices)
-              for g in p2.gpus { print(g.segments.map { "\($0.model):\(product.profiles[$0.profile].computeSlices)@\($0.start)" }) }
-            }
-          }
           return "\(planner.name) \(plan.summary.gpuCount) \(plan.status) bound \(plan.summary.lowerBound ?? 0)"
         }
         print("scenario \(index + 1), \(processes) processes:", counts.joined(separator: "; "))

@@ -1,0 +1,79 @@
+import ParvaEngine
+import ParvaTestSupport
+import Testing
+
+/// Every fault that can be put into a good plan must be found.
+@Suite struct PlanCheckerTests {
+  struct Fault: Sendable, CustomTestStringConvertible {
+    var code: PlanViolation.Code
+    var inject: @Sendable (inout Plan, inout PlanningInput) -> Void
+    var testDescription: String { code.rawValue }
+
+    static let all: [Fault] = [
+      Fault(code: .unknownProfile) { plan, _ in plan.gpus[0].segments[0].profile = 99 },
+      Fault(code: .illegalStart) { plan, _ in plan.gpus[0].segments[0].start = 7 },
+      Fault(code: .overlap) { plan, _ in
+        var twin = plan.gpus[0].segments[0]
+        twin.ordinal = 77
+        plan.gpus[0].segments.append(twin)
+      },
+      Fault(code: .tooManyInstances) { plan, _ in
+        let first = plan.gpus[0].segments[0]
+        plan.gpus[0].segments = [Segment](repeating: first, count: 9)
+      },
+      Fault(code: .tooManySlices) { plan, _ in
+        let first = plan.gpus[0].segments[0]
+        plan.gpus[0].segments = [Segment](repeating: first, count: 9)
+      },
+      Fault(code: .emptyGPU) { plan, _ in plan.gpus[0].segments = [] },
+      Fault(code: .duplicateSegment) { plan, _ in plan.gpus.append(plan.gpus[0]) },
+      Fault(code: .badFigure) { plan, _ in plan.gpus[0].segments[0].latencyMs = .nan },
+      Fault(code: .badFigure) { plan, _ in plan.gpus[0].segments[0].processes = 0 },
+      Fault(code: .overload) { plan, _ in plan.gpus[0].segments[0].load = plan.gpus[0].segments[0].capacity * 1.01 },
+      Fault(code: .unknownPool) { plan, _ in plan.gpus[0].pool = "elsewhere" },
+      Fault(code: .wrongProduct) { _, input in input.pools[0].product = ProductCatalogue.all[0] },
+      Fault(code: .overStock) { _, input in input.pools[0].count = 0 },
+      Fault(code: .unknownWorkload) { plan, _ in plan.gpus[0].segments[0].workload = "nobody" },
+      Fault(code: .wrongModel) { plan, _ in plan.gpus[0].segments[0].model = "other" },
+      Fault(code: .unknownPoint) { plan, _ in plan.gpus[0].segments[0].batch = 3 },
+      Fault(code: .wrongLatency) { plan, _ in plan.gpus[0].segments[0].latencyMs *= 0.5 },
+      Fault(code: .sloMissed) { _, input in
+        for index in input.workloads.indices { input.workloads[index].sloLatencyMs = 0.5 }
+      },
+      Fault(code: .overCapacity) { plan, _ in plan.gpus[0].segments[0].capacity *= 1.01 },
+      Fault(code: .tooManyProcesses) { _, input in input.options.maxProcesses = 0 },
+      Fault(code: .notCovered) { _, input in
+        for index in input.workloads.indices { input.workloads[index].rate *= 10 }
+      },
+      Fault(code: .notCovered) { plan, _ in plan.gpus.removeLast() },
+      Fault(code: .loadMismatch) { plan, _ in plan.gpus[0].segments[0].load *= 0.9 },
+      Fault(code: .unplacedAndPlaced) { plan, _ in
+        plan.unplaced.append(
+          Unplaced(workload: plan.gpus[0].segments[0].workload, code: .noStock, message: "none left"))
+      },
+      Fault(code: .wrongStatus) { plan, _ in plan.status = .infeasible },
+      Fault(code: .wrongSummary) { plan, _ in plan.summary.gpuCount -= 1 },
+      Fault(code: .wrongSummary) { plan, _ in plan.summary.internalSlack += 0.01 },
+    ]
+  }
+
+  private func goodPlan() throws -> (Plan, PlanningInput) {
+    let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
+    let input = RandomDemand.input(seed: 3, products: [product], models: 4, workloads: 8)
+    return (ParvaGPUPlanner().plan(input), input)
+  }
+
+  @Test("finds an injected fault", arguments: Fault.all)
+  func findsFault(_ fault: Fault) throws {
+    var (plan, input) = try goodPlan()
+    try #require(PlanChecker.violations(of: plan, against: input).isEmpty)
+    fault.inject(&plan, &input)
+    let found = PlanChecker.violations(of: plan, against: input)
+    #expect(found.contains { $0.code == fault.code }, "found \(found.map(\.code))")
+  }
+
+  @Test("each code is injected by some test")
+  func allCodes() {
+    #expect(Set(Fault.all.map(\.code)) == Set(PlanViolation.Code.allCases))
+  }
+}

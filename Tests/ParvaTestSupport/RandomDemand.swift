@@ -1,0 +1,53 @@
+import Foundation
+package import ParvaEngine
+
+/// Seeded inputs that look like real ones: throughput grows with size, batch and processes, latency too.
+package enum RandomDemand {
+  /// Profiles of `models` invented models on every pool's product, and `workloads` demands on them.
+  package static func input(
+    seed: UInt64, products: [GPUProduct], models: Int, workloads: Int, stock: Int? = nil,
+    options: PlanningOptions = PlanningOptions()
+  ) -> PlanningInput {
+    var random = SeededGenerator(seed: seed)
+    var catalogue = ProfileCatalogue()
+    for model in 0..<models {
+      for product in products {
+        catalogue.insert(profile(model: "m\(model)", product, &random))
+      }
+    }
+    let demands = (0..<workloads).map { index in
+      Workload(
+        id: "w\(index)", model: "m\(Int.random(in: 0..<models, using: &random))",
+        rate: exp(Double.random(in: log(1)...log(2000), using: &random)),
+        sloLatencyMs: exp(Double.random(in: log(20)...log(2000), using: &random)),
+        priority: Int.random(in: 0...2, using: &random))
+    }
+    let pools = products.enumerated().map { index, product in
+      Pool(name: "pool-\(index)", product: product, count: stock)
+    }
+    return PlanningInput(workloads: demands, pools: pools, profiles: catalogue, options: options)
+  }
+
+  private static func profile(
+    model: String, _ product: GPUProduct, _ random: inout SeededGenerator
+  ) -> ModelProfile {
+    let speed = exp(Double.random(in: log(0.02)...log(2), using: &random))
+    let launch = Double.random(in: 1...10, using: &random)
+    let bend = Double.random(in: 0.6...1.1, using: &random)
+    let least = Int.random(in: 0...3, using: &random) == 0 ? 2 : 1
+    var points: [ProfilePoint] = []
+    for index in product.plannedProfiles where product.profiles[index].computeSlices >= least {
+      let slices = pow(Double(product.profiles[index].computeSlices), bend)
+      for batch in [1, 2, 4, 8, 16, 32] {
+        for processes in 1...4 {
+          let latency = launch * (1 + 0.1 * Double(processes - 1)) + Double(batch * processes) / (slices * speed)
+          points.append(
+            ProfilePoint(
+              profile: index, batch: batch, processes: processes,
+              throughput: 1000 * Double(batch * processes) / latency, latencyMs: latency))
+        }
+      }
+    }
+    return ModelProfile(model: model, product: product.name, source: .measured, points: points)
+  }
+}
