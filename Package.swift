@@ -26,6 +26,7 @@ let package = Package(
   products: [
     .executable(name: "parva", targets: ["parva"]),
     .library(name: "ParvaEngine", targets: ["ParvaEngine"]),
+    .library(name: "StandInNVML", type: .dynamic, targets: ["StandInNVML"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -39,6 +40,10 @@ let package = Package(
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "CCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("curl")]),
     .target(name: "CNVML", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
+    // Loaded by dlopen only, in place of the driver's library; it shares nothing with CNVML but the layouts.
+    .target(
+      name: "StandInNVML", cSettings: strictC + [.headerSearchPath("../CNVML/include")],
+      linkerSettings: [.linkedLibrary("dl")]),
     .target(name: "ParvaEngine", swiftSettings: strict),
     .target(name: "ParvaWire", swiftSettings: strict),
     .target(name: "ParvaFormats", dependencies: ["ParvaEngine", "ParvaWire", yams], swiftSettings: strict),

@@ -1,0 +1,15 @@
+/// Starting the driver's own commands and the programs that use its devices: glibc's extensions, which Swift cannot see.
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/// A pipe whose ends no child inherits: `ends[0]` reads. 0, or the errno.
+int cnvml_pipe(int ends[2]);
+
+/// Starts `path` (searched in PATH when it has no slash) with `stdio` as its descriptors 0, 1 and 2, no signal blocked
+/// or ignored, in `workdir` unless it is NULL, and with `session` as the leader of a session of its own, so that it
+/// outlives the caller. `envp` NULL inherits the environment. 0 and `*pid`, or the errno.
+int cnvml_spawn(
+    const char *path, char *const argv[], char *const envp[], const int stdio[3], const char *workdir, bool session,
+    pid_t *pid);

@@ -1,0 +1,42 @@
+package import ParvaWire
+
+/// What the node asks of a GPU driver. Calls block and may be made from any thread, one at a time.
+package protocol GPUDriver: Sendable {
+  /// Reads everything. A GPU that does not answer is listed with its ``ObservedGPU/fault``; it never fails the rest.
+  func observe() throws(DriverError) -> ObservedNode
+  /// Reads one GPU again.
+  func observe(gpu uuid: String) throws(DriverError) -> ObservedGPU
+  /// Makes a GPU instance at exactly this start and answers its id.
+  func createInstance(gpu uuid: String, profileID: Int, start: Int) throws(DriverError) -> Int
+  /// Makes the compute instance that takes all SMs of the GPU instance.
+  func createCompute(gpu uuid: String, instance: Int) throws(DriverError)
+  /// Success also when it is gone already.
+  func destroyCompute(gpu uuid: String, instance: Int, compute: Int) throws(DriverError)
+  /// Success also when it is gone already. Its compute instances must be gone.
+  func destroyInstance(gpu uuid: String, instance: Int) throws(DriverError)
+  /// Asks for a MIG mode; the mode that came into force is the answer, and may be the old one.
+  func setMIGMode(gpu uuid: String, enabled: Bool) throws(DriverError) -> ObservedMIGMode
+  /// Resets one GPU so that its pending MIG mode comes into force. Nothing may use it.
+  func reset(gpu uuid: String) throws(DriverError)
+}
+
+/// What a driver answered instead of doing what it was asked.
+package struct DriverError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Stable code: NVML's name of its return code, or one of ours such as `driver_library_missing`.
+  package var code: String
+  /// The call that failed, for example `nvmlGpuInstanceDestroy`.
+  package var call: String
+  /// What it was called for and what to do, one sentence.
+  package var detail: String
+
+  package init(code: String, call: String, detail: String) {
+    self.code = code
+    self.call = call
+    self.detail = detail
+  }
+
+  package var description: String { "\(call): \(code): \(detail)" }
+
+  static let inUse = "in_use"
+  static let notFound = "not_found"
+}

@@ -1,0 +1,27 @@
+/// nvidia-smi as a command: what NVML has no call for, and what is left without NVML.
+package enum SMICommand {
+  static let timeout: Double = 60
+
+  static func run(_ arguments: [String], path: String = "nvidia-smi") throws(DriverError) -> String {
+    let call = "nvidia-smi " + arguments.joined(separator: " ")
+    let result: ChildCommand.Result
+    do {
+      result = try ChildCommand.run(path, arguments, timeout: timeout)
+    } catch {
+      throw DriverError(code: "nvidia_smi_missing", call: call, detail: "the command cannot be started")
+    }
+    if result.timedOut {
+      throw DriverError(code: "timeout", call: call, detail: "no end within \(Int(timeout)) seconds")
+    }
+    let said = (result.output + result.errors).split(separator: "\n").last.map(String.init) ?? "nothing printed"
+    if result.status != 0 {
+      throw DriverError(code: SMIParser.code(of: result.output + result.errors), call: call, detail: said)
+    }
+    return result.output
+  }
+
+  /// Resets one GPU so that its pending MIG mode comes into force.
+  package static let reset: @Sendable (String) throws(DriverError) -> Void = { (uuid: String) throws(DriverError) in
+    _ = try run(["-r", "-i", uuid])
+  }
+}

@@ -1,0 +1,176 @@
+import Foundation
+
+/// Reads what nvidia-smi prints. Its columns differ between driver versions, so lines are split into words and the
+/// words are known by their form, never by their place on the line.
+///
+/// Unknown lines are passed over: a newer driver may print more than we read.
+package enum SMIParser {
+  /// One row of `nvidia-smi mig -lgip`.
+  package struct ProfileRow: Hashable, Sendable {
+    package var gpu: Int
+    package var name: String
+    package var id: Int
+    package var free: Int
+    package var total: Int
+    package var memoryGiB: Double
+    package var smCount: Int
+  }
+
+  /// One row of `nvidia-smi mig -lgipp`.
+  package struct PlacementRow: Hashable, Sendable {
+    package var gpu: Int
+    package var profileID: Int
+    package var starts: [Int]
+    package var size: Int
+  }
+
+  /// One row of `nvidia-smi mig -lgi`.
+  package struct InstanceRow: Hashable, Sendable {
+    package var gpu: Int
+    package var name: String
+    package var profileID: Int
+    package var instanceID: Int
+    package var start: Int
+    package var size: Int
+  }
+
+  /// One row of `nvidia-smi mig -lci`.
+  package struct ComputeRow: Hashable, Sendable {
+    package var gpu: Int
+    package var instanceID: Int
+    package var name: String
+    package var profileID: Int
+    package var computeID: Int
+    package var start: Int
+    package var size: Int
+  }
+
+  /// One line of `nvidia-smi -L`; `gpu` of a MIG device is that of the GPU line above it.
+  package enum ListRow: Hashable, Sendable {
+    case gpu(index: Int, board: String, uuid: String)
+    case mig(gpu: Int, name: String, device: Int, uuid: String)
+  }
+
+  /// The words of a table line without its frame; empty for rules, headings and blank lines.
+  static func words(_ line: Substring) -> [Substring] {
+    line.split { $0 == " " || $0 == "|" || $0 == "\t" || $0 == "\r" }
+  }
+
+  /// `1g.10gb`, `1g.10gb+me`, `1c.3g.40gb`, `2g.12gb+me.all`: digits, `g` or `c`, and a dot in it.
+  static func isProfileName(_ word: Substring) -> Bool {
+    guard let unit = word.firstIndex(where: { !$0.isASCIIDigit }), unit != word.startIndex else { return false }
+    return (word[unit] == "g" || word[unit] == "c") && word[unit...].dropFirst().first == "."
+  }
+
+  private static func integers(_ words: ArraySlice<Substring>) -> [Int] { words.compactMap { Int($0) } }
+
+  /// `12:4` or `4/7` as two numbers.
+  private static func pair(_ word: Substring, _ separator: Character) -> (Int, Int)? {
+    let parts = word.split(separator: separator, omittingEmptySubsequences: false)
+    guard parts.count == 2, let a = Int(parts[0]), let b = Int(parts[1]), a >= 0, b >= 0 else { return nil }
+    return (a, b)
+  }
+
+  /// Rows of a table whose first word is a GPU index and that name a profile.
+  private static func tableRows(_ text: String) -> [(
+    gpu: Int, name: Substring, before: [Int], after: ArraySlice<Substring>
+  )] {
+    text.split(whereSeparator: \.isNewline).compactMap { line in
+      let words = words(line).filter { $0 != "MIG" && $0 != "*" }
+      guard let first = words.first, let gpu = Int(first), gpu >= 0, let at = words.firstIndex(where: isProfileName)
+      else { return nil }
+      return (gpu, words[at], integers(words[1..<at]), words[(at + 1)...])
+    }
+  }
+
+  package static func profiles(_ text: String) -> [ProfileRow] {
+    tableRows(text).compactMap { row in
+      // Name, id, free/total (with or without spaces round the slash), GiB, P2P, SM, ...
+      let words = row.after.flatMap { $0 == "/" ? [$0] : $0.split(separator: "/") }.filter { $0 != "/" }
+      guard words.count >= 6, let id = Int(words[0]), let free = Int(words[1]), let total = Int(words[2]),
+        let memory = Double(words[3]), let sms = Int(words[5]), id >= 0
+      else { return nil }
+      return ProfileRow(
+        gpu: row.gpu, name: String(row.name), id: id, free: free, total: total, memoryGiB: memory, smCount: sms)
+    }
+  }
+
+  package static func placements(_ text: String) -> [PlacementRow] {
+    text.split(whereSeparator: \.isNewline).compactMap { line in
+      // "GPU  0 Profile ID 19 Placements: {0,1,2}:1", "Placement :", spaces anywhere.
+      guard let open = line.firstIndex(of: "{"), let close = line.firstIndex(of: "}"), open < close else { return nil }
+      let head = integers(words(line[..<open])[...])
+      let starts = line[line.index(after: open)..<close].split(separator: ",").map {
+        Int($0.trimmingCharacters(in: .whitespaces))
+      }
+      let tail = line[line.index(after: close)...].drop { $0 == ":" || $0 == " " }
+      guard head.count >= 2, let size = Int(tail.prefix { $0.isASCIIDigit }), size > 0, !starts.contains(nil) else {
+        return nil
+      }
+      return PlacementRow(gpu: head[0], profileID: head[1], starts: starts.compactMap { $0 }.sorted(), size: size)
+    }
+  }
+
+  package static func instances(_ text: String) -> [InstanceRow] {
+    tableRows(text).compactMap { row in
+      let numbers = integers(row.after)
+      guard numbers.count >= 2, let place = row.after.lazy.compactMap({ pair($0, ":") }).first else { return nil }
+      return InstanceRow(
+        gpu: row.gpu, name: String(row.name), profileID: numbers[0], instanceID: numbers[1], start: place.0,
+        size: place.1)
+    }
+  }
+
+  package static func computes(_ text: String) -> [ComputeRow] {
+    tableRows(text).compactMap { row in
+      let numbers = integers(row.after)
+      guard let instance = row.before.first, numbers.count >= 2,
+        let place = row.after.lazy.compactMap({ pair($0, ":") }).first
+      else { return nil }
+      return ComputeRow(
+        gpu: row.gpu, instanceID: instance, name: String(row.name), profileID: numbers[0], computeID: numbers[1],
+        start: place.0, size: place.1)
+    }
+  }
+
+  package static func list(_ text: String) -> [ListRow] {
+    var rows: [ListRow] = []
+    var current: Int?
+    for line in text.split(whereSeparator: \.isNewline) {
+      guard let open = line.range(of: "(UUID: ", options: .backwards),
+        let close = line[open.upperBound...].firstIndex(of: ")")
+      else { continue }
+      let uuid = String(line[open.upperBound..<close]).trimmingCharacters(in: .whitespaces)
+      let head = line[..<open.lowerBound].split(separator: ":", maxSplits: 1)
+      let words = head.first?.split(separator: " ") ?? []
+      if words.count == 2, words[0] == "GPU", let index = Int(words[1]), head.count == 2 {
+        current = index
+        rows.append(.gpu(index: index, board: head[1].trimmingCharacters(in: .whitespaces), uuid: uuid))
+      } else if words.count >= 3, words[0] == "MIG", words[2] == "Device" || words[2] == "Dev", let current,
+        head.count == 2, let device = Int(head[1].trimmingCharacters(in: .whitespaces)) ?? Int(words.last ?? "")
+      {
+        rows.append(.mig(gpu: current, name: String(words[1]), device: device, uuid: uuid))
+      } else if words.count >= 3, words[0] == "MIG", let current, let device = Int(words[words.count - 1]) {
+        rows.append(.mig(gpu: current, name: String(words[1]), device: device, uuid: uuid))
+      }
+    }
+    return rows
+  }
+
+  /// NVML's code name for the reason that nvidia-smi prints.
+  package static func code(of text: String) -> String {
+    let said = text.lowercased()
+    let table = [
+      ("in use by another client", "in_use"), ("insufficient resources", "insufficient_resources"),
+      ("not found", "not_found"), ("insufficient permissions", "no_permission"), ("not supported", "not_supported"),
+      ("gpu is lost", "gpu_is_lost"), ("unable to determine the device handle", "gpu_is_lost"),
+      ("couldn't communicate with the nvidia driver", "driver_not_loaded"),
+      ("driver/library version mismatch", "lib_rm_version_mismatch"), ("reset", "reset_required"),
+    ]
+    return table.first { said.contains($0.0) }?.1 ?? "unknown"
+  }
+}
+
+extension Character {
+  fileprivate var isASCIIDigit: Bool { isASCII && isNumber }
+}

@@ -1,0 +1,129 @@
+/// What the stand-in's files share with each other.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cnvml_abi.h"
+
+#pragma GCC visibility push(hidden)
+
+enum {
+  STANDIN_PRODUCTS = 32,
+  STANDIN_PROFILES = 24,
+  STANDIN_GPUS = 16,
+  STANDIN_GIS = 32,
+  STANDIN_CIS = 8,
+  STANDIN_FAULTS = 32,
+  STANDIN_PROCESSES = 256,
+  /// Above the kernel's largest pid: a process that is not there and counts as alive.
+  STANDIN_FAKE_PID = 4194304,
+};
+
+struct standin_profile {
+  uint32_t enumeration, id, slices, size, limit, memory_mib, sms;
+  uint64_t starts;
+  char name[48];
+};
+
+struct standin_product {
+  uint32_t compute_slices, axis, reset_needed, memory_mib, profile_count;
+  struct standin_profile profiles[STANDIN_PROFILES];
+  char board[64];
+};
+
+struct standin_config {
+  char driver[CNVML_VERSION_SIZE];
+  int cuda;
+  uint32_t structs, product_count, gpu_count;
+  struct standin_product products[STANDIN_PRODUCTS];
+  struct {
+    uint32_t product, new_board_mode;
+    char uuid[64];
+  } gpus[STANDIN_GPUS];
+};
+
+struct standin_ci {
+  uint32_t used, profile, start, size, handle_index;
+  uint64_t serial;
+};
+
+/// Indexed by instance id; `used` is written last when one is made and first when one goes.
+struct standin_gi {
+  uint32_t used, profile, start, size;
+  struct standin_ci cis[STANDIN_CIS];
+};
+
+struct standin_gpu {
+  uint32_t mode, pending, lost;
+  struct standin_gi gis[STANDIN_GIS];
+};
+
+/// The mapped `state` file.
+struct standin_state {
+  uint64_t magic, nonce, serial;
+  struct standin_gpu gpus[STANDIN_GPUS];
+  int64_t faults_stamp;
+  uint32_t fault_calls[STANDIN_FAULTS];
+};
+
+enum standin_fault_kind { FAULT_FAIL, FAULT_AFTER, FAULT_KILL, FAULT_KILLED, FAULT_LOSE, FAULT_DELAY, FAULT_HANG };
+
+struct standin_fault {
+  enum standin_fault_kind kind;
+  char symbol[64];
+  uint32_t nth, times, value;
+};
+
+struct standin_process {
+  char uuid[64], name[64];
+  uint32_t pid, memory_mib;
+  char type;
+};
+
+struct standin {
+  struct standin_config config;
+  struct standin_state *state;
+  struct standin_fault faults[STANDIN_FAULTS];
+  uint32_t fault_count;
+  /// What the running call must still suffer once its effect is there.
+  int after_code;
+  bool killed_after;
+};
+
+/// Starts a call: locks out other threads and processes, maps the state, plays faults. On CNVML_OK the caller holds the
+/// lock and must end with `standin_leave`; on anything else nothing is held.
+int standin_enter(const char *symbol, struct standin **world);
+/// Ends a call and answers its code.
+int standin_leave(struct standin *world, int code);
+
+/// Writes what the boards keep across a reboot.
+void standin_remember_mode(const struct standin *world);
+
+/// Reads `config`; false when it is absent or not understood.
+bool standin_read_config(const char *directory, struct standin_config *config);
+void standin_read_faults(const char *directory, struct standin *world);
+/// Processes alive on the GPU or MIG device with this UUID; at most `room` are stored, all are counted.
+uint32_t standin_processes(const char *uuid, char type, struct standin_process *processes, uint32_t room);
+/// Where the loaded library lies.
+const char *standin_directory(void);
+
+/// What a handle points at; `gi` and `ci` are ids.
+enum standin_kind { KIND_NONE, KIND_GPU, KIND_GI, KIND_CI, KIND_MIG };
+struct standin_target {
+  enum standin_kind kind;
+  uint32_t gpu, gi, ci;
+};
+void *standin_handle(struct standin_target target);
+struct standin_target standin_target(const void *handle);
+/// The target's instances, or NULL when a handle is stale or of another kind.
+struct standin_gi *standin_find_gi(struct standin *world, struct standin_target target);
+struct standin_ci *standin_find_ci(struct standin *world, struct standin_target target);
+const struct standin_product *standin_product(const struct standin *world, uint32_t gpu);
+const struct standin_profile *standin_profile(const struct standin_product *product, uint32_t id);
+void standin_mig_uuid(const struct standin *world, struct standin_target target, char *buffer, uint32_t size);
+
+#pragma GCC visibility pop
+
+/// NVML's symbols are the only ones the library shows.
+#define STANDIN_EXPORT __attribute__((visibility("default")))
