@@ -1,0 +1,121 @@
+import Foundation
+import GRDB
+import ParvaEngine
+import ParvaFormats
+import ParvaWire
+
+/// The store of a single controller: one SQLite file with a write-ahead log that is synced at every commit.
+package final class SQLiteStore: Store {
+  let pool: DatabasePool
+  private let lock: StoreLock
+
+  /// Opens the file, or creates it with its folder, and brings its tables up to date.
+  ///
+  /// - Throws: `store_in_use` while another process has it open, `store_cannot_open`, `store_too_new`, `store_failed`.
+  package init(path: String) throws(StoreError) {
+    let folder = URL(filePath: path).deletingLastPathComponent()
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+      throw StoreError(.cannotOpen, "The store's folder \(folder.path) cannot be made: \(error.localizedDescription)")
+    }
+    lock = try StoreLock(path: path + ".lock")
+    var configuration = Configuration()
+    configuration.label = "parva.store"
+    configuration.busyMode = .timeout(5)
+    do {
+      pool = try DatabasePool(path: path, configuration: configuration)
+    } catch {
+      throw StoreError(.cannotOpen, "The store \(path) cannot be opened: \(error)")
+    }
+    do {
+      try Schema.migrate(pool, path: path)
+      // The pool sets NORMAL itself when it turns the write-ahead log on, and a commit would then outlive a crash of
+      // this process but not of the machine.
+      try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+    } catch let error as StoreError {
+      throw error
+    } catch {
+      throw StoreError(.failed, "The store \(path) cannot be made ready: \(error)")
+    }
+  }
+
+  package func commit(_ batch: StoreBatch) async throws(StoreError) {
+    guard !batch.isEmpty else { return }
+    try await translating {
+      try await pool.write { db in
+        try Self.write(batch, db)
+      }
+    }
+  }
+
+  package func load() async throws(StoreError) -> StoreContents {
+    try await translating {
+      try await pool.read { db in
+        let revision = try Int.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'demand_revision'") ?? 0
+        let demand = Demand(
+          revision: revision, registrations: RegistrationTable(try Self.registrations(db)),
+          profiles: try Self.profiles(db))
+        let plan = try Row.fetchOne(db, sql: "SELECT * FROM plan ORDER BY revision DESC LIMIT 1").map(Self.plan)
+        return StoreContents(demand: demand, plan: plan)
+      }
+    }
+  }
+
+  package func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] {
+    try await translating {
+      try await pool.read { db in
+        let statement = try db.cachedStatement(
+          sql: "SELECT key, fingerprint, demand_revision, created_at FROM idempotency WHERE key = ?")
+        return try keys.compactMap { key in
+          try Row.fetchOne(statement, arguments: [key]).map { row in
+            HonouredClaim(
+              IdempotencyClaim(key: row["key"], fingerprint: UInt64(bitPattern: row["fingerprint"])),
+              revision: row["demand_revision"], time: Self.date(row["created_at"]))
+          }
+        }
+      }
+    }
+  }
+
+  package func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
+    try await translating {
+      try await pool.read { db in
+        try Row.fetchAll(
+          db,
+          sql: """
+            SELECT revision, demand_revision, created_at, planner, status, gpus, unplaced FROM plan
+            WHERE revision < ? ORDER BY revision DESC LIMIT ?
+            """, arguments: [before ?? Int.max, limit]
+        ).map(Self.record)
+      }
+    }
+  }
+
+  package func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? {
+    try await translating {
+      try await pool.read { db in
+        try Row.fetchOne(db, sql: "SELECT * FROM plan WHERE revision = ?", arguments: [revision]).map(Self.plan)
+      }
+    }
+  }
+
+  package func close() async throws(StoreError) {
+    try await translating { try pool.close() }
+    lock.release()
+  }
+
+  private func translating<Value: Sendable>(
+    _ work: @Sendable () async throws -> Value
+  ) async throws(StoreError) -> Value {
+    do {
+      return try await work()
+    } catch let error as StoreError {
+      throw error
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT {
+      throw StoreError(.corrupt, "The store is damaged: \(error)")
+    } catch {
+      throw StoreError(.failed, "The store failed: \(error)")
+    }
+  }
+}

@@ -1,0 +1,98 @@
+package import Foundation
+
+/// Where the controller keeps what must survive it. Every store passes one contract suite.
+///
+/// The controller is the only writer; it reads everything once at its start and keeps the demand in memory.
+package protocol Store: Sendable {
+  /// Everything that the controller works with.
+  func load() async throws(StoreError) -> StoreContents
+
+  /// Stores a batch whole or not at all. When it returns, the batch is on disk.
+  func commit(_ batch: StoreBatch) async throws(StoreError)
+
+  /// The claims honoured under these keys, in any order.
+  func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim]
+
+  /// Records of plans, newest first, beginning below revision `before`, all for nil.
+  func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord]
+
+  /// One plan with its document; nil where it never was or is no longer kept.
+  func plan(_ revision: Int) async throws(StoreError) -> StoredPlan?
+
+  /// Gives up files and locks. No other call may follow.
+  func close() async throws(StoreError)
+}
+
+/// What a store holds, without the history of plans.
+package struct StoreContents: Sendable {
+  package var demand: Demand
+  /// The newest plan.
+  package var plan: StoredPlan?
+
+  package init(demand: Demand = Demand(), plan: StoredPlan? = nil) {
+    self.demand = demand
+    self.plan = plan
+  }
+}
+
+/// Changes that belong together.
+package struct StoreBatch: Sendable {
+  /// Set where the demand changes.
+  package var demandRevision: Int?
+  /// Registrations to set by workload id, nil to take one away.
+  package var registrations: [String: Registration?] = [:]
+  /// Profiles to set, nil to take one away.
+  package var profiles: [ProfileKey: StoredProfile?] = [:]
+  package var claims: [HonouredClaim] = []
+  /// A plan to add, or whose record to renew where the revision is there.
+  package var plan: StoredPlan?
+  /// Plans below this revision are forgotten.
+  package var firstPlanKept: Int?
+  /// Claims honoured before this are forgotten.
+  package var firstClaimKept: Date?
+
+  package init() {}
+
+  package var isEmpty: Bool {
+    demandRevision == nil && registrations.isEmpty && profiles.isEmpty && claims.isEmpty && plan == nil
+      && firstPlanKept == nil && firstClaimKept == nil
+  }
+}
+
+/// What is known of a plan without its document.
+package struct PlanRecord: Hashable, Sendable {
+  /// From 1, one more for every plan that differs from the one before it.
+  package var revision: Int
+  /// The newest demand revision that this plan was found to serve.
+  package var demandRevision: Int
+  package var createdAt: Date
+  package var planner: String
+  package var status: String
+  package var gpuCount: Int
+  package var unplacedCount: Int
+
+  package init(
+    revision: Int, demandRevision: Int, createdAt: Date, planner: String, status: String, gpuCount: Int,
+    unplacedCount: Int
+  ) {
+    self.revision = revision
+    self.demandRevision = demandRevision
+    self.createdAt = createdAt
+    self.planner = planner
+    self.status = status
+    self.gpuCount = gpuCount
+    self.unplacedCount = unplacedCount
+  }
+}
+
+/// A plan as it was published.
+package struct StoredPlan: Hashable, Sendable {
+  package var record: PlanRecord
+  /// The JSON document, byte for byte.
+  package var document: Data
+
+  package init(record: PlanRecord, document: Data) {
+    self.record = record
+    self.document = document
+  }
+}

@@ -1,0 +1,26 @@
+/// Why a store cannot do what it was asked.
+package struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
+  package enum Code: String, Hashable, Sendable, CaseIterable {
+    /// The file cannot be opened or created.
+    case cannotOpen = "store_cannot_open"
+    /// Another process has it open.
+    case inUse = "store_in_use"
+    /// Written by a newer version of Parva.
+    case tooNew = "store_too_new"
+    /// Holds what this version did not write.
+    case corrupt = "store_corrupt"
+    /// Reading or writing failed: disk full, I/O error.
+    case failed = "store_failed"
+  }
+
+  package var code: Code
+  /// One sentence for a person: what is wrong, where, and what to do.
+  package var message: String
+
+  package init(_ code: Code, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  package var description: String { message }
+}

@@ -1,0 +1,38 @@
+import Foundation
+import ParvaAPI
+import ParvaEngine
+
+/// Values that many tests need.
+enum Samples {
+  static let time = Date(timeIntervalSince1970: 1_800_000_000)
+
+  static func workload(_ id: String, model: String = "resnet50", rate: Double = 100, priority: Int = 0) -> Workload {
+    Workload(id: id, model: model, rate: rate, sloLatencyMs: 200, priority: priority)
+  }
+
+  /// Every field away from its default.
+  static let fullWorkload = Workload(
+    id: "full.example", model: "org/Model-7b@v1", rate: 0.125, sloLatencyMs: 418.5, percentile: 0.999,
+    arrivals: .gamma(cv2: 4), priority: -3, labels: ["team": "vision", "example.org/tier": ""])
+
+  static func registration(_ workload: Workload, revision: Int = 1) -> Registration {
+    Registration(workload, revision: revision, createdAt: time, updatedAt: time + 1.5)
+  }
+
+  static func profile(model: String = "tiny", throughput: Double = 500) -> ModelProfile {
+    ModelProfile(
+      model: model, product: "A100-80GB", source: .measured,
+      points: [
+        ProfilePoint(profile: 0, batch: 1, processes: 1, throughput: throughput, latencyMs: 2),
+        ProfilePoint(profile: 0, batch: 8, processes: 2, throughput: 4 * throughput, latencyMs: 5.25, memoryMiB: 812.5),
+      ])
+  }
+
+  static func plan(_ revision: Int, demand: Int = 0, document: String = "{}") -> StoredPlan {
+    StoredPlan(
+      record: PlanRecord(
+        revision: revision, demandRevision: demand, createdAt: time, planner: "parvagpu", status: "feasible",
+        gpuCount: revision * 2, unplacedCount: 1),
+      document: Data(document.utf8))
+  }
+}
