@@ -29,7 +29,7 @@ package struct UnknownKeyError: Error {
 }
 
 /// One element of a list, decoded or with its own failure, so that one bad element does not hide the others.
-package enum Attempt<Value: Decodable>: Decodable {
+package enum Attempt<Value: Decodable & Sendable>: Decodable, Sendable {
   case value(Value)
   case failure(any Error)
 

@@ -71,7 +71,7 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
 }
 
 /// Several workloads: `{"workloads": [...]}` or a bare array.
-package struct WorkloadList: Decodable {
+package struct WorkloadList: Decodable, Sendable {
   package let items: [Attempt<WorkloadSpec>]
   /// Whether the list stood bare, without the object around it.
   package let isBare: Bool

@@ -1,5 +1,5 @@
 /// What a planner could say about its plan. An outcome, never an error.
-public enum PlanStatus: String, Hashable, Sendable {
+public enum PlanStatus: String, Hashable, Sendable, CaseIterable {
   /// Covers every workload that can be served and is proven to be of least cost.
   case optimal
   /// Covers every workload that can be served; a better plan may exist.

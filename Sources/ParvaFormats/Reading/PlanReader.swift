@@ -1,0 +1,134 @@
+package import ParvaEngine
+import ParvaWire
+
+/// Reads a plan document back into the plan that it was written from.
+///
+/// Only what a plan cannot express is refused here (unknown products, profiles, statuses); whether the plan is legal is
+/// for ``PlanChecker`` to say.
+package enum PlanReader {
+  /// Reads JSON or YAML.
+  ///
+  /// - Throws: every refusal found, each with its place.
+  /// - Complexity: O(bytes).
+  package static func read(_ source: InputSource) throws(InputErrors) -> Plan {
+    if source.format == .csv {
+      throw InputErrors(
+        InputError(.invalidSyntax, "a plan is read from JSON or YAML; CSV does not hold all of it", file: source.name))
+    }
+    let input = try InputDocument(source, limit: InputLimits.planBytes)
+    let document = try input.decode(PlanDocument.self)
+    guard document.schemaVersion == PlanWriter.schemaVersion else {
+      throw InputErrors(
+        input.error(
+          .unsupportedVersion, "schemaVersion must be \(PlanWriter.schemaVersion), not \(document.schemaVersion)",
+          at: ["schemaVersion"], value: String(document.schemaVersion)))
+    }
+    var refusals = Refusals()
+    let status = word(PlanStatus.self, document.status, ["status"], input, &refusals)
+    let source = word(
+      ProfileSource.self, document.summary.profileSource, ["summary", "profileSource"], input, &refusals)
+    let gpus = gpus(document.gpus, input, &refusals)
+    let unplaced = document.unplaced.enumerated().compactMap { index, refusal in
+      word(Unplaced.Code.self, refusal.code, ["unplaced", String(index), "code"], input, &refusals).map {
+        Unplaced(workload: refusal.workload, code: $0, message: refusal.message)
+      }
+    }
+    try refusals.check()
+    guard let status, let source else { throw InputErrors(InputError(.empty, "holds no plan", file: input.name)) }
+    let summary = document.summary
+    return Plan(
+      planner: document.planner, admission: document.admission, status: status, gpus: gpus, unplaced: unplaced,
+      summary: PlanSummary(
+        gpuCount: summary.gpuCount, lowerBound: summary.lowerBound, gap: summary.gap,
+        allocatedSlices: summary.allocatedSlices, externalFragmentation: summary.externalFragmentation,
+        internalSlack: summary.internalSlack, cost: summary.cost, watts: summary.watts, profileSource: source))
+  }
+
+  private static func word<Word: RawRepresentable & CaseIterable>(
+    _ type: Word.Type, _ text: String, _ path: [String], _ input: InputDocument, _ refusals: inout Refusals
+  ) -> Word? where Word.RawValue == String {
+    if let word = Word(rawValue: text) { return word }
+    let allowed = Word.allCases.map(\.rawValue).joined(separator: ", ")
+    refusals.add(
+      input.error(
+        .outOfRange, "must be one of \(allowed), not \"\(InputError.shortened(text))\"", at: path, value: text))
+    return nil
+  }
+
+  private static func gpus(
+    _ list: [Attempt<PlanDocument.GPU>], _ input: InputDocument, _ refusals: inout Refusals
+  ) -> [PlannedGPU] {
+    var gpus: [PlannedGPU] = []
+    gpus.reserveCapacity(list.count)
+    for (index, item) in list.enumerated() {
+      let path = ["gpus", String(index)]
+      guard case .value(let gpu) = item else {
+        if case .failure(let error) = item { refusals.add(input.refusal(of: error)) }
+        continue
+      }
+      if gpu.index != index {
+        refusals.add(
+          input.error(
+            .contradiction, "index must be \(index), its place in the list, not \(gpu.index)", at: path + ["index"],
+            value: String(gpu.index)))
+      }
+      guard let product = ProductCatalogue.product(named: gpu.product) else {
+        let error = InputError.unknownProduct(gpu.product)
+        refusals.add(input.error(error.code, error.message, at: path + ["product"], value: gpu.product))
+        continue
+      }
+      var segments: [Segment] = []
+      segments.reserveCapacity(gpu.segments.count)
+      for (number, item) in gpu.segments.enumerated() {
+        switch item {
+        case .failure(let error): refusals.add(input.refusal(of: error))
+        case .value(let segment):
+          let place = { path + ["segments", String(number)] }
+          self.segment(segment, product, place, input, &refusals).map { segments.append($0) }
+        }
+      }
+      gpus.append(
+        PlannedGPU(pool: gpu.pool, product: product, node: gpu.node, uuid: gpu.uuid, segments: segments))
+    }
+    return gpus
+  }
+
+  private static func segment(
+    _ segment: PlanDocument.Segment, _ product: GPUProduct, _ path: () -> [String], _ input: InputDocument,
+    _ refusals: inout Refusals
+  ) -> Segment? {
+    guard let index = product.profileIndex(driverID: segment.profileId) else {
+      refusals.add(
+        input.error(
+          .unknownProfile, "\(product.name) has no profile with id \(segment.profileId)", at: path() + ["profileId"],
+          value: String(segment.profileId)))
+      return nil
+    }
+    let profile = product.profiles[index]
+    guard
+      (profile.name, profile.placementSize, profile.computeSlices)
+        == (segment.profile, segment.size, segment.computeSlices)
+    else {
+      refusals.add(
+        input.error(
+          .contradiction,
+          "profile id \(segment.profileId) of \(product.name) is \(profile.name) of size \(profile.placementSize) with "
+            + "\(profile.computeSlices) compute slices", at: path() + ["profile"], value: segment.profile))
+      return nil
+    }
+    guard let slash = segment.id.lastIndex(of: "/"), segment.id[..<slash] == segment.workload,
+      let ordinal = Int(segment.id[segment.id.index(after: slash)...]), ordinal >= 0,
+      segment.id == "\(segment.workload)/\(ordinal)"
+    else {
+      refusals.add(
+        input.error(
+          .invalidName, "id must be the workload's id, a slash and a number from 0", at: path() + ["id"],
+          value: segment.id))
+      return nil
+    }
+    return Segment(
+      workload: segment.workload, ordinal: ordinal, model: segment.model, profile: index, start: segment.start,
+      batch: segment.batch, processes: segment.processes, capacity: segment.capacity, load: segment.load,
+      latencyMs: segment.latencyMs)
+  }
+}

@@ -1,0 +1,114 @@
+package import Foundation
+package import ParvaEngine
+
+/// Writes a plan for other programs. The same plan gives the same bytes.
+package enum PlanWriter {
+  /// Version of the document that ``json(_:)`` and ``yaml(_:)`` write and ``PlanReader`` reads.
+  package static let schemaVersion = 1
+
+  /// A JSON document in the order of the interface's description, one segment a line. O(segments).
+  package static func json(_ plan: Plan) -> Data { document(plan, .json) }
+
+  /// The same document as YAML. O(segments).
+  package static func yaml(_ plan: Plan) -> Data { document(plan, .yaml) }
+
+  static let csvHeader =
+    "gpu,pool,product,node,uuid,segment,workload,model,profile,profile_id,start,size,compute_slices,batch,processes,"
+    + "capacity,load,latency_ms"
+
+  /// One row a segment. Workloads that are left out do not appear. O(segments).
+  package static func csv(_ plan: Plan) -> Data {
+    var text = csvHeader + "\n"
+    for (index, gpu) in plan.gpus.enumerated() {
+      for segment in gpu.segments {
+        let profile = gpu.product.profiles[segment.profile]
+        text +=
+          "\(index),\(CSVWriter.field(gpu.pool)),\(gpu.product.name),\(CSVWriter.field(gpu.node ?? "")),"
+          + "\(CSVWriter.field(gpu.uuid ?? "")),\(segment.id),\(segment.workload),\(CSVWriter.field(segment.model)),"
+          + "\(profile.name),\(profile.driverProfileID),\(segment.start),\(profile.placementSize),"
+          + "\(profile.computeSlices),\(segment.batch),\(segment.processes),\(segment.capacity),\(segment.load),"
+          + "\(segment.latencyMs)\n"
+      }
+    }
+    return Data(text.utf8)
+  }
+
+  private static func document(_ plan: Plan, _ style: DocumentWriter.Style) -> Data {
+    let segments = plan.gpus.reduce(0) { $0 + $1.segments.count }
+    var writer = DocumentWriter(style, capacity: 1024 + segments * 320)
+    writer.object { root in
+      root.field("schemaVersion", schemaVersion)
+      root.field("planner", plan.planner)
+      root.field("admission", plan.admission)
+      root.field("status", plan.status.rawValue)
+      root.array("gpus") { gpus in
+        for (index, gpu) in plan.gpus.enumerated() {
+          gpus.object { write(gpu, index, style, &$0) }
+        }
+      }
+      root.array("unplaced") { list in
+        for refusal in plan.unplaced {
+          list.object(inline: style == .json) {
+            $0.field("workload", refusal.workload)
+            $0.field("code", refusal.code.rawValue)
+            $0.field("message", refusal.message)
+          }
+        }
+      }
+      root.object("summary") { write(plan.summary, &$0) }
+    }
+    writer.finish()
+    return Data(writer.bytes)
+  }
+
+  private static func write(
+    _ gpu: PlannedGPU, _ index: Int, _ style: DocumentWriter.Style, _ object: inout DocumentWriter
+  ) {
+    object.field("index", index)
+    object.field("pool", gpu.pool)
+    object.field("product", gpu.product.name)
+    object.field("node", gpu.node)
+    object.field("uuid", gpu.uuid)
+    object.array("segments") { list in
+      for segment in gpu.segments {
+        let profile = gpu.product.profiles[segment.profile]
+        list.object(inline: style == .json) {
+          $0.field("id", segment.id)
+          $0.field("workload", segment.workload)
+          $0.field("model", segment.model)
+          $0.field("profile", profile.name)
+          $0.field("profileId", profile.driverProfileID)
+          $0.field("start", segment.start)
+          $0.field("size", profile.placementSize)
+          $0.field("computeSlices", profile.computeSlices)
+          $0.field("batch", segment.batch)
+          $0.field("processes", segment.processes)
+          $0.field("capacity", segment.capacity)
+          $0.field("load", segment.load)
+          $0.field("latencyMs", segment.latencyMs)
+        }
+      }
+    }
+  }
+
+  private static func write(_ summary: PlanSummary, _ object: inout DocumentWriter) {
+    object.field("gpuCount", summary.gpuCount)
+    object.field("lowerBound", summary.lowerBound)
+    object.field("gap", summary.gap)
+    object.field("allocatedSlices", summary.allocatedSlices)
+    object.field("externalFragmentation", summary.externalFragmentation)
+    object.field("internalSlack", summary.internalSlack)
+    object.field("cost", summary.cost)
+    object.field("watts", summary.watts)
+    object.field("profileSource", summary.profileSource.rawValue)
+  }
+}
+
+/// Quoting of CSV fields (RFC 4180, section 2).
+enum CSVWriter {
+  static func field(_ text: String) -> String {
+    let special: Set<UInt8> = [0x22, 0x2c, 0x0a, 0x0d]
+    guard text.utf8.contains(where: special.contains) else { return text }
+    return "\"" + text.replacing("\"", with: "\"\"") + "\""
+  }
+}

@@ -1,0 +1,118 @@
+/// A plan as it crosses the wire; the order of the members is that of the interface's description.
+package struct PlanDocument: Decodable, Sendable {
+  package struct Segment: Decodable, Sendable {
+    /// `WORKLOAD/ORDINAL`.
+    package var id: String
+    package var workload: String
+    package var model: String
+    package var profile: String
+    /// The driver's id of the profile: what counts; `profile` is its label.
+    package var profileId: Int
+    package var start: Int
+    package var size: Int
+    package var computeSlices: Int
+    package var batch: Int
+    package var processes: Int
+    package var capacity: Double
+    package var load: Double
+    package var latencyMs: Double
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object(
+        "id", "workload", "model", "profile", "profileId", "start", "size", "computeSlices", "batch", "processes",
+        "capacity", "load", "latencyMs")
+      id = try object.decode(String.self, forKey: "id")
+      workload = try object.decode(String.self, forKey: "workload")
+      model = try object.decode(String.self, forKey: "model")
+      profile = try object.decode(String.self, forKey: "profile")
+      profileId = try object.decode(Int.self, forKey: "profileId")
+      start = try object.decode(Int.self, forKey: "start")
+      size = try object.decode(Int.self, forKey: "size")
+      computeSlices = try object.decode(Int.self, forKey: "computeSlices")
+      batch = try object.decode(Int.self, forKey: "batch")
+      processes = try object.decode(Int.self, forKey: "processes")
+      capacity = try object.decode(Double.self, forKey: "capacity")
+      load = try object.decode(Double.self, forKey: "load")
+      latencyMs = try object.decode(Double.self, forKey: "latencyMs")
+    }
+  }
+
+  package struct GPU: Decodable, Sendable {
+    package var index: Int
+    package var pool: String
+    package var product: String
+    package var node: String?
+    package var uuid: String?
+    package var segments: [Attempt<Segment>]
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object("index", "pool", "product", "node", "uuid", "segments")
+      index = try object.decode(Int.self, forKey: "index")
+      pool = try object.decode(String.self, forKey: "pool")
+      product = try object.decode(String.self, forKey: "product")
+      node = try object.decodeIfPresent(String.self, forKey: "node")
+      uuid = try object.decodeIfPresent(String.self, forKey: "uuid")
+      segments = try object.decode([Attempt<Segment>].self, forKey: "segments")
+    }
+  }
+
+  package struct Unplaced: Decodable, Sendable {
+    package var workload: String
+    package var code: String
+    package var message: String
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object("workload", "code", "message")
+      workload = try object.decode(String.self, forKey: "workload")
+      code = try object.decode(String.self, forKey: "code")
+      message = try object.decode(String.self, forKey: "message")
+    }
+  }
+
+  package struct Summary: Decodable, Sendable {
+    package var gpuCount: Int
+    package var lowerBound: Double?
+    package var gap: Double?
+    package var allocatedSlices: Int
+    package var externalFragmentation: Double
+    package var internalSlack: Double
+    package var cost: Double?
+    package var watts: Double?
+    package var profileSource: String
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object(
+        "gpuCount", "lowerBound", "gap", "allocatedSlices", "externalFragmentation", "internalSlack", "cost", "watts",
+        "profileSource")
+      gpuCount = try object.decode(Int.self, forKey: "gpuCount")
+      lowerBound = try object.decodeIfPresent(Double.self, forKey: "lowerBound")
+      gap = try object.decodeIfPresent(Double.self, forKey: "gap")
+      allocatedSlices = try object.decode(Int.self, forKey: "allocatedSlices")
+      externalFragmentation = try object.decode(Double.self, forKey: "externalFragmentation")
+      internalSlack = try object.decode(Double.self, forKey: "internalSlack")
+      cost = try object.decodeIfPresent(Double.self, forKey: "cost")
+      watts = try object.decodeIfPresent(Double.self, forKey: "watts")
+      profileSource = try object.decode(String.self, forKey: "profileSource")
+    }
+  }
+
+  package var schemaVersion: Int
+  package var planner: String
+  package var admission: String
+  package var status: String
+  package var gpus: [Attempt<GPU>]
+  package var unplaced: [Unplaced]
+  package var summary: Summary
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.object(
+      "schemaVersion", "planner", "admission", "status", "gpus", "unplaced", "summary")
+    schemaVersion = try object.decode(Int.self, forKey: "schemaVersion")
+    planner = try object.decode(String.self, forKey: "planner")
+    admission = try object.decode(String.self, forKey: "admission")
+    status = try object.decode(String.self, forKey: "status")
+    gpus = try object.decode([Attempt<GPU>].self, forKey: "gpus")
+    unplaced = try object.decode([Unplaced].self, forKey: "unplaced")
+    summary = try object.decode(Summary.self, forKey: "summary")
+  }
+}

@@ -1,0 +1,206 @@
+import Foundation
+import ParvaEngine
+import ParvaFormats
+import ParvaTestSupport
+import Testing
+
+@Suite("Plan documents")
+struct PlanDocumentTests {
+  @Test(arguments: [InputFormat.json, .yaml])
+  func aWrittenPlanReadsBackEqual(format: InputFormat) throws {
+    for seed in 1...300 as ClosedRange<UInt64> {
+      var random = SeededGenerator(seed)
+      let plan = RandomPlans.plan(&random)
+      let bytes = format == .json ? PlanWriter.json(plan) : PlanWriter.yaml(plan)
+      do {
+        #expect(try PlanReader.read(InputSource(bytes, format: format)) == plan, "seed \(seed)")
+      } catch {
+        Issue.record("seed \(seed): \(error)\n\(String(decoding: bytes, as: UTF8.self))")
+      }
+    }
+  }
+
+  @Test func theSamePlanGivesTheSameBytes() {
+    var first = SeededGenerator(7)
+    var second = SeededGenerator(7)
+    let (a, b) = (RandomPlans.plan(&first), RandomPlans.plan(&second))
+    #expect(PlanWriter.json(a) == PlanWriter.json(b))
+    #expect(PlanWriter.yaml(a) == PlanWriter.yaml(b))
+    #expect(PlanWriter.csv(a) == PlanWriter.csv(b))
+  }
+
+  @Test(.enabled(if: SharedData.isPresent, "the shared measurements are not here"), arguments: 1...6)
+  func publishedScenariosSurviveTheRoundTrip(number: Int) throws {
+    let plan = ParvaGPUPlanner().plan(
+      PlanningInput(
+        workloads: try PublishedScenarios.workloads(number), pools: [Pool(product: try PublishedScenarios.product)],
+        profiles: try PublishedScenarios.measuredProfiles()))
+    #expect(try PlanReader.read(InputSource(PlanWriter.json(plan))) == plan)
+    #expect(try PlanReader.read(InputSource(PlanWriter.yaml(plan))) == plan)
+  }
+
+  @Test func membersStandInTheOrderOfTheInterface() throws {
+    let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
+    let profile = try #require(product.profileIndex(named: "3g.40gb"))
+    let plan = Plan(
+      planner: "optimal", admission: "half-slo", status: .infeasible,
+      gpus: [
+        PlannedGPU(
+          pool: "default", product: product,
+          segments: [
+            Segment(
+              workload: "resnet50", ordinal: 0, model: "resnet50", profile: profile, start: 4, batch: 64,
+              processes: 2, capacity: 980.1, load: 829, latencyMs: 88.2)
+          ])
+      ],
+      unplaced: [Unplaced(workload: "x", code: .sloUnreachable, message: "no point keeps 1 ms")],
+      summary: PlanSummary(
+        gpuCount: 1, lowerBound: 0.4, gap: 0, allocatedSlices: 3, externalFragmentation: 0.5, internalSlack: 0.1,
+        profileSource: .measured))
+    let json = """
+      {
+        "schemaVersion": 1,
+        "planner": "optimal",
+        "admission": "half-slo",
+        "status": "infeasible",
+        "gpus": [
+          {
+            "index": 0,
+            "pool": "default",
+            "product": "A100-80GB",
+            "node": null,
+            "uuid": null,
+            "segments": [
+              { "id": "resnet50/0", "workload": "resnet50", "model": "resnet50", "profile": "3g.40gb", "profileId": 9, \
+      "start": 4, "size": 4, "computeSlices": 3, "batch": 64, "processes": 2, "capacity": 980.1, "load": 829.0, \
+      "latencyMs": 88.2 }
+            ]
+          }
+        ],
+        "unplaced": [
+          { "workload": "x", "code": "slo_unreachable", "message": "no point keeps 1 ms" }
+        ],
+        "summary": {
+          "gpuCount": 1,
+          "lowerBound": 0.4,
+          "gap": 0.0,
+          "allocatedSlices": 3,
+          "externalFragmentation": 0.5,
+          "internalSlack": 0.1,
+          "cost": null,
+          "watts": null,
+          "profileSource": "measured"
+        }
+      }
+
+      """
+    #expect(String(decoding: PlanWriter.json(plan), as: UTF8.self) == json)
+    let csv = """
+      gpu,pool,product,node,uuid,segment,workload,model,profile,profile_id,start,size,compute_slices,batch,processes,\
+      capacity,load,latency_ms
+      0,default,A100-80GB,,,resnet50/0,resnet50,resnet50,3g.40gb,9,4,4,3,64,2,980.1,829.0,88.2
+
+      """
+    #expect(String(decoding: PlanWriter.csv(plan), as: UTF8.self) == csv)
+    let yaml = """
+      schemaVersion: 1
+      planner: optimal
+      admission: half-slo
+      status: infeasible
+      gpus:
+        - index: 0
+          pool: default
+          product: A100-80GB
+          node: null
+          uuid: null
+          segments:
+            - id: resnet50/0
+              workload: resnet50
+              model: resnet50
+              profile: "3g.40gb"
+              profileId: 9
+              start: 4
+              size: 4
+              computeSlices: 3
+              batch: 64
+              processes: 2
+              capacity: 980.1
+              load: 829.0
+              latencyMs: 88.2
+      unplaced:
+        - workload: x
+          code: slo_unreachable
+          message: "no point keeps 1 ms"
+      summary:
+        gpuCount: 1
+        lowerBound: 0.4
+        gap: 0.0
+        allocatedSlices: 3
+        externalFragmentation: 0.5
+        internalSlack: 0.1
+        cost: null
+        watts: null
+        profileSource: measured
+
+      """
+    #expect(String(decoding: PlanWriter.yaml(plan), as: UTF8.self) == yaml)
+  }
+
+  struct Refused: Sendable, CustomTestStringConvertible {
+    let name: String
+    let change: (String, String)
+    let code: InputError.Code
+    let pointer: String
+    var testDescription: String { name }
+  }
+
+  static let refused = [
+    Refused(
+      name: "another schema version", change: ("\"schemaVersion\": 1", "\"schemaVersion\": 2"),
+      code: .unsupportedVersion, pointer: "/schemaVersion"),
+    Refused(
+      name: "a product nobody knows", change: ("A100-80GB", "A101-80GB"), code: .unknownProduct,
+      pointer: "/gpus/0/product"),
+    Refused(
+      name: "a profile id the product lacks", change: ("\"profileId\": 9", "\"profileId\": 99"),
+      code: .unknownProfile, pointer: "/gpus/0/segments/0/profileId"),
+    Refused(
+      name: "a name that is not that of the id", change: ("3g.40gb", "4g.40gb"), code: .contradiction,
+      pointer: "/gpus/0/segments/0/profile"),
+    Refused(
+      name: "a segment's id of another workload", change: ("\"id\": \"a/0\"", "\"id\": \"b/0\""),
+      code: .invalidName, pointer: "/gpus/0/segments/0/id"),
+    Refused(name: "a status that is none", change: ("feasible", "splendid"), code: .outOfRange, pointer: "/status"),
+    Refused(
+      name: "a gap in the list", change: ("\"index\": 0", "\"index\": 1"), code: .contradiction,
+      pointer: "/gpus/0/index"),
+    Refused(
+      name: "a key that is none", change: ("\"batch\": 8", "\"bach\": 8"), code: .unknownKey,
+      pointer: "/gpus/0/segments/0/bach"),
+    Refused(
+      name: "a missing key", change: ("\"batch\": 8,", ""), code: .missingKey,
+      pointer: "/gpus/0/segments/0"),
+    Refused(
+      name: "text for a number", change: ("\"batch\": 8", "\"batch\": \"8\""), code: .wrongType,
+      pointer: "/gpus/0/segments/0/batch"),
+  ]
+
+  @Test(arguments: refused) func aBrokenDocumentIsRefusedAtItsPlace(_ item: Refused) throws {
+    let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
+    let profile = try #require(product.profileIndex(named: "3g.40gb"))
+    let segment = Segment(
+      workload: "a", ordinal: 0, model: "m", profile: profile, start: 0, batch: 8, processes: 1, capacity: 2, load: 1,
+      latencyMs: 3)
+    let plan = Plan(
+      planner: "p", admission: "half-slo", status: .feasible,
+      gpus: [PlannedGPU(pool: "default", product: product, segments: [segment])], unplaced: [],
+      summary: PlanSummary(
+        gpuCount: 1, allocatedSlices: 3, externalFragmentation: 0, internalSlack: 0, profileSource: .measured))
+    let text = String(decoding: PlanWriter.json(plan), as: UTF8.self)
+    let broken = text.replacing(item.change.0, with: item.change.1, maxReplacements: 1)
+    #expect(broken != text)
+    let errors = try #require(throws: InputErrors.self) { try PlanReader.read(InputSource(Data(broken.utf8))) }
+    #expect(errors.first.code == item.code)
+    #expect(errors.first.pointer == item.pointer)
+  }
+}
