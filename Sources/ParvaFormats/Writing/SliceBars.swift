@@ -87,7 +87,7 @@ struct SliceBars {
     for cell in row.cells {
       let width = cell.size * unit - 1
       if let words = cell.text {
-        let room = width > 4 ? width - 2 : width
+        let room = width
         let best = wording(words).first { $0.count <= room } ?? style.fitted(wording(words).last ?? "", room)
         let left = (width - best.count) / 2
         let padded =

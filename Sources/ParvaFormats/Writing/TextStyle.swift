@@ -9,7 +9,7 @@ package struct TextStyle: Hashable, Sendable {
 
   package static let minimumWidth = 48
 
-  package init(width: Int = 100, unicode: Bool = true, color: Bool = false) {
+  package init(width: Int = 110, unicode: Bool = true, color: Bool = false) {
     self.width = max(Self.minimumWidth, width)
     self.unicode = unicode
     self.color = color

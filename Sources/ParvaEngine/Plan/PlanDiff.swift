@@ -1,0 +1,167 @@
+/// What changes from one plan to another, by segment and by MIG instance.
+///
+/// Segments are the same when their ids are. GPUs are the same when their UUIDs are; those not yet bound to a real GPU
+/// are matched first by equal content and then in order, so that a mere renumbering is no difference.
+public struct PlanDiff: Hashable, Sendable {
+  /// Where a segment stands in one of the two plans.
+  public struct Place: Hashable, Sendable {
+    /// Index of the GPU in its own plan.
+    public var gpu: Int
+    public var segment: Segment
+  }
+
+  public enum Change: Hashable, Sendable {
+    case added(Place)
+    case removed(Place)
+    /// Other GPU, profile or start.
+    case moved(from: Place, to: Place)
+    /// Same instance, other model, batch or number of processes.
+    case retuned(from: Place, to: Place)
+    /// Same instance and processes, other load or capacity.
+    case reloaded(from: Place, to: Place)
+  }
+
+  /// By segment: workload, then ordinal.
+  public private(set) var changes: [Change] = []
+  /// Segments that stay exactly as they are.
+  public private(set) var kept = 0
+  /// MIG instances to be made and unmade, and those that stay whatever runs in them.
+  public private(set) var instancesCreated = 0
+  public private(set) var instancesDestroyed = 0
+  public private(set) var instancesKept = 0
+  public private(set) var gpusBefore: Int
+  public private(set) var gpusAfter: Int
+  /// Workloads that only the second plan, or only the first, leaves out.
+  public private(set) var newlyUnplaced: [Unplaced]
+  public private(set) var noLongerUnplaced: [Unplaced]
+
+  public var isEmpty: Bool { changes.isEmpty && newlyUnplaced.isEmpty && noLongerUnplaced.isEmpty }
+
+  /// O(segments x log segments).
+  public init(from old: Plan, to new: Plan) {
+    gpusBefore = old.gpus.count
+    gpusAfter = new.gpus.count
+    let before = Set(old.unplaced.map(\.workload))
+    let after = Set(new.unplaced.map(\.workload))
+    newlyUnplaced = new.unplaced.filter { !before.contains($0.workload) }
+    noLongerUnplaced = old.unplaced.filter { !after.contains($0.workload) }
+    let match = Self.match(old.gpus, new.gpus)
+    compareSegments(old, new, match)
+    compareInstances(old, new, match)
+  }
+
+  // MARK: - GPUs
+
+  /// What makes two GPUs equal in content.
+  private struct Content: Hashable {
+    var pool: String
+    var product: String
+    var segments: Set<String>
+  }
+
+  /// For each GPU of the new plan the index of the same GPU in the old one.
+  private static func match(_ old: [PlannedGPU], _ new: [PlannedGPU]) -> [Int?] {
+    var result = [Int?](repeating: nil, count: new.count)
+    var free = Set(old.indices)
+    let byUUID = Dictionary(
+      old.enumerated().compactMap { index, gpu in gpu.uuid.map { ($0, index) } },
+      uniquingKeysWith: { first, _ in first })
+    for (index, gpu) in new.enumerated() {
+      guard let uuid = gpu.uuid, let same = byUUID[uuid], free.remove(same) != nil else { continue }
+      result[index] = same
+    }
+    var byContent: [Content: [Int]] = [:]
+    for index in old.indices.reversed() where free.contains(index) {
+      byContent[content(old[index]), default: []].append(index)
+    }
+    for index in new.indices where result[index] == nil {
+      guard let same = byContent[content(new[index])]?.popLast(), bindable(old[same], new[index]) else { continue }
+      free.remove(same)
+      result[index] = same
+    }
+    for index in new.indices where result[index] == nil {
+      let same = free.contains(index) && alike(old[index], new[index]) ? index : nil
+      guard let same else { continue }
+      free.remove(same)
+      result[index] = same
+    }
+    return result
+  }
+
+  private static func content(_ gpu: PlannedGPU) -> Content {
+    Content(
+      pool: gpu.pool, product: gpu.product.name,
+      segments: Set(gpu.segments.map { "\($0.id) \($0.profile) \($0.start)" }))
+  }
+
+  private static func alike(_ a: PlannedGPU, _ b: PlannedGPU) -> Bool {
+    a.pool == b.pool && a.product.name == b.product.name && bindable(a, b)
+  }
+
+  /// Whether the two may be the same real GPU: not when both are bound, to different ones.
+  private static func bindable(_ a: PlannedGPU, _ b: PlannedGPU) -> Bool {
+    a.uuid == nil || b.uuid == nil || a.uuid == b.uuid
+  }
+
+  // MARK: - Segments and instances
+
+  private static func places(_ plan: Plan) -> [Place] {
+    plan.gpus.enumerated().flatMap { index, gpu in gpu.segments.map { Place(gpu: index, segment: $0) } }
+      .sorted { ($0.segment.workload, $0.segment.ordinal) < ($1.segment.workload, $1.segment.ordinal) }
+  }
+
+  private mutating func compareSegments(_ old: Plan, _ new: Plan, _ match: [Int?]) {
+    let (before, after) = (Self.places(old), Self.places(new))
+    var (i, j) = (0, 0)
+    while i < before.count || j < after.count {
+      guard i < before.count else {
+        changes.append(.added(after[j]))
+        j += 1
+        continue
+      }
+      guard j < after.count else {
+        changes.append(.removed(before[i]))
+        i += 1
+        continue
+      }
+      let (a, b) = (before[i], after[j])
+      let (nameA, nameB) = ((a.segment.workload, a.segment.ordinal), (b.segment.workload, b.segment.ordinal))
+      if nameA < nameB {
+        changes.append(.removed(a))
+        i += 1
+      } else if nameB < nameA {
+        changes.append(.added(b))
+        j += 1
+      } else {
+        if let change = Self.change(a, b, sameGPU: match[b.gpu] == a.gpu) { changes.append(change) } else { kept += 1 }
+        i += 1
+        j += 1
+      }
+    }
+  }
+
+  private static func change(_ a: Place, _ b: Place, sameGPU: Bool) -> Change? {
+    let (old, new) = (a.segment, b.segment)
+    if !sameGPU || (old.profile, old.start) != (new.profile, new.start) { return .moved(from: a, to: b) }
+    if (old.model, old.batch, old.processes) != (new.model, new.batch, new.processes) {
+      return .retuned(from: a, to: b)
+    }
+    return old == new ? nil : .reloaded(from: a, to: b)
+  }
+
+  private mutating func compareInstances(_ old: Plan, _ new: Plan, _ match: [Int?]) {
+    func instances(_ gpu: PlannedGPU) -> Set<Placement> {
+      Set(gpu.segments.map { Placement(profile: $0.profile, start: $0.start) })
+    }
+    var total = 0
+    for gpu in old.gpus { total += instances(gpu).count }
+    for (index, gpu) in new.gpus.enumerated() {
+      let wanted = instances(gpu)
+      let there = match[index].map { instances(old.gpus[$0]) } ?? []
+      let same = wanted.intersection(there).count
+      instancesKept += same
+      instancesCreated += wanted.count - same
+    }
+    instancesDestroyed = total - instancesKept
+  }
+}

@@ -1,0 +1,105 @@
+package import Foundation
+package import ParvaEngine
+
+/// Writes profiles so that ``ProfileReader`` reads them back equal.
+package enum ProfileWriter {
+  package static func json(_ profiles: [ModelProfile]) -> Data { document(profiles, .json) }
+  package static func yaml(_ profiles: [ModelProfile]) -> Data { document(profiles, .yaml) }
+
+  private static func document(_ profiles: [ModelProfile], _ style: DocumentWriter.Style) -> Data {
+    var writer = DocumentWriter(style)
+    writer.object { root in
+      root.array("profiles") { list in
+        for profile in profiles { list.object { write(profile, style, &$0) } }
+      }
+    }
+    writer.finish()
+    return Data(writer.bytes)
+  }
+
+  private static func write(
+    _ profile: ModelProfile, _ style: DocumentWriter.Style, _ object: inout DocumentWriter
+  ) {
+    object.field("model", profile.model)
+    object.field("product", profile.product)
+    object.field("source", profile.source.rawValue)
+    object.array("points") { list in
+      for point in profile.points {
+        list.object(inline: true) {
+          $0.field("profile", name(of: point, on: profile.product))
+          $0.field("batch", point.batch)
+          $0.field("processes", point.processes)
+          $0.field("throughput", point.throughput)
+          $0.field("latencyMs", point.latencyMs)
+          if let memory = point.memoryMiB { $0.field("memoryMiB", memory) }
+        }
+      }
+    }
+  }
+
+  private static func name(of point: ProfilePoint, on product: String) -> String {
+    ProductCatalogue.product(named: product)?.profiles[point.profile].name ?? String(point.profile)
+  }
+
+  /// Parva's own CSV.
+  package static func csv(_ profiles: [ModelProfile]) -> Data {
+    var text = "model,product,profile,batch,processes,throughput,latency_ms,memory_mib,source\n"
+    for profile in profiles {
+      for point in profile.points {
+        text +=
+          "\(profile.model),\(profile.product),\(name(of: point, on: profile.product)),\(point.batch),"
+          + "\(point.processes),\(point.throughput),\(point.latencyMs),\(point.memoryMiB?.description ?? ""),"
+          + "\(profile.source.rawValue)\n"
+      }
+    }
+    return Data(text.utf8)
+  }
+
+  /// One line a model.
+  package static func list(_ profiles: [ModelProfile], style: TextStyle) -> String {
+    var table = TextTable([
+      ("model", .left), ("product", .left), ("source", .left), ("points", .right), ("batches", .right),
+      ("processes", .right), ("best/s per slice", .right), ("least exec ms", .right),
+    ])
+    for profile in profiles {
+      let product = ProductCatalogue.product(named: profile.product)
+      let best = profile.points.map { point in
+        point.throughput / Double(product?.profiles[point.profile].computeSlices ?? 1)
+      }.max()
+      table.add([
+        profile.model, profile.product, profile.source.rawValue, String(profile.points.count),
+        span(profile.points.map(\.batch)), span(profile.points.map(\.processes)),
+        best.map(Figures.plain) ?? "-", profile.points.map(\.latencyMs).min().map(Figures.plain) ?? "-",
+      ])
+    }
+    return (table.lines(style) + [sourceLine(profiles)]).joined(separator: "\n") + "\n"
+  }
+
+  /// Every point of the profiles.
+  package static func text(_ profiles: [ModelProfile], style: TextStyle) -> String {
+    var table = TextTable([
+      ("model", .left), ("product", .left), ("instance", .left), ("batch", .right), ("processes", .right),
+      ("throughput/s", .right), ("exec ms", .right), ("memory MiB", .right),
+    ])
+    for profile in profiles {
+      for point in profile.points {
+        table.add([
+          profile.model, profile.product, name(of: point, on: profile.product), String(point.batch),
+          String(point.processes), Figures.plain(point.throughput), Figures.plain(point.latencyMs),
+          point.memoryMiB.map { Figures.fixed($0, 0) } ?? "-",
+        ])
+      }
+    }
+    return (table.lines(style) + [sourceLine(profiles)]).joined(separator: "\n") + "\n"
+  }
+
+  private static func span(_ values: [Int]) -> String {
+    guard let least = values.min(), let most = values.max() else { return "-" }
+    return least == most ? "\(least)" : "\(least)-\(most)"
+  }
+
+  private static func sourceLine(_ profiles: [ModelProfile]) -> String {
+    guard let first = profiles.first?.source else { return "no profiles" }
+    return "profiles: \(profiles.reduce(first) { $0.merged(with: $1.source) }.rawValue)"
+  }
+}

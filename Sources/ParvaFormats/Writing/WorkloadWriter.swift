@@ -1,0 +1,77 @@
+package import Foundation
+package import ParvaEngine
+
+/// Writes workloads so that ``WorkloadReader`` reads them back equal; CSV holds no labels and no arrival process.
+package enum WorkloadWriter {
+  package static func json(_ workloads: [Workload]) -> Data { document(workloads, .json) }
+  package static func yaml(_ workloads: [Workload]) -> Data { document(workloads, .yaml) }
+
+  private static func document(_ workloads: [Workload], _ style: DocumentWriter.Style) -> Data {
+    var writer = DocumentWriter(style)
+    writer.object { root in
+      root.array("workloads") { list in
+        for workload in workloads {
+          list.object(inline: style == .json) { write(workload, &$0) }
+        }
+      }
+    }
+    writer.finish()
+    return Data(writer.bytes)
+  }
+
+  private static func write(_ workload: Workload, _ object: inout DocumentWriter) {
+    object.field("id", workload.id)
+    object.field("model", workload.model)
+    object.field("rate", workload.rate)
+    object.object("slo", inline: true) {
+      $0.field("latencyMs", workload.sloLatencyMs)
+      $0.field("percentile", workload.percentile)
+    }
+    switch workload.arrivals {
+    case .poisson: break
+    case .deterministic: object.object("arrivals", inline: true) { $0.field("process", "deterministic") }
+    case .gamma(let cv2):
+      object.object("arrivals", inline: true) {
+        $0.field("process", "gamma")
+        $0.field("cv2", cv2)
+      }
+    }
+    if workload.priority != 0 { object.field("priority", workload.priority) }
+    if !workload.labels.isEmpty {
+      object.object("labels", inline: true) { labels in
+        for (key, value) in workload.labels.sorted(by: { $0.key < $1.key }) { labels.entry(key, value) }
+      }
+    }
+  }
+
+  package static func csv(_ workloads: [Workload]) -> Data {
+    var text = "id,model,rate,latency_ms,percentile,priority\n"
+    for workload in workloads {
+      text +=
+        "\(workload.id),\(workload.model),\(workload.rate),\(workload.sloLatencyMs),\(workload.percentile),"
+        + "\(workload.priority)\n"
+    }
+    return Data(text.utf8)
+  }
+
+  package static func text(_ workloads: [Workload], style: TextStyle) -> String {
+    var table = TextTable([
+      ("workload", .left), ("model", .left), ("rate/s", .right), ("latency ms", .right), ("percentile", .right),
+      ("arrivals", .left), ("priority", .right), ("labels", .left),
+    ])
+    for workload in workloads {
+      let arrivals =
+        switch workload.arrivals {
+        case .poisson: "poisson"
+        case .deterministic: "deterministic"
+        case .gamma(let cv2): "gamma cv2 \(RangeCheck.plain(cv2))"
+        }
+      table.add([
+        workload.id, workload.model, RangeCheck.plain(workload.rate), RangeCheck.plain(workload.sloLatencyMs),
+        RangeCheck.plain(workload.percentile), arrivals, String(workload.priority),
+        workload.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ","),
+      ])
+    }
+    return (table.lines(style) + [Figures.count(workloads.count, "workload")]).joined(separator: "\n") + "\n"
+  }
+}

@@ -1,0 +1,37 @@
+/// GPU pools as they cross the wire: `{"pools": [...]}`.
+package struct PoolsDocument: Decodable, Sendable {
+  package var pools: [Attempt<PoolSpec>]
+
+  package init(from decoder: any Decoder) throws {
+    pools = try decoder.object("pools").decode([Attempt<PoolSpec>].self, forKey: "pools")
+  }
+}
+
+/// A set of equal GPUs that a plan may use.
+package struct PoolSpec: Codable, Hashable, Sendable {
+  package var name: String
+  package var product: String
+  /// GPUs in stock; as many as needed where absent.
+  package var count: Int?
+  /// Price of one GPU for an hour.
+  package var hourlyCost: Double?
+  /// Power of one GPU.
+  package var watts: Double?
+
+  package init(name: String, product: String, count: Int? = nil, hourlyCost: Double? = nil, watts: Double? = nil) {
+    self.name = name
+    self.product = product
+    self.count = count
+    self.hourlyCost = hourlyCost
+    self.watts = watts
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.object("name", "product", "count", "hourlyCost", "watts")
+    name = try object.decode(String.self, forKey: "name")
+    product = try object.decode(String.self, forKey: "product")
+    count = try object.decodeIfPresent(Int.self, forKey: "count")
+    hourlyCost = try object.decodeIfPresent(Double.self, forKey: "hourlyCost")
+    watts = try object.decodeIfPresent(Double.self, forKey: "watts")
+  }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Foundation
+import ParvaFormats
+
+/// The root of the command line: one verb a subcommand.
+@main
+struct ParvaCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "parva",
+    abstract: "Plans, places and runs inference workloads on MIG GPUs.",
+    discussion: """
+      Exit codes: 0 done; 1 unexpected failure; 2 bad usage or input; 3 infeasible; 4 a check failed. Results alone go \
+      to standard output, all else to standard error.
+      """,
+    version: Version.current,
+    subcommands: [
+      PlanCommand.self, ValidateCommand.self, DiffCommand.self, GeometryCommand.self, ProfilesCommand.self,
+      WorkloadsCommand.self,
+    ])
+
+  /// Runs the verb and ends the process with the code that the interface promises.
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      Foundation.exit(report(error))
+    }
+  }
+
+  /// Says what went wrong and returns the exit code. The only place where errors become codes.
+  private static func report(_ error: any Error) -> Int32 {
+    switch error {
+    case let refusals as InputErrors:
+      Console.error(refusals.description)
+      return ExitStatus.badInput.rawValue
+    case let failure as CommandFailure:
+      if let message = failure.message { Console.error(message) }
+      return failure.status.rawValue
+    default:
+      let code = exitCode(for: error)
+      let message = fullMessage(for: error)
+      if code.isSuccess {
+        print(message)
+        return 0
+      }
+      Console.error(message)
+      return code == .validationFailure ? ExitStatus.badInput.rawValue : ExitStatus.unexpected.rawValue
+    }
+  }
+}

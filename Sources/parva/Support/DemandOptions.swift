@@ -1,0 +1,90 @@
+import ArgumentParser
+import ParvaEngine
+import ParvaFormats
+
+/// What a plan is made from, as the verbs that plan or judge take it.
+struct DemandOptions: ParsableArguments {
+  @Option(name: .long, help: "Workloads as JSON, YAML or CSV; - is standard input.")
+  var workloads: String?
+
+  @OptionGroup var profileOptions: ProfileOptions
+
+  @Option(
+    name: .long, help: "GPU pools as YAML or JSON: stock, hourly cost and watts per product; - is standard input.")
+  var pools: String?
+
+  /// Reads everything into a planning input.
+  ///
+  /// - Parameter workloads: path of the workloads; the option is optional for verbs that can do without.
+  func input(workloads path: String, options: PlanningOptions) throws -> PlanningInput {
+    guard [path, pools].count(where: { $0 == "-" }) <= 1 else {
+      throw ValidationError("Only one of --workloads and --pools can be standard input.")
+    }
+    let workloads = try WorkloadReader.read(try InputSource.load(path))
+    let pools: [Pool]
+    if let file = self.pools {
+      guard profileOptions.product == nil else {
+        throw ValidationError("--product and --pools exclude each other: the pools name their products.")
+      }
+      pools = try PoolReader.read(try InputSource.load(file))
+    } else {
+      pools = [Pool(product: try profileOptions.resolvedProduct())]
+    }
+    return PlanningInput(
+      workloads: workloads, pools: pools, profiles: try profileOptions.catalogue(), options: options)
+  }
+}
+
+/// Where profiles come from.
+struct ProfileOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: """
+      A folder of MODEL.csv files in the published format, or one CSV, JSON or YAML file of profiles; may be given \
+      several times, a later one replaces the same model on the same product. Without it: the built-in catalogue, \
+      which is modelled.
+      """)
+  var profiles: [String] = []
+
+  @Option(
+    name: .long,
+    help: """
+      GPU product to plan for, and the one that profiles in the published format were measured on \
+      (default: \(ProfileReader.defaultProduct)).
+      """)
+  var product: String?
+
+  func resolvedProduct() throws -> GPUProduct {
+    let name = product ?? ProfileReader.defaultProduct
+    guard let found = ProductCatalogue.product(named: name) else {
+      throw ValidationError(
+        "Unknown product '\(name)'; known are \(ProductCatalogue.all.map(\.name).joined(separator: ", ")).")
+    }
+    return found
+  }
+
+  func catalogue() throws -> ProfileCatalogue {
+    guard !profiles.isEmpty else { return BuiltInCatalogue.catalogue }
+    var catalogue = ProfileCatalogue()
+    let product = try resolvedProduct()
+    for path in profiles {
+      for profile in try ProfileReader.load(path, product: product) { catalogue.insert(profile) }
+    }
+    return catalogue
+  }
+}
+
+/// Format and look of what goes to standard output.
+struct OutputOptions: ParsableArguments {
+  enum Format: String, ExpressibleByArgument, CaseIterable {
+    case table, json, yaml, csv
+  }
+
+  @Option(name: [.customShort("o"), .customLong("output")], help: "Format of the result.")
+  var format: Format = .table
+
+  @Flag(name: .long, help: "Draw tables in plain ASCII; the default where the locale is not UTF-8.")
+  var ascii = false
+
+  var style: TextStyle { Console.style(ascii: ascii) }
+}

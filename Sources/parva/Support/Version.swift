@@ -1,0 +1,4 @@
+/// What `parva --version` prints.
+enum Version {
+  static let current = "0.1.0"
+}

@@ -1,0 +1,60 @@
+import ArgumentParser
+import ParvaEngine
+import ParvaFormats
+
+/// `parva validate`: judge a plan again, from scratch.
+struct ValidateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "validate",
+    abstract: "Judge a plan again: legal placements and consistent figures, and with --workloads coverage and SLO too.",
+    discussion: "Ends with 4 when anything is wrong.")
+
+  @Argument(help: "The plan as JSON or YAML; - is standard input.")
+  var plan: String
+
+  @OptionGroup var demand: DemandOptions
+  @OptionGroup var output: OutputOptions
+
+  @Option(name: .long, help: "Most MPS processes on one instance; no limit without it.")
+  var maxProcesses: Int?
+
+  func run() throws {
+    guard demand.workloads != nil || (demand.pools == nil && demand.profileOptions.profiles.isEmpty) else {
+      throw ValidationError("--profiles and --pools judge a plan against its demand, so they need --workloads.")
+    }
+    guard plan != "-" || (demand.workloads != "-" && demand.pools != "-") else {
+      throw ValidationError("Only one input can be standard input.")
+    }
+    let judged = try PlanReader.read(try InputSource.load(plan, limit: InputLimits.planBytes))
+    let violations: [PlanViolation]
+    if let workloads = demand.workloads {
+      violations = PlanChecker.violations(
+        of: judged, against: try demand.input(workloads: workloads, options: try options(for: judged)))
+    } else {
+      violations = PlanChecker.violations(of: judged)
+    }
+    switch output.format {
+    case .json: try Console.write(VerdictWriter.json(violations))
+    case .yaml: try Console.write(VerdictWriter.yaml(violations))
+    case .csv: try Console.write(VerdictWriter.csv(violations))
+    case .table:
+      let verdict =
+        violations.isEmpty
+        ? "valid: \(judged.gpus.count) GPUs, \(judged.gpus.reduce(0) { $0 + $1.segments.count }) segments, "
+          + (demand.workloads == nil ? "judged by itself" : "judged against its demand")
+        : "\(violations.count) violation\(violations.count == 1 ? "" : "s")"
+      try Console.write((VerdictWriter.lines(violations) + [verdict]).joined(separator: "\n") + "\n")
+    }
+    if !violations.isEmpty { throw CommandFailure(.checkFailed) }
+  }
+
+  private func options(for plan: Plan) throws -> PlanningOptions {
+    guard let rule = AdmissionRule(rawValue: plan.admission) else {
+      throw CommandFailure(
+        .badInput,
+        "the plan's admission is \"\(plan.admission)\"; known are "
+          + AdmissionRule.allCases.map(\.rawValue).joined(separator: ", "))
+    }
+    return PlanningOptions(admission: rule, maxProcesses: maxProcesses ?? InputLimits.processes.upperBound)
+  }
+}
