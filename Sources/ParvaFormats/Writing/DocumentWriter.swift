@@ -1,8 +1,8 @@
 /// Writes a document once described as JSON or as YAML, in the order of the calls, straight into bytes.
 ///
 /// Plans have hundreds of thousands of segments; building a tree first would cost ten times their text.
-struct DocumentWriter {
-  enum Style {
+package struct DocumentWriter {
+  package enum Style {
     case json, yaml
   }
 
@@ -14,13 +14,13 @@ struct DocumentWriter {
     var indent: Int
   }
 
-  private(set) var bytes: [UInt8] = []
+  package private(set) var bytes: [UInt8] = []
   private let style: Style
   private var levels: [Level] = []
   /// YAML: whether the next key stands on the line of its dash.
   private var afterDash = false
 
-  init(_ style: Style, capacity: Int = 1024) {
+  package init(_ style: Style, capacity: Int = 1024) {
     self.style = style
     bytes.reserveCapacity(capacity)
   }
@@ -28,16 +28,16 @@ struct DocumentWriter {
   // MARK: - Structure
 
   /// An object as the document itself, as an array's element, or under `key`.
-  mutating func object(_ key: StaticString? = nil, inline: Bool = false, _ body: (inout DocumentWriter) -> Void) {
+  package mutating func object(_ key: StaticString? = nil, inline: Bool = false, _ body: (inout DocumentWriter) -> Void) {
     container(key, isArray: false, inline: inline, body)
   }
 
-  mutating func array(_ key: StaticString? = nil, inline: Bool = false, _ body: (inout DocumentWriter) -> Void) {
+  package mutating func array(_ key: StaticString? = nil, inline: Bool = false, _ body: (inout DocumentWriter) -> Void) {
     container(key, isArray: true, inline: inline, body)
   }
 
   /// Ends the document with a line feed.
-  mutating func finish() {
+  package mutating func finish() {
     if bytes.last != 0x0a { bytes.append(0x0a) }
   }
 
@@ -115,59 +115,59 @@ struct DocumentWriter {
 // MARK: - Values
 
 extension DocumentWriter {
-  mutating func field(_ key: StaticString, _ value: String) {
+  package mutating func field(_ key: StaticString, _ value: String) {
     beginScalar(key)
     append(value)
   }
 
-  mutating func field(_ key: StaticString, _ value: String?) {
+  package mutating func field(_ key: StaticString, _ value: String?) {
     if let value { field(key, value) } else { null(key) }
   }
 
-  mutating func field(_ key: StaticString, _ value: Int) {
+  package mutating func field(_ key: StaticString, _ value: Int) {
     beginScalar(key)
     bytes.append(contentsOf: String(value).utf8)
   }
 
-  mutating func field(_ key: StaticString, _ value: Int?) {
+  package mutating func field(_ key: StaticString, _ value: Int?) {
     if let value { field(key, value) } else { null(key) }
   }
 
-  mutating func field(_ key: StaticString, _ value: Bool) {
+  package mutating func field(_ key: StaticString, _ value: Bool) {
     beginScalar(key)
     bytes.append(contentsOf: (value ? "true" : "false").utf8)
   }
 
   /// The shortest text that reads back as the same number; numbers that JSON has not become null.
-  mutating func field(_ key: StaticString, _ value: Double) {
+  package mutating func field(_ key: StaticString, _ value: Double) {
     guard value.isFinite else { return null(key) }
     beginScalar(key)
     bytes.append(contentsOf: value.description.utf8)
   }
 
-  mutating func field(_ key: StaticString, _ value: Double?) {
+  package mutating func field(_ key: StaticString, _ value: Double?) {
     if let value { field(key, value) } else { null(key) }
   }
 
-  mutating func null(_ key: StaticString) {
+  package mutating func null(_ key: StaticString) {
     beginScalar(key)
     bytes.append(contentsOf: "null".utf8)
   }
 
-  mutating func element(_ value: String) {
+  package mutating func element(_ value: String) {
     beginElement()
     afterDash = false
     append(value)
   }
 
-  mutating func element(_ value: Int) {
+  package mutating func element(_ value: Int) {
     beginElement()
     afterDash = false
     bytes.append(contentsOf: String(value).utf8)
   }
 
   /// One member of a map whose keys are data.
-  mutating func entry(_ key: String, _ value: String) {
+  package mutating func entry(_ key: String, _ value: String) {
     separate()
     append(key)
     bytes.append(contentsOf: [0x3a, 0x20])
