@@ -8,6 +8,8 @@ package struct HTTPHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     fields = elements.map { (name: $0.0, value: $0.1) }
   }
 
+  mutating func reserveCapacity(_ count: Int) { fields.reserveCapacity(count) }
+
   package mutating func add(_ name: String, _ value: String) { fields.append((name, value)) }
 
   /// The first value of `name`; setting replaces all of them, nil removes them.

@@ -29,7 +29,7 @@ import Testing
 
   private struct Failure: Error { var secret: String }
 
-  struct Case: CustomTestStringConvertible, Sendable {
+  private struct Case: Sendable {
     var method: String
     var path: String
     var body = ""
@@ -39,7 +39,7 @@ import Testing
     var testDescription: String { "\(method) \(path)" }
   }
 
-  @Test(arguments: [
+  private static let cases = [
     Case(method: "GET", path: "/healthz", status: 200, answer: "ok"),
     Case(method: "HEAD", path: "/healthz", status: 200, answer: ""),
     Case(method: "OPTIONS", path: "/healthz", status: 204, answer: "", allow: "GET, HEAD, OPTIONS"),
@@ -60,13 +60,21 @@ import Testing
     Case(method: "POST", path: "/v1/workloads", body: "12345678", status: 201, answer: "12345678"),
     Case(method: "POST", path: "/v1/workloads", body: "123456789", status: 413),
     Case(method: "PUT", path: "/stream", body: "12345", status: 200, answer: "5"),
-  ])
-  func routeTable(_ given: Case) async {
-    let response = await Self.router.respond(
-      to: HTTPRequest(method: given.method, path: given.path, body: Data(given.body.utf8)))
-    #expect(response.status == given.status)
-    #expect(response.headers["Allow"] == given.allow)
-    if let answer = given.answer { #expect(String(decoding: response.body, as: UTF8.self) == answer) }
+  ]
+
+  @Test(arguments: Transport.allCases)
+  func tableAnswersTheSameEverywhere(_ transport: Transport) async throws {
+    try await transport.run(Self.router) { ask in
+      for given in Self.cases {
+        let response = try await ask(
+          HTTPRequest(method: given.method, path: given.path, body: Data(given.body.utf8)))
+        #expect(response.status == given.status, "\(given.testDescription)")
+        #expect(response.headers["Allow"] == given.allow, "\(given.testDescription)")
+        if let answer = given.answer {
+          #expect(String(decoding: response.body, as: UTF8.self) == answer, "\(given.testDescription)")
+        }
+      }
+    }
   }
 
   @Test func headKeepsTheLengthOfGet() async {

@@ -1,0 +1,467 @@
+/* The state machine of one connection: which bytes it reads, when it answers, how it ends. It does no I/O but through
+ * its transport and knows the time only from its loop, so that it runs without sockets under test. */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool waits(const chs_conn *conn) {
+  return conn->input == CHS_IN_HANDSHAKE || conn->input == CHS_IN_HEAD || conn->input == CHS_IN_BODY;
+}
+
+static bool wants_bytes(const chs_conn *conn) {
+  switch ((chs_input)conn->input) {
+    case CHS_IN_HEAD:
+      /* Back-pressure: the next request waits until the last answer is on its way. */
+      return conn->output == CHS_OUT_NONE && !conn->first;
+    case CHS_IN_BODY:
+    case CHS_IN_LINGER:
+      return true;
+    case CHS_IN_STREAM:
+      return !conn->body_paused;
+    default:
+      return false;
+  }
+}
+
+/* ---- Time ---- */
+
+static chs_phase phase_of(const chs_conn *conn) {
+  if (conn->input == CHS_IN_LINGER) return CHS_PHASE_LINGER;
+  if (conn->first) return CHS_PHASE_WRITE;
+  switch ((chs_input)conn->input) {
+    case CHS_IN_HANDSHAKE:
+      return CHS_PHASE_HEAD;
+    case CHS_IN_HEAD:
+      return conn->pending_length == 0 && conn->requests > 0 ? CHS_PHASE_IDLE : CHS_PHASE_HEAD;
+    case CHS_IN_BODY:
+      return CHS_PHASE_BODY;
+    case CHS_IN_STREAM:
+      return conn->body_paused ? CHS_PHASE_NONE : CHS_PHASE_BODY;
+    default:
+      return CHS_PHASE_NONE;
+  }
+}
+
+static int64_t allowance(const chs_conn *conn, uint32_t timeout_ms) {
+  return conn->phase_start + timeout_ms + (int64_t)(conn->phase_bytes / conn->loop->config->min_rate) * 1000;
+}
+
+static int64_t deadline_of(const chs_conn *conn) {
+  const chs_config *config = conn->loop->config;
+  switch ((chs_phase)conn->phase) {
+    case CHS_PHASE_HEAD:
+      return conn->phase_start + config->header_timeout_ms;
+    case CHS_PHASE_IDLE:
+      return conn->phase_start + config->idle_timeout_ms;
+    case CHS_PHASE_BODY:
+      return allowance(conn, config->body_timeout_ms);
+    case CHS_PHASE_WRITE:
+      return allowance(conn, config->write_timeout_ms);
+    case CHS_PHASE_LINGER:
+      return conn->phase_start + config->linger_timeout_ms;
+    default:
+      return CHS_NEVER;
+  }
+}
+
+/* Brings deadline and place in the line of waiting connections up to date. */
+static void settle(chs_conn *conn) {
+  chs_loop *loop = conn->loop;
+  chs_phase phase = phase_of(conn);
+  /* Every request starts its phases anew, even when the last one ended in the same phase. */
+  if (phase != (chs_phase)conn->phase || conn->began) {
+    conn->phase = (uint8_t)phase;
+    conn->phase_start = loop->now;
+    conn->phase_bytes = 0;
+  }
+  conn->deadline = deadline_of(conn);
+  chs_wheel_set(loop, conn);
+  /* The place in line is that of the moment the wait began: sending a byte now and then does not help to keep it. */
+  if (!waits(conn)) {
+    chs_link_remove(&conn->waiting);
+  } else if (chs_link_alone(&conn->waiting) || conn->began) {
+    chs_link_remove(&conn->waiting);
+    chs_link_append(&loop->waiting, &conn->waiting);
+  }
+  conn->began = false;
+}
+
+/* ---- Ends ---- */
+
+void chs_conn_kill(chs_conn *conn) {
+  chs_loop *loop = conn->loop;
+  if (loop->slots[conn->slot] != conn) return;
+  void *user = conn->user;
+  conn->user = NULL;
+  conn->exchange = 0;
+  conn->dead = true;
+  chs_loop_remove(loop, conn);
+  conn->transport->close(conn);
+  chs_output_free(conn);
+  if (user) loop->callbacks->on_done(user, false);
+}
+
+void chs_conn_finish_exchange(chs_conn *conn, bool completed) {
+  void *user = conn->user;
+  conn->user = NULL;
+  conn->exchange = 0;
+  if (conn->keep_alive && conn->body_done) {
+    conn->output = CHS_OUT_NONE;
+    conn->input = CHS_IN_HEAD;
+    conn->began = true;
+  } else {
+    conn->output = CHS_OUT_CLOSING;
+  }
+  if (user) conn->loop->callbacks->on_done(user, completed);
+}
+
+/* Everything is sent and the connection shall end. A close while the client still sends would reset the connection and
+ * might take our answer with it (RFC 9112 9.6). */
+static void end(chs_conn *conn) {
+  bool unread = conn->refused || !conn->body_done || conn->pending_length > 0 || conn->readable;
+  if (!unread || conn->eof || conn->hung_up) {
+    if (conn->tls) conn->transport->shut(conn);
+    conn->dead = true;
+    return;
+  }
+  conn->transport->shut(conn);
+  conn->input = CHS_IN_LINGER;
+  conn->output = CHS_OUT_NONE;
+  conn->pending_length = 0;
+}
+
+void chs_conn_hang_up(chs_conn *conn, bool both) {
+  conn->hung_up = true;
+  conn->readable = true;
+  /* Half-closed clients may await their answer, but nobody half-closes to watch a stream of events. */
+  if (both || (conn->output == CHS_OUT_STREAM && conn->body_done)) chs_conn_kill(conn);
+}
+
+void chs_conn_drain(chs_conn *conn) {
+  bool idle = conn->input == CHS_IN_HANDSHAKE || (conn->input == CHS_IN_HEAD && conn->pending_length == 0);
+  if (idle && !conn->first && !conn->readable) {
+    conn->transport->shut(conn);
+    chs_conn_kill(conn);
+  }
+}
+
+void chs_conn_refuse(chs_conn *conn, chs_error error) {
+  chs_loop *loop = conn->loop;
+  void *user = conn->user;
+  conn->user = NULL;
+  if (user) loop->callbacks->on_done(user, false);
+  atomic_fetch_add_explicit(&loop->refused, 1, memory_order_relaxed);
+  conn->refused = true;
+  conn->keep_alive = false;
+  conn->input = CHS_IN_DONE;
+  conn->output = CHS_OUT_AWAITED;
+  conn->exchange = ++loop->next_exchange;
+  chs_exchange exchange = {.loop = loop->index, .slot = conn->slot, .id = conn->exchange};
+  loop->dispatching = conn->exchange;
+  loop->callbacks->on_refused(loop->callbacks->context, exchange, error, conn->peer);
+  loop->dispatching = 0;
+  if (conn->output != CHS_OUT_CLOSING) conn->dead = true;
+}
+
+void chs_conn_expire(chs_conn *conn) {
+  bool partial = conn->input == CHS_IN_BODY || (conn->input == CHS_IN_HEAD && conn->pending_length > 0) ||
+                 (conn->input == CHS_IN_STREAM && conn->output == CHS_OUT_AWAITED);
+  if (conn->phase == CHS_PHASE_WRITE || conn->phase == CHS_PHASE_LINGER || !partial) {
+    chs_conn_kill(conn);
+    return;
+  }
+  chs_conn_refuse(conn, CHS_REQUEST_TIMEOUT);
+  chs_conn_run(conn);
+}
+
+/* ---- Requests ---- */
+
+static chs_request describe(chs_conn *conn, const uint8_t *bytes, size_t path_length) {
+  return (chs_request){
+      .bytes = bytes,
+      .head = &conn->loop->head,
+      .fields = conn->loop->head.fields,
+      .path = conn->loop->path,
+      .path_length = path_length,
+      .peer = conn->peer,
+      .subject = conn->subject,
+  };
+}
+
+static void dispatch(chs_conn *conn, chs_request *request) {
+  chs_loop *loop = conn->loop;
+  conn->requests++;
+  atomic_fetch_add_explicit(&loop->requests, 1, memory_order_relaxed);
+  conn->exchange = ++loop->next_exchange;
+  conn->output = CHS_OUT_AWAITED;
+  chs_exchange exchange = {.loop = loop->index, .slot = conn->slot, .id = conn->exchange};
+  loop->dispatching = conn->exchange;
+  void *user = loop->callbacks->on_request(loop->callbacks->context, exchange, request);
+  loop->dispatching = 0;
+  if (!user) return;
+  if (conn->exchange == exchange.id) {
+    conn->user = user;
+  } else {
+    loop->callbacks->on_done(user, true);
+  }
+}
+
+static bool reserve(uint8_t **buffer, size_t *capacity, size_t length) {
+  if (length <= *capacity) return true;
+  size_t wanted = *capacity < 512 ? 512 : *capacity;
+  while (wanted < length) wanted *= 2;
+  uint8_t *grown = realloc(*buffer, wanted);
+  if (!grown) return false;
+  *buffer = grown;
+  *capacity = wanted;
+  return true;
+}
+
+static void gather(chs_conn *conn, const uint8_t *bytes, size_t length) {
+  if (!reserve(&conn->message, &conn->message_capacity, conn->message_length + length)) {
+    conn->dead = true;
+    return;
+  }
+  memcpy(conn->message + conn->message_length, bytes, length);
+  conn->message_length += length;
+}
+
+static void drop_message(chs_conn *conn) {
+  free(conn->message);
+  conn->message = NULL;
+  conn->message_length = conn->message_capacity = 0;
+}
+
+/* The head is parsed a second time when its body is whole: cheaper than keeping 2 KB of offsets for every waiting
+ * request. */
+static void dispatch_gathered(chs_conn *conn) {
+  chs_loop *loop = conn->loop;
+  conn->input = CHS_IN_DONE;
+  conn->body_done = true;
+  if (chs_parse_head(conn->message, conn->head_length, &loop->config->parse, &loop->head) != CHS_OK) {
+    conn->dead = true;
+    return;
+  }
+  chs_span path = loop->head.path;
+  chs_request request =
+      describe(conn, conn->message, (size_t)chs_normalize_path(conn->message + path.at, path.length, loop->path));
+  request.body = conn->message + conn->head_length;
+  request.body_length = conn->message_length - conn->head_length;
+  dispatch(conn, &request);
+  drop_message(conn);
+}
+
+/* Returns how many of the `rest` bytes after the head it used. */
+static size_t take_head(chs_conn *conn, const uint8_t *bytes, size_t head_length, size_t rest) {
+  chs_loop *loop = conn->loop;
+  chs_head *head = &loop->head;
+  bool has_body = head->chunked || head->content_length > 0;
+  conn->keep_alive = head->keep_alive && !loop->draining && !conn->eof &&
+                     conn->requests + 1 < loop->config->max_requests_per_connection;
+  conn->minor_zero = head->minor_version == 0;
+  conn->is_head = head->method.length == 4 && memcmp(bytes + head->method.at, "HEAD", 4) == 0;
+  conn->body_done = !has_body;
+  conn->body_received = 0;
+  conn->body_paused = false;
+
+  ptrdiff_t path_length = chs_normalize_path(bytes + head->path.at, head->path.length, loop->path);
+  if (path_length < 0) {
+    chs_conn_refuse(conn, CHS_BAD_TARGET);
+    return 0;
+  }
+  chs_request request = describe(conn, bytes, (size_t)path_length);
+  if (!has_body) {
+    conn->input = CHS_IN_DONE;
+    dispatch(conn, &request);
+    return 0;
+  }
+
+  chs_verdict verdict = loop->callbacks->on_head(loop->callbacks->context, &request);
+  conn->body_limit = verdict.body_limit;
+  if (head->content_length > 0 && (uint64_t)head->content_length > verdict.body_limit) {
+    chs_conn_refuse(conn, CHS_BODY_TOO_LARGE);
+    return 0;
+  }
+  if (head->expect_continue && rest == 0) chs_output_copy(conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+  if (verdict.stream) {
+    conn->input = CHS_IN_STREAM;
+    request.streamed = true;
+    dispatch(conn, &request);
+    return 0;
+  }
+  if (head->content_length > 0 && (uint64_t)head->content_length <= rest) {
+    /* The whole body came with its head: no copy. */
+    conn->decoder = (chs_decoder){0};
+    conn->input = CHS_IN_DONE;
+    conn->body_done = true;
+    request.body = bytes + head_length;
+    request.body_length = (size_t)head->content_length;
+    dispatch(conn, &request);
+    return (size_t)head->content_length;
+  }
+  conn->input = CHS_IN_BODY;
+  conn->head_length = (uint32_t)head_length;
+  conn->message_length = 0;
+  gather(conn, bytes, head_length);
+  return 0;
+}
+
+static void take_data(chs_conn *conn, const uint8_t *bytes, size_t length) {
+  conn->body_received += length;
+  if (conn->body_received > conn->body_limit) {
+    if (conn->output == CHS_OUT_STREAM) {
+      conn->dead = true;
+    } else {
+      chs_conn_refuse(conn, CHS_BODY_TOO_LARGE);
+    }
+  } else if (conn->input == CHS_IN_BODY) {
+    gather(conn, bytes, length);
+  } else if (conn->user) {
+    conn->body_paused = true;
+    conn->loop->callbacks->on_body(conn->user, bytes, length, false);
+  }
+}
+
+static void take_end(chs_conn *conn) {
+  if (conn->input == CHS_IN_BODY) {
+    dispatch_gathered(conn);
+    return;
+  }
+  conn->input = CHS_IN_DONE;
+  conn->body_done = true;
+  if (conn->user) conn->loop->callbacks->on_body(conn->user, NULL, 0, true);
+}
+
+/* Works through bytes; returns how many are used up. */
+static size_t consume(chs_conn *conn, const uint8_t *bytes, size_t length) {
+  size_t at = 0;
+  if (conn->input == CHS_IN_LINGER) return length;
+  conn->starved = false;
+  while (wants_bytes(conn) && !conn->dead) {
+    chs_event event = chs_decode(&conn->decoder, &conn->loop->config->parse, bytes + at, length - at, &conn->loop->head);
+    at += event.consumed;
+    switch (event.kind) {
+      case CHS_NEED_MORE:
+        conn->starved = true;
+        return at;
+      case CHS_HEAD:
+        at += take_head(conn, bytes + at - event.length, event.length, length - at);
+        break;
+      case CHS_DATA:
+        take_data(conn, bytes + at - event.consumed + event.at, event.length);
+        break;
+      case CHS_END:
+        take_end(conn);
+        break;
+      case CHS_FAILED:
+        if (conn->output == CHS_OUT_STREAM) {
+          conn->dead = true;
+        } else {
+          if (conn->input == CHS_IN_HEAD) conn->is_head = conn->minor_zero = false;
+          chs_conn_refuse(conn, event.error);
+        }
+        return length;
+    }
+  }
+  return at;
+}
+
+static void keep_pending(chs_conn *conn, const uint8_t *bytes, size_t length) {
+  if (length == 0) {
+    free(conn->pending);
+    conn->pending = NULL;
+    conn->pending_length = conn->pending_capacity = 0;
+    return;
+  }
+  size_t capacity = conn->pending_capacity;
+  if (!reserve(&conn->pending, &capacity, length)) {
+    conn->dead = true;
+    return;
+  }
+  conn->pending_capacity = (uint32_t)capacity;
+  memcpy(conn->pending, bytes, length);
+  conn->pending_length = (uint32_t)length;
+}
+
+static void take_eof(chs_conn *conn) {
+  conn->eof = true;
+  conn->keep_alive = false;
+  /* A request that broke off gets no answer: nobody can tell whether it was meant so. */
+  if (conn->input != CHS_IN_DONE) conn->dead = true;
+}
+
+static void read_some(chs_conn *conn) {
+  chs_loop *loop = conn->loop;
+  size_t kept = conn->pending_length;
+  size_t room = CHS_SCRATCH - kept;
+  ssize_t count = conn->transport->read(conn, loop->in + kept, room);
+  if (count <= 0) {
+    conn->readable = false;
+    if (count == CHS_IO_FAILED) conn->dead = true;
+    if (count == CHS_IO_EOF) take_eof(conn);
+    return;
+  }
+  /* A short read has emptied the socket: the next bytes bring a new edge, as does the end (EPOLLRDHUP). */
+  if ((size_t)count < room && !conn->hung_up && !conn->tls) conn->readable = false;
+  if (conn->phase == CHS_PHASE_BODY) conn->phase_bytes += (size_t)count;
+  if (kept > 0) memcpy(loop->in, conn->pending, kept);
+  size_t length = kept + (size_t)count;
+  size_t used = consume(conn, loop->in, length);
+  if (kept > 0 || used < length) keep_pending(conn, loop->in + used, length - used);
+}
+
+/* Works on bytes that were read earlier; in the loop's buffer, because `pending` may be replaced meanwhile. */
+static void use_pending(chs_conn *conn) {
+  chs_loop *loop = conn->loop;
+  size_t length = conn->pending_length;
+  if (length > 0) memcpy(loop->in, conn->pending, length);
+  size_t used = consume(conn, loop->in, length);
+  if (used > 0) keep_pending(conn, loop->in + used, length - used);
+}
+
+/* Without pending bytes there may still be the end of a streamed body to announce. */
+static bool has_work(const chs_conn *conn) {
+  return (conn->pending_length > 0 || conn->input == CHS_IN_STREAM) && !conn->starved && wants_bytes(conn);
+}
+
+static bool shake_hands(chs_conn *conn) {
+  int result = conn->transport->handshake(conn);
+  if (result == CHS_IO_FAILED) conn->dead = true;
+  if (result != 1) return false;
+  conn->input = CHS_IN_HEAD;
+  conn->began = true;
+  return true;
+}
+
+static void step(chs_conn *conn) {
+  for (int reads = 0; !conn->dead;) {
+    if (conn->input == CHS_IN_HANDSHAKE && !shake_hands(conn)) return;
+    if (has_work(conn)) use_pending(conn);
+    chs_output_flush(conn);
+    if (!conn->dead && conn->output == CHS_OUT_CLOSING && !conn->first) end(conn);
+    if (conn->dead || !wants_bytes(conn)) return;
+    if (has_work(conn)) continue;
+    if (!conn->readable) return;
+    if (reads++ == CHS_READS_PER_TURN) {
+      chs_loop_requeue(conn->loop, conn);
+      return;
+    }
+    read_some(conn);
+  }
+}
+
+void chs_conn_run(chs_conn *conn) {
+  chs_loop *loop = conn->loop;
+  step(conn);
+  loop->out_length = 0; /* whatever a dead connection left */
+  if (conn->dead) {
+    chs_conn_kill(conn);
+    return;
+  }
+  if (conn->user && conn->owes_writable && conn->output_pending < loop->config->stream_high_water) {
+    conn->owes_writable = false;
+    loop->callbacks->on_writable(conn->user);
+  }
+  settle(conn);
+}

@@ -1,0 +1,46 @@
+package import Logging
+
+/// An HTTP/1.1 server for one route table.
+///
+/// It runs from `start` until `shutdown` has returned, whether or not anybody keeps a reference to it.
+package final class HTTPServer: Sendable {
+  package typealias Configuration = HTTPServerConfiguration
+
+  private let core: ServerCore
+
+  package init(configuration: Configuration, router: Router, logger: Logger = Logger(label: "parva.http")) {
+    core = ServerCore(configuration: configuration, router: router, logger: logger)
+  }
+
+  /// Binds and serves; returns the bound addresses in the order of the configuration, with the ports that port 0 got.
+  ///
+  /// Throws `cannot_listen`. May be called once.
+  package func start() throws(HTTPServerError) -> [String] { try core.start() }
+
+  /// Stops accepting, lets running requests finish and closes what is left after `deadline`; returns when all is quiet.
+  ///
+  /// Streamed responses are asked to end at once. Safe to call again, also while the first call waits.
+  package func shutdown(deadline: Duration = .seconds(10)) async { await core.shutdown(deadline: deadline) }
+
+  /// Reads certificate, key and CA files anew for connections to come.
+  ///
+  /// Throws `cannot_reload` and keeps the old ones when the files are not usable.
+  package func reloadCertificates() throws(HTTPServerError) { try core.reloadCertificates() }
+
+  /// Counters since `start`.
+  package var statistics: HTTPServerStatistics { core.statistics }
+}
+
+/// What a server has seen so far.
+package struct HTTPServerStatistics: Sendable, Hashable {
+  /// Open now.
+  package var connections: Int
+  package var accepted: Int
+  package var requests: Int
+  /// Requests refused by the parser, a limit or a timeout before they reached a route.
+  package var refused: Int
+  /// Connections closed while they waited, to make room for new ones.
+  package var evicted: Int
+  /// Connections closed unread because a limit or the supply of descriptors was exhausted.
+  package var turnedAway: Int
+}

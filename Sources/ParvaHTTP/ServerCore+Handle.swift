@@ -1,0 +1,113 @@
+import CHTTPServer
+import Foundation
+import Logging
+
+extension ServerCore {
+  /// A body that nobody wants is read up to this size, so that the connection survives; beyond, it is cut off.
+  private static let unwantedBodyLimit: UInt64 = 64 << 10
+
+  /// How much of a body is welcome, before any of it is read.
+  func verdict(on request: chs_request) -> chs_verdict {
+    let method = String(bytes: request.bytes, span: request.head.pointee.method)
+    let path = String(decoding: UnsafeRawBufferPointer(start: request.path, count: request.path_length), as: UTF8.self)
+    if let route = router.route(method: method, path: path) {
+      var stream = false
+      if case .streaming = route.handler { stream = true }
+      return chs_verdict(body_limit: UInt64(clamping: route.bodyLimit), stream: stream)
+    }
+    let length = request.head.pointee.content_length
+    let small = (0...Int64(Self.unwantedBodyLimit)).contains(length)
+    return chs_verdict(body_limit: small ? Self.unwantedBodyLimit : .max, stream: !small)
+  }
+
+  /// Answers at once, or returns the exchange that will.
+  func handle(_ raw: chs_request, _ token: chs_exchange) -> UnsafeMutableRawPointer? {
+    let began = accessLog ? ContinuousClock.now : nil
+    var request = HTTPRequest(raw)
+    request.identify()
+    let response: HTTPResponse
+    switch router.resolve(&request) {
+    case .answer(let ready):
+      response = ready
+    case .route(let index):
+      let handler = router.routes[index].handler
+      guard case .inline(let handle) = handler else {
+        let exchange = Exchange(core: self, token: token, request: request, began: began)
+        exchange.run(handler, streamed: raw.streamed)
+        return Unmanaged.passRetained(exchange).toOpaque()
+      }
+      response = router.runInline(handle, request)
+    }
+    let finished = router.finish(response, of: request)
+    guard finished.stream == nil else {
+      let exchange = Exchange(core: self, token: token, request: request, began: began)
+      exchange.runStream(of: finished)
+      return Unmanaged.passRetained(exchange).toOpaque()
+    }
+    send(finished, token)
+    log(request, finished, began)
+    return nil
+  }
+
+  /// Answers what never became a request.
+  func refuse(_ error: chs_error, _ token: chs_exchange, _ peer: UnsafePointer<CChar>?) {
+    let requestID = RequestID.next()
+    let code = String(cString: chs_error_code(error))
+    var response = ProblemDetails(
+      status: Int(chs_error_status(error)), code: code, detail: String(cString: chs_error_sentence(error))
+    ).response(requestID: requestID)
+    response.headers.add("X-Request-Id", requestID)
+    send(response, token)
+    logger.debug(
+      "request refused",
+      metadata: ["code": "\(code)", "request_id": "\(requestID)", "peer": "\(peer.map { String(cString: $0) } ?? "")"])
+  }
+
+  /// Hands a whole response, or the head of a streamed one, to the loop.
+  func send(_ response: HTTPResponse, _ token: chs_exchange) {
+    var raw = chs_response()
+    raw.status = UInt16(clamping: response.status)
+    raw.stream = response.stream != nil
+    raw.declared_length = -1
+    if response.body.isEmpty, let declared = response.headers["Content-Length"] {
+      raw.declared_length = Int64(declared) ?? -1
+    }
+    response.headers.withWireBytes { fields in
+      raw.fields = UnsafeRawPointer(fields.baseAddress)?.assumingMemoryBound(to: CChar.self)
+      raw.fields_length = fields.count
+      response.body.withUnsafeBytes { body in
+        raw.body = body.baseAddress
+        raw.body_length = body.count
+        if body.count >= BodyOwner.threshold { BodyOwner.keep(response.body, in: &raw) }
+        chs_respond(server, token, &raw)
+      }
+    }
+  }
+
+  func log(_ request: HTTPRequest, _ response: HTTPResponse, _ began: ContinuousClock.Instant?) {
+    guard let began else { return }
+    let elapsed = (ContinuousClock.now - began) / .microseconds(1)
+    logger.info(
+      "request",
+      metadata: [
+        "method": "\(request.method)", "path": "\(request.path)", "status": "\(response.status)",
+        "bytes": "\(response.body.count)", "microseconds": "\(Int(elapsed))", "request_id": "\(request.requestID)",
+        "peer": "\(request.remoteAddress ?? "")",
+      ])
+  }
+}
+
+/// Keeps a large body alive while the loop sends it, so that slow readers of one plan share its bytes.
+private final class BodyOwner {
+  static let threshold = 32 << 10
+  private let body: Data
+
+  private init(_ body: Data) { self.body = body }
+
+  /// Data of this size keeps its bytes in one heap block, which neither moves nor changes while a copy of the value
+  /// exists; so the pointer outlives `withUnsafeBytes`.
+  static func keep(_ body: Data, in raw: inout chs_response) {
+    raw.owner = Unmanaged.passRetained(BodyOwner(body)).toOpaque()
+    raw.release = { owner in Unmanaged<BodyOwner>.fromOpaque(owner!).release() }
+  }
+}
