@@ -31,13 +31,14 @@ package struct UnknownKeyError: Error {
 /// One element of a list, decoded or with its own failure, so that one bad element does not hide the others.
 package enum Attempt<Value: Decodable & Sendable>: Decodable, Sendable {
   case value(Value)
-  case failure(any Error)
+  /// The failure and the path of the element.
+  case failure(any Error, at: [any CodingKey])
 
   package init(from decoder: any Decoder) throws {
     do {
       self = .value(try Value(from: decoder))
     } catch {
-      self = .failure(error)
+      self = .failure(error, at: decoder.codingPath)
     }
   }
 }

@@ -20,20 +20,22 @@ struct ParvaCommand: AsyncParsableCommand {
 
   /// Runs the verb and ends the process with the code that the interface promises.
   static func main() async {
+    var verb: any ParsableCommand.Type = Self.self
     do {
       var command = try parseAsRoot()
+      verb = type(of: command)
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
       } else {
         try command.run()
       }
     } catch {
-      Foundation.exit(report(error))
+      Foundation.exit(report(error, of: verb))
     }
   }
 
   /// Says what went wrong and returns the exit code. The only place where errors become codes.
-  private static func report(_ error: any Error) -> Int32 {
+  private static func report(_ error: any Error, of verb: any ParsableCommand.Type) -> Int32 {
     switch error {
     case let refusals as InputErrors:
       Console.error(refusals.description)
@@ -42,11 +44,11 @@ struct ParvaCommand: AsyncParsableCommand {
       if let message = failure.message { Console.error(message) }
       return failure.status.rawValue
     default:
-      let code = exitCode(for: error)
-      let message = fullMessage(for: error)
+      let code = verb.exitCode(for: error)
+      let message = verb.fullMessage(for: error)
       if code.isSuccess {
         print(message)
-        return 0
+        return ExitStatus.done.rawValue
       }
       Console.error(message)
       return code == .validationFailure ? ExitStatus.badInput.rawValue : ExitStatus.unexpected.rawValue

@@ -13,6 +13,9 @@ struct PlanCommand: ParsableCommand {
       printed only with --allow-partial.
       """)
 
+  @Option(name: .long, help: "Workloads as JSON, YAML or CSV; - is standard input.")
+  var workloads: String
+
   @OptionGroup var demand: DemandOptions
   @OptionGroup var planning: PlanningArguments
   @OptionGroup var output: OutputOptions
@@ -24,7 +27,6 @@ struct PlanCommand: ParsableCommand {
   var verbose = false
 
   func run() throws {
-    guard let workloads = demand.workloads else { throw ValidationError("Missing --workloads.") }
     var stopwatch = Stopwatch(enabled: verbose)
     let input = try demand.input(workloads: workloads, options: planning.options)
     stopwatch.lap("read \(input.workloads.count) workloads")
@@ -71,6 +73,11 @@ struct PlanningArguments: ParsableArguments {
 
   @Flag(name: .customLong("no-optimization"), help: "Leave out the allocation optimization of planner parvagpu.")
   var noOptimization = false
+
+  func validate() throws {
+    _ = try resolvedPlanner()
+    _ = try options
+  }
 
   func resolvedPlanner() throws -> any Planner {
     guard let planner else { return Planners.default }

@@ -12,6 +12,9 @@ struct ValidateCommand: ParsableCommand {
   @Argument(help: "The plan as JSON or YAML; - is standard input.")
   var plan: String
 
+  @Option(name: .long, help: "The workloads that the plan is to serve, as JSON, YAML or CSV; - is standard input.")
+  var workloads: String?
+
   @OptionGroup var demand: DemandOptions
   @OptionGroup var output: OutputOptions
 
@@ -19,15 +22,15 @@ struct ValidateCommand: ParsableCommand {
   var maxProcesses: Int?
 
   func run() throws {
-    guard demand.workloads != nil || (demand.pools == nil && demand.profileOptions.profiles.isEmpty) else {
+    guard workloads != nil || (demand.pools == nil && demand.profileOptions.profiles.isEmpty) else {
       throw ValidationError("--profiles and --pools judge a plan against its demand, so they need --workloads.")
     }
-    guard plan != "-" || (demand.workloads != "-" && demand.pools != "-") else {
+    guard plan != "-" || (workloads != "-" && demand.pools != "-") else {
       throw ValidationError("Only one input can be standard input.")
     }
     let judged = try PlanReader.read(try InputSource.load(plan, limit: InputLimits.planBytes))
     let violations: [PlanViolation]
-    if let workloads = demand.workloads {
+    if let workloads {
       violations = PlanChecker.violations(
         of: judged, against: try demand.input(workloads: workloads, options: try options(for: judged)))
     } else {
@@ -41,7 +44,7 @@ struct ValidateCommand: ParsableCommand {
       let verdict =
         violations.isEmpty
         ? "valid: \(judged.gpus.count) GPUs, \(judged.gpus.reduce(0) { $0 + $1.segments.count }) segments, "
-          + (demand.workloads == nil ? "judged by itself" : "judged against its demand")
+          + (workloads == nil ? "judged by itself" : "judged against its demand")
         : "\(violations.count) violation\(violations.count == 1 ? "" : "s")"
       try Console.write((VerdictWriter.lines(violations) + [verdict]).joined(separator: "\n") + "\n")
     }

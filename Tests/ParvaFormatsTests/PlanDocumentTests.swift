@@ -97,8 +97,8 @@ struct PlanDocumentTests {
     #expect(String(decoding: PlanWriter.json(plan), as: UTF8.self) == json)
     let csv = """
       gpu,pool,product,node,uuid,segment,workload,model,profile,profile_id,start,size,compute_slices,batch,processes,\
-      capacity,load,latency_ms
-      0,default,A100-80GB,,,resnet50/0,resnet50,resnet50,3g.40gb,9,4,4,3,64,2,980.1,829.0,88.2
+      capacity,load,latency_ms,profile_source
+      0,default,A100-80GB,,,resnet50/0,resnet50,resnet50,3g.40gb,9,4,4,3,64,2,980.1,829.0,88.2,measured
 
       """
     #expect(String(decoding: PlanWriter.csv(plan), as: UTF8.self) == csv)

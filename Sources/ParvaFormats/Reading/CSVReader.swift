@@ -36,6 +36,9 @@ struct CSVReader {
     return nil
   }
 
+  /// Leaves the rest unread.
+  mutating func skipToEnd() { position = bytes.count }
+
   private mutating func record() throws(InputErrors) -> CSVRow {
     let start = line
     var fields: [String] = []

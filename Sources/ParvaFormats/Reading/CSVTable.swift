@@ -40,13 +40,19 @@ struct CSVTable {
       InputError(.wrongHeader, "\(problem); the header is \(wanted)", file: file, line: line, value: value))
   }
 
-  /// The next record with the header's number of fields; others are gathered in `refusals` and passed over.
-  mutating func next(_ refusals: inout Refusals) throws(InputErrors) -> CSVRow? {
-    while let row = try reader.next() {
-      if row.fields.count == width { return row }
-      refusals.add(
-        InputError(
-          .wrongFieldCount, "\(row.fields.count) fields where the header has \(width)", file: name, line: row.line))
+  /// The next record with the header's number of fields; others are gathered in `refusals` and passed over. A record
+  /// that cannot be read ends the table.
+  mutating func next(_ refusals: inout Refusals) -> CSVRow? {
+    do {
+      while let row = try reader.next() {
+        if row.fields.count == width { return row }
+        refusals.add(
+          InputError(
+            .wrongFieldCount, "\(row.fields.count) fields where the header has \(width)", file: name, line: row.line))
+      }
+    } catch {
+      refusals.add(error)
+      reader.skipToEnd()
     }
     return nil
   }

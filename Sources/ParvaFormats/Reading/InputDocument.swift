@@ -47,7 +47,9 @@ struct InputDocument {
   }
 
   /// The refusal that says what a decoding failure means.
-  func refusal(of error: any Error) -> InputError {
+  ///
+  /// - Parameter path: the element that failed, for failures that do not say themselves where they stand.
+  func refusal(of error: any Error, at path: [any CodingKey] = []) -> InputError {
     switch error {
     case let error as UnknownKeyError:
       let path = error.codingPath.map(Self.step)
@@ -58,7 +60,8 @@ struct InputDocument {
     case let error as DecodingError:
       return refusal(of: error)
     default:
-      return InputError(.invalidSyntax, "cannot be read: \(error)", file: name)
+      // The decoder tells of numbers beyond Double and Int by an error of its own, without a place.
+      return self.error(.outOfRange, "holds a number too large to be read", at: path.map(Self.step))
     }
   }
 

@@ -64,6 +64,7 @@ extension InputSource {
     _ path: String, format: InputFormat? = nil, limit: Int = InputLimits.fileBytes
   ) throws(InputErrors) -> InputSource {
     let handle = try open(path)
+    if path != "-", let size = size(path), size > limit { throw InputErrors(tooLarge(limit, name: path)) }
     defer { if path != "-" { try? handle.close() } }
     var data = Data()
     do {
@@ -93,6 +94,13 @@ extension InputSource {
     } catch {
       throw InputErrors(InputError(.unreadable, "cannot be opened: \(reason(error))", file: path))
     }
+  }
+
+  /// Bytes of a regular file; nil for pipes and devices, which tell nothing beforehand.
+  private static func size(_ path: String) -> Int? {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+    guard attributes?[.type] as? FileAttributeType == .typeRegular else { return nil }
+    return attributes?[.size] as? Int
   }
 
   private static func reason(_ error: any Error) -> String {

@@ -63,7 +63,7 @@ package enum PlanReader {
     for (index, item) in list.enumerated() {
       let path = ["gpus", String(index)]
       guard case .value(let gpu) = item else {
-        if case .failure(let error) = item { refusals.add(input.refusal(of: error)) }
+        if case .failure(let error, let path) = item { refusals.add(input.refusal(of: error, at: path)) }
         continue
       }
       if gpu.index != index {
@@ -81,7 +81,7 @@ package enum PlanReader {
       segments.reserveCapacity(gpu.segments.count)
       for (number, item) in gpu.segments.enumerated() {
         switch item {
-        case .failure(let error): refusals.add(input.refusal(of: error))
+        case .failure(let error, let path): refusals.add(input.refusal(of: error, at: path))
         case .value(let segment):
           let place = { path + ["segments", String(number)] }
           self.segment(segment, product, place, input, &refusals).map { segments.append($0) }

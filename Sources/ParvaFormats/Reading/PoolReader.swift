@@ -18,7 +18,7 @@ package enum PoolReader {
     if specs.isEmpty { refusals.add(document.error(.empty, "at least one pool is needed", at: ["pools"])) }
     for (index, item) in specs.enumerated() {
       switch item {
-      case .failure(let error): refusals.add(document.refusal(of: error))
+      case .failure(let error, let path): refusals.add(document.refusal(of: error, at: path))
       case .value(let spec):
         let path = ["pools", String(index)]
         if let first = seen.updateValue(index, forKey: spec.name) {

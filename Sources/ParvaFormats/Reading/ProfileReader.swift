@@ -84,7 +84,7 @@ package enum ProfileReader {
     var builder = ProfileTableBuilder()
     var table = try CSVTable(try CSVReader(source), required: publishedColumns, optional: [])
     var rows = 0
-    while let row = try table.next(&refusals) {
+    while let row = table.next(&refusals) {
       rows += 1
       guard let size = table.integer("Mig instance", row, &refusals),
         let batch = table.integer("Batch size", row, &refusals),
@@ -117,7 +117,7 @@ package enum ProfileReader {
     var refusals = Refusals()
     var builder = ProfileTableBuilder()
     var table = try CSVTable(try CSVReader(source), required: ownColumns, optional: ownOptionalColumns)
-    while let row = try table.next(&refusals) {
+    while let row = table.next(&refusals) {
       guard let entry = entry(row, table, &refusals) else { continue }
       builder.add(entry, named: "line \(row.line)", &refusals) { code, message, _, value in
         InputError(code, message, file: source.name, line: row.line, value: value)

@@ -22,7 +22,7 @@ package enum WorkloadReader {
     var seen: [String: Int] = [:]
     for (index, item) in list.items.enumerated() {
       switch item {
-      case .failure(let error): refusals.add(document.refusal(of: error))
+      case .failure(let error, let path): refusals.add(document.refusal(of: error, at: path))
       case .value(let spec):
         let path = prefix + [String(index)]
         if let first = seen.updateValue(index, forKey: spec.id) {
@@ -178,7 +178,7 @@ extension WorkloadReader {
     var table = try CSVTable(try CSVReader(source), required: csvColumns, optional: csvOptionalColumns)
     var workloads: [Workload] = []
     var seen: [String: Int] = [:]
-    while let row = try table.next(&refusals) {
+    while let row = table.next(&refusals) {
       guard let spec = spec(from: row, table, &refusals) else { continue }
       if let first = seen.updateValue(row.line, forKey: spec.id) {
         refusals.add(

@@ -14,7 +14,7 @@ package enum PlanWriter {
 
   static let csvHeader =
     "gpu,pool,product,node,uuid,segment,workload,model,profile,profile_id,start,size,compute_slices,batch,processes,"
-    + "capacity,load,latency_ms"
+    + "capacity,load,latency_ms,profile_source"
 
   /// One row a segment. Workloads that are left out do not appear. O(segments).
   package static func csv(_ plan: Plan) -> Data {
@@ -27,7 +27,7 @@ package enum PlanWriter {
           + "\(CSVWriter.field(gpu.uuid ?? "")),\(segment.id),\(segment.workload),\(CSVWriter.field(segment.model)),"
           + "\(profile.name),\(profile.driverProfileID),\(segment.start),\(profile.placementSize),"
           + "\(profile.computeSlices),\(segment.batch),\(segment.processes),\(segment.capacity),\(segment.load),"
-          + "\(segment.latencyMs)\n"
+          + "\(segment.latencyMs),\(plan.summary.profileSource.rawValue)\n"
       }
     }
     return Data(text.utf8)

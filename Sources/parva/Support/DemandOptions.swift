@@ -2,20 +2,15 @@ import ArgumentParser
 import ParvaEngine
 import ParvaFormats
 
-/// What a plan is made from, as the verbs that plan or judge take it.
+/// What a plan is made from besides its workloads, as the verbs that plan or judge take it.
 struct DemandOptions: ParsableArguments {
-  @Option(name: .long, help: "Workloads as JSON, YAML or CSV; - is standard input.")
-  var workloads: String?
-
   @OptionGroup var profileOptions: ProfileOptions
 
   @Option(
     name: .long, help: "GPU pools as YAML or JSON: stock, hourly cost and watts per product; - is standard input.")
   var pools: String?
 
-  /// Reads everything into a planning input.
-  ///
-  /// - Parameter workloads: path of the workloads; the option is optional for verbs that can do without.
+  /// Reads everything, with the workloads at `path`, into a planning input.
   func input(workloads path: String, options: PlanningOptions) throws -> PlanningInput {
     guard [path, pools].count(where: { $0 == "-" }) <= 1 else {
       throw ValidationError("Only one of --workloads and --pools can be standard input.")
@@ -23,9 +18,6 @@ struct DemandOptions: ParsableArguments {
     let workloads = try WorkloadReader.read(try InputSource.load(path))
     let pools: [Pool]
     if let file = self.pools {
-      guard profileOptions.product == nil else {
-        throw ValidationError("--product and --pools exclude each other: the pools name their products.")
-      }
       pools = try PoolReader.read(try InputSource.load(file))
     } else {
       pools = [Pool(product: try profileOptions.resolvedProduct())]
@@ -49,10 +41,13 @@ struct ProfileOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      GPU product to plan for, and the one that profiles in the published format were measured on \
+      GPU product to plan for unless --pools names them, and the one that profiles in the published format were \
+      measured on \
       (default: \(ProfileReader.defaultProduct)).
       """)
   var product: String?
+
+  func validate() throws { _ = try resolvedProduct() }
 
   func resolvedProduct() throws -> GPUProduct {
     let name = product ?? ProfileReader.defaultProduct
