@@ -25,15 +25,15 @@ package struct PlanDocument: Decodable, Sendable {
       workload = try object.decode(String.self, forKey: "workload")
       model = try object.decode(String.self, forKey: "model")
       profile = try object.decode(String.self, forKey: "profile")
-      profileId = try object.decode(Int.self, forKey: "profileId")
-      start = try object.decode(Int.self, forKey: "start")
-      size = try object.decode(Int.self, forKey: "size")
-      computeSlices = try object.decode(Int.self, forKey: "computeSlices")
-      batch = try object.decode(Int.self, forKey: "batch")
-      processes = try object.decode(Int.self, forKey: "processes")
-      capacity = try object.decode(Double.self, forKey: "capacity")
-      load = try object.decode(Double.self, forKey: "load")
-      latencyMs = try object.decode(Double.self, forKey: "latencyMs")
+      profileId = try object.integer("profileId")
+      start = try object.integer("start")
+      size = try object.integer("size")
+      computeSlices = try object.integer("computeSlices")
+      batch = try object.integer("batch")
+      processes = try object.integer("processes")
+      capacity = try object.number("capacity")
+      load = try object.number("load")
+      latencyMs = try object.number("latencyMs")
     }
   }
 
@@ -47,7 +47,7 @@ package struct PlanDocument: Decodable, Sendable {
 
     package init(from decoder: any Decoder) throws {
       let object = try decoder.object("index", "pool", "product", "node", "uuid", "segments")
-      index = try object.decode(Int.self, forKey: "index")
+      index = try object.integer("index")
       pool = try object.decode(String.self, forKey: "pool")
       product = try object.decode(String.self, forKey: "product")
       node = try object.decodeIfPresent(String.self, forKey: "node")
@@ -84,14 +84,14 @@ package struct PlanDocument: Decodable, Sendable {
       let object = try decoder.object(
         "gpuCount", "lowerBound", "gap", "allocatedSlices", "externalFragmentation", "internalSlack", "cost", "watts",
         "profileSource")
-      gpuCount = try object.decode(Int.self, forKey: "gpuCount")
-      lowerBound = try object.decodeIfPresent(Double.self, forKey: "lowerBound")
-      gap = try object.decodeIfPresent(Double.self, forKey: "gap")
-      allocatedSlices = try object.decode(Int.self, forKey: "allocatedSlices")
-      externalFragmentation = try object.decode(Double.self, forKey: "externalFragmentation")
-      internalSlack = try object.decode(Double.self, forKey: "internalSlack")
-      cost = try object.decodeIfPresent(Double.self, forKey: "cost")
-      watts = try object.decodeIfPresent(Double.self, forKey: "watts")
+      gpuCount = try object.integer("gpuCount")
+      lowerBound = try object.optionalNumber("lowerBound")
+      gap = try object.optionalNumber("gap")
+      allocatedSlices = try object.integer("allocatedSlices")
+      externalFragmentation = try object.number("externalFragmentation")
+      internalSlack = try object.number("internalSlack")
+      cost = try object.optionalNumber("cost")
+      watts = try object.optionalNumber("watts")
       profileSource = try object.decode(String.self, forKey: "profileSource")
     }
   }
@@ -107,7 +107,7 @@ package struct PlanDocument: Decodable, Sendable {
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
       "schemaVersion", "planner", "admission", "status", "gpus", "unplaced", "summary")
-    schemaVersion = try object.decode(Int.self, forKey: "schemaVersion")
+    schemaVersion = try object.integer("schemaVersion")
     planner = try object.decode(String.self, forKey: "planner")
     admission = try object.decode(String.self, forKey: "admission")
     status = try object.decode(String.self, forKey: "status")

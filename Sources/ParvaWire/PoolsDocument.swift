@@ -30,8 +30,8 @@ package struct PoolSpec: Codable, Hashable, Sendable {
     let object = try decoder.object("name", "product", "count", "hourlyCost", "watts")
     name = try object.decode(String.self, forKey: "name")
     product = try object.decode(String.self, forKey: "product")
-    count = try object.decodeIfPresent(Int.self, forKey: "count")
-    hourlyCost = try object.decodeIfPresent(Double.self, forKey: "hourlyCost")
-    watts = try object.decodeIfPresent(Double.self, forKey: "watts")
+    count = try object.optionalInteger("count")
+    hourlyCost = try object.optionalNumber("hourlyCost")
+    watts = try object.optionalNumber("watts")
   }
 }

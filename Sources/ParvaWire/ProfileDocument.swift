@@ -37,11 +37,11 @@ package struct ProfileSpec: Codable, Hashable, Sendable {
     package init(from decoder: any Decoder) throws {
       let object = try decoder.object("profile", "batch", "processes", "throughput", "latencyMs", "memoryMiB")
       profile = try object.decode(String.self, forKey: "profile")
-      batch = try object.decode(Int.self, forKey: "batch")
-      processes = try object.decode(Int.self, forKey: "processes")
-      throughput = try object.decode(Double.self, forKey: "throughput")
-      latencyMs = try object.decode(Double.self, forKey: "latencyMs")
-      memoryMiB = try object.decodeIfPresent(Double.self, forKey: "memoryMiB")
+      batch = try object.integer("batch")
+      processes = try object.integer("processes")
+      throughput = try object.number("throughput")
+      latencyMs = try object.number("latencyMs")
+      memoryMiB = try object.optionalNumber("memoryMiB")
     }
   }
 

@@ -54,3 +54,37 @@ extension Decoder {
     return container
   }
 }
+
+extension KeyedDecodingContainer<WireKey> {
+  /// A number, refused at its own place where it is beyond Double: the JSON decoder tells of that without one.
+  func number(_ key: WireKey) throws -> Double {
+    do {
+      return try decode(Double.self, forKey: key)
+    } catch let error as DecodingError {
+      throw error
+    } catch {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: codingPath + [key], debugDescription: "Must be a number of at most 1.8e308."))
+    }
+  }
+
+  func optionalNumber(_ key: WireKey) throws -> Double? {
+    guard contains(key), try !decodeNil(forKey: key) else { return nil }
+    return try number(key)
+  }
+
+  /// A whole number, up to 2^53 exactly.
+  func integer(_ key: WireKey) throws -> Int {
+    let value = try number(key)
+    guard let integer = Int(exactly: value) else {
+      throw DecodingError.typeMismatch(
+        Int.self, .init(codingPath: codingPath + [key], debugDescription: "Must be a whole number."))
+    }
+    return integer
+  }
+
+  func optionalInteger(_ key: WireKey) throws -> Int? {
+    guard contains(key), try !decodeNil(forKey: key) else { return nil }
+    return try integer(key)
+  }
+}

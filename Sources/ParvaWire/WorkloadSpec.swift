@@ -14,8 +14,8 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
 
     package init(from decoder: any Decoder) throws {
       let object = try decoder.object("latencyMs", "percentile")
-      latencyMs = try object.decode(Double.self, forKey: "latencyMs")
-      percentile = try object.decodeIfPresent(Double.self, forKey: "percentile")
+      latencyMs = try object.number("latencyMs")
+      percentile = try object.optionalNumber("percentile")
     }
   }
 
@@ -32,7 +32,7 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     package init(from decoder: any Decoder) throws {
       let object = try decoder.object("process", "cv2")
       process = try object.decode(String.self, forKey: "process")
-      cv2 = try object.decodeIfPresent(Double.self, forKey: "cv2")
+      cv2 = try object.optionalNumber("cv2")
     }
   }
 
@@ -62,10 +62,10 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     let object = try decoder.object("id", "model", "rate", "slo", "arrivals", "priority", "labels")
     id = try object.decode(String.self, forKey: "id")
     model = try object.decode(String.self, forKey: "model")
-    rate = try object.decode(Double.self, forKey: "rate")
+    rate = try object.number("rate")
     slo = try object.decode(SLO.self, forKey: "slo")
     arrivals = try object.decodeIfPresent(Arrivals.self, forKey: "arrivals")
-    priority = try object.decodeIfPresent(Int.self, forKey: "priority")
+    priority = try object.optionalInteger("priority")
     labels = try object.decodeIfPresent([String: String].self, forKey: "labels")
   }
 }

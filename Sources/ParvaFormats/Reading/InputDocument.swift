@@ -18,12 +18,27 @@ struct InputDocument {
     try source.checkSize(limit)
     name = source.name
     guard let text = String(validating: source.data, as: UTF8.self) else {
-      throw InputErrors(InputError(.notUTF8, "is not UTF-8 text", file: source.name))
+      throw InputErrors(
+        InputError(.notUTF8, "is not UTF-8 text", file: source.name, line: Self.firstLineNotUTF8(source.data)))
     }
     guard source.data.contains(where: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }) else {
       throw InputErrors(InputError(.empty, "is empty", file: source.name))
     }
-    tree = source.format == .yaml ? try Self.parseYAML(text, name: source.name) : .json(source.data)
+    if source.format == .yaml {
+      tree = try Self.parseYAML(text, name: source.name)
+    } else {
+      var scanner = JSONScanner([UInt8](source.data))
+      if let fault = scanner.fault() {
+        let message = fault.code == .invalidSyntax ? "is not JSON: \(fault.message)" : fault.message
+        throw InputErrors(InputError(fault.code, message, file: source.name, line: scanner.line(at: fault.offset)))
+      }
+      tree = .json(source.data)
+    }
+  }
+
+  private static func firstLineNotUTF8(_ data: Data) -> Int? {
+    data.split(separator: 0x0a, omittingEmptySubsequences: false)
+      .firstIndex { String(validating: $0, as: UTF8.self) == nil }.map { $0 + 1 }
   }
 
   func decode<Value: Decodable>(_ type: Value.Type) throws(InputErrors) -> Value {
@@ -60,8 +75,7 @@ struct InputDocument {
     case let error as DecodingError:
       return refusal(of: error)
     default:
-      // The decoder tells of numbers beyond Double and Int by an error of its own, without a place.
-      return self.error(.outOfRange, "holds a number too large to be read", at: path.map(Self.step))
+      return self.error(.wrongType, "cannot be read", at: path.map(Self.step))
     }
   }
 
@@ -74,7 +88,6 @@ struct InputDocument {
     case .valueNotFound(let type, let context):
       return self.error(.wrongType, "must be \(Self.kind(type)), not null", at: context.codingPath.map(Self.step))
     case .dataCorrupted(let context):
-      if context.codingPath.isEmpty, let cause = context.underlyingError { return syntaxError(cause as NSError) }
       return self.error(.wrongType, Self.sentence(context.debugDescription), at: context.codingPath.map(Self.step))
     @unknown default:
       return InputError(.invalidSyntax, "cannot be decoded", file: name)
@@ -82,18 +95,9 @@ struct InputDocument {
   }
 }
 
-// MARK: - JSON syntax and places
+// MARK: - Places
 
 extension InputDocument {
-  private func syntaxError(_ cause: NSError) -> InputError {
-    var line: Int?
-    if case .json(let data) = tree, let index = cause.userInfo["NSJSONSerializationErrorIndex"] as? Int {
-      line = 1 + data.prefix(max(0, index)).count { $0 == 0x0a }
-    }
-    let text = cause.userInfo[NSDebugDescriptionErrorKey] as? String ?? cause.localizedDescription
-    return InputError(.invalidSyntax, "is not JSON: \(Self.sentence(text))", file: name, line: line)
-  }
-
   /// The decoder's sentence without its capital and its full stop, to stand inside ours.
   private static func sentence(_ text: String) -> String {
     let body = text.hasSuffix(".") ? String(text.dropLast()) : text
@@ -119,7 +123,19 @@ extension InputDocument {
   }
 
   private func line(of path: [String]) -> Int? {
-    guard case .yaml(var node, _) = tree else { return nil }
+    switch tree {
+    case .json(let data):
+      // In a request body the pointer says it; only a person with an editor needs the line.
+      guard name != nil else { return nil }
+      var scanner = JSONScanner([UInt8](data))
+      return scanner.line(of: path)
+    case .yaml(let root, _):
+      return Self.line(of: path, in: root)
+    }
+  }
+
+  private static func line(of path: [String], in root: Node) -> Int? {
+    var node = root
     var line = node.mark?.line
     for step in path {
       if let mapping = node.mapping, let pair = mapping.first(where: { $0.key.string == step }) {
@@ -188,8 +204,10 @@ extension InputDocument {
       InputError(
         .duplicate, "key \"\(InputError.shortened(keys.first ?? ""))\" stands twice in one object", file: name,
         line: context.mark.line, value: keys.first)
-    case .reader(let problem, _, _, _):
-      InputError(.invalidSyntax, "is not YAML: \(problem)", file: name)
+    case .reader(let problem, let offset, _, let text):
+      InputError(
+        .invalidSyntax, "is not YAML: \(problem)", file: name,
+        line: offset.map { 1 + text.prefix($0).count(where: \.isNewline) })
     default:
       InputError(.invalidSyntax, "is not YAML", file: name)
     }

@@ -55,15 +55,11 @@ package struct InputError: Error, Hashable, Sendable, CustomStringConvertible {
     self.value = value.map(Self.shortened)
   }
 
-  /// `file:line: message [code]`, or `file#pointer: message [code]` where there is no line.
+  /// `file:line: message [code] (pointer)`, without what there is not; `#pointer: message [code]` for a body.
   package var description: String {
-    var place = file ?? ""
-    if let line {
-      place += ":\(line)"
-    } else if let pointer {
-      place += "#\(pointer)"
-    }
-    return (place.isEmpty ? "" : "\(place): ") + "\(message) [\(code.rawValue)]"
+    let statement = "\(message) [\(code.rawValue)]"
+    guard let line else { return (file ?? "") + (pointer.map { "#\($0)" } ?? "") + ": " + statement }
+    return "\(file ?? ""):\(line): " + statement + (pointer.map { $0.isEmpty ? "" : " (\($0))" } ?? "")
   }
 
   /// At most 60 characters, control characters made visible.

@@ -28,11 +28,13 @@ package struct DocumentWriter {
   // MARK: - Structure
 
   /// An object as the document itself, as an array's element, or under `key`.
-  package mutating func object(_ key: StaticString? = nil, inline: Bool = false, _ body: (inout DocumentWriter) -> Void) {
+  package mutating func object(_ key: StaticString? = nil, inline: Bool = false, _ body: (inout DocumentWriter) -> Void)
+  {
     container(key, isArray: false, inline: inline, body)
   }
 
-  package mutating func array(_ key: StaticString? = nil, inline: Bool = false, _ body: (inout DocumentWriter) -> Void) {
+  package mutating func array(_ key: StaticString? = nil, inline: Bool = false, _ body: (inout DocumentWriter) -> Void)
+  {
     container(key, isArray: true, inline: inline, body)
   }
 
@@ -52,6 +54,7 @@ package struct DocumentWriter {
     let indent = outer.map { $0.indent + 2 } ?? 0
     let block = style == .yaml && !inline
     if !block {
+      afterDash = false
       if key != nil && style == .yaml { bytes.append(0x20) }
       bytes.append(isArray ? 0x5b : 0x7b)
     }

@@ -42,8 +42,7 @@ struct ProfileOptions: ParsableArguments {
     name: .long,
     help: """
       GPU product to plan for unless --pools names them, and the one that profiles in the published format were \
-      measured on \
-      (default: \(ProfileReader.defaultProduct)).
+      measured on (default: \(ProfileReader.defaultProduct)).
       """)
   var product: String?
 

@@ -1,0 +1,76 @@
+import Foundation
+import ParvaEngine
+import ParvaFormats
+import Testing
+
+@Suite("Where inputs come from")
+struct InputSourceTests {
+  struct Told: Sendable, CustomTestStringConvertible {
+    let text: String
+    var name: String?
+    let format: InputFormat
+    var testDescription: String { "\(name ?? "-"): \(text)" }
+  }
+
+  static let told = [
+    Told(text: "id,model\n", name: "x.json", format: .json),
+    Told(text: "[]", name: "x.YML", format: .yaml),
+    Told(text: "[]", name: "x.csv", format: .csv),
+    Told(text: " \n{\"a\": 1}", format: .json),
+    Told(text: "\u{feff}[1]", format: .json),
+    Told(text: "id,model,rate\n", format: .csv),
+    Told(text: "workloads:\n  - id: a, b\n", format: .yaml),
+    Told(text: "- id: a\n", name: "-", format: .yaml),
+    Told(text: "id,model\n", name: "x.txt", format: .csv),
+    Told(text: "", format: .yaml),
+  ]
+
+  @Test(arguments: told) func theNameAndThenTheBytesTellTheFormat(_ item: Told) {
+    #expect(InputSource(Data(item.text.utf8), name: item.name).format == item.format)
+  }
+
+  @Test func whatTheSenderDeclaredCounts() {
+    #expect(InputSource(Data("[]".utf8), name: "x.csv", format: .yaml).format == .yaml)
+  }
+
+  private static func withFile(_ bytes: Int, _ name: String, _ body: (String) throws -> Void) throws {
+    let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString)-\(name)").path
+    #expect(FileManager.default.createFile(atPath: path, contents: nil))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let handle = try FileHandle(forWritingTo: URL(filePath: path))
+    try handle.truncate(atOffset: UInt64(bytes))
+    try handle.close()
+    try body(path)
+  }
+
+  @Test func aFileOverTheLimitIsRefusedUnread() throws {
+    try Self.withFile(100_000_000, "huge.json") { path in
+      let errors = try #require(throws: InputErrors.self) { try InputSource.load(path) }
+      #expect(errors.description == "\(path): more than 64 MiB, the most that is read [too_large]")
+    }
+  }
+
+  @Test func aPipeOverTheLimitIsRefusedOnceItIsReached() throws {
+    let errors = try #require(throws: InputErrors.self) { try InputSource.load("/dev/zero", limit: 3_000_000) }
+    #expect(errors.first.code == .tooLarge)
+  }
+
+  @Test func yamlHasALimitOfItsOwn() throws {
+    try Self.withFile(17 << 20, "big.yaml") { path in
+      let source = try InputSource.load(path)
+      let errors = try #require(throws: InputErrors.self) { try WorkloadReader.read(source) }
+      #expect(errors.first.message == "more than 16 MiB of YAML, the most that is read")
+    }
+  }
+
+  @Test func plansMayBeLargerThanWorkloads() {
+    #expect(InputLimits.planBytes > InputLimits.fileBytes)
+  }
+
+  @Test func missingFilesAndFoldersAreToldApart() throws {
+    let missing = try #require(throws: InputErrors.self) { try InputSource.load("/nonexistent/x") }
+    #expect(missing.description == "/nonexistent/x: no such file [unreadable]")
+    let folder = try #require(throws: InputErrors.self) { try InputSource.load("/") }
+    #expect(folder.description == "/: is a folder, a file is expected [unreadable]")
+  }
+}

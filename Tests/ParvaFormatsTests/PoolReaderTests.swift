@@ -1,0 +1,60 @@
+import Foundation
+import ParvaEngine
+import ParvaFormats
+import Testing
+
+@Suite("Reading pools")
+struct PoolReaderTests {
+  @Test func stockCostAndPowerAreOptional() throws {
+    let text = """
+      pools:
+        - {name: cheap, product: a30-24gb}
+        - name: big.eu
+          product: H200-141GB
+          count: 0
+          hourlyCost: 4.5
+          watts: 700
+      """
+    let pools = try PoolReader.read(InputSource(Data(text.utf8), format: .yaml))
+    #expect(pools.map(\.name) == ["cheap", "big.eu"])
+    #expect(pools.map(\.product.name) == ["A30-24GB", "H200-141GB"])
+    #expect(pools.map(\.count) == [nil, 0])
+    #expect(pools.map(\.hourlyCost) == [nil, 4.5])
+    #expect(pools.map(\.watts) == [nil, 700])
+  }
+
+  struct Refused: Sendable, CustomTestStringConvertible {
+    let text: String
+    let code: InputError.Code
+    let pointer: String
+    var testDescription: String { text }
+  }
+
+  static let refused = [
+    Refused(text: #"{"pools":[]}"#, code: .empty, pointer: "/pools"),
+    Refused(text: #"{"pools":[{"name":"a","product":"x"}]}"#, code: .unknownProduct, pointer: "/pools/0/product"),
+    Refused(
+      text: #"{"pools":[{"name":"a","product":"A30-24GB","count":-1}]}"#, code: .outOfRange,
+      pointer: "/pools/0/count"),
+    Refused(
+      text: #"{"pools":[{"name":"a","product":"A30-24GB","hourlyCost":-1}]}"#, code: .outOfRange,
+      pointer: "/pools/0/hourlyCost"),
+    Refused(
+      text: #"{"pools":[{"name":"a","product":"A30-24GB","watts":1e9}]}"#, code: .outOfRange,
+      pointer: "/pools/0/watts"),
+    Refused(
+      text: #"{"pools":[{"name":"a","product":"A30-24GB","price":1}]}"#, code: .unknownKey, pointer: "/pools/0/price"),
+    Refused(text: #"{"pools":[{"name":"A","product":"A30-24GB"}]}"#, code: .invalidName, pointer: "/pools/0/name"),
+    Refused(
+      text: #"{"pools":[{"name":"a","product":"A30-24GB"},{"name":"a","product":"A30-24GB"}]}"#, code: .duplicate,
+      pointer: "/pools/1/name"),
+  ]
+
+  @Test(arguments: refused) func refusesAtItsPlace(_ item: Refused) throws {
+    let errors = try #require(throws: InputErrors.self) {
+      try PoolReader.read(InputSource(Data(item.text.utf8), name: "p.json"))
+    }
+    #expect(errors.first.code == item.code)
+    #expect(errors.first.pointer == item.pointer)
+  }
+}
