@@ -1,0 +1,97 @@
+import Foundation
+import Glibc
+
+/// What a journal says of an apply that did not come to its end.
+package struct UnfinishedApply: Hashable, Sendable {
+  package var begin: JournalBegin
+  package var holdings: Holdings
+  package var failure: ApplyFailure?
+  /// Set when only the bookkeeping after the end is missing.
+  package var verified: [OwnedInstance]?
+
+  /// Replays records in order; nil for none.
+  package init?(_ records: [JournalRecord]) {
+    guard case .begin(let begin)? = records.first else { return nil }
+    self.begin = begin
+    holdings = begin.holdings
+    for record in records.dropFirst() {
+      switch record {
+      case .begin: return nil
+      case .started(let step): holdings.start(step)
+      case .done(let step, let instance): holdings.finish(step, instance: instance)
+      case .rollback(let failure): self.failure = failure
+      case .verified(let owned): verified = owned
+      }
+    }
+  }
+}
+
+/// The apply journal of a node: one JSON record a line, each on the disk before `append` returns.
+package struct ApplyJournal: Sendable {
+  package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
+    case unwritable(path: String, errno: Int32)
+    /// A line before the last is not a record: the file was changed by something else.
+    case corrupt(path: String, line: Int)
+
+    package var description: String {
+      switch self {
+      case .unwritable(let path, let code): "\(path) cannot be written: \(String(cString: strerror(code)))"
+      case .corrupt(let path, let line):
+        "\(path):\(line) is not a journal record; look at the GPUs, then remove the file to start from the last "
+          + "verified state"
+      }
+    }
+  }
+
+  package let path: String
+
+  package init(path: String) { self.path = path }
+
+  /// All whole records. A last line that a crash cut short never counted and is left out.
+  package func records() throws(Failure) -> [JournalRecord] {
+    guard let data = FileManager.default.contents(atPath: path) else { return [] }
+    var records: [JournalRecord] = []
+    let lines = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    // What follows the last newline is empty in a whole file and cut short in a torn one.
+    for (index, line) in lines.dropLast().enumerated() {
+      guard let record = try? JSONDecoder().decode(JournalRecord.self, from: Data(line)) else {
+        throw .corrupt(path: path, line: index + 1)
+      }
+      records.append(record)
+    }
+    return records
+  }
+
+  package func append(_ record: JournalRecord) throws(Failure) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    guard var line = try? encoder.encode(record) else { throw .unwritable(path: path, errno: EINVAL) }
+    line.append(UInt8(ascii: "\n"))
+    try write(line, flags: O_APPEND)
+  }
+
+  /// Empties the journal: what it said is in the verified state by now.
+  package func clear() throws(Failure) { try write(Data(), flags: O_TRUNC) }
+
+  /// Drops a torn last line, so that the next record starts on a line of its own.
+  package func trim() throws(Failure) {
+    guard let data = FileManager.default.contents(atPath: path), let last = data.last, last != UInt8(ascii: "\n")
+    else { return }
+    let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { data[...$0] } ?? Data()
+    try write(Data(whole), flags: O_TRUNC)
+  }
+
+  private func write(_ data: Data, flags: Int32) throws(Failure) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0o600)
+    guard descriptor >= 0 else { throw .unwritable(path: path, errno: errno) }
+    defer { close(descriptor) }
+    var left = data[...]
+    while !left.isEmpty {
+      let written = left.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else { throw .unwritable(path: path, errno: errno) }
+      left = left.dropFirst(written)
+    }
+    if fdatasync(descriptor) != 0 { throw .unwritable(path: path, errno: errno) }
+  }
+}

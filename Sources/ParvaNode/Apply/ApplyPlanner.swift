@@ -1,0 +1,189 @@
+package import ParvaWire
+
+/// The difference between what is there and what is wanted, as ordered steps. Pure: same input, same steps.
+package enum ApplyPlanner {
+  package struct Options: Hashable, Sendable {
+    /// Turn MIG mode on where it is off. Without it such a GPU is refused.
+    package var manageMIGMode = false
+    /// Take instances that stand exactly where one is wanted for our own, whoever made them.
+    package var adopt = false
+    /// Processes that the caller ends before the steps run, so they are not in the way.
+    package var drainable: Set<Int> = []
+
+    package init(manageMIGMode: Bool = false, adopt: Bool = false, drainable: Set<Int> = []) {
+      self.manageMIGMode = manageMIGMode
+      self.adopt = adopt
+      self.drainable = drainable
+    }
+  }
+
+  package struct Result: Hashable, Sendable {
+    package var steps: [ApplyStep]
+    /// What is Parva's already, with what `adopt` takes over.
+    package var owned: [OwnedInstance]
+  }
+
+  /// Steps that lead from `observed` to `wanted`, or every reason against them.
+  ///
+  /// An owned instance that is wanted is kept. One that is not wanted is destroyed, and so are no others: the number of
+  /// destroys is the least possible. GPUs not in `wanted` lose only what is owned on them. O(GPUs x instances^2).
+  package static func plan(
+    observed: [ObservedGPU], wanted: [String: [InstancePlace]], owned: [OwnedInstance], options: Options = Options()
+  ) throws(ApplyRefusal) -> Result {
+    var problems: [ApplyProblem] = []
+    var result = Result(steps: [], owned: [])
+    for uuid in wanted.keys.sorted() where !observed.contains(where: { $0.uuid == uuid }) {
+      problems.append(ApplyProblem(.gpuUnknown, gpu: uuid, "this node has no such GPU"))
+    }
+    for gpu in observed.sorted(by: { ($0.index, $0.uuid) < ($1.index, $1.uuid) }) {
+      let places = wanted[gpu.uuid] ?? []
+      let mine = owned.filter { $0.gpu == gpu.uuid }
+      if wanted[gpu.uuid] == nil && mine.isEmpty { continue }
+      var planner = OneGPU(gpu: gpu, wanted: places.sorted(), owned: mine, options: options)
+      planner.plan()
+      problems += planner.problems
+      result.steps += planner.steps
+      result.owned += planner.kept
+    }
+    if !problems.isEmpty { throw ApplyRefusal(problems) }
+    return result
+  }
+
+  private struct OneGPU {
+    let gpu: ObservedGPU
+    let wanted: [InstancePlace]
+    let owned: [OwnedInstance]
+    let options: Options
+    var steps: [ApplyStep] = []
+    var kept: [OwnedInstance] = []
+    var problems: [ApplyProblem] = []
+
+    mutating func refuse(_ code: ApplyProblem.Code, _ message: String, pid: Int? = nil, process: String? = nil) {
+      problems.append(ApplyProblem(code, gpu: gpu.uuid, message, pid: pid, process: process))
+    }
+
+    mutating func plan() {
+      if let fault = gpu.fault {
+        refuse(.gpuFaulty, "the GPU does not answer (\(fault)); it is left alone until it does")
+        return
+      }
+      checkWanted()
+      let mine = gpu.owned(owned)
+      let foreign = gpu.instances.filter { !mine.contains($0) && !(options.adopt && isAdoptable($0)) }
+      checkRoom(beside: foreign)
+      planMode()
+      if !problems.isEmpty { return }
+
+      // What is owned and kept, in the order that everything is reported in.
+      let there = gpu.instances.filter { !foreign.contains($0) }.sorted { $0.place < $1.place }
+      var creates: [ApplyStep] = []
+      for instance in there where !wanted.contains(instance.place) {
+        for compute in instance.computes { destroy(compute, of: instance) }
+        steps.append(.destroyInstance(gpu: gpu.uuid, place: instance.place, instance: instance.id))
+        keep(instance)
+      }
+      for instance in there where wanted.contains(instance.place) {
+        keep(instance)
+        if instance.isWhole { continue }
+        for compute in instance.computes { destroy(compute, of: instance) }
+        creates.append(.createCompute(gpu: gpu.uuid, place: instance.place))
+      }
+      for place in wanted where !there.contains(where: { $0.place == place }) {
+        creates.append(.createInstance(gpu: gpu.uuid, place: place))
+        creates.append(.createCompute(gpu: gpu.uuid, place: place))
+      }
+      steps += creates
+    }
+
+    private func isAdoptable(_ instance: ObservedInstance) -> Bool {
+      wanted.contains(instance.place) && instance.isWhole
+    }
+
+    private mutating func keep(_ instance: ObservedInstance) {
+      kept.append(
+        OwnedInstance(gpu: gpu.uuid, place: instance.place, instance: instance.id, uuid: instance.uuid))
+    }
+
+    private mutating func destroy(_ compute: ObservedCompute, of instance: ObservedInstance) {
+      for process in compute.processes where !options.drainable.contains(process.pid) {
+        refuse(
+          .instanceInUse,
+          "process \(process.pid) (\(process.name)) runs on GPU instance \(instance.id), \(instance.place), which has to "
+            + "go: end it first", pid: process.pid, process: process.name)
+      }
+      steps.append(
+        .destroyCompute(gpu: gpu.uuid, place: instance.place, instance: instance.id, compute: compute.id))
+    }
+
+    /// Legality of the wanted places by what the GPU itself offers.
+    private mutating func checkWanted() {
+      if wanted.isEmpty { return }
+      if gpu.mig == nil {
+        refuse(.migUnsupported, "\(gpu.board) has no MIG mode")
+        return
+      }
+      var taken: [(place: InstancePlace, mask: UInt64)] = []
+      for place in wanted {
+        guard let profile = gpu.profile(id: place.profileID) else {
+          let known = gpu.profiles.map { "\($0.id) (\($0.name))" }.joined(separator: ", ")
+          refuse(.profileUnknown, "the GPU offers no profile \(place.profileID), only \(known)")
+          continue
+        }
+        guard profile.starts.contains(place.start) else {
+          refuse(
+            .placementIllegal,
+            "\(profile.name) cannot start at \(place.start), only at "
+              + profile.starts.map(String.init).joined(separator: ", "))
+          continue
+        }
+        let mask = profile.mask(at: place.start)
+        if let other = taken.first(where: { $0.mask & mask != 0 }) {
+          refuse(.placementsOverlap, "\(place) and \(other.place) stand on the same memory slices")
+        }
+        taken.append((place, mask))
+      }
+    }
+
+    /// Room beside the instances that are not ours.
+    private mutating func checkRoom(beside foreign: [ObservedInstance]) {
+      for profile in gpu.profiles {
+        let asked = wanted.filter { $0.profileID == profile.id }
+        let others = foreign.filter { $0.profileID == profile.id }.count
+        if !asked.isEmpty && asked.count + others > profile.maxInstances {
+          refuse(
+            .tooManyInstances,
+            "\(asked.count) instances of \(profile.name) are wanted and \(others) are there that Parva did not make; "
+              + "the GPU holds \(profile.maxInstances)")
+        }
+        for place in asked {
+          guard let other = foreign.first(where: { $0.mask & profile.mask(at: place.start) != 0 }) else { continue }
+          refuse(
+            .foreignInstance,
+            "\(profile.name) is wanted at \(place.start), where GPU instance \(other.id) (\(other.place)) stands that "
+              + "Parva did not make: remove it, plan around it, or adopt it")
+        }
+      }
+    }
+
+    private mutating func planMode() {
+      guard let mode = gpu.mig, !mode.current, !wanted.isEmpty else { return }
+      if !options.manageMIGMode {
+        let wait = mode.pending ? "it is pending a reset of the GPU" : "--manage-mig-mode lets the node turn it on"
+        refuse(.migDisabled, "MIG mode is off; \(wait)")
+        return
+      }
+      for process in gpu.processes where !options.drainable.contains(process.pid) {
+        refuse(
+          .migBusy,
+          "process \(process.pid) (\(process.name)) uses the GPU, so its MIG mode cannot change: end it first",
+          pid: process.pid, process: process.name)
+      }
+      steps.append(.enableMIG(gpu: gpu.uuid))
+    }
+  }
+}
+
+extension ObservedProfile {
+  /// Memory slices of an instance that starts at `start`, as bits.
+  package func mask(at start: Int) -> UInt64 { (size >= 64 ? .max : (1 << UInt64(size)) - 1) << UInt64(start) }
+}

@@ -1,0 +1,128 @@
+package import ParvaWire
+
+/// Drives an ``ApplyMachine`` with a driver and a journal. One apply at a time per node; the caller sees to that.
+package struct ApplyRunner: Sendable {
+  /// How far an apply is; told after each record.
+  package struct Progress: Codable, Hashable, Sendable {
+    package var steps: [ApplyStep]
+    package var completed: Int
+    package var failure: ApplyFailure?
+  }
+
+  package let driver: any GPUDriver
+  package let store: NodeStore
+  private let append: @Sendable (JournalRecord) throws(ApplyJournal.Failure) -> Void
+
+  package init(driver: any GPUDriver, store: NodeStore) {
+    let journal = store.journal
+    self.init(driver: driver, store: store) { (record) throws(ApplyJournal.Failure) in try journal.append(record) }
+  }
+
+  /// `append` stands in for the journal's in tests that crash there.
+  init(
+    driver: any GPUDriver, store: NodeStore,
+    append: @escaping @Sendable (JournalRecord) throws(ApplyJournal.Failure) -> Void
+  ) {
+    self.driver = driver
+    self.store = store
+    self.append = append
+  }
+
+  /// Applies a plan. An apply that a crash left unfinished is brought to its end first.
+  package func apply(
+    _ wanted: WantedNode, options: ApplyPlanner.Options = ApplyPlanner.Options(),
+    progress: (Progress) -> Void = { _ in }
+  ) throws(ApplyJournal.Failure) -> ApplyOutcome {
+    _ = try resume(options: options, progress: progress)
+    let before = try store.verified()
+    let machine = ApplyMachine(
+      wanted: wanted, base: before?.holdings.owned ?? [], holdings: before?.holdings ?? Holdings(),
+      bootID: store.bootID, options: options)
+    return try run(machine, progress: progress)
+  }
+
+  /// Brings an unfinished apply to its end: forward, or back when it had failed already. Nil when there is none.
+  package func resume(
+    options: ApplyPlanner.Options = ApplyPlanner.Options(), progress: (Progress) -> Void = { _ in }
+  ) throws(ApplyJournal.Failure) -> ApplyOutcome? {
+    try store.journal.trim()
+    guard let left = UnfinishedApply(try store.journal.records()) else {
+      try store.journal.clear()
+      return nil
+    }
+    if let owned = left.verified, left.begin.bootID == store.bootID {
+      let outcome: ApplyOutcome =
+        if let failure = left.failure { .rolledBack(failure, owned: owned) } else { .verified(owned: owned) }
+      try store.settle(outcome, of: left.begin.wanted)
+      return outcome
+    }
+    return try run(
+      ApplyMachine(resuming: left, bootID: store.bootID, options: options), progress: progress)
+  }
+
+  /// The steps that an apply would make, without making any.
+  package func dryRun(
+    _ wanted: WantedNode, options: ApplyPlanner.Options = ApplyPlanner.Options()
+  ) throws -> [ApplyStep] {
+    let owned = try store.verified()?.holdings.owned ?? []
+    let target = Dictionary(wanted.gpus.map { ($0.uuid, $0.instances.map(\.place)) }) { $0 + $1 }
+    return try ApplyPlanner.plan(
+      observed: try driver.observe().gpus, wanted: target, owned: owned, options: options
+    ).steps
+  }
+
+  private func run(
+    _ start: ApplyMachine, progress: (Progress) -> Void
+  ) throws(ApplyJournal.Failure) -> ApplyOutcome {
+    var machine = start
+    var input = ApplyMachine.Input.begin
+    while true {
+      switch machine.next(input) {
+      case .record(let record):
+        try append(record)
+        progress(Progress(steps: machine.steps, completed: machine.completed, failure: machine.failure))
+        input = .recorded
+      case .read(let gpu):
+        input = .read(read(gpu))
+      case .perform(let step):
+        do throws(DriverError) {
+          try perform(step)
+          input = .performed(nil)
+        } catch {
+          input = .performed(error)
+        }
+      case .finish(let outcome):
+        try store.settle(outcome, of: machine.wanted)
+        return outcome
+      }
+    }
+  }
+
+  private func read(_ gpu: String) -> Result<ObservedGPU, DriverError> {
+    do throws(DriverError) {
+      return .success(try driver.observe(gpu: gpu))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func perform(_ step: ApplyStep) throws(DriverError) {
+    switch step {
+    case .enableMIG(let gpu):
+      let mode = try driver.setMIGMode(gpu: gpu, enabled: true)
+      if !mode.current { try driver.reset(gpu: gpu) }
+    case .destroyCompute(let gpu, _, let instance, let compute):
+      try driver.destroyCompute(gpu: gpu, instance: instance, compute: compute)
+    case .destroyInstance(let gpu, _, let instance):
+      try driver.destroyInstance(gpu: gpu, instance: instance)
+    case .createInstance(let gpu, let place):
+      _ = try driver.createInstance(gpu: gpu, profileID: place.profileID, start: place.start)
+    case .createCompute(let gpu, let place):
+      let there = try driver.observe(gpu: gpu).instance(profileID: place.profileID, start: place.start)
+      guard let there else {
+        throw DriverError(code: DriverError.notFound, call: "read back", detail: "no GPU instance of \(place)")
+      }
+      try driver.createCompute(gpu: gpu, instance: there.id)
+    }
+  }
+}

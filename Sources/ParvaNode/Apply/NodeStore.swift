@@ -1,0 +1,90 @@
+package import Foundation
+import Glibc
+package import ParvaWire
+
+/// What a node knows of itself across restarts and reboots, in one folder.
+package struct NodeStore: Sendable {
+  /// The last state that was read back as wanted.
+  package struct Verified: Codable, Hashable, Sendable {
+    package var wanted: WantedNode
+    package var holdings: Holdings
+    package var bootID: String
+    /// Set while the GPUs are known to differ from `wanted`.
+    package var degraded: ApplyFailure?
+  }
+
+  package let directory: URL
+  package let bootID: String
+  package var journal: ApplyJournal { ApplyJournal(path: directory.appendingPathComponent("journal.jsonl").path) }
+  private var verifiedPath: URL { directory.appendingPathComponent("verified.json") }
+
+  /// Makes the folder when it is not there. `bootID` nil reads the kernel's.
+  package init(directory: URL, bootID: String? = nil) throws {
+    self.directory = directory
+    self.bootID = bootID ?? Self.kernelBootID()
+    try FileManager.default.createDirectory(
+      at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+  }
+
+  private static func kernelBootID() -> String {
+    let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
+    return text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
+  }
+
+  /// Nil on a node that never applied anything. Holdings of an earlier boot are empty: no instance survives one.
+  package func verified() throws(ApplyJournal.Failure) -> Verified? {
+    guard let data = FileManager.default.contents(atPath: verifiedPath.path) else { return nil }
+    guard var found = try? JSONDecoder().decode(Verified.self, from: data) else {
+      throw .corrupt(path: verifiedPath.path, line: 1)
+    }
+    if found.bootID != bootID { found.holdings = Holdings() }
+    return found
+  }
+
+  /// Replaces the verified state so that a crash leaves the old one or the new one, never a part.
+  package func save(_ verified: Verified) throws(ApplyJournal.Failure) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    let fresh = directory.appendingPathComponent("verified.json.new").path
+    guard let data = try? encoder.encode(verified) else { throw .unwritable(path: fresh, errno: EINVAL) }
+    let descriptor = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw .unwritable(path: fresh, errno: errno) }
+    var left = data[...]
+    while !left.isEmpty {
+      let written = left.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0 && errno == EINTR { continue }
+      if written <= 0 { break }
+      left = left.dropFirst(written)
+    }
+    let whole = left.isEmpty && fsync(descriptor) == 0
+    let code = errno
+    close(descriptor)
+    guard whole else { throw .unwritable(path: fresh, errno: code) }
+    guard rename(fresh, verifiedPath.path) == 0 else { throw .unwritable(path: verifiedPath.path, errno: errno) }
+    let folder = open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if folder >= 0 {
+      fsync(folder)
+      close(folder)
+    }
+  }
+
+  /// Puts the end of an apply into the verified state and closes its journal.
+  package func settle(_ outcome: ApplyOutcome, of wanted: WantedNode) throws(ApplyJournal.Failure) {
+    let before = try verified()
+    let empty = WantedNode(revision: 0, gpus: [])
+    switch outcome {
+    case .refused: return
+    case .verified(let owned):
+      try save(Verified(wanted: wanted, holdings: Holdings(owned: owned), bootID: bootID))
+    case .rolledBack(_, let owned):
+      try save(
+        Verified(
+          wanted: before?.wanted ?? empty, holdings: Holdings(owned: owned), bootID: bootID,
+          degraded: before?.degraded))
+    case .stuck(let failure, _, let holdings):
+      try save(
+        Verified(wanted: before?.wanted ?? empty, holdings: holdings, bootID: bootID, degraded: failure))
+    }
+    try journal.clear()
+  }
+}

@@ -1,0 +1,125 @@
+/// One node's slice of a plan revision: the body of `POST /v1/apply`, and what a node keeps as its last verified plan.
+///
+/// It is the whole of what Parva wants on the node: an instance that Parva made and that is not listed goes.
+package struct WantedNode: Codable, Hashable, Sendable {
+  /// Revision of the plan, at least 0; a node refuses one older than the last it has seen.
+  package var revision: Int
+  package var gpus: [WantedGPU]
+
+  package init(revision: Int, gpus: [WantedGPU]) {
+    self.revision = revision
+    self.gpus = gpus
+  }
+
+  /// What is wanted at a place, if anything is.
+  package func instance(gpu uuid: String, place: InstancePlace) -> WantedInstance? {
+    gpus.first { $0.uuid == uuid }?.instances.first { $0.place == place }
+  }
+}
+
+/// What is wanted on one GPU, named by the UUID that its driver reports.
+package struct WantedGPU: Codable, Hashable, Sendable {
+  package var uuid: String
+  package var instances: [WantedInstance]
+
+  package init(uuid: String, instances: [WantedInstance]) {
+    self.uuid = uuid
+    self.instances = instances
+  }
+}
+
+/// The key of a GPU instance on its GPU: driver profile id and first memory slice. Ids of instances and names of
+/// profiles differ between drivers and boots; these two do not.
+package struct InstancePlace: Codable, Hashable, Sendable, Comparable, CustomStringConvertible {
+  package var profileID: Int
+  package var start: Int
+
+  package init(profileID: Int, start: Int) {
+    self.profileID = profileID
+    self.start = start
+  }
+
+  package static func < (a: InstancePlace, b: InstancePlace) -> Bool {
+    (a.profileID, a.start) < (b.profileID, b.start)
+  }
+
+  package var description: String { "profile \(profileID) at \(start)" }
+}
+
+/// One GPU instance with what is to run on it.
+package struct WantedInstance: Codable, Hashable, Sendable {
+  package var profileID: Int
+  package var start: Int
+  /// The plan's name of the segment, for logs and templates.
+  package var segment: String?
+  package var workload: String?
+  package var model: String?
+  package var batch: Int?
+  /// Processes to launch, and clients that share the instance; an MPS daemon is started for more than one.
+  package var processes: Int?
+  package var mps: MPSSettings?
+  package var launch: LaunchSpec?
+
+  package init(
+    profileID: Int, start: Int, segment: String? = nil, workload: String? = nil, model: String? = nil,
+    batch: Int? = nil, processes: Int? = nil, mps: MPSSettings? = nil, launch: LaunchSpec? = nil
+  ) {
+    self.profileID = profileID
+    self.start = start
+    self.segment = segment
+    self.workload = workload
+    self.model = model
+    self.batch = batch
+    self.processes = processes
+    self.mps = mps
+    self.launch = launch
+  }
+
+  package var place: InstancePlace { InstancePlace(profileID: profileID, start: start) }
+
+  private enum CodingKeys: String, CodingKey {
+    case profileID = "profileId"
+    case start, segment, workload, model, batch, processes, mps, launch
+  }
+}
+
+/// Settings of the MPS control daemon of one MIG device.
+package struct MPSSettings: Codable, Hashable, Sendable {
+  /// Default share of the instance's threads for one client, in percent, above 0 and at most 100.
+  package var activeThreadPercentage: Double?
+  /// Default limit of a client's device memory in MiB, at least 1.
+  package var pinnedMemoryLimitMiB: Int?
+
+  package init(activeThreadPercentage: Double? = nil, pinnedMemoryLimitMiB: Int? = nil) {
+    self.activeThreadPercentage = activeThreadPercentage
+    self.pinnedMemoryLimitMiB = pinnedMemoryLimitMiB
+  }
+}
+
+/// How the servers of one segment are started. Text values may hold `{port}`, `{batch}`, `{ordinal}`, `{uuid}`,
+/// `{workload}`, `{model}` and `{segment}`.
+package struct LaunchSpec: Codable, Hashable, Sendable {
+  package var command: String
+  package var args: [String]?
+  package var env: [String: String]?
+  package var workdir: String?
+  /// Port of the first process; each further one gets the next.
+  package var port: Int?
+  /// Path of the health endpoint on the port, for example `/healthz`.
+  package var health: String?
+  /// Seconds between SIGTERM and SIGKILL; 30 when absent.
+  package var stopTimeout: Double?
+
+  package init(
+    command: String, args: [String]? = nil, env: [String: String]? = nil, workdir: String? = nil, port: Int? = nil,
+    health: String? = nil, stopTimeout: Double? = nil
+  ) {
+    self.command = command
+    self.args = args
+    self.env = env
+    self.workdir = workdir
+    self.port = port
+    self.health = health
+    self.stopTimeout = stopTimeout
+  }
+}
