@@ -8,7 +8,10 @@ import Testing
 
 /// Any legal state to any legal state, with faults and crashes at every call and every record.
 @Suite struct ApplyPropertyTests {
-  static let seeds = 60
+  /// `PARVA_TEST_SEEDS` multiplies the number of cases: 1 takes seconds, 10 a minute or two.
+  static let factor = ProcessInfo.processInfo.environment["PARVA_TEST_SEEDS"].flatMap(Int.init) ?? 1
+  static let plainSeeds = 120 * factor
+  static let faultSeeds = 4 * factor
 
   /// What must hold whatever happened, and which of the two ends was reached.
   private static func judge(
@@ -43,7 +46,7 @@ import Testing
   func anyLegalStateBecomesAnyOtherWithTheFewestDestroys(_ product: GPUProduct) throws {
     let directory = scratchDirectory()
     defer { try? FileManager.default.removeItem(at: directory) }
-    for seed in 0..<UInt64(Self.seeds * 3) {
+    for seed in 0..<UInt64(Self.plainSeeds) {
       let scenario = Scenario(product: product, seed: seed)
       let driver = MemoryDriver(scenario.gpus)
       let runner = ApplyRunner(driver: driver, store: try scenario.store(in: directory))
@@ -67,7 +70,7 @@ import Testing
   func aFaultAtAnyCallEndsVerifiedInOneOfTheTwoStates(_ product: GPUProduct) throws {
     let directory = scratchDirectory()
     defer { try? FileManager.default.removeItem(at: directory) }
-    for seed in 0..<UInt64(Self.seeds / 4) {
+    for seed in 0..<UInt64(Self.faultSeeds) {
       let scenario = Scenario(product: product, seed: 10_000 + seed)
       let calls = try Self.callsWithoutFaults(scenario, directory)
       for call in 1...max(calls, 1) where calls > 0 {
@@ -92,7 +95,7 @@ import Testing
   func aDeathAtAnyCallIsResumed(_ product: GPUProduct) throws {
     let directory = scratchDirectory()
     defer { try? FileManager.default.removeItem(at: directory) }
-    for seed in 0..<UInt64(Self.seeds / 4) {
+    for seed in 0..<UInt64(Self.faultSeeds) {
       let scenario = Scenario(product: product, seed: 20_000 + seed)
       let calls = try Self.callsWithoutFaults(scenario, directory)
       for call in 1...max(calls, 1) where calls > 0 {
@@ -112,7 +115,7 @@ import Testing
   func aDeathAtAnyRecordIsResumed(_ product: GPUProduct, failing: Bool) throws {
     let directory = scratchDirectory()
     defer { try? FileManager.default.removeItem(at: directory) }
-    for seed in 0..<UInt64(Self.seeds / 6) {
+    for seed in 0..<UInt64(Self.faultSeeds) {
       let scenario = Scenario(product: product, seed: 30_000 + seed)
       let calls = try Self.callsWithoutFaults(scenario, directory)
       if calls == 0 { continue }
@@ -136,7 +139,7 @@ import Testing
   func aLostGPUIsNamedAndTheOthersAreRestored(_ product: GPUProduct) throws {
     let directory = scratchDirectory()
     defer { try? FileManager.default.removeItem(at: directory) }
-    for seed in 0..<UInt64(Self.seeds / 4) {
+    for seed in 0..<UInt64(Self.faultSeeds) {
       let scenario = Scenario(product: product, seed: 40_000 + seed)
       let calls = try Self.callsWithoutFaults(scenario, directory)
       for call in 1...max(calls, 1) where calls > 0 {
