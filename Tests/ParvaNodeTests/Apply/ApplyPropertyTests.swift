@@ -104,7 +104,7 @@ import Testing
           driver.state.withLock { $0.faults = [call: fault] }
           let outcome = try Self.runThroughDeath(scenario, driver, try scenario.store(in: directory), dieAt: nil)
           Self.judge(scenario, driver, outcome, "\(fault) at \(call)")
-          #expect(Self.isVerified(outcome), "\(product.name) seed \(scenario.seed) \(fault) at \(call)")
+          #expect(outcome.isVerified, "\(product.name) seed \(scenario.seed) \(fault) at \(call)")
         }
       }
     }
@@ -163,14 +163,10 @@ import Testing
         driver.state.withLock { $0.lost = [] }
         let again = try ApplyRunner(driver: driver, store: store).apply(scenario.wanted)
         Self.judge(scenario, driver, again, "after the lost GPU came back at call \(call)")
-        #expect(Self.isVerified(again))
+        #expect(again.isVerified)
         #expect(try store.verified()?.degraded == nil)
       }
     }
-  }
-
-  private static func isVerified(_ outcome: ApplyOutcome) -> Bool {
-    if case .verified = outcome { true } else { false }
   }
 
   private static func callsWithoutFaults(_ scenario: Scenario, _ directory: URL) throws -> Int {
