@@ -68,7 +68,9 @@ let package = Package(
     .testTarget(
       name: "ParvaEngineTests", dependencies: ["ParvaEngine", "ParvaFormats", "ParvaTestSupport"],
       swiftSettings: strict),
-    .testTarget(name: "ParvaHTTPTests", dependencies: ["ParvaHTTP", "ParvaTestSupport", logging], swiftSettings: strict),
+    .testTarget(
+      name: "ParvaHTTPTests", dependencies: ["ParvaHTTP", "CHTTPServer", "ParvaTestSupport", logging],
+      resources: [.copy("Grammar")], swiftSettings: strict),
     .testTarget(
       name: "ParvaFormatsTests", dependencies: ["ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport"],
       swiftSettings: strict),
