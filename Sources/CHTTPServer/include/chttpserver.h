@@ -274,6 +274,15 @@ void chs_stream_end(chs_server *server, chs_exchange exchange, bool complete);
 /* Asks for the next on_body. */
 void chs_body_resume(chs_server *server, chs_exchange exchange);
 
+/* ---- Signatures; any thread ---- */
+
+#define CHS_HMAC_SHA256_SIZE 32
+
+/* HMAC-SHA256 (RFC 2104) of `data`; false when the library refuses. */
+bool chs_hmac_sha256(
+    const uint8_t *key, size_t key_length, const uint8_t *data, size_t data_length,
+    uint8_t digest[CHS_HMAC_SHA256_SIZE]);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,14 @@
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "chttpserver.h"
+
+bool chs_hmac_sha256(
+    const uint8_t *key, size_t key_length, const uint8_t *data, size_t data_length,
+    uint8_t digest[CHS_HMAC_SHA256_SIZE]) {
+  unsigned length = 0;
+  // OpenSSL takes the key's length as an int, and a key is never near that.
+  if (key_length > INT32_MAX) return false;
+  return HMAC(EVP_sha256(), key, (int)key_length, data, data_length, digest, &length) != NULL
+      && length == CHS_HMAC_SHA256_SIZE;
+}
