@@ -50,7 +50,8 @@ let package = Package(
     .target(name: "ParvaHTTP", dependencies: ["CHTTPServer", "CCurl", logging], swiftSettings: strict),
     .target(
       name: "ParvaAPI",
-      dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", grdb, logging], swiftSettings: strict),
+      dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", grdb, logging],
+      resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
     .target(
       name: "ParvaNode",
       dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", "CNVML", logging],
@@ -77,7 +78,7 @@ let package = Package(
     .testTarget(
       name: "ParvaAPITests",
       dependencies: [
-        "ParvaAPI", "ParvaHTTP", "ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport", grdb, logging,
+        "ParvaAPI", "ParvaHTTP", "ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport", grdb, logging, yams,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -44,10 +44,13 @@ package enum Attempt<Value: Decodable & Sendable>: Decodable, Sendable {
 }
 
 extension Decoder {
-  /// The object at this place, refused with ``UnknownKeyError`` if it holds a key outside `allowed`.
-  func object(_ allowed: WireKey...) throws -> KeyedDecodingContainer<WireKey> {
+  /// The object at this place, refused with ``UnknownKeyError`` if it holds a key outside `allowed` and `ignored`.
+  ///
+  /// - Parameter ignored: what the controller adds to what it answers, so that an answer can be sent back.
+  func object(_ allowed: WireKey..., ignoring ignored: Set<String> = []) throws -> KeyedDecodingContainer<WireKey> {
     let container = try container(keyedBy: WireKey.self)
-    for key in container.allKeys where !allowed.contains(where: { $0.stringValue == key.stringValue }) {
+    for key in container.allKeys
+    where !allowed.contains(where: { $0.stringValue == key.stringValue }) && !ignored.contains(key.stringValue) {
       throw UnknownKeyError(
         codingPath: codingPath, key: key.stringValue, allowed: allowed.map(\.stringValue))
     }

@@ -59,7 +59,9 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
   }
 
   package init(from decoder: any Decoder) throws {
-    let object = try decoder.object("id", "model", "rate", "slo", "arrivals", "priority", "labels")
+    let object = try decoder.object(
+      "id", "model", "rate", "slo", "arrivals", "priority", "labels",
+      ignoring: ["revision", "createdAt", "updatedAt", "status"])
     id = try object.decode(String.self, forKey: "id")
     model = try object.decode(String.self, forKey: "model")
     rate = try object.number("rate")
@@ -81,7 +83,8 @@ package struct WorkloadList: Decodable, Sendable {
       items = list
       isBare = true
     } else {
-      items = try decoder.object("workloads").decode([Attempt<WorkloadSpec>].self, forKey: "workloads")
+      items = try decoder.object("workloads", ignoring: ["revision", "nextCursor"])
+        .decode([Attempt<WorkloadSpec>].self, forKey: "workloads")
       isBare = false
     }
   }

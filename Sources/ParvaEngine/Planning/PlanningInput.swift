@@ -6,6 +6,7 @@ public enum AdmissionRule: String, Hashable, Sendable, CaseIterable {
 
 /// What a plan is made from. Every value has been validated at the edge.
 public struct PlanningInput: Sendable {
+  /// In order of id, so that a plan depends on the set of workloads and not on the order in which they came.
   public var workloads: [Workload]
   /// At least one; names are unique.
   public var pools: [Pool]
@@ -15,7 +16,7 @@ public struct PlanningInput: Sendable {
   public init(
     workloads: [Workload], pools: [Pool], profiles: ProfileCatalogue, options: PlanningOptions = PlanningOptions()
   ) {
-    self.workloads = workloads
+    self.workloads = workloads.sorted { $0.id < $1.id }
     self.pools = pools
     self.profiles = profiles
     self.options = options

@@ -6,6 +6,14 @@ package enum WorkloadWriter {
   package static func json(_ workloads: [Workload]) -> Data { document(workloads, .json) }
   package static func yaml(_ workloads: [Workload]) -> Data { document(workloads, .yaml) }
 
+  /// One workload as ``WorkloadReader/readOne(_:)`` reads it.
+  package static func json(_ workload: Workload) -> Data {
+    var writer = DocumentWriter(.json)
+    writer.object { write(workload, &$0) }
+    writer.finish()
+    return Data(writer.bytes)
+  }
+
   private static func document(_ workloads: [Workload], _ style: DocumentWriter.Style) -> Data {
     var writer = DocumentWriter(style)
     writer.object { root in
@@ -19,7 +27,8 @@ package enum WorkloadWriter {
     return Data(writer.bytes)
   }
 
-  private static func write(_ workload: Workload, _ object: inout DocumentWriter) {
+  /// The members of one workload in an object that may hold others too.
+  package static func write(_ workload: Workload, _ object: inout DocumentWriter) {
     object.field("id", workload.id)
     object.field("model", workload.model)
     object.field("rate", workload.rate)

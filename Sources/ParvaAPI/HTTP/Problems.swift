@@ -1,0 +1,62 @@
+import ParvaFormats
+import ParvaHTTP
+
+/// Where errors of the layers below become problem details; handlers make only what is theirs alone.
+extension ProblemDetails {
+  init(_ errors: InputErrors) {
+    let first = errors.first
+    let status =
+      switch first.code {
+      case .tooLarge: 413
+      case .invalidSyntax, .notUTF8, .unreadable, .empty: 400
+      default: 422
+      }
+    let others = errors.errors.count + errors.omitted - 1
+    var detail = first.line.map { "Line \($0): \(first.message)" } ?? first.message
+    if others > 0 {
+      let more = errors.errors.dropFirst().prefix(4).map { $0.description }.joined(separator: "; ")
+      detail += " (and \(others) more: \(more)\(others > 4 ? "; …" : ""))"
+    }
+    self.init(status: status, code: first.code.rawValue, detail: detail, pointer: first.pointer)
+  }
+
+  /// - Parameter pointerPrefix: where the workloads stand in the body, for the pointer to a taken id.
+  init(_ refusal: ChangeRefusal, resource: String, pointerPrefix: String? = nil) {
+    switch refusal {
+    case .exists(let id, let index):
+      self.init(
+        status: 409, code: "already_exists", detail: "A workload with the id \(id) is registered already.",
+        pointer: pointerPrefix.map { $0.isEmpty ? "/id" : "\($0)\(index)/id" })
+    case .notFound:
+      self.init(status: 404, code: "not_found", detail: "There is no \(resource).")
+    case .preconditionFailed(let current?):
+      self.init(
+        status: 412, code: "precondition_failed",
+        detail: "The \(resource) has changed: it is at revision \(current). Read it again and repeat the change.")
+    case .preconditionFailed(nil):
+      self.init(
+        status: 412, code: "precondition_failed", detail: "There is no \(resource), and the request demands one.")
+    case .keyReused:
+      self.init(
+        status: 422, code: "idempotency_key_reused",
+        detail: "This Idempotency-Key was used for another request; every request needs a key of its own.")
+    case .tooMany(let limit):
+      self.init(
+        status: 409, code: "too_many_workloads",
+        detail: "This controller takes at most \(limit) workloads (--max-workloads).")
+    case .storeFailed(let error):
+      self.init(error)
+    }
+  }
+
+  init(_ error: StoreError) {
+    self.init(
+      status: 503, code: error.code.rawValue,
+      detail: "The store cannot take or give this now, and nothing was changed; the server's log has the cause.",
+      headers: ["Retry-After": "5"])
+  }
+
+  static func parameter(_ name: String, _ rule: String, code: String = "invalid_parameter") -> ProblemDetails {
+    ProblemDetails(status: 400, code: code, detail: "The query parameter '\(name)' \(rule).")
+  }
+}

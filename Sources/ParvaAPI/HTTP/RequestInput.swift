@@ -1,0 +1,84 @@
+import Foundation
+import ParvaFormats
+import ParvaHTTP
+
+extension HTTPRequest {
+  /// The body with its format by `Content-Type`; where that says nothing, by its first bytes.
+  ///
+  /// `curl -d` sends a form's type whatever the body is, so that type says nothing.
+  /// - Throws: 415 `unsupported_media_type`, 400 `body_missing`.
+  func input(_ allowed: [InputFormat] = [.json, .yaml]) throws(ProblemDetails) -> InputSource {
+    guard !body.isEmpty else {
+      throw ProblemDetails(status: 400, code: "body_missing", detail: "The request needs a body.")
+    }
+    let type = mediaType
+    if ["", "application/x-www-form-urlencoded", "application/octet-stream", "text/plain"].contains(type) {
+      let source = InputSource(body)
+      return allowed.contains(source.format) ? source : InputSource(body, format: .json)
+    }
+    let format: InputFormat? =
+      switch type {
+      case "application/json", "text/json": .json
+      case "application/yaml", "text/yaml", "application/x-yaml", "text/x-yaml": .yaml
+      case "text/csv": .csv
+      default: nil
+      }
+    guard let format, allowed.contains(format) else {
+      let names = allowed.map { $0 == .csv ? "text/csv" : "application/\($0.rawValue)" }.joined(separator: ", ")
+      throw ProblemDetails(
+        status: 415, code: "unsupported_media_type",
+        detail: "A body of type \(type) is not understood here; send \(names).", headers: ["Accept": names])
+    }
+    return InputSource(body, format: format)
+  }
+
+  /// Type and subtype of the body without parameters, lower case; empty where none is given.
+  var mediaType: String {
+    let type = headers["Content-Type"] ?? ""
+    return type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
+  }
+
+  /// A whole number from the query.
+  ///
+  /// - Throws: 400 `invalid_parameter`.
+  func integer(_ name: String, in range: ClosedRange<Int>, default fallback: Int) throws(ProblemDetails) -> Int {
+    try integer(name, in: range) ?? fallback
+  }
+
+  func integer(_ name: String, in range: ClosedRange<Int>) throws(ProblemDetails) -> Int? {
+    guard let text = queryValue(name) else { return nil }
+    guard let value = Int(text), range.contains(value) else {
+      throw .parameter(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
+  }
+
+  /// Refuses query parameters that the route does not have: a misspelt filter must not match everything.
+  func allowQuery(_ names: String...) throws(ProblemDetails) {
+    if let unknown = query.first(where: { !names.contains($0.name) }) {
+      let allowed = names.isEmpty ? "there are none here" : "there are \(names.joined(separator: ", "))"
+      throw .parameter(unknown.name, "is not a parameter of this resource; \(allowed)", code: "unknown_parameter")
+    }
+  }
+
+  /// The claim of `Idempotency-Key`, nil without one.
+  ///
+  /// - Throws: 400 `invalid_idempotency_key`.
+  func idempotencyClaim() throws(ProblemDetails) -> IdempotencyClaim? {
+    guard let key = headers["Idempotency-Key"] else { return nil }
+    guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+      throw ProblemDetails(
+        status: 400, code: "invalid_idempotency_key",
+        detail: "Idempotency-Key must be 1 to 255 visible ASCII characters without spaces.")
+    }
+    var fingerprint = StableHash()
+    fingerprint.add("\(method) \(path)\n".utf8)
+    body.withUnsafeBytes { fingerprint.add($0) }
+    return IdempotencyClaim(key: key, fingerprint: fingerprint.value)
+  }
+
+  /// Whether the client asks for no representation in the answer (RFC 7240, section 4.2).
+  var prefersMinimal: Bool {
+    headers["Prefer"]?.lowercased().split(whereSeparator: { $0 == "," || $0 == " " }).contains("return=minimal") == true
+  }
+}

@@ -1,0 +1,45 @@
+import Foundation
+import ParvaFormats
+import ParvaHTTP
+
+/// `/healthz`, `/readyz`, and what tells a visitor where to go.
+struct HealthHandlers: Sendable {
+  let board: PlanBoard
+  let version: String
+
+  private static let healthy = Data(#"{"status":"ok"}"#.utf8)
+
+  /// The process answers.
+  func live(_ request: HTTPRequest) -> HTTPResponse {
+    HTTPResponse(status: 200, contentType: "application/json", body: Self.healthy)
+  }
+
+  /// The store is read and a plan is there.
+  func ready(_ request: HTTPRequest) throws -> HTTPResponse {
+    let view = board.view
+    guard view.plan != nil else {
+      throw ProblemDetails(
+        status: 503, code: "not_ready", detail: view.failure ?? "The first plan is still being made.",
+        headers: ["Retry-After": "1"])
+    }
+    return HTTPResponse(status: 200, contentType: "application/json", body: Self.healthy)
+  }
+
+  func index(_ request: HTTPRequest) -> HTTPResponse {
+    var writer = DocumentWriter(.json)
+    writer.object { root in
+      root.field("name", "parva")
+      root.field("version", version)
+      root.object("links") { links in
+        links.field("workloads", "/v1/workloads")
+        links.field("plan", "/v1/plan")
+        links.field("openapi", "/openapi.yaml")
+        links.field("health", "/healthz")
+        links.field("readiness", "/readyz")
+        links.field("metrics", "/metrics")
+      }
+    }
+    writer.finish()
+    return HTTPResponse(status: 200, contentType: "application/json", body: Data(writer.bytes))
+  }
+}

@@ -1,0 +1,160 @@
+import Foundation
+import ParvaEngine
+import ParvaFormats
+import ParvaHTTP
+
+/// `/v1/workloads/{id}`: one registration.
+struct WorkloadHandlers: Sendable {
+  let registry: DemandRegistry
+  let board: PlanBoard
+  /// Whether changes of what exists must name the revision that they change (RFC 6585, section 3).
+  let requiresPreconditions: Bool
+
+  // MARK: - Reading
+
+  func get(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery()
+    let id = request.pathParameters["id"] ?? ""
+    guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
+    let status = WorkloadStatus(of: registration, on: board.view)
+    let tag = WorkloadRepresentation.tag(registration, status).text
+    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
+    return Self.response(200, registration, status)
+  }
+
+  // MARK: - Changing
+
+  func create(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let claim = try request.idempotencyClaim()
+    let workload = try Self.workload(in: request)
+    let receipt = try await change(
+      DemandChange(.create([workload]), claim: claim), workload.id, pointerPrefix: "")
+    let registration = Registration(
+      workload, revision: receipt.revision, createdAt: receipt.time, updatedAt: receipt.time)
+    var response = Self.response(201, registration, .pending)
+    response.headers["Location"] = Self.location(workload.id)
+    if receipt.isReplay { response.headers["Idempotency-Replayed"] = "true" }
+    return response
+  }
+
+  func put(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let id = request.pathParameters["id"] ?? ""
+    let precondition = try conditions(of: request, isThere: registry.read { $0.registrations[id] != nil })
+    let workload = try Self.workload(in: request, named: id)
+    let receipt = try await change(DemandChange(.put(workload), if: precondition), id)
+    return try answer(receipt, id)
+  }
+
+  func patch(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let id = request.pathParameters["id"] ?? ""
+    let precondition = try conditions(of: request, isThere: true)
+    let patch = try MergePatch(request)
+    // Without a precondition of the client's own, losing a race means reading again; eight lost in a row is a fight.
+    for _ in 0..<8 {
+      guard let current = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
+      guard precondition.holds(at: current.revision) else {
+        throw ProblemDetails(.preconditionFailed(current: current.revision), resource: "workload \(id)")
+      }
+      let workload = try Self.named(id, try patch.applied(to: current.workload))
+      let change = DemandChange(.put(workload), if: .revision([current.revision]))
+      if let receipt = try await changeUnlessRaced(change, id) { return try answer(receipt, id) }
+    }
+    throw ProblemDetails(
+      status: 409, code: "conflict", detail: "Others keep changing the workload \(id); try again.",
+      headers: ["Retry-After": "1"])
+  }
+
+  func delete(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let id = request.pathParameters["id"] ?? ""
+    let precondition = try conditions(of: request, isThere: registry.read { $0.registrations[id] != nil })
+    _ = try await change(DemandChange(.delete(id), if: precondition), id)
+    return HTTPResponse(status: 204)
+  }
+
+  // MARK: - Parts
+
+  /// - Throws: 428 `precondition_required` where the controller demands preconditions and the request has none.
+  private func conditions(of request: HTTPRequest, isThere: Bool) throws(ProblemDetails) -> Precondition {
+    let precondition = try request.precondition()
+    if requiresPreconditions, isThere, precondition == .none { throw .preconditionRequired }
+    return precondition
+  }
+
+  private func change(
+    _ change: DemandChange, _ id: String, pointerPrefix: String? = nil
+  ) async throws(ProblemDetails) -> ChangeReceipt {
+    do {
+      return try await registry.change(change)
+    } catch {
+      throw ProblemDetails(error, resource: "workload \(id)", pointerPrefix: pointerPrefix)
+    }
+  }
+
+  /// Nil where the precondition does not hold any more.
+  private func changeUnlessRaced(_ change: DemandChange, _ id: String) async throws(ProblemDetails) -> ChangeReceipt? {
+    do {
+      return try await registry.change(change)
+    } catch {
+      if case .preconditionFailed = error { return nil }
+      throw ProblemDetails(error, resource: "workload \(id)")
+    }
+  }
+
+  /// The resource after a change. Another client may have changed it again, or away, since.
+  private func answer(_ receipt: ChangeReceipt, _ id: String) throws(ProblemDetails) -> HTTPResponse {
+    guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
+    let status = WorkloadStatus(of: registration, on: board.view)
+    guard receipt.effect == .created else { return Self.response(200, registration, status) }
+    var response = Self.response(201, registration, status)
+    response.headers["Location"] = Self.location(id)
+    return response
+  }
+
+  private static func workload(in request: HTTPRequest, named id: String? = nil) throws(ProblemDetails) -> Workload {
+    let source = try request.input()
+    let workload: Workload
+    do {
+      workload = try WorkloadReader.readOne(source)
+    } catch {
+      throw ProblemDetails(error)
+    }
+    guard let id else { return workload }
+    return try named(id, workload)
+  }
+
+  private static func named(_ id: String, _ workload: Workload) throws(ProblemDetails) -> Workload {
+    guard workload.id == id else {
+      throw ProblemDetails(
+        status: 422, code: "id_mismatch", detail: "The body is about \(workload.id), the path about \(id).",
+        pointer: "/id")
+    }
+    return workload
+  }
+
+  private static func response(
+    _ status: Int, _ registration: Registration, _ state: WorkloadStatus
+  ) -> HTTPResponse {
+    HTTPResponse(
+      status: status, contentType: "application/json", body: WorkloadRepresentation.one(registration, state),
+      headers: ["ETag": WorkloadRepresentation.tag(registration, state).text])
+  }
+
+  /// Ids are URL-safe by their grammar.
+  private static func location(_ id: String) -> String { "/v1/workloads/\(id)" }
+
+  private static func notFound(_ id: String) -> ProblemDetails {
+    ProblemDetails(.notFound, resource: "workload \(id)")
+  }
+}
+
+extension ProblemDetails {
+  static var preconditionRequired: ProblemDetails {
+    ProblemDetails(
+      status: 428, code: "precondition_required",
+      detail: "This controller changes what exists only under If-Match; read the resource and send its ETag.")
+  }
+}

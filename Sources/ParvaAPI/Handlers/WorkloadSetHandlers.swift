@@ -1,0 +1,111 @@
+import Foundation
+import ParvaEngine
+import ParvaFormats
+import ParvaHTTP
+
+/// `/v1/workloads` and `/v1/workloads/batch`: many registrations at once.
+struct WorkloadSetHandlers: Sendable {
+  static let defaultLimit = 100
+  static let maxLimit = 1000
+
+  let registry: DemandRegistry
+  let board: PlanBoard
+  let requiresPreconditions: Bool
+
+  /// A page of registrations in order of id.
+  func list(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery("limit", "cursor", "labelSelector")
+    let limit = try request.integer("limit", in: 1...Self.maxLimit, default: Self.defaultLimit)
+    let selector = try request.queryValue("labelSelector").map { text throws(ProblemDetails) in
+      try LabelSelector(text)
+    }
+    let cursor = request.queryValue("cursor")
+    let view = board.view
+    let (revision, rows) = registry.read { demand in
+      var rows: [Registration] = []
+      for row in demand.registrations.rows(after: cursor)
+      where selector.map({ $0.matches(row.workload.labels) }) ?? true {
+        rows.append(row)
+        if rows.count > limit { break }
+      }
+      return (demand.revision, rows)
+    }
+    let tag = EntityTag(revision: revision, plan: view.plan?.record.revision ?? 0).text
+    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
+    let page = rows.prefix(limit)
+    let body = WorkloadRepresentation.list(page, revision: revision, cursor: rows.count > limit ? page.last?.id : nil) {
+      WorkloadStatus(of: $0, on: view)
+    }
+    return HTTPResponse(status: 200, contentType: "application/json", body: body, headers: ["ETag": tag])
+  }
+
+  /// Registers all workloads of the body, or none.
+  func createBatch(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let claim = try request.idempotencyClaim()
+    let workloads = try Self.workloads(in: request)
+    let receipt = try await change(
+      DemandChange(.create(workloads), claim: claim), pointerPrefix: Self.pointerPrefix(of: request.body))
+    let rows = workloads.map {
+      Registration($0, revision: receipt.revision, createdAt: receipt.time, updatedAt: receipt.time)
+    }
+    var response = answer(201, rows, receipt, request) { _ in .pending }
+    response.headers["Location"] = "/v1/workloads"
+    if receipt.isReplay { response.headers["Idempotency-Replayed"] = "true" }
+    return response
+  }
+
+  /// Makes the workloads of the body the only ones.
+  func replaceAll(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let precondition = try request.precondition()
+    if requiresPreconditions, precondition == .none { throw ProblemDetails.preconditionRequired }
+    let workloads = try Self.workloads(in: request)
+    let receipt = try await change(DemandChange(.replaceAll(workloads), if: precondition))
+    let view = board.view
+    let rows = registry.read { $0.registrations.rows }
+    return answer(200, rows, receipt, request) { WorkloadStatus(of: $0, on: view) }
+  }
+
+  private func answer(
+    _ status: Int, _ rows: [Registration], _ receipt: ChangeReceipt, _ request: HTTPRequest,
+    state: (Registration) -> WorkloadStatus
+  ) -> HTTPResponse {
+    let tag = EntityTag(revision: receipt.revision, plan: 0).text
+    guard !request.prefersMinimal else {
+      return HTTPResponse(status: status, headers: ["ETag": tag, "Preference-Applied": "return=minimal"])
+    }
+    return HTTPResponse(
+      status: status, contentType: "application/json",
+      body: WorkloadRepresentation.list(rows, revision: receipt.revision, cursor: nil, status: state),
+      headers: ["ETag": tag])
+  }
+
+  private func change(
+    _ change: DemandChange, pointerPrefix: String? = nil
+  ) async throws(ProblemDetails) -> ChangeReceipt {
+    do {
+      return try await registry.change(change)
+    } catch {
+      throw ProblemDetails(error, resource: "set of workloads", pointerPrefix: pointerPrefix)
+    }
+  }
+
+  private static func workloads(in request: HTTPRequest) throws(ProblemDetails) -> [Workload] {
+    let source = try request.input([.json, .yaml, .csv])
+    do {
+      return try WorkloadReader.read(source)
+    } catch {
+      throw ProblemDetails(error)
+    }
+  }
+
+  /// Where the workloads stand in a JSON body: at its root or under its one key.
+  private static func pointerPrefix(of body: Data) -> String? {
+    switch body.first(where: { ![0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf].contains($0) }) {
+    case UInt8(ascii: "["): "/"
+    case UInt8(ascii: "{"): "/workloads/"
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,52 @@
+package import ParvaEngine
+
+/// How this controller plans: everything but the demand.
+package struct PlanningSetup: Sendable {
+  package var planner: any Planner
+  package var pools: [Pool]
+  /// Profiles from the catalogue or from files; those that clients put come on top.
+  package var catalogue: ProfileCatalogue
+  package var options: PlanningOptions
+
+  package init(planner: any Planner, pools: [Pool], catalogue: ProfileCatalogue, options: PlanningOptions) {
+    self.planner = planner
+    self.pools = pools
+    self.catalogue = catalogue
+    self.options = options
+  }
+
+  /// The catalogue with the demand's own profiles in it.
+  package func profiles(with stored: [ProfileKey: StoredProfile]) -> ProfileCatalogue {
+    var profiles = catalogue
+    for stored in stored.values { profiles.insert(stored.profile) }
+    return profiles
+  }
+
+  /// What a planner is given for a demand: workloads in order of id, so that the plan depends on the set alone.
+  package func input(for demand: Demand) -> PlanningInput {
+    PlanningInput(
+      workloads: demand.registrations.rows.map(\.workload), pools: pools, profiles: profiles(with: demand.profiles),
+      options: options)
+  }
+
+  /// Plans and re-judges the plan. Pure, and as slow as the planner: never called on an event loop.
+  package func plan(_ input: PlanningInput) throws(PlanningFault) -> Plan {
+    let plan = planner.plan(input)
+    let violations = PlanChecker.violations(of: plan, against: input)
+    if let first = violations.first {
+      throw PlanningFault(planner: planner.name, first: first, count: violations.count)
+    }
+    return plan
+  }
+}
+
+/// A planner gave a plan that the checker refuses; it is a fault of the planner and the plan is not published.
+package struct PlanningFault: Error, Sendable, Hashable, CustomStringConvertible {
+  package var planner: String
+  package var first: PlanViolation
+  package var count: Int
+
+  package var description: String {
+    "planner \(planner) broke \(count) rule\(count == 1 ? "" : "s"), first \(first.code.rawValue): \(first.message)"
+  }
+}

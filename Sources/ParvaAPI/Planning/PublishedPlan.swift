@@ -1,0 +1,56 @@
+package import Foundation
+package import ParvaEngine
+import ParvaFormats
+import Synchronization
+
+/// A plan as clients see it, with its documents and its answers about single workloads.
+package final class PublishedPlan: Sendable {
+  package let record: PlanRecord
+  package let plan: Plan
+  package let json: Data
+  /// Changes with the content, and with the revision.
+  package let tag: String
+  private let unplaced: [String: Unplaced]
+  private let rendered = Mutex<[PlanFormat: Data]>([:])
+
+  package init(record: PlanRecord, plan: Plan, json: Data) {
+    self.record = record
+    self.plan = plan
+    self.json = json
+    tag = "\(record.revision)-\(StableHash.digits(of: json))"
+    unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  package func refusal(of workload: String) -> Unplaced? { unplaced[workload] }
+
+  /// The document in one format, written once. O(segments) the first time.
+  package func document(_ format: PlanFormat) -> Data {
+    if format == .json { return json }
+    if let data = rendered.withLock({ $0[format] }) { return data }
+    let data =
+      switch format {
+      case .json: json
+      case .yaml: PlanWriter.yaml(plan)
+      case .csv: PlanWriter.csv(plan)
+      case .text: Data(PlanPicture(plan, style: TextStyle()).text().utf8)
+      }
+    rendered.withLock { $0[format] = data }
+    return data
+  }
+}
+
+/// Representations of a plan.
+package enum PlanFormat: String, Hashable, Sendable, CaseIterable {
+  case json, yaml, csv
+  /// A picture for a terminal.
+  case text
+
+  package var mediaType: String {
+    switch self {
+    case .json: "application/json"
+    case .yaml: "application/yaml"
+    case .csv: "text/csv; charset=utf-8"
+    case .text: "text/plain; charset=utf-8"
+    }
+  }
+}

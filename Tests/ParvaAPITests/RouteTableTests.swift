@@ -1,0 +1,45 @@
+import Foundation
+import ParvaAPI
+import ParvaFormats
+import ParvaHTTP
+import Testing
+import Yams
+
+/// openapi.yaml and the route table tell the same.
+@Suite struct RouteTableTests {
+  private static var file: URL {
+    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "openapi.yaml")
+  }
+
+  @Test func everyRouteIsDescribedAndNothingElse() async throws {
+    let api = try await Harness(starts: false)
+    let document = try #require(try Yams.load(yaml: String(contentsOf: Self.file, encoding: .utf8)) as? [String: Any])
+    let paths = try #require(document["paths"] as? [String: [String: Any]])
+    let methods: Set<String> = ["get", "put", "post", "patch", "delete"]
+    let described = paths.flatMap { path, item in
+      item.keys.filter(methods.contains).map { "\($0.uppercased()) \(path)" }
+    }
+    #expect(Set(described) == Set(api.controller.routes.map { "\($0.method) \($0.pattern)" }))
+  }
+
+  @Test func theBinaryServesTheFileItself() async throws {
+    let api = try await Harness(starts: false)
+    let response = await api.send("GET", "/openapi.yaml")
+    #expect(response.status == 200)
+    #expect(response.headers["Content-Type"] == "application/yaml")
+    #expect(response.body == (try Data(contentsOf: Self.file)))
+    let tag = try #require(response.headers["ETag"])
+    #expect(await api.send("GET", "/openapi.yaml", ["If-None-Match": tag]).status == 304)
+  }
+
+  @Test func theIndexLeadsOnlyToWhatIsThere() async throws {
+    let api = try await Harness()
+    _ = await api.send("GET", "/v1/plan")
+    let index = await api.send("GET", "/")
+    let links = try #require(
+      (try JSONSerialization.jsonObject(with: index.body) as? [String: Any])?["links"] as? [String: String])
+    #expect(links.count >= 6)
+    for link in links.values { #expect(await api.send("GET", link).status == 200, "\(link)") }
+  }
+}

@@ -1,0 +1,87 @@
+import Foundation
+import Logging
+import ParvaAPI
+import ParvaEngine
+import ParvaFormats
+import ParvaHTTP
+import Testing
+
+/// A controller over a store of its own, spoken to through its routes.
+final class Harness: Sendable {
+  let folder: TemporaryFolder
+  let controller: Controller
+  let router: Router
+
+  /// - Parameter folder: of an earlier harness, to see what a restart keeps.
+  init(
+    folder: TemporaryFolder? = nil, planning: PlanningSetup? = nil, starts: Bool = true,
+    _ configure: (inout Controller.Configuration) -> Void = { _ in }
+  ) async throws {
+    self.folder = try folder ?? TemporaryFolder()
+    var configuration = Controller.Configuration(planning: try planning ?? Self.builtIn)
+    configure(&configuration)
+    var quiet = Logger(label: "test")
+    quiet.logLevel = .critical
+    let store = try SQLiteStore(path: self.folder.file("parva.sqlite"))
+    controller = try await Controller(configuration: configuration, store: store, logger: quiet)
+    router = Router(routes: controller.routes, logger: quiet)
+    if starts { controller.start() }
+  }
+
+  /// The built-in catalogue on A100-80GB.
+  static var builtIn: PlanningSetup {
+    get throws {
+      let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
+      return PlanningSetup(
+        planner: Planners.default, pools: [Pool(product: product)], catalogue: BuiltInCatalogue.catalogue,
+        options: PlanningOptions())
+    }
+  }
+
+  func send(
+    _ method: String, _ path: String, query: [(name: String, value: String)] = [], _ headers: HTTPHeaders = [:],
+    body: String = ""
+  ) async -> HTTPResponse {
+    await router.respond(
+      to: HTTPRequest(method: method, path: path, query: query, headers: headers, body: Data(body.utf8)))
+  }
+
+  /// Stops the controller and starts another over the same store.
+  func restarted() async throws -> Harness {
+    try await controller.stop()
+    return try await Harness(folder: folder)
+  }
+}
+
+extension HTTPResponse {
+  var text: String { String(decoding: body, as: UTF8.self) }
+
+  /// The JSON value at a path of keys and indices, as `description` writes it; nil where there is none.
+  func json(_ path: String...) -> String? {
+    var value: Any? = try? JSONSerialization.jsonObject(with: body)
+    for step in path {
+      if let list = value as? [Any] {
+        value = Int(step).flatMap { list.indices.contains($0) ? list[$0] : nil }
+      } else {
+        value = (value as? [String: Any])?[step]
+      }
+    }
+    return value.flatMap { $0 is NSNull ? nil : "\($0)" }
+  }
+
+  /// Status and code of a problem, for one-line expectations.
+  var problem: String {
+    headers["Content-Type"] == "application/problem+json" ? "\(status) \(json("code") ?? "-")" : "\(status)"
+  }
+}
+
+/// Bodies that tests send.
+enum Bodies {
+  static func workload(
+    _ id: String, model: String = "resnet50", rate: Double = 100, latencyMs: Double = 200, labels: String = "{}"
+  ) -> String {
+    #"{"id":"\#(id)","model":"\#(model)","rate":\#(rate),"slo":{"latencyMs":\#(latencyMs)},"labels":\#(labels)}"#
+  }
+
+  static func batch(_ workloads: String...) -> String { #"{"workloads":[\#(workloads.joined(separator: ","))]}"# }
+}
