@@ -8,7 +8,7 @@ public struct ParvaGPUPlanner: Planner {
 
   public init() {}
 
-  public func plan(_ input: PlanningInput) -> Plan {
+  public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
     let market = Market(input)
     var unplaced: [Int: Unplaced] = [:]
     var segments: [[DraftSegment]] = []

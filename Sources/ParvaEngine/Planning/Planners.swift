@@ -5,15 +5,20 @@ public protocol Planner: Sendable {
   /// What it does in half a line, for help texts.
   var summary: String { get }
   /// Plans for validated input. The caller re-judges the result with ``PlanChecker``.
-  func plan(_ input: PlanningInput) -> Plan
+  func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan
+}
+
+extension Planner {
+  /// Plans on one core and without a deadline.
+  public func plan(_ input: PlanningInput) -> Plan { plan(input, .serial) }
 }
 
 /// The planners there are.
 public enum Planners {
-  public static let all: [any Planner] = [ParvaGPUPlanner()]
+  public static let all: [any Planner] = [OptimalPlanner(), ParvaGPUPlanner()]
 
   /// The planner used where the user names none.
-  public static let `default`: any Planner = ParvaGPUPlanner()
+  public static let `default`: any Planner = OptimalPlanner()
 
   public static func named(_ name: String) -> (any Planner)? { all.first { $0.name == name } }
 }
