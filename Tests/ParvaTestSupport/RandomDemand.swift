@@ -28,6 +28,35 @@ package enum RandomDemand {
     return PlanningInput(workloads: demands, pools: pools, profiles: catalogue, options: options)
   }
 
+  /// A demand of few instances, with few points, for comparison with exhaustive methods.
+  package static func small(seed: UInt64, products: [GPUProduct], workloads: Int) -> PlanningInput {
+    var random = SeededGenerator(seed: seed)
+    var catalogue = ProfileCatalogue()
+    var demands: [Workload] = []
+    for index in 0..<workloads {
+      let model = "m\(index)"
+      // Per slice between 6 and 14, so that sizes differ in efficiency; about one size in five does not fit.
+      for product in products {
+        var points: [ProfilePoint] = []
+        for profile in product.plannedProfiles {
+          let slices = Double(product.profiles[profile].computeSlices)
+          let isLargest = profile == product.plannedProfiles.last
+          guard isLargest || Int.random(in: 0..<5, using: &random) > 0 else { continue }
+          points.append(
+            ProfilePoint(
+              profile: profile, batch: 1, processes: 1,
+              throughput: slices * Double(Int.random(in: 6...14, using: &random)), latencyMs: 10))
+        }
+        catalogue.insert(ModelProfile(model: model, product: product.name, source: .measured, points: points))
+      }
+      demands.append(
+        Workload(
+          id: "w\(index)", model: model, rate: Double(Int.random(in: 5...75, using: &random)), sloLatencyMs: 100))
+    }
+    let pools = products.enumerated().map { index, product in Pool(name: "pool-\(index)", product: product) }
+    return PlanningInput(workloads: demands, pools: pools, profiles: catalogue)
+  }
+
   private static func profile(
     model: String, _ product: GPUProduct, _ random: inout SeededGenerator
   ) -> ModelProfile {

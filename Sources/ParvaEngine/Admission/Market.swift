@@ -72,6 +72,14 @@ struct Market: Sendable {
   /// Capacity in requests per second, 0 where no point is admissible. O(1).
   func capacity(_ workload: Int, _ column: Int) -> Double { offer(workload, column).capacity }
 
-  /// Whether some instance can serve the workload. O(columns).
-  func isServiceable(_ workload: Int) -> Bool { columns.indices.contains { capacity(workload, $0) > 0 } }
+  /// Why the workload cannot be served at all, or nil. O(columns).
+  func refusal(_ workload: Int) -> Unplaced? {
+    let most = columns.indices.map { capacity(workload, $0) }.max() ?? 0
+    let demand = input.workloads[workload]
+    guard most > 0 else { return Unserviceable.reason(demand, input) }
+    guard demand.rate / most < Double(SegmentLimit.perWorkload) else {
+      return SegmentLimit.refusal(demand, throughput: most)
+    }
+    return nil
+  }
 }

@@ -8,6 +8,8 @@ struct CutPacking: Sendable {
   var gpuCount: Int
   /// Smallest number of GPUs that the relaxation allows.
   var leastCount: Int
+  /// Prices per kind that prove it: no cut is worth more than 1, the counts are worth `leastCount` or a fraction less.
+  var prices: [Double]
 
   private static let nodeLimit = 4000
 
@@ -16,9 +18,11 @@ struct CutPacking: Sendable {
     multiplicities = [Int](repeating: 0, count: table.maximalCuts.count)
     gpuCount = 0
     leastCount = 0
+    prices = [Double](repeating: 0, count: counts.count)
     guard counts.contains(where: { $0 > 0 }) else { return }
     let relaxation = CutPacking.relax(counts, table)
     leastCount = relaxation.least
+    prices = relaxation.prices
     var best: [Int]?
     var bestCount = Int.max
     // Giving back a GPU of each cut in use lets the search undo what the relaxation fixed too early.

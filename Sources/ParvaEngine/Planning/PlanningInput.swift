@@ -23,6 +23,30 @@ public struct PlanningInput: Sendable {
   }
 }
 
+/// What a plan minimises.
+public enum PlanObjective: String, Hashable, Sendable, CaseIterable {
+  /// The number of GPUs.
+  case gpus
+  /// Sum of ``Pool/hourlyCost``.
+  case cost
+  /// Sum of ``Pool/watts``.
+  case watts
+}
+
+extension PlanningInput {
+  /// Objective per GPU of each pool; a pool that does not state the figure counts as the dearest that does, or 1.
+  var weights: [Double] {
+    let stated: [Double?] =
+      switch options.objective {
+      case .gpus: pools.map { _ in 1 }
+      case .cost: pools.map(\.hourlyCost)
+      case .watts: pools.map(\.watts)
+      }
+    let dearest = stated.compactMap { $0 }.max() ?? 1
+    return stated.map { max($0 ?? dearest, 1e-6) }
+  }
+}
+
 /// Choices of the user that shape a plan.
 public struct PlanningOptions: Hashable, Sendable {
   public var admission: AdmissionRule
@@ -30,10 +54,16 @@ public struct PlanningOptions: Hashable, Sendable {
   public var maxProcesses: Int
   /// Whether planner `parvagpu` runs its allocation optimization (SC'24, section 4); the others ignore it.
   public var allocationOptimization: Bool
+  /// What planner `optimal` minimises.
+  public var objective: PlanObjective
 
-  public init(admission: AdmissionRule = .halfSLO, maxProcesses: Int = 3, allocationOptimization: Bool = true) {
+  public init(
+    admission: AdmissionRule = .halfSLO, maxProcesses: Int = 3, allocationOptimization: Bool = true,
+    objective: PlanObjective = .gpus
+  ) {
     self.admission = admission
     self.maxProcesses = maxProcesses
     self.allocationOptimization = allocationOptimization
+    self.objective = objective
   }
 }

@@ -5,6 +5,11 @@ struct CoverAssignment: Sendable {
   /// Instances per column.
   var totals: [Int]
 
+  init(covers: [Int32], totals: [Int]) {
+    self.covers = covers
+    self.totals = totals
+  }
+
   /// Lets each workload use the cover of one evaluation so that the totals follow the best mix: workload by workload
   /// the cover that keeps the running totals closest to the mixed ones, weighed by price.
   /// O(workloads x evaluations in the mix x columns).

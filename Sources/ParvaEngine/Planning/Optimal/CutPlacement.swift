@@ -3,11 +3,11 @@ enum CutPlacement {
   /// The segments of a workload stand together, in order of workload, so that neighbours in the input are neighbours on
   /// the GPUs. O(segments).
   static func place(
-    _ assignment: CoverAssignment, _ packings: [CutPacking], _ model: PriceModel, _ market: Market
+    _ packed: PackedCovers, _ model: PriceModel, _ market: Market
   ) -> [DraftGPU] {
     var gpus: [DraftGPU] = []
-    for (pool, packing) in zip(model.pools, packings) {
-      var queues = pool.columns.map { column in SegmentQueue(column, assignment, model) }
+    for (pool, packing) in zip(model.pools, packed.packings) {
+      var queues = pool.columns.map { column in SegmentQueue(column, packed.assignment, model) }
       let marketPool = market.columns[model.columns[pool.columns.lowerBound]].pool
       for (cut, times) in zip(pool.table.maximalCuts, packing.multiplicities) {
         for _ in 0..<times {

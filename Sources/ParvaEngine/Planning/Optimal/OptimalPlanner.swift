@@ -1,32 +1,29 @@
 /// Plans of proven least cost: prices give a lower bound, covers bought at those prices a plan, and where the two meet
 /// nothing better exists.
 ///
-/// Linear in the number of workloads apart from sorting.
+/// Linear in the number of workloads apart from sorting; with too few GPUs in stock a logarithmic number of such runs.
 public struct OptimalPlanner: Planner {
   public let name = "optimal"
-  public let summary = "least GPUs with a proof: price bound, exact covers, exact packing"
+  public let summary = "least GPUs, money or watts, with a proof of the minimum"
 
   public init() {}
 
   public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
     let market = Market(input)
-    var unplaced: [Unplaced] = []
-    var served: [Int] = []
+    var refusals: [Int: Unplaced] = [:]
+    var serviceable: [Int] = []
     for workload in input.workloads.indices {
-      if market.isServiceable(workload) {
-        served.append(workload)
-      } else {
-        unplaced.append(Unserviceable.reason(input.workloads[workload], input))
-      }
+      if let refusal = market.refusal(workload) { refusals[workload] = refusal } else { serviceable.append(workload) }
     }
-    guard !served.isEmpty else { return market.finish([], planner: name, unplaced: unplaced) }
-    let model = PriceModel(market, workloads: served, weights: input.pools.map { _ in 1 })
-    let ascent = PriceAscent(model, tolerance: 0.01, limit: 60, context)
-    let assignment = CoverAssignment(model, ascent)
-    let packings = model.pools.map { pool in CutPacking(Array(assignment.totals[pool.columns]), pool.table) }
-    let draft = CutPlacement.place(assignment, packings, model, market)
-    let least = (ascent.bound - 1e-6).rounded(.up)
+    let optimizer = CoverOptimizer(market, weights: input.weights, context)
+    let choice = ScarcitySearch(market, optimizer, context).serve(serviceable)
+    for (workload, refusal) in choice.refusals { refusals[workload] = refusal }
+    let unplaced = refusals.sorted { $0.key < $1.key }.map(\.value)
+    guard let outcome = choice.outcome else {
+      return market.finish([], planner: name, unplaced: unplaced, lowerBound: 0, gap: 0)
+    }
     return market.finish(
-      draft, planner: name, unplaced: unplaced, lowerBound: ascent.bound, gap: Double(draft.count) - least)
+      CutPlacement.place(outcome.packed, outcome.model, market), planner: name, unplaced: unplaced,
+      lowerBound: outcome.bound, gap: max(0, outcome.packed.cost - outcome.least))
   }
 }

@@ -3,7 +3,8 @@
 /// Each evaluation of the bound at some prices gives the totals that the workloads then buy; for any other prices the
 /// bound is at most (totals x prices). The master problem - a linear program with a row per column of the model - takes
 /// the prices where the smallest of these lines is highest. Its dual values say in which proportions the evaluations'
-/// covers should be mixed to use the cuts best.
+/// covers should be mixed to use the cuts best. Where a pool has a stock, GPUs beyond it can be borrowed at a price that
+/// no sensible plan pays, so the master always has an answer.
 struct PriceAscent: Sendable {
   private(set) var evaluations: [PriceModel.Evaluation] = []
   /// Prices per column with the best bound so far; no cut of pool j is worth more than its weight plus `stockPrices[j]`.
@@ -12,12 +13,16 @@ struct PriceAscent: Sendable {
   private(set) var stockPrices: [Double] = []
   /// Proven: no plan that covers all workloads costs less.
   private(set) var bound = -Double.infinity
-  /// No mix of covers found so far costs less, with GPUs divisible. Infinite when the stock cannot hold any of them.
+  /// No mix of covers found so far costs less, with GPUs divisible; borrowed GPUs count `borrowing` each.
   private(set) var estimate = Double.infinity
   /// Share of each evaluation in the best mix; adds up to 1.
   private(set) var mix: [Double] = []
 
+  /// Legal prices of every evaluation.
+  private(set) var trials: [[Double]] = []
+
   private let model: PriceModel
+  private static let borrowing = 1000.0
 
   /// Stops when bound and estimate are within `tolerance` (objective units), or after `limit` evaluations.
   init(_ model: PriceModel, tolerance: Double, limit: Int, _ context: PlanningContext) {
@@ -45,6 +50,7 @@ struct PriceAscent: Sendable {
   private mutating func evaluate(_ trial: [Double], _ trialStock: [Double], _ context: PlanningContext) {
     let evaluation = model.evaluate(trial, context)
     evaluations.append(evaluation)
+    trials.append(trial)
     var value = evaluation.value
     for (pool, price) in zip(model.pools, trialStock) where price > 0 { value -= price * Double(pool.stock ?? 0) }
     if value > bound {
@@ -59,9 +65,10 @@ struct PriceAscent: Sendable {
     var prices = trial.map { max(0, $0) }
     let stock = trialStock.map { max(0, $0) }
     for (pool, price) in zip(model.pools, stock) {
-      let worth = pool.table.maximalCuts.map { cut in
-        zip(cut.counts, pool.columns).reduce(0) { $0 + Double($1.0) * prices[$1.1] }
-      }.max() ?? 0
+      let worth =
+        pool.table.maximalCuts.map { cut in
+          zip(cut.counts, pool.columns).reduce(0) { $0 + Double($1.0) * prices[$1.1] }
+        }.max() ?? 0
       let limit = pool.weight + price
       guard worth > limit * (1 - 1e-13) else { continue }
       for column in pool.columns { prices[column] *= limit / worth * (1 - 1e-13) }
@@ -91,6 +98,12 @@ struct PriceAscent: Sendable {
         if let stockRow { entries[stockRow] = 1 }
         program.addColumn(cost: pool.weight, entries)
       }
+    }
+    let dearest = model.pools.map(\.weight).max() ?? 1
+    for offset in stocked.indices {
+      var entries = [Double](repeating: 0, count: rows)
+      entries[width + 1 + offset] = -1
+      program.addColumn(cost: PriceAscent.borrowing * dearest, entries)
     }
     for row in 0..<rows where row != width {
       var entries = [Double](repeating: 0, count: rows)

@@ -1,0 +1,132 @@
+/// Finds covers and a packing of least cost for a set of workloads, with a proven bound.
+struct CoverOptimizer {
+  /// What was found for a set of workloads.
+  struct Outcome: Sendable {
+    var model: PriceModel
+    var packed: PackedCovers
+    var ascent: PriceAscent
+    /// No plan costs less: from the prices, or from exhaustive search where that says more.
+    var bound: Double
+    /// The least value of the objective that the bound allows.
+    var least: Double
+
+    var isOptimal: Bool { packed.fitsStock && packed.cost <= least + 1e-9 }
+  }
+
+  private let market: Market
+  private let weights: [Double]
+  private let lattice: ObjectiveLattice
+  private let context: PlanningContext
+
+  /// `weights` holds the objective per GPU of each pool of the market.
+  init(_ market: Market, weights: [Double], _ context: PlanningContext) {
+    self.market = market
+    self.weights = weights
+    lattice = ObjectiveLattice(weights: weights)
+    self.context = context
+  }
+
+  /// The best plan found for `workloads`, all of which some instance serves. Linear in their number.
+  func solve(_ workloads: [Int]) -> Outcome {
+    let model = PriceModel(market, workloads: workloads, weights: weights)
+    let tolerance = (workloads.count > 2000 ? 0.01 : 1e-6) * (weights.min() ?? 1)
+    let ascent = PriceAscent(model, tolerance: tolerance, limit: 80, context)
+    var packed = PackedCovers(CoverAssignment(model, ascent), model)
+    for evaluation in ascent.evaluations.suffix(2) where model.rates.count <= 2000 {
+      let other = PackedCovers(CoverAssignment(covers: evaluation.covers, totals: evaluation.totals), model)
+      if other.isBetter(than: packed) { packed = other }
+    }
+    var outcome = Outcome(
+      model: model, packed: packed, ascent: ascent, bound: ascent.bound, least: lattice.least(from: ascent.bound))
+    improve(&outcome)
+    return outcome
+  }
+
+  /// Looks for a plan at the least value that is not excluded yet; where there provably is none, that value is excluded
+  /// and the next one is tried. Small demands end with a proof, large ones with the best that exchanges find.
+  private func improve(_ outcome: inout Outcome) {
+    var canProve = true
+    var ceiling = outcome.least
+    for _ in 0..<200 where !outcome.isOptimal && !context.shouldStop() {
+      if lattice.unit == 0 { ceiling = lattice.below(outcome.packed.cost) }
+      guard ceiling <= reach(outcome) else { return }
+      if let better = balance(outcome, ceiling: ceiling) {
+        outcome.packed = better
+        continue
+      }
+      if canProve, var search = ExactSearch(outcome.model, outcome.ascent, ceiling: ceiling, context) {
+        switch search.run() {
+        case .found(let better):
+          outcome.packed = better
+          continue
+        case .impossible:
+          outcome.least = lattice.unit > 0 ? ceiling + lattice.unit : outcome.packed.cost
+          outcome.bound = max(outcome.bound, outcome.least)
+        case .unknown: canProve = false
+        }
+      } else {
+        canProve = false
+      }
+      guard lattice.unit > 0 else { return }
+      ceiling += lattice.unit
+    }
+  }
+
+  /// The highest value worth a try: below the plan in hand, or all that is in stock while that plan exceeds it.
+  private func reach(_ outcome: Outcome) -> Double {
+    if outcome.packed.fitsStock { return outcome.packed.cost - 1e-9 }
+    let inStock = outcome.model.pools.reduce(0) { $0 + $1.weight * Double($1.stock ?? 1_000_000_000) }
+    return min(inStock, outcome.packed.cost * 2 + 8 * (weights.max() ?? 1)) + 1e-9
+  }
+
+  private func balance(_ outcome: Outcome, ceiling: Double) -> PackedCovers? {
+    let model = outcome.model
+    let allowance = max(ceiling - outcome.ascent.bound, 0) + 1e-7
+    let alternatives = alternatives(outcome, allowance: allowance)
+    guard !alternatives.isEmpty else { return nil }
+    for allowed in allowances(outcome, ceiling: ceiling) {
+      var search = BalanceSearch(
+        outcome.packed.assignment, model, alternatives: alternatives, allowed: allowed, prices: outcome.ascent.prices,
+        seed: 1)
+      if let packed = search.run(rounds: 40, context), packed.fitsStock, packed.cost <= ceiling + 1e-9 { return packed }
+    }
+    return nil
+  }
+
+  /// Covers within the allowance for up to 3,000 workloads, spread evenly over the demand.
+  private func alternatives(_ outcome: Outcome, allowance: Double) -> [(workload: Int, covers: [[Int32]])] {
+    let model = outcome.model
+    let width = model.columns.count
+    let stride = max(1, model.rates.count / 3000)
+    var solver = CoverSolver(kinds: width)
+    var result: [(workload: Int, covers: [[Int32]])] = []
+    for workload in Swift.stride(from: 0, to: model.rates.count, by: stride) {
+      let row = model.capacities[workload * width..<(workload + 1) * width]
+      _ = solver.solve(capacities: row, rate: model.rates[workload], prices: outcome.ascent.prices)
+      let list = CoverAlternatives(
+        capacities: row, rate: model.rates[workload], prices: outcome.ascent.prices, least: solver.lowerBound,
+        allowance: allowance, limit: 24)
+      if list.covers.count > 1 { result.append((workload, list.covers)) }
+    }
+    return result
+  }
+
+  /// Numbers of GPUs per pool that cost at most `ceiling`, near what the plan in hand uses; none dominates another.
+  private func allowances(_ outcome: Outcome, ceiling: Double) -> [[Int]] {
+    let pools = outcome.model.pools
+    var found: [[Int]] = []
+    func extend(_ chosen: [Int], _ spent: Double) {
+      guard chosen.count < pools.count, found.count < 64 else { return found.append(chosen) }
+      let pool = pools[chosen.count]
+      let now = outcome.packed.packings[chosen.count].gpuCount
+      let affordable = Int((ceiling - spent) / pool.weight + 1e-9)
+      let most = min(affordable, pool.stock ?? .max)
+      guard chosen.count + 1 < pools.count else { return extend(chosen + [most], spent + Double(most) * pool.weight) }
+      for count in [now, now - 1, now + 1, now - 2, now + 2] where (0...max(0, most)).contains(count) {
+        extend(chosen + [count], spent + Double(count) * pool.weight)
+      }
+    }
+    extend([], 0)
+    return found.filter { $0.allSatisfy { $0 >= 0 } }
+  }
+}

@@ -1,0 +1,100 @@
+/// Proof by exhaustion for small demands: is there any plan that costs at most `ceiling`?
+///
+/// Depth first over the workloads, dearest first, each with all its minimal covers within the allowance. Every legal
+/// price vector bounds a partial choice from below: what is chosen at those prices, and the cheapest for the rest.
+struct ExactSearch {
+  enum Answer {
+    case found(PackedCovers)
+    /// No such plan exists.
+    case impossible
+    /// The search was cut short.
+    case unknown
+  }
+
+  static let workloadLimit = 24
+  private static let nodeLimit = 60_000
+
+  private let model: PriceModel
+  private let ceiling: Double
+  private let prices: [[Double]]
+  /// In order of decision: workload, its covers, and per price vector the least cost of all workloads from there on.
+  private let order: [Int]
+  private let choices: [[[Int32]]]
+  private var suffix: [[Double]] = []
+  private var nodes = 0
+  private var assignment: CoverAssignment
+  private var triedTotals: Set<[Int]> = []
+  private let context: PlanningContext
+
+  /// Nil when the demand is too large or some workload has too many covers to list.
+  init?(_ model: PriceModel, _ ascent: PriceAscent, ceiling: Double, _ context: PlanningContext) {
+    guard model.rates.count <= ExactSearch.workloadLimit else { return nil }
+    self.model = model
+    self.ceiling = ceiling
+    self.context = context
+    // With stock prices the bound of a price vector has a constant part; those vectors are left to the first pruning.
+    prices = ascent.stockPrices.contains { $0 > 0 } ? [ascent.trials[0]] : [ascent.prices] + ascent.trials
+    let width = model.columns.count
+    var solver = CoverSolver(kinds: width)
+    var least: [[Double]] = []
+    var lists: [[[Int32]]] = []
+    for workload in model.rates.indices {
+      let row = model.capacities[workload * width..<(workload + 1) * width]
+      least.append(
+        prices.map { vector in
+          _ = solver.solve(capacities: row, rate: model.rates[workload], prices: vector)
+          return solver.lowerBound
+        })
+    }
+    let allowance = ceiling - least.reduce(0) { $0 + $1[0] }
+    for workload in model.rates.indices {
+      let list = CoverAlternatives(
+        capacities: model.capacities[workload * width..<(workload + 1) * width], rate: model.rates[workload],
+        prices: prices[0], least: least[workload][0], allowance: max(0, allowance), limit: 256)
+      guard list.isComplete else { return nil }
+      lists.append(list.covers)
+    }
+    order = model.rates.indices.sorted { (-least[$0][0], $0) < (-least[$1][0], $1) }
+    choices = order.map { lists[$0] }
+    suffix = [[Double]](repeating: [Double](repeating: 0, count: prices.count), count: order.count + 1)
+    for index in order.indices.reversed() {
+      for vector in prices.indices { suffix[index][vector] = suffix[index + 1][vector] + least[order[index]][vector] }
+    }
+    assignment = CoverAssignment(
+      covers: [Int32](repeating: 0, count: model.rates.count * width), totals: [Int](repeating: 0, count: width))
+  }
+
+  mutating func run() -> Answer {
+    nodes = 0
+    if let found = descend(0) { return .found(found) }
+    return nodes < ExactSearch.nodeLimit ? .impossible : .unknown
+  }
+
+  private mutating func descend(_ depth: Int) -> PackedCovers? {
+    for (vector, price) in prices.enumerated() {
+      let spent = zip(assignment.totals, price).reduce(0) { $0 + Double($1.0) * $1.1 }
+      guard spent + suffix[depth][vector] <= ceiling + 1e-9 else { return nil }
+    }
+    guard depth < order.count else {
+      guard triedTotals.insert(assignment.totals).inserted else { return nil }
+      let packed = PackedCovers(assignment, model)
+      return packed.fitsStock && packed.cost <= ceiling + 1e-9 ? packed : nil
+    }
+    let row = order[depth] * model.columns.count
+    for cover in choices[depth] {
+      nodes += 1
+      if nodes % 64 == 0, context.shouldStop() { nodes = ExactSearch.nodeLimit }
+      guard nodes < ExactSearch.nodeLimit else { return nil }
+      for column in cover.indices {
+        assignment.covers[row + column] = cover[column]
+        assignment.totals[column] += Int(cover[column])
+      }
+      if let found = descend(depth + 1) { return found }
+      for column in cover.indices {
+        assignment.covers[row + column] = 0
+        assignment.totals[column] -= Int(cover[column])
+      }
+    }
+    return nil
+  }
+}
