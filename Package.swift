@@ -9,6 +9,9 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+/// The solvers are a hundred times slower without optimisation, which would make their random tests a matter of hours.
+let optimised: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
 /// Every C target: C17 with the warnings that find real faults.
 let strictC: [CSetting] = [
   .define("_GNU_SOURCE"),
@@ -44,7 +47,7 @@ let package = Package(
     .target(
       name: "StandInNVML", cSettings: strictC + [.headerSearchPath("../CNVML/include")],
       linkerSettings: [.linkedLibrary("dl")]),
-    .target(name: "ParvaEngine", swiftSettings: strict),
+    .target(name: "ParvaEngine", swiftSettings: strict + optimised),
     .target(name: "ParvaWire", swiftSettings: strict),
     .target(name: "ParvaFormats", dependencies: ["ParvaEngine", "ParvaWire", yams], swiftSettings: strict),
     .target(name: "ParvaHTTP", dependencies: ["CHTTPServer", "CCurl", logging], swiftSettings: strict),
