@@ -2,8 +2,8 @@
 package enum InputLimits {
   /// Largest workload, pool, profile or scenario file in JSON or CSV, in bytes.
   package static let fileBytes = 64 << 20
-  /// Largest YAML file in bytes: YAML is for people, and its tree costs some fifty times its text.
-  package static let yamlBytes = 16 << 20
+  /// Largest YAML file in bytes: YAML is for people, and its tree costs fifty times its text and two seconds a MiB.
+  package static let yamlBytes = 4 << 20
   /// Largest plan document in bytes, about a million segments.
   package static let planBytes = 256 << 20
 

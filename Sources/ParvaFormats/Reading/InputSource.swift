@@ -52,7 +52,8 @@ package struct InputSource: Sendable {
 
   private static func tooLarge(_ limit: Int, name: String?, format: InputFormat? = nil) -> InputError {
     let kind = format.map { " of \($0.rawValue.uppercased())" } ?? ""
-    return InputError(.tooLarge, "more than \(limit >> 20) MiB\(kind), the most that is read", file: name)
+    let advice = format == .yaml ? "; JSON may be larger" : ""
+    return InputError(.tooLarge, "more than \(limit >> 20) MiB\(kind), the most that is read\(advice)", file: name)
   }
 }
 

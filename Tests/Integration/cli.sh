@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# The command line as scripts use it: results alone on standard output, codes as promised, the same bytes again.
+# usage: PARVA=PATH cli.sh; prints `ok - NAME` and `not ok - NAME` lines, one a check.
+set -uo pipefail
+: "${PARVA:?names the binary to be tested}"
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+shared=${PARVA_SHARED:-$here/../../../shared}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export LC_ALL=C.UTF-8 COLUMNS=110
+unset PARVA_SERVER PARVA_TOKEN NO_COLOR
+bad=0
+check() { # NAME CONDITION...
+  local name=$1
+  shift
+  if "$@"; then printf 'ok - %s\n' "$name"; else
+    printf 'not ok - %s\n' "$name"
+    bad=1
+  fi
+}
+code() { # EXPECTED COMMAND...: runs with output in out and err
+  local expected=$1
+  shift
+  "$@" >out 2>err
+  local got=$?
+  [ "$got" -eq "$expected" ] || {
+    printf '  exit %d, expected %d: %s\n' "$got" "$expected" "$*"
+    head -3 err
+    return 1
+  }
+}
+silent_out() { [ ! -s out ]; }
+silent_err() { [ ! -s err ]; }
+says() { grep -qF -- "$2" "$1"; }
+
+cat >demand.yaml <<'EOF'
+workloads:
+  - {id: resnet50-eu, model: resnet50, rate: 829, slo: {latencyMs: 204.5}}
+  - {id: bert, model: bert, rate: 19, slo: {latencyMs: 6434}}
+EOF
+printf 'id,model,rate,latency_ms\nresnet50-eu,resnet50,829,204.5\nbert,bert,19,6434\n' >demand.csv
+printf '[{"id":"ok","model":"bert","rate":1,"slo":{"latencyMs":5000}},{"id":"unknown","model":"none","rate":1,"slo":{"latencyMs":5}}]' >partly.json
+printf '[{"id":"a","model":"bert","rate":-1,"slo":{"latencyMs":5}}]' >broken.json
+
+# --- plan
+check 'plan draws a table and ends with 0' code 0 "$PARVA" plan --workloads demand.yaml
+check 'the table says that the profiles are modelled' says out 'profiles: modelled'
+check 'results alone go to standard output' silent_err
+check 'a table in a UTF-8 locale has bars' says out '│'
+check 'another locale gets ASCII' env LC_ALL=C bash -c '"$PARVA" plan --workloads demand.yaml | LC_ALL=C grep -vq "[^ -~]" && ! "$PARVA" plan --workloads demand.yaml | LC_ALL=C grep -q "[^ -~]"'
+check '--ascii too' bash -c '! "$PARVA" plan --workloads demand.yaml --ascii | LC_ALL=C grep -q "[^ -~]"'
+check 'no colour into a pipe' bash -c '! "$PARVA" plan --workloads demand.yaml | grep -q "$(printf "\033")"'
+"$PARVA" plan --workloads demand.yaml -o json >first.json
+"$PARVA" plan --workloads demand.csv -o json >second.json
+check 'the same demand gives the same bytes, from YAML and from CSV' cmp first.json second.json
+check 'standard input is -' bash -c '"$PARVA" plan --workloads - -o json <demand.csv | cmp - first.json'
+check 'JSON says modelled too' says first.json '"profileSource": "modelled"'
+check 'CSV says modelled too' bash -c '"$PARVA" plan --workloads demand.csv -o csv | tail -1 | grep -q ",modelled$"'
+check '--verbose tells times on standard error' bash -c '"$PARVA" plan --workloads demand.csv -o json --verbose 2>err | cmp - first.json && grep -q "planned with" err'
+for format in table json yaml csv; do
+  check "plan -o $format" code 0 "$PARVA" plan --workloads demand.csv -o "$format"
+done
+check 'infeasible ends with 3' code 3 "$PARVA" plan --workloads partly.json -o json
+check 'and prints no plan' silent_out
+check 'but the reason' says err 'unknown: '
+check 'with its code' says err '[no_profile]'
+check '--allow-partial prints what fits, and still ends with 3' code 3 "$PARVA" plan --workloads partly.json --allow-partial -o json
+check 'the plan of what fits names what it leaves out' says out '"code": "no_profile"'
+check 'and serves the rest' says out '"workload": "ok"'
+
+# --- bad usage and input
+check 'no verb is no failure' code 0 "$PARVA"
+check 'an unknown verb ends with 2' code 2 "$PARVA" frobnicate
+check 'an unknown option ends with 2' code 2 "$PARVA" plan --workloads demand.csv --frobnicate
+check 'a missing option ends with 2' code 2 "$PARVA" plan
+check 'an unknown planner ends with 2' code 2 "$PARVA" plan --workloads demand.csv --planner none
+check 'naming those there are' says err 'parvagpu'
+check 'an unknown product ends with 2' code 2 "$PARVA" plan --workloads demand.csv --product none
+check 'an unknown admission ends with 2' code 2 "$PARVA" plan --workloads demand.csv --admission none
+check '0 processes end with 2' code 2 "$PARVA" plan --workloads demand.csv --max-processes 0
+check 'two standard inputs end with 2' code 2 "$PARVA" plan --workloads - --pools -
+check 'a missing file ends with 2' code 2 "$PARVA" plan --workloads none.json
+check 'bad input ends with 2' code 2 "$PARVA" plan --workloads broken.json
+check 'with the place' says err 'broken.json:1: rate must be'
+check 'and silence on standard output' silent_out
+check '--help ends with 0' code 0 "$PARVA" plan --help
+check 'and goes to standard output' silent_err
+check '--version ends with 0' code 0 "$PARVA" --version
+check 'a full disk ends with 1' bash -c '"$PARVA" geometry >/dev/full 2>err; [ $? -eq 1 ] && grep -q "cannot be written" err'
+
+# --- validate
+check 'a plan of ours is valid by itself' code 0 "$PARVA" validate first.json
+check 'and against its demand' code 0 "$PARVA" validate first.json --workloads demand.yaml
+check 'from standard input and YAML' bash -c '"$PARVA" plan --workloads demand.csv -o yaml | "$PARVA" validate - --workloads demand.csv >/dev/null'
+sed 's/"start": [0-9]*/"start": 5/' first.json >illegal.json
+check 'an illegal placement ends with 4' code 4 "$PARVA" validate illegal.json
+check 'and is named' says out '[illegal_start]'
+check 'as JSON too' code 4 "$PARVA" validate illegal.json -o json
+check 'with a verdict' says out '"valid": false'
+printf '[{"id":"resnet50-eu","model":"resnet50","rate":9000,"slo":{"latencyMs":204.5}}]' >more.json
+check 'a plan that does not cover its demand ends with 4' code 4 "$PARVA" validate first.json --workloads more.json
+check 'a plan that cannot be read ends with 2' code 2 "$PARVA" validate demand.yaml
+check 'profiles without demand end with 2' code 2 "$PARVA" validate first.json --profiles x.csv
+
+# --- diff
+check 'a plan does not differ from itself' code 0 "$PARVA" diff first.json second.json
+"$PARVA" plan --workloads more.json -o json >grown.json
+check 'differences end with 4' code 4 "$PARVA" diff first.json grown.json
+check 'and are told' says out 'GPUs '
+for format in json yaml csv; do
+  check "diff -o $format" code 4 "$PARVA" diff first.json grown.json -o "$format"
+done
+
+# --- geometry, profiles, workloads
+check 'geometry lists the products' code 0 "$PARVA" geometry
+check 'A30 among them' says out 'A30-24GB'
+check 'geometry of A30 has 5 maximal placements' bash -c '"$PARVA" geometry a30-24gb | grep -q "^5 maximal placements"'
+for format in json yaml csv; do
+  check "geometry -o $format" code 0 "$PARVA" geometry A100-80GB -o "$format"
+done
+check 'an unknown product of geometry ends with 2' code 2 "$PARVA" geometry none
+check 'profiles show says that the catalogue is modelled' bash -c '"$PARVA" profiles show | tail -1 | grep -qx "profiles: modelled"'
+for format in json yaml csv; do
+  "$PARVA" profiles show -o "$format" >"profiles.$format"
+  check "what profiles show -o $format prints is read back" bash -c \
+    '"$PARVA" plan --workloads demand.csv --profiles "$1" -o json | cmp - first.json' _ "profiles.$format"
+  "$PARVA" workloads show demand.yaml -o "$format" >"demand-again.$format"
+  check "what workloads show -o $format prints is read back" bash -c \
+    '"$PARVA" plan --workloads "$1" -o json | cmp - first.json' _ "demand-again.$format"
+done
+check 'an unknown model ends with 2' code 2 "$PARVA" profiles show none
+
+# --- pools
+printf 'pools:\n  - {name: eu, product: A100-80GB, count: 0}\n' >none.yaml
+check 'an empty stock ends with 3' code 3 "$PARVA" plan --workloads demand.csv --pools none.yaml
+check 'naming the stock' says err '[no_stock]'
+printf 'pools:\n  - {name: eu, product: A100-80GB, count: 5, hourlyCost: 2.5, watts: 400}\n' >some.yaml
+check 'a stock that is enough ends with 0' code 0 "$PARVA" plan --workloads demand.csv --pools some.yaml -o json
+check 'in its pool' says out '"pool": "eu"'
+
+# --- the published scenarios
+published=$shared/data/parvagpu-sc24
+if [ -d "$published" ]; then
+  limits3=(2 3 5 7 13 17) limits5=(2 3 5 7 13 16)
+  for row in 1 2 3 4 5 6; do
+    "$PARVA" workloads import --rates "$published/slo_request_rate.csv" --latencies "$published/slo_latency_ms.csv" \
+      --row "$row" -o json >"scenario-$row.json"
+    for processes in 3 5; do
+      [ "$processes" -eq 3 ] && most=${limits3[$((row - 1))]} || most=${limits5[$((row - 1))]}
+      options=(--profiles "$published/profiles" --max-processes "$processes")
+      "$PARVA" plan --workloads "scenario-$row.json" "${options[@]}" --planner parvagpu --admission half-slo -o json >plan.json
+      gpus=$(sed -n 's/.*"gpuCount": \([0-9]*\).*/\1/p' plan.json)
+      check "scenario $row with $processes processes: at most $most GPUs, here ${gpus:-none}" [ "${gpus:-99}" -le "$most" ]
+      check "scenario $row with $processes processes: legal and covering" \
+        code 0 "$PARVA" validate plan.json --workloads "scenario-$row.json" "${options[@]}"
+    done
+  done
+else
+  printf 'skip - published scenarios: %s is not here\n' "$published"
+fi
+exit "$bad"
