@@ -62,7 +62,7 @@ let package = Package(
     .executableTarget(
       name: "parva",
       dependencies: [
-        "ParvaAPI", "ParvaNode", "ParvaEngine", "ParvaWire", "ParvaFormats", argumentParser, logging,
+        "ParvaAPI", "ParvaNode", "ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", argumentParser, logging,
       ],
       swiftSettings: strict),
 

@@ -56,10 +56,13 @@ package final class Controller: Sendable {
     }
   }
 
-  /// Ends the planning, answers those who wait for a plan, and closes the store. No request may follow.
+  /// Answers those who wait for a plan, now and from now on, so that open requests can end.
+  package func releaseWaiters() { board.close() }
+
+  /// Ends the planning and closes the store. No request may follow.
   package func stop() async throws(StoreError) {
+    releaseWaiters()
     wakes.continuation.finish()
-    board.close()
     if let task = planning.withLock({ $0 }) { await task.value }
     try await store.close()
   }

@@ -16,14 +16,9 @@ struct DemandOptions: ParsableArguments {
       throw ValidationError("Only one of --workloads and --pools can be standard input.")
     }
     let workloads = try WorkloadReader.read(try InputSource.load(path))
-    let pools: [Pool]
-    if let file = self.pools {
-      pools = try PoolReader.read(try InputSource.load(file))
-    } else {
-      pools = [Pool(product: try profileOptions.resolvedProduct())]
-    }
     return PlanningInput(
-      workloads: workloads, pools: pools, profiles: try profileOptions.catalogue(), options: options)
+      workloads: workloads, pools: try profileOptions.pools(from: pools), profiles: try profileOptions.catalogue(),
+      options: options)
   }
 }
 
@@ -55,6 +50,12 @@ struct ProfileOptions: ParsableArguments {
         "Unknown product '\(name)'; known are \(ProductCatalogue.all.map(\.name).joined(separator: ", ")).")
     }
     return found
+  }
+
+  /// The pools of a file, or without one as many GPUs of the product as are needed.
+  func pools(from file: String?) throws -> [Pool] {
+    guard let file else { return [Pool(product: try resolvedProduct())] }
+    return try PoolReader.read(try InputSource.load(file))
   }
 
   func catalogue() throws -> ProfileCatalogue {
