@@ -21,16 +21,16 @@ void chs_conn_respond(chs_conn *conn, const chs_response *response) {
   }
   loop->out_length += length;
   bool bodiless = conn->is_head || response->status == 204 || response->status == 304;
-  if (response->stream && !bodiless) {
-    conn->output = CHS_OUT_STREAM;
-    return;
-  }
-  if (bodiless) {
+  if (response->stream || bodiless) {
     if (response->release) response->release(response->owner);
   } else if (response->body_length > 0 || response->release) {
     chs_output_body(conn, response->body, response->body_length, response->release, response->owner);
   }
-  chs_conn_finish_exchange(conn, true);
+  if (response->stream && !bodiless) {
+    conn->output = CHS_OUT_STREAM;
+  } else {
+    chs_conn_finish_exchange(conn, true);
+  }
 }
 
 void chs_conn_stream_write(chs_conn *conn, const void *bytes, size_t length) {

@@ -255,7 +255,7 @@ typedef struct chs_response {
   bool close;          /* end the connection after this */
   const char *fields;  /* "Name: value\r\n" each; never Content-Length, Transfer-Encoding, Connection or Date */
   size_t fields_length;
-  const void *body;
+  const void *body;  /* not used with `stream` */
   size_t body_length;
   int64_t declared_length; /* Content-Length of a response to HEAD; -1: body_length */
   void (*release)(void *owner); /* NULL: the body is copied */
