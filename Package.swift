@@ -74,7 +74,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ParvaHTTPTests", dependencies: ["ParvaHTTP", "CHTTPServer", "ParvaTestSupport", logging],
-      resources: [.copy("Grammar")], swiftSettings: strict),
+      resources: [.copy("Grammar"), .copy("Certificates")], swiftSettings: strict),
     .testTarget(
       name: "ParvaFormatsTests", dependencies: ["ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport"],
       swiftSettings: strict),

@@ -65,7 +65,8 @@ import Testing
   @Test(arguments: Transport.allCases)
   func tableAnswersTheSameEverywhere(_ transport: Transport) async throws {
     try await transport.run(Self.router) { ask in
-      for given in Self.cases {
+      // A client library has no way to say OPTIONS *.
+      for given in Self.cases where given.path.hasPrefix("/") || !"\(transport)".hasPrefix("client") {
         let response = try await ask(
           HTTPRequest(method: given.method, path: given.path, body: Data(given.body.utf8)))
         #expect(response.status == given.status, "\(given.testDescription)")

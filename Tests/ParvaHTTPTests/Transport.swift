@@ -4,7 +4,7 @@ import Testing
 
 /// Where a test body runs: in process, or through a real socket.
 enum Transport: String, CaseIterable, Sendable, CustomTestStringConvertible {
-  case inProcess, tcp, unixSocket
+  case inProcess, tcp, unixSocket, client, clientOverTLS
 
   var testDescription: String { rawValue }
 
@@ -18,8 +18,24 @@ enum Transport: String, CaseIterable, Sendable, CustomTestStringConvertible {
       return
     }
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("parva-\(UUID().uuidString).sock").path
-    try await withServer(router, addresses: [self == .tcp ? "127.0.0.1:0" : "unix:\(path)"]) { address, _ in
-      try await body { try await Self.ask($0, at: address) }
+    let usesTLS = self == .clientOverTLS
+    try await withServer(
+      router, addresses: [self == .unixSocket ? "unix:\(path)" : "127.0.0.1:0"],
+      { if usesTLS { $0.tls = Certificates.serverTLS } }
+    ) { address, _ in
+      guard self == .client || usesTLS else {
+        return try await body { try await Self.ask($0, at: address) }
+      }
+      var configuration = HTTPClient.Configuration()
+      configuration.tls.caFile = Certificates.path("authority")
+      configuration.retries = 0
+      let client = HTTPClient(configuration: configuration)
+      try await body { request in
+        try await client.send(
+          HTTPClientRequest(
+            method: request.method, url: "\(usesTLS ? "https" : "http")://\(address)\(request.path)",
+            headers: request.headers, body: request.body))
+      }
     }
   }
 
