@@ -1,6 +1,7 @@
 /// What a client declares about a workload, as it crosses the wire.
 ///
-/// Unknown keys are refused; ranges are checked where the value becomes an engine value.
+/// Unknown keys are refused; ranges are checked where the value becomes an engine value. What a controller adds to its
+/// answers (`revision`, `createdAt`, `updatedAt`, `status`) is passed over, so that an answer can be sent back.
 package struct WorkloadSpec: Codable, Hashable, Sendable {
   /// Latency objective: `latencyMs` in milliseconds at `percentile`, in (0, 1).
   package struct SLO: Codable, Hashable, Sendable {

@@ -14,8 +14,8 @@ struct ParvaCommand: AsyncParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      PlanCommand.self, ValidateCommand.self, DiffCommand.self, GeometryCommand.self, ProfilesCommand.self,
-      WorkloadsCommand.self, ServeCommand.self,
+      PlanCommand.self, ValidateCommand.self, DiffCommand.self, CompareCommand.self, GeometryCommand.self,
+      ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self,
     ])
 
   /// Runs the verb and ends the process with the code that the interface promises.

@@ -17,6 +17,7 @@ struct PlanCommand: ParsableCommand {
   var workloads: String
 
   @OptionGroup var demand: DemandOptions
+  @OptionGroup var planner: PlannerArgument
   @OptionGroup var planning: PlanningArguments
   @OptionGroup var output: OutputOptions
 
@@ -30,7 +31,7 @@ struct PlanCommand: ParsableCommand {
     var stopwatch = Stopwatch(enabled: verbose)
     let input = try demand.input(workloads: workloads, options: planning.options)
     stopwatch.lap("read \(input.workloads.count) workloads")
-    let plan = try planning.resolvedPlanner().plan(input)
+    let plan = try planner.resolved().plan(input, planning.context)
     stopwatch.lap("planned with \(plan.planner)")
     let violations = PlanChecker.violations(of: plan, against: input)
     stopwatch.lap("checked")
@@ -46,66 +47,6 @@ struct PlanCommand: ParsableCommand {
       if !(allowPartial && output.format == .table) { PlanOutput.tellUnplaced(plan) }
       throw CommandFailure(
         .infeasible, allowPartial ? nil : "no plan serves every workload; --allow-partial prints what fits")
-    }
-  }
-}
-
-/// How a plan is to be made, as several verbs take it.
-struct PlanningArguments: ParsableArguments {
-  @Option(
-    name: .long,
-    help: """
-      How to plan: \(Planners.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "; ")) \
-      (default: \(Planners.default.name)).
-      """)
-  var planner: String?
-
-  @Option(
-    name: .long,
-    help: """
-      Rule that says how much load a segment may take: \(AdmissionRule.allCases.map(\.rawValue).joined(separator: ", ")) \
-      (default: \(PlanningOptions().admission.rawValue)).
-      """)
-  var admission: String?
-
-  @Option(name: .long, help: "Most MPS processes on one instance.")
-  var maxProcesses = PlanningOptions().maxProcesses
-
-  @Flag(name: .customLong("no-optimization"), help: "Leave out the allocation optimization of planner parvagpu.")
-  var noOptimization = false
-
-  func validate() throws {
-    _ = try resolvedPlanner()
-    _ = try options
-  }
-
-  func resolvedPlanner() throws -> any Planner {
-    guard let planner else { return Planners.default }
-    guard let found = Planners.named(planner) else {
-      throw ValidationError(
-        "Unknown planner '\(planner)'; there are \(Planners.all.map(\.name).joined(separator: ", ")).")
-    }
-    return found
-  }
-
-  var options: PlanningOptions {
-    get throws {
-      guard InputLimits.processes.contains(maxProcesses) else {
-        throw ValidationError(
-          "--max-processes must be \(InputLimits.processes.lowerBound) to \(InputLimits.processes.upperBound).")
-      }
-      var options = PlanningOptions()
-      options.maxProcesses = maxProcesses
-      options.allocationOptimization = !noOptimization
-      if let admission {
-        guard let rule = AdmissionRule(rawValue: admission) else {
-          throw ValidationError(
-            "Unknown admission '\(admission)'; there are "
-              + "\(AdmissionRule.allCases.map(\.rawValue).joined(separator: ", ")).")
-        }
-        options.admission = rule
-      }
-      return options
     }
   }
 }

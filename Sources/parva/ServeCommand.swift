@@ -29,6 +29,7 @@ struct ServeCommand: AsyncParsableCommand {
   var store: String?
 
   @OptionGroup var profileOptions: ProfileOptions
+  @OptionGroup var planner: PlannerArgument
   @OptionGroup var planning: PlanningArguments
 
   @Option(name: .long, help: "GPU pools as YAML or JSON: stock, hourly cost and watts per product.")
@@ -64,7 +65,7 @@ struct ServeCommand: AsyncParsableCommand {
     let logger = makeLogger()
     var configuration = Controller.Configuration(
       planning: PlanningSetup(
-        planner: try planning.resolvedPlanner(), pools: try profileOptions.pools(from: pools),
+        planner: try planner.resolved(), pools: try profileOptions.pools(from: pools),
         catalogue: try profileOptions.catalogue(), options: try planning.options))
     configuration.maxWorkloads = maxWorkloads
     configuration.keptPlans = keepPlans

@@ -61,6 +61,8 @@ check '--verbose tells times on standard error' bash -c '"$PARVA" plan --workloa
 for format in table json yaml csv; do
   check "plan -o $format" code 0 "$PARVA" plan --workloads demand.csv -o "$format"
 done
+check 'the optimal planner proves its plan' bash -c '"$PARVA" plan --workloads demand.csv --planner optimal | grep -q "proven minimal"'
+check 'an unknown objective ends with 2' code 2 "$PARVA" plan --workloads demand.csv --objective fun
 check 'infeasible ends with 3' code 3 "$PARVA" plan --workloads partly.json -o json
 check 'and prints no plan' silent_out
 check 'but the reason' says err 'unknown: '
@@ -111,6 +113,18 @@ check 'and are told' says out 'GPUs '
 for format in json yaml csv; do
   check "diff -o $format" code 4 "$PARVA" diff first.json grown.json -o "$format"
 done
+
+# --- compare
+check 'compare runs every planner' code 0 "$PARVA" compare --workloads demand.csv --svg chart.svg
+check 'names them' says out 'parvagpu'
+check 'and says what the profiles are' says out 'profiles: modelled'
+check 'its chart is XML' python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' chart.svg
+check 'with the profiles said too' says chart.svg 'profiles: modelled'
+for format in json yaml csv; do
+  check "compare -o $format" code 0 "$PARVA" compare --workloads demand.csv --planners parvagpu,optimal -o "$format"
+done
+check 'a planner that is none ends with 2' code 2 "$PARVA" compare --workloads demand.csv --planners parvagpu,
+check 'a chart that cannot be written ends with 1' code 1 "$PARVA" compare --workloads demand.csv --svg /nonexistent/x
 
 # --- geometry, profiles, workloads
 check 'geometry lists the products' code 0 "$PARVA" geometry

@@ -72,6 +72,16 @@ struct WorkloadReaderTests {
     #expect(try WorkloadReader.read(Self.csv("id,model,rate,latency_ms\n")).isEmpty)
   }
 
+  @Test func whatAControllerAddsIsPassedOver() throws {
+    let source = Self.json(
+      """
+      {"workloads": [{"id": "a", "model": "m", "rate": 1.0, "slo": {"latencyMs": 5.0, "percentile": 0.99},
+        "revision": 4, "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z",
+        "status": {"state": "served", "planRevision": 2}}], "revision": 4, "nextCursor": null}
+      """)
+    #expect(try WorkloadReader.read(source) == [Workload(id: "a", model: "m", rate: 1, sloLatencyMs: 5)])
+  }
+
   struct Refused: Sendable, CustomTestStringConvertible {
     let name: String
     let text: String

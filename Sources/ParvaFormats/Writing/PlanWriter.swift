@@ -91,7 +91,7 @@ package enum PlanWriter {
     }
   }
 
-  private static func write(_ summary: PlanSummary, _ object: inout DocumentWriter) {
+  static func write(_ summary: PlanSummary, _ object: inout DocumentWriter) {
     object.field("gpuCount", summary.gpuCount)
     object.field("lowerBound", summary.lowerBound)
     object.field("gap", summary.gap)

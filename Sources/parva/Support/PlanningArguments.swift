@@ -1,0 +1,86 @@
+import ArgumentParser
+import ParvaEngine
+import ParvaFormats
+
+/// Which planner, where a verb uses one.
+struct PlannerArgument: ParsableArguments {
+  @Option(
+    name: .long,
+    help: """
+      How to plan: \(Planners.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "; ")) \
+      (default: \(Planners.default.name)).
+      """)
+  var planner: String?
+
+  func validate() throws { _ = try resolved() }
+
+  func resolved() throws -> any Planner { try planner.map(Self.planner) ?? Planners.default }
+
+  static func planner(_ name: String) throws -> any Planner {
+    guard let found = Planners.named(name) else {
+      throw ValidationError(
+        "Unknown planner '\(name)'; there are \(Planners.all.map(\.name).joined(separator: ", ")).")
+    }
+    return found
+  }
+}
+
+/// How a plan is to be made, whatever the planner.
+struct PlanningArguments: ParsableArguments {
+  @Option(
+    name: .long,
+    help: """
+      Rule that says how much load a segment may take: \(AdmissionRule.allCases.map(\.rawValue).joined(separator: ", ")) \
+      (default: \(PlanningOptions().admission.rawValue)).
+      """)
+  var admission: String?
+
+  @Option(name: .long, help: "Most MPS processes on one instance.")
+  var maxProcesses = PlanningOptions().maxProcesses
+
+  @Option(
+    name: .long,
+    help: """
+      What planner optimal minimises: gpus, cost (the pools' hourlyCost) or watts \
+      (default: \(PlanningOptions().objective.rawValue)).
+      """)
+  var objective: String?
+
+  @Option(name: .long, help: "Seconds after which a planner settles for the best plan it has.")
+  var deadline = 2.0
+
+  @Flag(name: .customLong("no-optimization"), help: "Leave out the allocation optimization of planner parvagpu.")
+  var noOptimization = false
+
+  func validate() throws {
+    guard (0...86_400).contains(deadline) else { throw ValidationError("--deadline must be 0 to 86400 seconds.") }
+    guard InputLimits.processes.contains(maxProcesses) else {
+      throw ValidationError(
+        "--max-processes must be \(InputLimits.processes.lowerBound) to \(InputLimits.processes.upperBound).")
+    }
+    _ = try options
+  }
+
+  /// Cores and patience, counted from now.
+  var context: PlanningContext { .allCores(deadline: .seconds(deadline)) }
+
+  var options: PlanningOptions {
+    get throws {
+      PlanningOptions(
+        admission: try Self.choice("admission", admission) ?? PlanningOptions().admission, maxProcesses: maxProcesses,
+        allocationOptimization: !noOptimization,
+        objective: try Self.choice("objective", objective) ?? PlanningOptions().objective)
+    }
+  }
+
+  private static func choice<Word: RawRepresentable & CaseIterable>(
+    _ what: String, _ text: String?
+  ) throws -> Word? where Word.RawValue == String {
+    guard let text else { return nil }
+    guard let word = Word(rawValue: text) else {
+      throw ValidationError(
+        "Unknown \(what) '\(text)'; there are \(Word.allCases.map(\.rawValue).joined(separator: ", ")).")
+    }
+    return word
+  }
+}
