@@ -1,0 +1,136 @@
+"""What the tests of the controller share: a running `parva serve`, requests to it, and how checks report themselves."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+PARVA = os.environ["PARVA"]
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+SHARED = os.environ.get("PARVA_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
+PUBLISHED = os.path.join(SHARED, "data", "parvagpu-sc24")
+HAS_PUBLISHED = os.path.isdir(PUBLISHED)
+
+failures = 0
+
+
+@contextlib.contextmanager
+def check(name):
+    """Prints `ok - NAME` unless the body raises; then `not ok - NAME` with the reason."""
+    global failures
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001: whatever goes wrong is this check's failure
+        failures += 1
+        print(f"not ok - {name}\n  {type(error).__name__}: {error}", flush=True)
+    else:
+        print(f"ok - {name}", flush=True)
+
+
+def skip(name, reason):
+    print(f"skip - {name}: {reason}", flush=True)
+
+
+def finish():
+    sys.exit(1 if failures else 0)
+
+
+def equal(got, wanted, what=""):
+    if got != wanted:
+        raise AssertionError(f"{what or 'value'} is {str(got)[:300]!r}, wanted {str(wanted)[:300]!r}")
+
+
+class Response:
+    def __init__(self, raw):
+        self.status = raw.status
+        self.headers = raw.headers
+        self.body = raw.read()
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Controller:
+    """`parva serve` on a free port of 127.0.0.1, over a store that outlives it."""
+
+    def __init__(self, store, *arguments):
+        self.arguments = [
+            PARVA, "serve", "--listen", "127.0.0.1:0", "--store", store, "--log-level", "info", *arguments]
+        self.start()
+
+    def start(self):
+        self.log = []
+        self.process = subprocess.Popen(self.arguments, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            self.log.append(line)
+            found = re.search(r"addresses=127\.0\.0\.1:(\d+)", line)
+            if found:
+                self.port = int(found.group(1))
+                break
+        else:
+            raise AssertionError(f"serve ended with {self.process.wait()}: {''.join(self.log)}")
+        # Somebody has to empty the pipe, or the controller would stop at a full one.
+        threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True).start()
+
+    def request(self, method, path, body=None, headers=None, connection=None):
+        own = connection is None
+        connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            if isinstance(body, (dict, list)):
+                body = json.dumps(body)
+                headers = {"Content-Type": "application/json", **(headers or {})}
+            connection.request(method, path, body=body, headers=headers or {})
+            return Response(connection.getresponse())
+        finally:
+            if own:
+                connection.close()
+
+    def get(self, path, **headers):
+        return self.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    def kill(self):
+        """SIGKILL: nothing gets to say goodbye."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        """SIGTERM; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+
+@contextlib.contextmanager
+def controller(*arguments, store=None):
+    with tempfile.TemporaryDirectory(prefix="parva-test-") as folder:
+        running = Controller(store or os.path.join(folder, "parva.sqlite"), *arguments)
+        try:
+            yield running
+        finally:
+            if running.process.poll() is None:
+                running.kill()
+
+
+def cli(*arguments, stdin=None):
+    """Standard output of `parva ...`, which must end with 0."""
+    return subprocess.run([PARVA, *arguments], input=stdin, stdout=subprocess.PIPE, check=True).stdout
+
+
+def scenario(number):
+    """The workloads of a published scenario as JSON, made by the project's own verb."""
+    return cli(
+        "workloads", "import", "--rates", f"{PUBLISHED}/slo_request_rate.csv", "--latencies",
+        f"{PUBLISHED}/slo_latency_ms.csv", "--row", str(number), "-o", "json")
+
+
+def workload(name, **members):
+    return {"id": name, "model": "resnet50", "rate": 100, "slo": {"latencyMs": 200}, **members}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# scripts/run shows the plan, keeps serving, and ends with Ctrl-C. It runs the binary under test instead of building one.
+set -uo pipefail
+: "${PARVA:?names the binary to be tested}"
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
+. Tests/Integration/lib.sh
+work=$(mktemp -d)
+port=$((20000 + RANDOM % 20000))
+server=""
+trap 'kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
+
+start() {
+  # A background job of a script ignores SIGINT; setsid does not mend that, so the job is told to heed it again.
+  PORT=$port PARVA_STATE=$work/state python3 -c \
+    'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp("scripts/run", ["scripts/run"])' \
+    >"$work/out" 2>"$work/err" &
+  server=$!
+  for _ in $(seq 300); do
+    grep -q 'until Ctrl-C' "$work/out" && return 0
+    kill -0 "$server" 2>/dev/null || return 1
+    sleep 0.1
+  done
+  return 1
+}
+
+check() { if "${@:2}"; then pass "$1"; else
+  fail "$1"
+  cat "$work/out" "$work/err" 2>/dev/null
+fi; }
+draws() { grep -q 'A100-80GB' "$work/out" && grep -q 'resnet50' "$work/out" && grep -q 'modelled' "$work/out"; }
+serves() { curl -sf "http://127.0.0.1:$port/v1/workloads/bert" | grep -q '"served"'; }
+ends() {
+  kill -INT "$server"
+  wait "$server"
+  [ $? -eq 0 ] && ! curl -s -o /dev/null "http://127.0.0.1:$port/healthz"
+}
+refuses_taken_port() {
+  local status
+  PORT=$port PARVA_STATE=$work/other scripts/run >/dev/null 2>"$work/second"
+  status=$?
+  [ "$status" -eq 2 ] && grep -q "port $port is taken" "$work/second"
+}
+
+check 'scripts/run starts the controller and registers the example' start
+check 'scripts/run draws the plan and says that the profiles are modelled' draws
+check 'scripts/run keeps serving' serves
+check 'scripts/run says when its port is taken' refuses_taken_port
+check 'scripts/run ends with Ctrl-C, and the controller with it' ends
+check 'scripts/run starts again over the store of the last time' start
+check 'scripts/run finds the workloads of the last time' grep -q 'earlier run' "$work/out"
+check 'scripts/run ends once more' ends

@@ -1,0 +1,219 @@
+"""The main job over a real socket: demand in, plan out, nothing lost, and a clear answer to whatever else comes."""
+
+import http.client
+import json
+import os
+import random
+import socket
+import subprocess
+import tempfile
+import threading
+
+from controller import (
+    HAS_PUBLISHED, PARVA, PUBLISHED, check, cli, controller, equal, finish, scenario, skip, workload)
+
+SEED = int(os.environ.get("PARVA_SEED", "20260101"))
+KILLS = int(os.environ.get("PARVA_KILLS", "25"))
+
+
+def scenario_six():
+    names = [
+        "scenario 6 posted as a batch gives the plan of the command line, byte for byte",
+        "scenario 6 needs at most the published number of GPUs",
+        "kill -9 right after the 201 loses nothing: same plan, same ETag",
+        "scenario 6 with planner parvagpu gives the plan of the command line, byte for byte"]
+    if not HAS_PUBLISHED:
+        for name in names:
+            skip(name, "../shared/data is absent")
+        return
+    body = scenario(6)
+    profiles = ["--profiles", f"{PUBLISHED}/profiles"]
+    with controller(*profiles) as api:
+        with check(names[0]):
+            created = api.request("POST", "/v1/workloads/batch", body, {"Content-Type": "application/json"})
+            equal(created.status, 201, "status")
+            plan = api.get("/v1/plan")
+            wanted = cli("plan", "--workloads", "-", *profiles, "-o", "json", stdin=body)
+            equal(plan.body, wanted, "plan")
+        with check(names[1]):
+            document = plan.json()
+            equal(document["unplaced"], [], "unplaced")
+            if not 1 <= document["summary"]["gpuCount"] <= 17:
+                raise AssertionError(f"{document['summary']['gpuCount']} GPUs")
+        with check(names[2]):
+            api.restart()
+            again = api.get("/v1/plan")
+            equal(again.body, plan.body, "plan")
+            equal(again.headers["ETag"], plan.headers["ETag"], "ETag")
+            equal(api.get("/v1/plan", If_None_Match=plan.headers["ETag"]).status, 304, "status")
+            listed = api.get("/v1/workloads").json()["workloads"]
+            equal(len(listed), len(json.loads(body)["workloads"]), "number of workloads")
+    with check(names[3]):
+        options = ["--planner", "parvagpu", "--admission", "half-slo", "--max-processes", "3", *profiles]
+        with controller(*options) as api:
+            api.request("POST", "/v1/workloads/batch", body, {"Content-Type": "application/json"})
+            wanted = cli("plan", "--workloads", "-", *options, "-o", "json", stdin=body)
+            equal(api.get("/v1/plan").body, wanted, "plan")
+
+
+def durability():
+    """Writers register one after another; the controller is killed at a random moment. What was answered 201 is there
+    after the restart, what was not answered is there whole or not at all, and the plan covers what is there."""
+    generator = random.Random(SEED)
+    name = f"{KILLS} kills at random moments lose nothing that was acknowledged (seed {SEED})"
+    with check(name), controller() as api:
+        acknowledged, attempted, number = set(), set(), 0
+        for _ in range(KILLS):
+            survives = generator.randint(0, 20)
+            timer = None
+            connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=60)
+            try:
+                while True:
+                    number += 1
+                    ids = [f"w{number}-{part}" for part in range(generator.randint(1, 5))]
+                    attempted.add(tuple(ids))
+                    if survives == 0:
+                        # The kill races the request: the response may or may not make it.
+                        timer = threading.Timer(generator.uniform(0, 0.004), api.kill)
+                        timer.start()
+                    body = [workload(one, rate=generator.uniform(1, 50)) for one in ids]
+                    response = api.request("POST", "/v1/workloads/batch", body, connection=connection)
+                    equal(response.status, 201, "status")
+                    acknowledged.update(ids)
+                    survives -= 1
+                    if survives < 0:
+                        timer.join()
+            except (http.client.HTTPException, OSError):
+                pass
+            if timer:
+                timer.join()
+            connection.close()
+            api.start()
+            there, cursor = set(), ""
+            while cursor is not None:
+                page = api.get(f"/v1/workloads?limit=1000&cursor={cursor}").json()
+                there.update(one["id"] for one in page["workloads"])
+                cursor = page["nextCursor"]
+            if acknowledged - there:
+                raise AssertionError(f"lost: {sorted(acknowledged - there)}")
+            for batch in attempted:
+                if len(there.intersection(batch)) not in (0, len(batch)):
+                    raise AssertionError(f"half a batch is there: {batch}")
+            acknowledged |= there
+            plan = api.get("/v1/plan").json()
+            placed = {segment["workload"] for gpu in plan["gpus"] for segment in gpu["segments"]}
+            equal(placed, there, "workloads of the plan")
+        if len(acknowledged) < KILLS:
+            raise AssertionError("the test killed too early to prove anything")
+
+
+def unserved():
+    with controller() as api:
+        with check("a workload without a profile and one with an unreachable SLO are told, and hinder nobody"):
+            body = [workload("good"), workload("unknown", model="no-such-model"),
+                    workload("hasty", slo={"latencyMs": 0.01})]
+            equal(api.request("POST", "/v1/workloads/batch", body).status, 201, "status")
+            plan = api.get("/v1/plan").json()
+            equal({one["workload"]: one["code"] for one in plan["unplaced"]},
+                  {"unknown": "no_profile", "hasty": "slo_unreachable"}, "unplaced")
+            equal({s["workload"] for gpu in plan["gpus"] for s in gpu["segments"]}, {"good"}, "placed")
+            states = {one["id"]: one["status"]["state"] for one in api.get("/v1/workloads").json()["workloads"]}
+            equal(states, {"good": "served", "unknown": "unserved", "hasty": "unserved"}, "states")
+
+
+def hostile():
+    cases = [
+        ("broken JSON", "POST", "/v1/workloads", b'{"id":', {}, 400, "invalid_syntax", None),
+        ("NaN", "POST", "/v1/workloads", b'{"id":"a","model":"m","rate":NaN,"slo":{"latencyMs":1}}', {}, 400,
+         "invalid_syntax", None),
+        ("1e308 requests/s", "POST", "/v1/workloads", b'{"id":"a","model":"m","rate":1e308,"slo":{"latencyMs":1}}',
+         {}, 422, "out_of_range", "/rate"),
+        ("an unknown key", "POST", "/v1/workloads", b'{"id":"a","model":"m","rate":1,"slo":{"latencyMs":1},"x":1}',
+         {}, 422, "unknown_key", "/x"),
+        ("an id twice in a batch", "POST", "/v1/workloads/batch",
+         json.dumps({"workloads": [workload("a"), workload("a")]}).encode(), {}, 422, "duplicate", "/workloads/1/id"),
+        ("deep nesting", "POST", "/v1/workloads", b"[" * 100_000, {}, 400, "invalid_syntax", None),
+        ("bytes that are no text", "POST", "/v1/workloads", bytes(range(256)), {}, 400, None, None),
+        ("an unknown path", "GET", "/v2/workloads", None, {}, 404, "not_found", None),
+        ("a method that is not there", "PATCH", "/v1/plan", b"{}", {}, 405, "method_not_allowed", None),
+        ("a media type nobody reads", "POST", "/v1/workloads", b"<a/>", {"Content-Type": "text/xml"}, 415,
+         "unsupported_media_type", None),
+        ("an unacceptable format", "GET", "/v1/plan", None, {"Accept": "image/png"}, 406, "not_acceptable", None),
+    ]
+    with controller() as api:
+        for name, method, path, body, headers, status, code, pointer in cases:
+            with check(f"{name} is refused with {status} {code or 'problem'}"):
+                response = api.request(method, path, body, headers)
+                equal(response.status, status, "status")
+                equal(response.headers["Content-Type"], "application/problem+json", "type")
+                problem = response.json()
+                if code:
+                    equal(problem["code"], code, "code")
+                equal(problem.get("pointer"), pointer, "pointer")
+                equal(problem["requestId"], response.headers["X-Request-Id"], "request id")
+        for path in ["/v1/workloads", "/v1/workloads/batch"]:
+            with check(f"a body of 100 MB to {path} is refused before it is sent"):
+                with socket.create_connection(("127.0.0.1", api.port), timeout=30) as raw:
+                    raw.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 104857600\r\n\r\n".encode())
+                    answer = raw.recv(65536).decode()
+                    equal(answer.split("\r\n")[0].split()[1], "413", "status")
+        with check("a 100 MB body that is sent all the same does no harm"):
+            try:
+                response = api.request("POST", "/v1/workloads", b" " * 100_000_000)
+                equal(response.status, 413, "status")
+            except (ConnectionError, http.client.HTTPException):
+                pass  # closed while the client was still sending
+            equal(api.get("/healthz").status, 200, "health")
+        with check("after all that nothing is registered and the controller is well"):
+            equal(api.get("/v1/workloads").json()["workloads"], [], "workloads")
+            equal(api.get("/readyz").status, 200, "readiness")
+            equal(api.stop(), 0, "exit status")
+
+
+def command():
+    def refused(*arguments):
+        done = subprocess.run([PARVA, "serve", *arguments], stderr=subprocess.PIPE, text=True, timeout=30)
+        equal(done.returncode, 2, "exit status")
+        return done.stderr
+
+    with check("listening beyond this machine is refused"):
+        for address in ["0.0.0.0:0", "[::]:0", "*:0", "192.168.1.1:8080", "example.org:80", "127.0.0.1.example.org:80"]:
+            if "credentials" not in refused("--listen", address):
+                raise AssertionError(f"{address} got another refusal")
+    with tempfile.TemporaryDirectory(prefix="parva-test-") as folder:
+        with controller(store=f"{folder}/s.sqlite") as api:
+            with check("a store in use is refused to a second controller"):
+                if "Another process" not in refused("--listen", "127.0.0.1:0", "--store", f"{folder}/s.sqlite"):
+                    raise AssertionError("no word about the other process")
+            with check("a port in use is refused with its address"):
+                busy = subprocess.run(
+                    [PARVA, "serve", "--listen", f"127.0.0.1:{api.port}", "--store", f"{folder}/t.sqlite"],
+                    stderr=subprocess.PIPE, text=True, timeout=30)
+                if busy.returncode == 0 or f"127.0.0.1:{api.port}" not in busy.stderr:
+                    raise AssertionError(busy.stderr)
+    with check("SIGTERM ends a long poll and then the controller, with 0"):
+        with controller() as api:
+            equal(api.get("/v1/plan").status, 200, "status")
+            waiting = http.client.HTTPConnection("127.0.0.1", api.port, timeout=60)
+            waiting.request("GET", "/v1/plan?after=1000&wait=60")
+            # The server reads this connection in order of arrival on the same loop or another; healthz proves it lives.
+            equal(api.get("/healthz").status, 200, "health")
+            equal(api.stop(), 0, "exit status")
+            equal(waiting.getresponse().status, 204, "status of the long poll")
+    with check("a Unix socket serves as well"):
+        with tempfile.TemporaryDirectory(prefix="parva-test-") as folder:
+            path = f"{folder}/parva.sock"
+            with controller("--listen", f"unix:{path}") as api:
+                with socket.socket(socket.AF_UNIX) as raw:
+                    raw.connect(path)
+                    raw.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    equal(raw.recv(65536).split()[1], b"200", "status")
+                equal(api.stop(), 0, "exit status")
+
+
+scenario_six()
+durability()
+unserved()
+hostile()
+command()
+finish()
