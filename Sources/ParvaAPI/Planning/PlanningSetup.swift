@@ -1,3 +1,4 @@
+import Dispatch
 package import ParvaEngine
 
 /// How this controller plans: everything but the demand.
@@ -7,6 +8,8 @@ package struct PlanningSetup: Sendable {
   /// Profiles from the catalogue or from files; those that clients put come on top.
   package var catalogue: ProfileCatalogue
   package var options: PlanningOptions
+  /// How long a planner may look for a better plan once it has one.
+  package var patience = Duration.seconds(2)
 
   package init(planner: any Planner, pools: [Pool], catalogue: ProfileCatalogue, options: PlanningOptions) {
     self.planner = planner
@@ -31,12 +34,21 @@ package struct PlanningSetup: Sendable {
 
   /// Plans and re-judges the plan. Pure, and as slow as the planner: never called on an event loop.
   package func plan(_ input: PlanningInput) throws(PlanningFault) -> Plan {
-    let plan = planner.plan(input)
+    let plan = planner.plan(input, .allCores(until: .now + patience))
     let violations = PlanChecker.violations(of: plan, against: input)
     if let first = violations.first {
       throw PlanningFault(planner: planner.name, first: first, count: violations.count)
     }
     return plan
+  }
+}
+
+extension PlanningContext {
+  /// Every core there is, and patience until `deadline`.
+  fileprivate static func allCores(until deadline: ContinuousClock.Instant) -> PlanningContext {
+    PlanningContext(
+      forEach: { count, body in DispatchQueue.concurrentPerform(iterations: count, execute: body) },
+      shouldStop: { ContinuousClock.now >= deadline })
   }
 }
 

@@ -182,9 +182,9 @@ private struct WrongPlanner: Planner {
   let name = "wrong"
   let summary = "for tests"
 
-  func plan(_ input: PlanningInput) -> Plan {
+  func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
     var empty = input
     empty.workloads = []
-    return Planners.default.plan(empty)
+    return Planners.default.plan(empty, context)
   }
 }
