@@ -71,7 +71,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ParvaEngineTests", dependencies: ["ParvaEngine", "ParvaFormats", "ParvaTestSupport"],
-      swiftSettings: strict),
+      swiftSettings: strict + optimised),
     .testTarget(
       name: "ParvaHTTPTests", dependencies: ["ParvaHTTP", "CHTTPServer", "ParvaTestSupport", logging],
       resources: [.copy("Grammar"), .copy("Certificates")], swiftSettings: strict),
