@@ -85,7 +85,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "ParvaNodeTests", dependencies: ["ParvaNode", "ParvaEngine", "ParvaWire", "ParvaTestSupport", logging],
+      name: "ParvaNodeTests",
+      dependencies: ["ParvaNode", "ParvaEngine", "ParvaFormats", "ParvaHTTP", "ParvaWire", "ParvaTestSupport", logging],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],

@@ -11,6 +11,12 @@ package struct WantedNode: Codable, Hashable, Sendable {
     self.gpus = gpus
   }
 
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.object("revision", "gpus")
+    revision = try object.integer("revision")
+    gpus = try object.decode([WantedGPU].self, forKey: "gpus")
+  }
+
   /// What is wanted at a place, if anything is.
   package func instance(gpu uuid: String, place: InstancePlace) -> WantedInstance? {
     gpus.first { $0.uuid == uuid }?.instances.first { $0.place == place }
@@ -25,6 +31,12 @@ package struct WantedGPU: Codable, Hashable, Sendable {
   package init(uuid: String, instances: [WantedInstance]) {
     self.uuid = uuid
     self.instances = instances
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.object("uuid", "instances")
+    uuid = try object.decode(String.self, forKey: "uuid")
+    instances = try object.decode([WantedInstance].self, forKey: "instances")
   }
 }
 
@@ -75,6 +87,20 @@ package struct WantedInstance: Codable, Hashable, Sendable {
     self.launch = launch
   }
 
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.object(
+      "profileId", "start", "segment", "workload", "model", "batch", "processes", "mps", "launch")
+    profileID = try object.integer("profileId")
+    start = try object.integer("start")
+    segment = try object.decodeIfPresent(String.self, forKey: "segment")
+    workload = try object.decodeIfPresent(String.self, forKey: "workload")
+    model = try object.decodeIfPresent(String.self, forKey: "model")
+    batch = try object.optionalInteger("batch")
+    processes = try object.optionalInteger("processes")
+    mps = try object.decodeIfPresent(MPSSettings.self, forKey: "mps")
+    launch = try object.decodeIfPresent(LaunchSpec.self, forKey: "launch")
+  }
+
   package var place: InstancePlace { InstancePlace(profileID: profileID, start: start) }
 
   private enum CodingKeys: String, CodingKey {
@@ -93,6 +119,12 @@ package struct MPSSettings: Codable, Hashable, Sendable {
   package init(activeThreadPercentage: Double? = nil, pinnedMemoryLimitMiB: Int? = nil) {
     self.activeThreadPercentage = activeThreadPercentage
     self.pinnedMemoryLimitMiB = pinnedMemoryLimitMiB
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.object("activeThreadPercentage", "pinnedMemoryLimitMiB")
+    activeThreadPercentage = try object.optionalNumber("activeThreadPercentage")
+    pinnedMemoryLimitMiB = try object.optionalInteger("pinnedMemoryLimitMiB")
   }
 }
 
@@ -121,5 +153,16 @@ package struct LaunchSpec: Codable, Hashable, Sendable {
     self.port = port
     self.health = health
     self.stopTimeout = stopTimeout
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.object("command", "args", "env", "workdir", "port", "health", "stopTimeout")
+    command = try object.decode(String.self, forKey: "command")
+    args = try object.decodeIfPresent([String].self, forKey: "args")
+    env = try object.decodeIfPresent([String: String].self, forKey: "env")
+    workdir = try object.decodeIfPresent(String.self, forKey: "workdir")
+    port = try object.optionalInteger("port")
+    health = try object.decodeIfPresent(String.self, forKey: "health")
+    stopTimeout = try object.optionalNumber("stopTimeout")
   }
 }

@@ -15,7 +15,7 @@ struct ParvaCommand: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       PlanCommand.self, ValidateCommand.self, DiffCommand.self, CompareCommand.self, GeometryCommand.self,
-      ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self,
+      ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self,
     ])
 
   /// Runs the verb and ends the process with the code that the interface promises.

@@ -24,10 +24,9 @@ final class SimulatedNode: Sendable {
         product: product, uuid: "GPU-00000000-0000-5000-8000-00000000000\(index)", migEnabled: migEnabled)
     }
     machine = try SimulatedMachine(directory: folder.url, gpus: gpus, structVersion: structVersion)
-    let order = gpus.map(\.uuid)
+    let machine = machine
     driver = try NVMLDriver(path: machine.library.path) { (uuid: String) throws(DriverError) in
-      let index = order.firstIndex(of: uuid) ?? 99
-      try? "\(index)\n".write(to: folder.url.appendingPathComponent("reset"), atomically: true, encoding: .utf8)
+      try withExtendedLifetime(folder) { () throws(DriverError) in try machine.reset(gpu: uuid) }
     }
   }
 

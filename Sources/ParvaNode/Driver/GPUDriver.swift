@@ -1,6 +1,6 @@
 package import ParvaWire
 
-/// What the node asks of a GPU driver. Calls block and may be made from any thread, one at a time.
+/// What the node asks of a GPU driver. Calls block and may be made from any thread, also at once.
 package protocol GPUDriver: Sendable {
   /// Reads everything. A GPU that does not answer is listed with its ``ObservedGPU/fault``; it never fails the rest.
   func observe() throws(DriverError) -> ObservedNode

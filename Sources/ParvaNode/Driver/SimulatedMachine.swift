@@ -43,6 +43,7 @@ package struct SimulatedMachine: Sendable {
   ]
 
   package let directory: URL
+  private let uuids: [String]
   package var library: URL { directory.appendingPathComponent(Self.libraryName) }
 
   /// The GPUs of a named machine or of `PRODUCTxCOUNT`. UUIDs follow from `node` and the index, so that a restart and
@@ -74,6 +75,7 @@ package struct SimulatedMachine: Sendable {
   /// Makes or renews the folder. The library is looked for beside the running program unless it is given.
   package init(directory: URL, gpus: [GPU], standIn: URL? = nil, structVersion: Int = 3) throws(Failure) {
     self.directory = directory
+    uuids = gpus.map(\.uuid)
     let source: URL
     if let standIn { source = standIn } else { source = try Self.standInLibrary() }
     do {
@@ -92,6 +94,20 @@ package struct SimulatedMachine: Sendable {
         to: directory.appendingPathComponent("config"), atomically: true, encoding: .utf8)
     } catch {
       throw .notWritable(directory.path)
+    }
+  }
+
+  package func driver() throws(DriverError) -> NVMLDriver {
+    try NVMLDriver(path: library.path) { (uuid: String) throws(DriverError) in try reset(gpu: uuid) }
+  }
+
+  /// Asks for what `nvidia-smi -r` does; the stand-in carries it out at its next call.
+  package func reset(gpu uuid: String) throws(DriverError) {
+    let file = directory.appendingPathComponent("reset")
+    guard let index = uuids.firstIndex(of: uuid),
+      (try? "\(index)\n".write(to: file, atomically: true, encoding: .utf8)) != nil
+    else {
+      throw DriverError(code: DriverError.notFound, call: "reset", detail: "the simulated \(uuid) cannot be reset")
     }
   }
 

@@ -1,0 +1,86 @@
+package import ParvaWire
+
+/// Reads what a node is asked to be, from JSON or YAML, and refuses what no GPU could mean.
+package enum WantedNodeReader {
+  /// Bytes of a body or file: a node has at most some hundreds of instances.
+  package static let bytes = 4 << 20
+  static let profileID = 0...100_000
+  static let start = 0...63
+  static let ports = 1...65_535
+
+  /// Legality on the GPUs themselves is for the node to judge, which knows them.
+  ///
+  /// - Throws: every refusal found, each with its place.
+  package static func read(_ source: InputSource) throws(InputErrors) -> WantedNode {
+    let document = try InputDocument(source, limit: bytes)
+    let wanted = try document.decode(WantedNode.self)
+    var refusals = Refusals()
+    if wanted.revision < 0 {
+      refusals.add(
+        document.error(
+          .outOfRange, "revision must be at least 0", at: ["revision"], value: String(wanted.revision)))
+    }
+    var seen: Set<String> = []
+    for (index, gpu) in wanted.gpus.enumerated() {
+      let path = ["gpus", String(index)]
+      if gpu.uuid.isEmpty || gpu.uuid.utf8.count > 95 {
+        refusals.add(
+          document.error(.invalidName, "uuid must be 1 to 95 bytes", at: path + ["uuid"], value: gpu.uuid))
+      } else if !seen.insert(gpu.uuid).inserted {
+        refusals.add(
+          document.error(.duplicate, "a GPU may be listed once", at: path + ["uuid"], value: gpu.uuid))
+      }
+      for (number, instance) in gpu.instances.enumerated() {
+        check(instance, document, path + ["instances", String(number)], &refusals)
+      }
+    }
+    try refusals.check()
+    return wanted
+  }
+
+  private static func check(
+    _ instance: WantedInstance, _ document: InputDocument, _ path: [String], _ refusals: inout Refusals
+  ) {
+    func check(_ name: String, _ value: Int?, _ range: ClosedRange<Int>) {
+      guard let value, let message = RangeCheck.message(name, value, range) else { return }
+      refusals.add(document.error(.outOfRange, message, at: path + [name], value: String(value)))
+    }
+    check("profileId", instance.profileID, profileID)
+    check("start", instance.start, start)
+    check("batch", instance.batch, InputLimits.batch)
+    check("processes", instance.processes, InputLimits.processes)
+    if let share = instance.mps?.activeThreadPercentage, !(share > 0 && share <= 100) {
+      refusals.add(
+        document.error(
+          .outOfRange, "activeThreadPercentage must be above 0 and at most 100",
+          at: path + ["mps", "activeThreadPercentage"], value: RangeCheck.plain(share)))
+    }
+    if let limit = instance.mps?.pinnedMemoryLimitMiB, limit < 1 {
+      refusals.add(
+        document.error(
+          .outOfRange, "pinnedMemoryLimitMiB must be at least 1", at: path + ["mps", "pinnedMemoryLimitMiB"],
+          value: String(limit)))
+    }
+    guard let launch = instance.launch else { return }
+    let at = path + ["launch"]
+    if launch.command.isEmpty {
+      refusals.add(document.error(.empty, "a command is needed", at: at + ["command"]))
+    }
+    if let port = launch.port, !ports.contains(port) {
+      refusals.add(
+        document.error(.outOfRange, "port must be 1 to 65535", at: at + ["port"], value: String(port)))
+    }
+    if let health = launch.health, !health.hasPrefix("/") || launch.port == nil {
+      refusals.add(
+        document.error(
+          .contradiction, "health is a path that begins with / and needs a port", at: at + ["health"],
+          value: health))
+    }
+    if let timeout = launch.stopTimeout, !(0...3600).contains(timeout) {
+      refusals.add(
+        document.error(
+          .outOfRange, "stopTimeout must be 0 to 3600 seconds", at: at + ["stopTimeout"],
+          value: RangeCheck.plain(timeout)))
+    }
+  }
+}

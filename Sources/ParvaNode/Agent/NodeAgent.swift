@@ -1,0 +1,136 @@
+import Foundation
+package import Logging
+package import ParvaWire
+import Synchronization
+
+/// The agent of one node: takes plan revisions, applies them one after the other, keeps the last verified one standing.
+package final class NodeAgent: Sendable {
+  package struct Configuration: Sendable {
+    package var name: String
+    package var options = ApplyPlanner.Options()
+    /// Between two looks whether the GPUs still are as verified.
+    package var reconcileInterval = Duration.seconds(60)
+
+    package init(name: String, options: ApplyPlanner.Options = ApplyPlanner.Options()) {
+      self.name = name
+      self.options = options
+    }
+  }
+
+  struct State {
+    var operations: [NodeOperationDocument] = []
+    var running: String?
+    /// Waits for the running operation to end; a newer revision takes its place.
+    var pending: (id: String, wanted: WantedNode)?
+    /// The newest revision that was accepted.
+    var latest: WantedNode?
+    var serial = 0
+    var outcomes: [NodeOperationDocument.Status: Int] = [:]
+    /// Ticks left before the next attempt to restore, and what it will be after a further failure.
+    var restoreDelay = 0
+    var restoreBackoff = 1
+  }
+
+  /// Operations kept for asking.
+  static let operationsKept = 64
+
+  let configuration: Configuration
+  let driver: any GPUDriver
+  let store: NodeStore
+  let services: any InstanceServices
+  let reader: StateReader
+  let logger: Logger
+  let state = Mutex(State())
+  /// All changes to GPUs and services happen here, one at a time.
+  let queue = DispatchQueue(label: "parva.node.apply")
+  /// Known from the first reading on; an operation carries it.
+  let simulated: Bool
+  /// Makes the ids of this run's operations differ from an earlier run's.
+  let runID: String
+
+  package init(
+    configuration: Configuration, driver: any GPUDriver, store: NodeStore,
+    services: any InstanceServices = NoServices(), simulated: Bool, logger: Logger = Logger(label: "parva.node")
+  ) {
+    self.configuration = configuration
+    self.driver = driver
+    self.store = store
+    self.services = services
+    self.simulated = simulated
+    self.logger = logger
+    reader = StateReader(driver: driver)
+    runID = String(UUID().uuidString.prefix(8)).lowercased()
+  }
+
+  /// Ends what a crash left unfinished and restores the last verified plan where the GPUs differ from it.
+  ///
+  /// Returns when that is done, whether or not it succeeded; reconciling goes on.
+  package func start() async throws {
+    try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+      queue.async { [self] in
+        do {
+          try begin()
+          done.resume()
+        } catch {
+          done.resume(throwing: error)
+        }
+      }
+    }
+  }
+
+  private func begin() throws {
+    if let left = UnfinishedApply(try store.journal.records()) {
+      let id = open(kind: "resume", revision: left.begin.wanted.revision)
+      logger.notice("an apply was interrupted", metadata: ["revision": "\(left.begin.wanted.revision)"])
+      perform(id) { runner, progress throws(ApplyJournal.Failure) in
+        try runner.resume(options: self.configuration.options, progress: progress)
+      }
+    }
+    state.withLock { $0.latest = $0.latest ?? (try? store.verified())?.wanted }
+    restoreIfNeeded()
+    settleServices()
+  }
+
+  /// Looks after everything until the task is cancelled: services every second, GPUs at the configured interval.
+  package func reconcileUntilCancelled() async {
+    var sinceLook = Duration.zero
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .seconds(1))
+      sinceLook += .seconds(1)
+      let look = sinceLook >= configuration.reconcileInterval
+      if look { sinceLook = .zero }
+      await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+        queue.async { [self] in
+          services.tick()
+          if look { restoreIfNeeded() }
+          done.resume()
+        }
+      }
+    }
+  }
+
+  /// Returns when everything that was accepted so far has ended.
+  package func settled() async {
+    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in queue.async { done.resume() } }
+  }
+
+  /// What an operation looks like now.
+  package func operation(_ id: String) -> NodeOperationDocument? {
+    state.withLock { $0.operations.first { $0.id == id } }
+  }
+
+  package func document() async throws -> NodeStateDocument {
+    let observed = try await reader.observe()
+    let verified = try store.verified()
+    return NodeStateDocument(
+      name: configuration.name, simulated: observed.simulated, observed: observed,
+      verified: verified.map {
+        VerifiedDocument(revision: $0.wanted.revision, degraded: $0.degraded?.description)
+      },
+      owned: (verified?.holdings.owned ?? []).map {
+        OwnedDocument(
+          gpu: $0.gpu, profileId: $0.place.profileID, start: $0.place.start, instance: $0.instance, uuid: $0.uuid)
+      },
+      services: services.documents, operation: state.withLock { $0.running })
+  }
+}

@@ -1,0 +1,175 @@
+/// What `GET /v1/state` of a node answers, and what its heartbeats carry.
+package struct NodeStateDocument: Codable, Hashable, Sendable {
+  package var name: String
+  /// True when no hardware is behind it.
+  package var simulated: Bool
+  package var observed: ObservedNode
+  /// Nil on a node that never applied a plan.
+  package var verified: VerifiedDocument?
+  package var owned: [OwnedDocument]
+  package var services: [ServiceDocument]
+  /// Id of the operation that runs now.
+  package var operation: String?
+
+  package init(
+    name: String, simulated: Bool, observed: ObservedNode, verified: VerifiedDocument?, owned: [OwnedDocument],
+    services: [ServiceDocument], operation: String?
+  ) {
+    self.name = name
+    self.simulated = simulated
+    self.observed = observed
+    self.verified = verified
+    self.owned = owned
+    self.services = services
+    self.operation = operation
+  }
+}
+
+/// The last plan revision that was read back as wanted.
+package struct VerifiedDocument: Codable, Hashable, Sendable {
+  package var revision: Int
+  /// Why the GPUs are known to differ from it; nil when they are not.
+  package var degraded: String?
+
+  package init(revision: Int, degraded: String? = nil) {
+    self.revision = revision
+    self.degraded = degraded
+  }
+}
+
+/// One instance that Parva made.
+package struct OwnedDocument: Codable, Hashable, Sendable {
+  package var gpu: String
+  package var profileId: Int
+  package var start: Int
+  package var instance: Int
+  package var uuid: String?
+
+  package init(gpu: String, profileId: Int, start: Int, instance: Int, uuid: String?) {
+    self.gpu = gpu
+    self.profileId = profileId
+    self.start = start
+    self.instance = instance
+    self.uuid = uuid
+  }
+}
+
+/// One MPS daemon or server process that the node keeps.
+package struct ServiceDocument: Codable, Hashable, Sendable {
+  /// `mps` or `server`.
+  package var kind: String
+  package var gpu: String
+  package var profileId: Int
+  package var start: Int
+  package var uuid: String
+  /// Number of the server on its instance, from 0.
+  package var ordinal: Int
+  package var pid: Int?
+  /// `starting`, `healthy`, `unhealthy`, `stopping`, `waiting` (for the next start) or `failed`.
+  package var status: String
+  package var restarts: Int
+  /// The last line of its log, where something is wrong.
+  package var message: String?
+
+  package init(
+    kind: String, gpu: String, profileId: Int, start: Int, uuid: String, ordinal: Int, pid: Int?, status: String,
+    restarts: Int, message: String?
+  ) {
+    self.kind = kind
+    self.gpu = gpu
+    self.profileId = profileId
+    self.start = start
+    self.uuid = uuid
+    self.ordinal = ordinal
+    self.pid = pid
+    self.status = status
+    self.restarts = restarts
+    self.message = message
+  }
+}
+
+/// What `GET /v1/operations/{id}` of a node answers.
+package struct NodeOperationDocument: Codable, Hashable, Sendable {
+  package enum Status: String, Codable, Sendable, CaseIterable {
+    case queued, running
+    /// The wanted state stands and was read back.
+    case verified
+    /// A step failed; the state before stands and was read back.
+    case rolledBack = "rolled_back"
+    /// Nothing was touched; `problems` says why.
+    case refused
+    /// A step failed and so did the way back.
+    case stuck
+    /// A newer revision came before this one began.
+    case superseded
+    /// The node could not keep its own records.
+    case failed
+
+    package var isOver: Bool { self != .queued && self != .running }
+  }
+
+  package struct Step: Codable, Hashable, Sendable {
+    package var gpu: String
+    package var description: String
+    package var done: Bool
+
+    package init(gpu: String, description: String, done: Bool) {
+      self.gpu = gpu
+      self.description = description
+      self.done = done
+    }
+  }
+
+  package struct Problem: Codable, Hashable, Sendable {
+    package var code: String
+    package var gpu: String
+    package var message: String
+    package var pid: Int?
+    package var process: String?
+
+    package init(code: String, gpu: String, message: String, pid: Int? = nil, process: String? = nil) {
+      self.code = code
+      self.gpu = gpu
+      self.message = message
+      self.pid = pid
+      self.process = process
+    }
+  }
+
+  package struct Failure: Codable, Hashable, Sendable {
+    package var code: String
+    package var detail: String
+    /// The step that failed, in words.
+    package var step: String?
+
+    package init(code: String, detail: String, step: String? = nil) {
+      self.code = code
+      self.detail = detail
+      self.step = step
+    }
+  }
+
+  package var id: String
+  /// `apply`, `resume` (after a crash) or `restore` (of the last verified plan).
+  package var kind: String
+  package var revision: Int
+  package var status: Status
+  package var simulated: Bool
+  package var steps: [Step]
+  package var failure: Failure?
+  package var problems: [Problem]
+
+  package init(
+    id: String, kind: String, revision: Int, status: Status, simulated: Bool, steps: [Step] = [],
+    failure: Failure? = nil, problems: [Problem] = []
+  ) {
+    self.id = id
+    self.kind = kind
+    self.revision = revision
+    self.status = status
+    self.simulated = simulated
+    self.steps = steps
+    self.failure = failure
+    self.problems = problems
+  }
+}

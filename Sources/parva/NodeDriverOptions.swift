@@ -1,0 +1,101 @@
+import ArgumentParser
+import Foundation
+import ParvaFormats
+import ParvaNode
+import ParvaWire
+
+/// Which GPUs the node verbs speak to, and where the node keeps its records.
+struct NodeDriverOptions: ParsableArguments {
+  @Option(name: .long, help: "Path of the NVML library (default: libnvidia-ml.so.1 as the linker finds it).")
+  var nvml: String?
+
+  @Option(
+    name: .long,
+    help: """
+      Simulate a machine instead of using a driver: \(SimulatedMachine.named.map(\.name).joined(separator: ", ")), \
+      or PRODUCTxCOUNT such as A100-80GBx2.
+      """)
+  var simulate: String?
+
+  @Option(name: .long, help: "Name of the node (default: the host's name).")
+  var name: String?
+
+  @Option(
+    name: .long,
+    help: """
+      Folder of the node's records: journal, verified plan, logs (default: /var/lib/parva/node, or for other users \
+      ~/.local/state/parva/node).
+      """)
+  var stateDir: String?
+
+  func validate() throws {
+    if nvml != nil && simulate != nil { throw ValidationError("--nvml and --simulate exclude each other.") }
+  }
+
+  var nodeName: String { name ?? ProcessInfo.processInfo.hostName }
+
+  var directory: URL {
+    if let stateDir { return URL(fileURLWithPath: stateDir) }
+    if getuid() == 0 { return URL(fileURLWithPath: "/var/lib/parva/node") }
+    return FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(".local/state/parva/node")
+  }
+
+  /// Opens the driver; a missing one is an unexpected failure with the ways out.
+  func driver() throws -> any GPUDriver {
+    do {
+      guard let simulate else { return try DriverChoice.open(nvmlPath: nvml) }
+      Console.error("simulated: \(simulate); no hardware is touched")
+      let machine = try SimulatedMachine(
+        directory: directory.appendingPathComponent("simulated"),
+        gpus: try SimulatedMachine.gpus(simulate, node: nodeName))
+      return try machine.driver()
+    } catch let failure as SimulatedMachine.Failure {
+      if case .unknownMachine = failure { throw ValidationError(failure.description) }
+      throw CommandFailure(.unexpected, failure.description)
+    } catch let error as DriverError {
+      throw CommandFailure(.unexpected, error.description)
+    }
+  }
+
+  func store() throws -> NodeStore {
+    do {
+      return try NodeStore(directory: directory)
+    } catch {
+      throw CommandFailure(.unexpected, "\(directory.path) cannot be made: \(error.localizedDescription)")
+    }
+  }
+
+  func observe(_ driver: any GPUDriver) throws -> ObservedNode {
+    do {
+      return try driver.observe()
+    } catch {
+      throw CommandFailure(.unexpected, error.description)
+    }
+  }
+}
+
+/// The state that a verb wants, from a file in one of two forms.
+struct NodeFileOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("f"), .customLong("file")],
+    help: "What is wanted: our JSON or YAML, or mig-parted's YAML; - is standard input.")
+  var file: String
+
+  @Option(name: .long, help: "Which configuration of a mig-parted file.")
+  var config: String?
+
+  @Flag(name: .long, help: "Take over instances that stand exactly where one is wanted, whoever made them.")
+  var adopt = false
+
+  func wanted(on node: ObservedNode, verified: NodeStore.Verified?) throws -> WantedNode {
+    let source = try InputSource.load(file)
+    guard MigPartedReader.isMigParted(source) else { return try WantedNodeReader.read(source) }
+    do {
+      return try MigPartedMapping.wanted(
+        try MigPartedReader.read(source), named: config, on: node, owned: verified?.holdings.owned ?? [],
+        revision: (verified?.wanted.revision ?? 0) + 1, adopt: adopt)
+    } catch let refusal as MigPartedMapping.Refusal {
+      throw CommandFailure(.badInput, "\(file): \(refusal.message) [\(refusal.code)]")
+    }
+  }
+}

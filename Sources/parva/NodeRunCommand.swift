@@ -1,0 +1,122 @@
+import ArgumentParser
+import Foundation
+import Logging
+import ParvaHTTP
+import ParvaNode
+import ParvaWire
+
+/// `parva node [run]`: the agent.
+struct NodeRunCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Run the agent: take plans over HTTP and keep the last verified one standing.")
+
+  @OptionGroup var options: NodeDriverOptions
+
+  @Option(name: .long, help: "Address to listen on: host:port, [v6]:port or unix:PATH; may be given several times.")
+  var listen: [String] = ["127.0.0.1:8090"]
+
+  @Option(
+    name: .long,
+    help: """
+      File with the secrets that plans are signed with (Standard Webhooks: whsec_ and base64), one a line; the \
+      environment variable PARVA_WEBHOOK_SECRET does the same for one.
+      """)
+  var webhookSecretFile: String?
+
+  @Option(name: .long, help: "PEM certificate chain of the listener.")
+  var tlsCertificate: String?
+  @Option(name: .long, help: "PEM key of the listener.")
+  var tlsKey: String?
+  @Option(name: .long, help: "PEM of the authorities whose client certificates may apply plans (mutual TLS).")
+  var tlsClientCA: String?
+
+  @Flag(name: .long, help: "Take plans from anybody who reaches the address; loopback addresses only.")
+  var insecure = false
+  @Flag(name: .long, help: "Turn MIG mode on where a plan needs it; this may reset a GPU.")
+  var manageMigMode = false
+  @Flag(name: .long, help: "Take over instances that stand exactly where one is wanted, whoever made them.")
+  var adopt = false
+  @Option(name: .long, help: "Seconds between two looks whether the GPUs still are as verified.")
+  var reconcile: Int = 60
+
+  func validate() throws {
+    if (tlsCertificate == nil) != (tlsKey == nil) {
+      throw ValidationError("--tls-certificate and --tls-key belong together.")
+    }
+    if tlsClientCA != nil && tlsCertificate == nil { throw ValidationError("--tls-client-ca needs --tls-certificate.") }
+    if reconcile < 1 { throw ValidationError("--reconcile must be at least 1 second.") }
+    let open = listen.filter { address in
+      !["127.0.0.1:", "[::1]:", "localhost:", "unix:"].contains { address.hasPrefix($0) }
+    }
+    if insecure && !open.isEmpty {
+      throw ValidationError("--insecure is for loopback addresses, not \(open.joined(separator: ", ")).")
+    }
+  }
+
+  func run() async throws {
+    let termination = TerminationSignal()
+    let driver = try options.driver()
+    let store = try options.store()
+    let lock: NodeLock
+    do {
+      lock = try NodeLock.take(in: store.directory)
+    } catch {
+      throw CommandFailure(.unexpected, error.description)
+    }
+    defer { lock.release() }
+    let authority = try authority()
+    let simulated = try options.observe(driver).simulated
+    var configuration = NodeAgent.Configuration(
+      name: options.nodeName, options: ApplyPlanner.Options(manageMIGMode: manageMigMode, adopt: adopt))
+    configuration.reconcileInterval = .seconds(reconcile)
+    let logger = Logger(label: "parva.node") { StreamLogHandler.standardError(label: $0) }
+    let agent = NodeAgent(
+      configuration: configuration, driver: driver, store: store, simulated: simulated, logger: logger)
+    var server = HTTPServer.Configuration(addresses: listen)
+    server.loops = 1
+    if let tlsCertificate, let tlsKey {
+      server.tls = HTTPServer.Configuration.TLS(
+        certificateFile: tlsCertificate, keyFile: tlsKey, clientCAFile: tlsClientCA, clientRequired: false)
+    }
+    let router = Router(routes: NodeRoutes(agent: agent, authority: authority).routes, logger: logger)
+    let http = HTTPServer(configuration: server, router: router, logger: logger)
+    do {
+      try await agent.start()
+      let addresses = try http.start()
+      Console.error("listening on \(addresses.joined(separator: ", "))" + (simulated ? " (simulated)" : ""))
+    } catch {
+      throw CommandFailure(.unexpected, "\(error)")
+    }
+    let reconciling = Task { await agent.reconcileUntilCancelled() }
+    await termination.wait()
+    await http.shutdown()
+    reconciling.cancel()
+    await reconciling.value
+    await agent.settled()
+  }
+
+  private func authority() throws -> NodeRoutes.Authority {
+    var secrets: [String] = []
+    if let webhookSecretFile {
+      guard let text = try? String(contentsOfFile: webhookSecretFile, encoding: .utf8) else {
+        throw CommandFailure(.badInput, "\(webhookSecretFile) cannot be read")
+      }
+      secrets = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+        .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+    } else if let secret = ProcessInfo.processInfo.environment["PARVA_WEBHOOK_SECRET"], !secret.isEmpty {
+      secrets = [secret]
+    }
+    if !secrets.isEmpty {
+      let signatures = secrets.compactMap { WebhookSignature(secret: $0) }
+      if signatures.count != secrets.count {
+        throw CommandFailure(.badInput, "a webhook secret is whsec_ and the base64 of 24 to 64 bytes")
+      }
+      return .signed(signatures)
+    }
+    if tlsClientCA != nil { return .clientCertificate }
+    if insecure { return .anyone }
+    throw CommandFailure(
+      .badInput,
+      "say who may apply plans: --webhook-secret-file (or PARVA_WEBHOOK_SECRET), --tls-client-ca, or --insecure")
+  }
+}

@@ -1,0 +1,157 @@
+import ArgumentParser
+import Foundation
+import ParvaFormats
+import ParvaNode
+import ParvaWire
+
+/// `parva node state`: what the driver shows.
+struct NodeStateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "state", abstract: "Show this machine's GPUs, MIG instances and processes as the driver reports them.")
+
+  enum Format: String, ExpressibleByArgument, CaseIterable { case table, json }
+
+  @OptionGroup var options: NodeDriverOptions
+  @Option(name: [.customShort("o"), .customLong("output")], help: "Format of the result.")
+  var format: Format = .table
+
+  func run() throws {
+    let node = try options.observe(try options.driver())
+    switch format {
+    case .json:
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      try Console.write(try encoder.encode(node) + Data("\n".utf8))
+    case .table:
+      let owned = (try? NodeStore(directory: options.directory).verified())?.holdings.owned ?? []
+      try Console.write(NodeTable.text(node, owned: owned))
+    }
+  }
+}
+
+/// `parva node apply`: makes the GPUs as a file says.
+struct NodeApplyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "apply",
+    abstract: "Change this machine's MIG instances to what a file says, step by step, verified or undone.",
+    discussion: "Exit code 4: the state was refused, or a step failed and everything was undone.")
+
+  @OptionGroup var options: NodeDriverOptions
+  @OptionGroup var file: NodeFileOptions
+  @Flag(name: .long, help: "Turn MIG mode on where it is off; this may reset a GPU.")
+  var manageMigMode = false
+  @Flag(name: .long, help: "Print the steps and change nothing.")
+  var dryRun = false
+
+  func run() throws {
+    let driver = try options.driver()
+    let store = try options.store()
+    let lock = try NodeLock.take(in: store.directory)
+    defer { lock.release() }
+    let runner = ApplyRunner(driver: driver, store: store)
+    let apply = ApplyPlanner.Options(manageMIGMode: manageMigMode, adopt: file.adopt)
+    do {
+      if !dryRun { _ = try runner.resume(options: apply) }
+      let wanted = try file.wanted(on: try options.observe(driver), verified: try store.verified())
+      if dryRun {
+        for step in try runner.dryRun(wanted, options: apply) { print(step) }
+        return
+      }
+      try Self.report(try runner.apply(wanted, options: apply), revision: wanted.revision)
+    } catch let refusal as ApplyRefusal {
+      throw CommandFailure(.checkFailed, refusal.description)
+    } catch let failure as ApplyJournal.Failure {
+      throw CommandFailure(.unexpected, failure.description)
+    }
+  }
+
+  private static func report(_ outcome: ApplyOutcome, revision: Int) throws {
+    switch outcome {
+    case .verified(let owned):
+      print("verified: revision \(revision), \(owned.count) instances")
+    case .refused(let problems):
+      throw CommandFailure(.checkFailed, "nothing was changed\n" + problems.map(\.description).joined(separator: "\n"))
+    case .rolledBack(let failure, _):
+      throw CommandFailure(.checkFailed, "undone and verified as before; failed was \(failure)")
+    case .stuck(let failure, let rollback, _):
+      throw CommandFailure(.unexpected, "failed was \(failure)\nand on the way back \(rollback)")
+    }
+  }
+}
+
+/// `parva node diff`: the steps between what is and what a file says.
+struct NodeDiffCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "diff",
+    abstract: "Print the steps from the GPUs' state to what a file says. Exit code 4 when any are needed.")
+
+  @OptionGroup var options: NodeDriverOptions
+  @OptionGroup var file: NodeFileOptions
+
+  func run() throws {
+    let steps = try nodeSteps(options, file)
+    for step in steps { print(step) }
+    if !steps.isEmpty { throw CommandFailure(.checkFailed) }
+  }
+}
+
+/// `parva node assert`: whether the GPUs are as a file says.
+struct NodeAssertCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "assert", abstract: "Exit with 0 when the GPUs are as a file says, with 4 when they are not.")
+
+  @OptionGroup var options: NodeDriverOptions
+  @OptionGroup var file: NodeFileOptions
+
+  func run() throws {
+    let steps = try nodeSteps(options, file)
+    if !steps.isEmpty { throw CommandFailure(.checkFailed, "the GPUs differ: \(steps.count) steps are needed") }
+  }
+}
+
+private func nodeSteps(_ options: NodeDriverOptions, _ file: NodeFileOptions) throws -> [ApplyStep] {
+  let driver = try options.driver()
+  let store = try options.store()
+  do {
+    let wanted = try file.wanted(on: try options.observe(driver), verified: try store.verified())
+    return try ApplyRunner(driver: driver, store: store).dryRun(
+      wanted, options: ApplyPlanner.Options(manageMIGMode: true, adopt: file.adopt))
+  } catch let refusal as ApplyRefusal {
+    throw CommandFailure(.checkFailed, refusal.description)
+  } catch let failure as ApplyJournal.Failure {
+    throw CommandFailure(.unexpected, failure.description)
+  }
+}
+
+/// `parva node export`: the GPUs' state in another tool's form, or ours.
+struct NodeExportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export", abstract: "Print the GPUs' MIG instances as a file that apply reads.")
+
+  enum Format: String, ExpressibleByArgument, CaseIterable {
+    case migParted = "mig-parted"
+    case json
+  }
+
+  @OptionGroup var options: NodeDriverOptions
+  @Option(name: .long, help: "Form of the file; mig-parted's has no placements.")
+  var format: Format = .json
+
+  func run() throws {
+    let node = try options.observe(try options.driver())
+    switch format {
+    case .migParted: try Console.write(MigPartedWriter.yaml(MigPartedMapping.export(node)))
+    case .json:
+      let wanted = WantedNode(
+        revision: 1,
+        gpus: node.gpus.filter { $0.mig?.current == true }.map { gpu in
+          WantedGPU(
+            uuid: gpu.uuid,
+            instances: gpu.instances.map { WantedInstance(profileID: $0.profileID, start: $0.start) })
+        })
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      try Console.write(try encoder.encode(wanted) + Data("\n".utf8))
+    }
+  }
+}

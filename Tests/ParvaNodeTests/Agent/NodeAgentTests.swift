@@ -1,0 +1,228 @@
+import Foundation
+import ParvaHTTP
+import ParvaWire
+import Testing
+
+@testable import ParvaNode
+
+@Suite struct NodeAgentTests {
+  static let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+  static let now = 1_700_000_000
+
+  /// An agent on a simulated node, spoken to through its route table.
+  struct Bench {
+    let node: SimulatedNode
+    let agent: NodeAgent
+    let router: Router
+
+    init(_ products: [String] = ["A100-80GB", "A100-80GB"]) throws {
+      try self.init(SimulatedNode(products), bootID: "boot")
+    }
+
+    /// The agent's next life on the same node.
+    init(_ node: SimulatedNode, bootID: String) throws {
+      self.node = node
+      agent = NodeAgent(
+        configuration: NodeAgent.Configuration(name: "n1"), driver: node.driver,
+        store: try NodeStore(directory: node.directory.appendingPathComponent("records"), bootID: bootID),
+        simulated: true)
+      let signature = try #require(WebhookSignature(secret: NodeAgentTests.secret))
+      router = Router(routes: NodeRoutes(agent: agent, authority: .signed([signature]), now: { now }).routes)
+    }
+
+    func get(_ path: String) async -> HTTPResponse {
+      await router.respond(to: HTTPRequest(method: "GET", path: path))
+    }
+
+    func post(_ body: String, timestamp: Int = now, secret: String = NodeAgentTests.secret) async -> HTTPResponse {
+      let data = Data(body.utf8)
+      var headers: HTTPHeaders = ["Content-Type": "application/json"]
+      let signed = WebhookSignature(secret: secret)?.headers(id: "msg_1", timestamp: timestamp, body: data) ?? []
+      for (name, value) in signed { headers[name] = value }
+      return await router.respond(to: HTTPRequest(method: "POST", path: "/v1/apply", headers: headers, body: data))
+    }
+
+    /// Posts, waits for the end and answers the operation as it stands then.
+    func apply(_ body: String) async throws -> NodeOperationDocument {
+      let response = await post(body)
+      #expect(response.status == 202, "\(String(decoding: response.body, as: UTF8.self))")
+      await agent.settled()
+      let ended = await get(try #require(response.headers["Location"]))
+      return try JSONDecoder().decode(NodeOperationDocument.self, from: ended.body)
+    }
+
+    func places() throws -> [[[Int]]] {
+      try node.driver.observe().gpus.map { $0.instances.map { [$0.profileID, $0.start] } }
+    }
+  }
+
+  private static func body(_ revision: Int, _ places: [(gpu: Int, profile: Int, start: Int)]) -> String {
+    let gpus = Dictionary(grouping: places, by: \.gpu).sorted { $0.key < $1.key }.map { gpu, places in
+      let instances = places.map { #"{"profileId":\#($0.profile),"start":\#($0.start)}"# }.joined(separator: ",")
+      return #"{"uuid":"\#(SimulatedNode.uuid(gpu))","instances":[\#(instances)]}"#
+    }
+    return #"{"revision":\#(revision),"gpus":[\#(gpus.joined(separator: ","))]}"#
+  }
+
+  private static func code(_ response: HTTPResponse) throws -> String {
+    let problem = try #require(try JSONSerialization.jsonObject(with: response.body) as? [String: Any])
+    return try #require(problem["code"] as? String)
+  }
+
+  @Test func aSignedPlanIsAppliedAndShownStepByStep() async throws {
+    let bench = try Bench()
+    try await bench.agent.start()
+    let operation = try await bench.apply(Self.body(1, [(0, 9, 0), (1, 14, 4)]))
+    #expect(operation.status == .verified)
+    #expect(operation.simulated)
+    #expect(operation.steps.count == 4 && operation.steps.allSatisfy(\.done))
+    #expect(try bench.places() == [[[9, 0]], [[14, 4]]])
+    let state = try JSONDecoder().decode(NodeStateDocument.self, from: await bench.get("/v1/state").body)
+    #expect(state.simulated && state.observed.simulated)
+    #expect(state.verified == VerifiedDocument(revision: 1))
+    #expect(state.owned.map(\.profileId) == [9, 14])
+  }
+
+  @Test func theSameRevisionAgainChangesNothing() async throws {
+    let bench = try Bench()
+    let body = Self.body(3, [(0, 9, 0)])
+    let first = try await bench.apply(body)
+    let uuid = try bench.node.gpu().instances[0].uuid
+    #expect(try await bench.apply(body) == first)
+    #expect(try bench.node.gpu().instances[0].uuid == uuid)
+  }
+
+  @Test func olderAndContradictoryRevisionsAreRefused() async throws {
+    let bench = try Bench()
+    _ = try await bench.apply(Self.body(5, [(0, 9, 0)]))
+    let stale = await bench.post(Self.body(4, [(0, 14, 0)]))
+    #expect(stale.status == 409)
+    #expect(try Self.code(stale) == "revision_stale")
+    let conflict = await bench.post(Self.body(5, [(0, 14, 0)]))
+    #expect(conflict.status == 409)
+    #expect(try Self.code(conflict) == "revision_conflict")
+    // Also after a restart.
+    let next = try Bench(bench.node, bootID: "boot")
+    try await next.agent.start()
+    #expect(try Self.code(await next.post(Self.body(4, [(0, 14, 0)]))) == "revision_stale")
+    #expect(try bench.places() == [[[9, 0]], []])
+  }
+
+  struct Unauthorised: Sendable {
+    var timestamp = NodeAgentTests.now
+    var secret = NodeAgentTests.secret
+    var code: String
+  }
+
+  @Test(arguments: [
+    Unauthorised(timestamp: now - 301, code: "webhook_timestamp_outside_window"),
+    Unauthorised(secret: "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", code: "webhook_signature_mismatch"),
+    Unauthorised(secret: "none", code: "webhook_headers_missing"),
+  ])
+  func whoDoesNotSignAppliesNothing(_ testCase: Unauthorised) async throws {
+    let bench = try Bench()
+    let response = await bench.post(
+      Self.body(1, [(0, 9, 0)]), timestamp: testCase.timestamp, secret: testCase.secret)
+    #expect(response.status == 401)
+    #expect(try Self.code(response) == testCase.code)
+    await bench.agent.settled()
+    #expect(try bench.places() == [[], []])
+  }
+
+  struct Malformed: Sendable {
+    var body: String
+    var code: String
+  }
+
+  @Test(arguments: [
+    Malformed(body: "", code: "empty"),
+    Malformed(body: "{", code: "invalid_syntax"),
+    Malformed(body: "[]", code: "wrong_type"),
+    Malformed(body: #"{"gpus":[]}"#, code: "missing_key"),
+    Malformed(body: #"{"revision":-1,"gpus":[]}"#, code: "out_of_range"),
+    Malformed(body: #"{"revision":1,"gpus":[],"force":true}"#, code: "unknown_key"),
+    Malformed(
+      body: #"{"revision":1,"gpus":[{"uuid":"a","instances":[]},{"uuid":"a","instances":[]}]}"#, code: "duplicate"),
+    Malformed(
+      body: #"{"revision":1,"gpus":[{"uuid":"a","instances":[{"profileId":9,"start":99}]}]}"#,
+      code: "out_of_range"),
+  ])
+  func aBodyThatIsNoPlanIsRefusedWithItsPlace(_ testCase: Malformed) async throws {
+    let response = try await Bench().post(testCase.body)
+    #expect(response.status == 400)
+    #expect(try Self.code(response) == testCase.code)
+  }
+
+  @Test func aRefusedPlanNamesThePIDAndCanBeSentAgain() async throws {
+    let bench = try Bench()
+    _ = try await bench.apply(Self.body(1, [(0, 9, 0)]))
+    try bench.node.setProcesses(["\(try bench.node.gpu().instances[0].uuid ?? "") 5000001 1 C jupyter"])
+    let refused = try await bench.apply(Self.body(2, [(0, 14, 0)]))
+    #expect(refused.status == .refused)
+    #expect(refused.problems.map(\.code) == ["instance_in_use"])
+    #expect(refused.problems.map(\.process) == ["jupyter"])
+    try bench.node.setProcesses([])
+    let again = try await bench.apply(Self.body(2, [(0, 14, 0)]))
+    #expect(again.status == .verified)
+    #expect(again.id != refused.id)
+  }
+
+  @Test func aFailedPlanIsUndoneAndNamesItsStep() async throws {
+    let bench = try Bench()
+    _ = try await bench.apply(Self.body(1, [(0, 9, 0), (1, 9, 0)]))
+    try bench.node.setFaults(["fail nvmlDeviceCreateGpuInstanceWithPlacement 2 2 23"])
+    let operation = try await bench.apply(Self.body(2, [(0, 14, 0), (1, 14, 0)]))
+    #expect(operation.status == .rolledBack)
+    #expect(operation.failure?.code == "insufficient_resources")
+    #expect(operation.failure?.step?.contains(SimulatedNode.uuid(1)) == true)
+    #expect(try bench.places() == [[[9, 0]], [[9, 0]]])
+  }
+
+  @Test func theLastVerifiedPlanIsRestoredAfterAReboot() async throws {
+    let bench = try Bench()
+    _ = try await bench.apply(Self.body(7, [(0, 9, 0), (1, 14, 4)]))
+    try bench.node.reboot()
+    #expect(try bench.places() == [[], []])
+    let next = try Bench(bench.node, bootID: "next")
+    try await next.agent.start()
+    #expect(try next.places() == [[[9, 0]], [[14, 4]]])
+    let state = try JSONDecoder().decode(NodeStateDocument.self, from: await next.get("/v1/state").body)
+    #expect(state.verified == VerifiedDocument(revision: 7))
+  }
+
+  @Test func aRestartWithNothingChangedTouchesNothing() async throws {
+    let bench = try Bench()
+    _ = try await bench.apply(Self.body(7, [(0, 9, 0)]))
+    let before = try bench.node.gpu().instances
+    let next = try Bench(bench.node, bootID: "boot")
+    try await next.agent.start()
+    #expect(try next.node.gpu().instances == before)
+  }
+
+  @Test func aDriverThatHangsIsReportedWithinTheDeadline() async throws {
+    let bench = try Bench()
+    try bench.node.setFaults(["hang nvmlSystemGetDriverVersion 1 400"])
+    let error = await #expect(throws: DriverError.self) {
+      _ = try await bench.agent.reader.observe(within: .milliseconds(20))
+    }
+    #expect(error?.code == "timeout")
+    // Later askers share the reading that is still under way.
+    #expect(try await bench.agent.reader.observe(within: .seconds(60)).gpus.count == 2)
+  }
+
+  @Test func metricsAreLabelledSimulated() async throws {
+    let bench = try Bench()
+    _ = try await bench.apply(Self.body(2, [(0, 9, 0)]))
+    let text = String(decoding: await bench.get("/metrics").body, as: UTF8.self)
+    #expect(text.contains("\nparva_node_simulated 1\n"))
+    #expect(text.contains("parva_node_verified_revision 2\n"))
+    #expect(text.contains(#"parva_node_applies_total{status="verified"} 1"#))
+    #expect(text.contains(#"GPU_I_PROFILE="3g.40gb",start="0"} 1"#))
+  }
+
+  @Test func unknownOperationsAreNotFound() async throws {
+    let bench = try Bench()
+    #expect(await bench.get("/v1/operations/none").status == 404)
+    #expect(await bench.get("/healthz").status == 200)
+  }
+}
