@@ -45,10 +45,12 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
   package var arrivals: Arrivals?
   package var priority: Int?
   package var labels: [String: String]?
+  /// How its servers are started, where the nodes are to start them.
+  package var launch: LaunchSpec?
 
   package init(
     id: String, model: String, rate: Double, slo: SLO, arrivals: Arrivals? = nil, priority: Int? = nil,
-    labels: [String: String]? = nil
+    labels: [String: String]? = nil, launch: LaunchSpec? = nil
   ) {
     self.id = id
     self.model = model
@@ -57,11 +59,12 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     self.arrivals = arrivals
     self.priority = priority
     self.labels = labels
+    self.launch = launch
   }
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "id", "model", "rate", "slo", "arrivals", "priority", "labels",
+      "id", "model", "rate", "slo", "arrivals", "priority", "labels", "launch",
       ignoring: ["revision", "createdAt", "updatedAt", "status"])
     id = try object.decode(String.self, forKey: "id")
     model = try object.decode(String.self, forKey: "model")
@@ -70,6 +73,7 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     arrivals = try object.decodeIfPresent(Arrivals.self, forKey: "arrivals")
     priority = try object.optionalInteger("priority")
     labels = try object.decodeIfPresent([String: String].self, forKey: "labels")
+    launch = try object.decodeIfPresent(LaunchSpec.self, forKey: "launch")
   }
 }
 

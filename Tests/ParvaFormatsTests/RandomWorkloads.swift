@@ -22,6 +22,21 @@ enum RandomWorkloads {
       percentile: Double.random(in: 0.001...0.999, using: &random),
       arrivals: arrivals.randomElement(using: &random) ?? .poisson,
       priority: Int.random(in: -1_000_000...1_000_000, using: &random),
-      labels: Dictionary(uniqueKeysWithValues: labels))
+      labels: Dictionary(uniqueKeysWithValues: labels), launch: launch(&random))
+  }
+
+  private static func launch(_ random: inout SeededGenerator) -> ServerCommand? {
+    if Bool.random(using: &random) { return nil }
+    let texts = ["serve", "--port={port}", "{{\"a\": {batch}}}", "yes", "", "two words: # no", "-"]
+    let some = { (random: inout SeededGenerator) in texts.randomElement(using: &random) ?? "" }
+    return ServerCommand(
+      command: ["serve", "/usr/bin/env", "true"].randomElement(using: &random) ?? "serve",
+      args: (0..<Int.random(in: 0...3, using: &random)).map { _ in some(&random) },
+      env: Bool.random(using: &random) ? [:] : ["A_1": some(&random), "_b": some(&random)],
+      workdir: [nil, "/srv/{model}"].randomElement(using: &random) ?? nil,
+      port: Int.random(in: 1...65_535, using: &random), health: [nil, "/healthz"].randomElement(using: &random) ?? nil,
+      stopTimeout: [nil, 0, 2.5].randomElement(using: &random) ?? nil,
+      memoryMiB: [nil, 4096].randomElement(using: &random) ?? nil,
+      cpus: [nil, 1.5].randomElement(using: &random) ?? nil)
   }
 }

@@ -96,6 +96,8 @@ struct WorkloadReaderTests {
     #"[{"id":"a","model":"m","rate":1,"slo":{"latencyMs":10}}]"#.replacing(piece, with: replacement)
   }
 
+  static func launch(_ members: String) -> String { item("}}]", "},\"launch\":{\(members)}}]") }
+
   static let refusedJSON = [
     Refused(name: "rate 0", text: item("\"rate\":1", "\"rate\":0"), code: .outOfRange, pointer: "/0/rate"),
     Refused(name: "rate below 0", text: item("\"rate\":1", "\"rate\":-1"), code: .outOfRange, pointer: "/0/rate"),
@@ -164,6 +166,30 @@ struct WorkloadReaderTests {
       name: "65 labels",
       text: item("}}]", "},\"labels\":{\((0...64).map { "\"k\($0)\":\"\"" }.joined(separator: ","))}}]"),
       code: .outOfRange, pointer: "/0/labels"),
+    Refused(
+      name: "unknown placeholder", text: launch(#""command":"a","args":["{x}"]"#), code: .unknownKey,
+      pointer: "/0/launch/args/0"),
+    Refused(
+      name: "an open brace", text: launch(#""command":"a","env":{"A":"{"}"#), code: .unknownKey,
+      pointer: "/0/launch/env/A"),
+    Refused(
+      name: "a port that is not there", text: launch(#""command":"{port}""#), code: .contradiction,
+      pointer: "/0/launch/command"),
+    Refused(
+      name: "the node's variable", text: launch(#""command":"a","env":{"CUDA_VISIBLE_DEVICES":"0"}"#),
+      code: .invalidName, pointer: "/0/launch/env/CUDA_VISIBLE_DEVICES"),
+    Refused(
+      name: "health without a port", text: launch(#""command":"a","health":"/""#), code: .contradiction,
+      pointer: "/0/launch/health"),
+    Refused(
+      name: "a relative folder", text: launch(#""command":"a","workdir":"b""#), code: .outOfRange,
+      pointer: "/0/launch/workdir"),
+    Refused(name: "no command", text: launch(#""command": """#), code: .empty, pointer: "/0/launch/command"),
+    Refused(
+      name: "port 0", text: launch(#""command":"a","port":0"#), code: .outOfRange, pointer: "/0/launch/port"),
+    Refused(
+      name: "no memory at all", text: launch(#""command":"a","limits":{"memoryMiB":0}"#), code: .outOfRange,
+      pointer: "/0/launch/limits/memoryMiB"),
     Refused(
       name: "the same id twice",
       text: #"{"workloads":[{"id":"a","model":"m","rate":1,"slo":{"latencyMs":1}},"#
@@ -277,7 +303,7 @@ struct WorkloadReaderTests {
     }
     #expect(
       json.description == "in.json:1: unknown key \"rte\"; allowed are id, model, rate, slo, arrivals, priority, "
-        + "labels [unknown_key] (/0/rte)")
+        + "labels, launch [unknown_key] (/0/rte)")
     #expect(json.first.value == "rte")
   }
 
@@ -290,12 +316,14 @@ struct WorkloadReaderTests {
     }
   }
 
-  @Test func csvCarriesAllButLabelsAndArrivals() throws {
+  @Test func csvCarriesAllButLabelsArrivalsAndLaunch() throws {
     for seed in 1...200 as ClosedRange<UInt64> {
       var random = SeededGenerator(seed)
       var workloads = RandomWorkloads.list(&random)
       let bytes = WorkloadWriter.csv(workloads)
-      for index in workloads.indices { (workloads[index].labels, workloads[index].arrivals) = ([:], .poisson) }
+      for index in workloads.indices {
+        (workloads[index].labels, workloads[index].arrivals, workloads[index].launch) = ([:], .poisson, nil)
+      }
       #expect(try WorkloadReader.read(InputSource(bytes, format: .csv)) == workloads, "seed \(seed)")
     }
   }

@@ -23,10 +23,13 @@ public struct Workload: Hashable, Sendable {
   /// Higher is served first when there are not enough GPUs.
   public var priority: Int
   public var labels: [String: String]
+  /// Nil where something else starts the servers.
+  public var launch: ServerCommand?
 
   public init(
     id: String, model: String, rate: Double, sloLatencyMs: Double, percentile: Double = 0.99,
-    arrivals: ArrivalProcess = .poisson, priority: Int = 0, labels: [String: String] = [:]
+    arrivals: ArrivalProcess = .poisson, priority: Int = 0, labels: [String: String] = [:],
+    launch: ServerCommand? = nil
   ) {
     self.id = id
     self.model = model
@@ -36,5 +39,6 @@ public struct Workload: Hashable, Sendable {
     self.arrivals = arrivals
     self.priority = priority
     self.labels = labels
+    self.launch = launch
   }
 }

@@ -6,7 +6,6 @@ package enum WantedNodeReader {
   package static let bytes = 4 << 20
   static let profileID = 0...100_000
   static let start = 0...63
-  static let ports = 1...65_535
 
   /// Legality on the GPUs themselves is for the node to judge, which knows them.
   ///
@@ -62,25 +61,18 @@ package enum WantedNodeReader {
           value: String(limit)))
     }
     guard let launch = instance.launch else { return }
-    let at = path + ["launch"]
-    if launch.command.isEmpty {
-      refusals.add(document.error(.empty, "a command is needed", at: at + ["command"]))
+    LaunchCheck.check(launch, missing: missing(instance)) {
+      refusals.add(document.error($0, $1, at: path + ["launch"] + $2, value: $3))
     }
-    if let port = launch.port, !ports.contains(port) {
-      refusals.add(
-        document.error(.outOfRange, "port must be 1 to 65535", at: at + ["port"], value: String(port)))
-    }
-    if let health = launch.health, !health.hasPrefix("/") || launch.port == nil {
-      refusals.add(
-        document.error(
-          .contradiction, "health is a path that begins with / and needs a port", at: at + ["health"],
-          value: health))
-    }
-    if let timeout = launch.stopTimeout, !(0...3600).contains(timeout) {
-      refusals.add(
-        document.error(
-          .outOfRange, "stopTimeout must be 0 to 3600 seconds", at: at + ["stopTimeout"],
-          value: RangeCheck.plain(timeout)))
-    }
+  }
+
+  /// What the instance gives no value for.
+  private static func missing(_ instance: WantedInstance) -> Set<LaunchTemplate.Placeholder> {
+    var missing: Set<LaunchTemplate.Placeholder> = []
+    if instance.batch == nil { missing.insert(.batch) }
+    if instance.workload == nil { missing.insert(.workload) }
+    if instance.model == nil { missing.insert(.model) }
+    if instance.segment == nil { missing.insert(.segment) }
+    return missing
   }
 }

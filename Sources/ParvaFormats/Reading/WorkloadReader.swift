@@ -75,7 +75,7 @@ package enum WorkloadReader {
     return WorkloadSpec(
       id: workload.id, model: workload.model, rate: workload.rate,
       slo: .init(latencyMs: workload.sloLatencyMs, percentile: workload.percentile), arrivals: arrivals,
-      priority: workload.priority, labels: workload.labels)
+      priority: workload.priority, labels: workload.labels, launch: launch(of: workload))
   }
 }
 
@@ -119,10 +119,14 @@ extension WorkloadReader {
     }
     let arrivals = arrivals(spec.arrivals, &refusals, place)
     check(labels: spec.labels ?? [:], &refusals, place)
+    if let launch = spec.launch {
+      LaunchCheck.check(launch) { refusals.add(place($0, $1, ["launch"] + $2, $3)) }
+    }
     guard refusals.errors.count + refusals.omitted == before else { return nil }
     return Workload(
       id: spec.id, model: spec.model, rate: spec.rate, sloLatencyMs: spec.slo.latencyMs, percentile: percentile,
-      arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:])
+      arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:],
+      launch: spec.launch.map(command))
   }
 
   private static func arrivals(

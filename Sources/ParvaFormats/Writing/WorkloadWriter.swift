@@ -1,7 +1,7 @@
 package import Foundation
 package import ParvaEngine
 
-/// Writes workloads so that ``WorkloadReader`` reads them back equal; CSV holds no labels and no arrival process.
+/// Writes workloads so that ``WorkloadReader`` reads them back equal; CSV holds no labels, no arrival process and no launch.
 package enum WorkloadWriter {
   package static func json(_ workloads: [Workload]) -> Data { document(workloads, .json) }
   package static func yaml(_ workloads: [Workload]) -> Data { document(workloads, .yaml) }
@@ -49,6 +49,29 @@ package enum WorkloadWriter {
     if !workload.labels.isEmpty {
       object.object("labels", inline: true) { labels in
         for (key, value) in workload.labels.sorted(by: { $0.key < $1.key }) { labels.entry(key, value) }
+      }
+    }
+    if let launch = workload.launch { write(launch, &object) }
+  }
+
+  private static func write(_ launch: ServerCommand, _ object: inout DocumentWriter) {
+    object.object("launch", inline: true) { object in
+      object.field("command", launch.command)
+      if !launch.args.isEmpty { object.array("args", inline: true) { for arg in launch.args { $0.element(arg) } } }
+      if !launch.env.isEmpty {
+        object.object("env", inline: true) { env in
+          for (key, value) in launch.env.sorted(by: { $0.key < $1.key }) { env.entry(key, value) }
+        }
+      }
+      if let workdir = launch.workdir { object.field("workdir", workdir) }
+      if let port = launch.port { object.field("port", port) }
+      if let health = launch.health { object.field("health", health) }
+      if let stopTimeout = launch.stopTimeout { object.field("stopTimeout", stopTimeout) }
+      if launch.memoryMiB != nil || launch.cpus != nil {
+        object.object("limits", inline: true) { limits in
+          if let memory = launch.memoryMiB { limits.field("memoryMiB", memory) }
+          if let cpus = launch.cpus { limits.field("cpus", cpus) }
+        }
       }
     }
   }
