@@ -47,6 +47,19 @@ struct TightestFit: Sendable {
     return (gpuCount - 1, start)
   }
 
+  /// Puts an instance of `profile` on the GPU of lowest index where one of `starts` is free, at the first free start in
+  /// the order given, or on a new GPU; nil when not even an empty GPU has room.
+  mutating func placeFirst(_ profile: Int, starts: [Int]) -> (gpu: Int, start: Int)? {
+    var best: (state: Int, start: Int, gpu: Int)?
+    for number in states.indices {
+      guard let start = freeStart(profile, starts, in: states[number]), let gpu = firstMember(number) else { continue }
+      if gpu < best?.gpu ?? .max { best = (number, start, gpu) }
+    }
+    guard let best else { return place(profile, starts: starts) }
+    move(best.gpu, to: adding(profile, best.start, to: states[best.state]))
+    return (best.gpu, best.start)
+  }
+
   /// Takes an instance away again.
   mutating func remove(_ profile: Int, start: Int, gpu: Int) {
     guard let number = stateOf[gpu] else { return }

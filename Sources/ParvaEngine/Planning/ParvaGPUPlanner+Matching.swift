@@ -4,7 +4,7 @@ extension ParvaGPUPlanner {
   }
 
   /// Optimal triplet decision and demand matching of one workload on the first pool. O(kinds + segments).
-  static func match(_ workload: Int, _ market: Market) -> Result<[DraftSegment], Refusal> {
+  @Sendable static func match(_ workload: Int, _ market: Market) -> Result<[DraftSegment], Refusal> {
     let demand = market.input.workloads[workload]
     var optimal: (column: Int, perSlice: Double)?
     for column in market.poolColumns[0] {

@@ -15,7 +15,9 @@ extension Planner {
 
 /// The planners there are.
 public enum Planners {
-  public static let all: [any Planner] = [OptimalPlanner(), ParvaGPUPlanner()]
+  public static let all: [any Planner] = [
+    OptimalPlanner(), ParvaGPUPlanner(), FirstFitPlanner(), MIGOnlyPlanner(), WholeGPUPlanner(),
+  ]
 
   /// The planner used where the user names none.
   public static let `default`: any Planner = OptimalPlanner()
