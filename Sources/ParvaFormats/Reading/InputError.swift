@@ -23,6 +23,13 @@ package struct InputError: Error, Hashable, Sendable, CustomStringConvertible {
     case wrongFieldCount = "wrong_field_count"
     case unknownProduct = "unknown_product"
     case unknownProfile = "unknown_profile"
+    /// A plan's segment that its demand or its profiles do not know.
+    case unknownWorkload = "unknown_workload"
+    case wrongModel = "wrong_model"
+    case noProfile = "no_profile"
+    case unknownPoint = "unknown_point"
+    /// An event of a simulation that names what is not there.
+    case unknownTarget = "unknown_target"
     /// Nothing in it where something must be.
     case empty
     /// Two statements of one document that contradict each other.

@@ -23,4 +23,12 @@ package enum InputLimits {
   package static let hourlyCost = 0.0...1e6
   package static let watts = 0.0...1e6
   package static let labels = 64
+
+  /// Seconds of a simulation, or of something in it; the shortest stretch that makes sense.
+  package static let simulatedSeconds = 0.001...31_536_000.0
+  /// Rate of a workload as a multiple of the declared one.
+  package static let rateFactor = 0.0...1000.0
+  package static let seeds = 1...1000
+  /// Requests that wait on one simulated segment.
+  package static let queueLimit = 1...1 << 24
 }

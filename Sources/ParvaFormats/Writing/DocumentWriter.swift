@@ -169,6 +169,13 @@ extension DocumentWriter {
     bytes.append(contentsOf: String(value).utf8)
   }
 
+  /// The shortest text that reads back as the same number; numbers that JSON has not become null.
+  package mutating func element(_ value: Double) {
+    beginElement()
+    afterDash = false
+    bytes.append(contentsOf: (value.isFinite ? value.description : "null").utf8)
+  }
+
   /// One member of a map whose keys are data.
   package mutating func entry(_ key: String, _ value: String) {
     separate()

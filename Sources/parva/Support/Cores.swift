@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import ParvaEngine
 
 extension PlanningContext {
@@ -15,5 +16,16 @@ extension PlanningContext {
           DispatchQueue.concurrentPerform(iterations: count, execute: body)
         }
       }, shouldStop: { ContinuousClock.now >= end })
+  }
+}
+
+/// What the process has used of the machine.
+enum Cores {
+  /// Seconds of processor time of all threads so far, user and system.
+  static var processorSeconds: Double {
+    var usage = rusage()
+    guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
+    let seconds = { (time: timeval) in Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime)
   }
 }

@@ -1,0 +1,35 @@
+/// Logarithm and exponential in plain arithmetic, so that what is drawn from a seed is the same on every machine and
+/// with every C library.
+enum Elementary {
+  /// High part of ln 2 with its last 21 bits zero, so that a multiple by a small integer is exact.
+  private static let ln2High = 0x1.62e42fee00000p-1
+  private static let ln2Low = 0x1.a39ef35793c76p-33
+
+  /// Natural logarithm of a normal number above 0, within 2 units in the last place.
+  static func log(_ x: Double) -> Double {
+    var exponent = Double(x.exponent)
+    var mantissa = x.significand
+    if mantissa > 1.414_213_562_373_095_1 {
+      mantissa *= 0.5
+      exponent += 1
+    }
+    // ln m = 2 artanh s; |s| is at most 0.172, so the term left out is below 1e-18.
+    let s = (mantissa - 1) / (mantissa + 1)
+    let z = s * s
+    var sum = 1.0 / 21
+    for odd in stride(from: 19.0, through: 3, by: -2) { sum = sum * z + 1 / odd }
+    return exponent * ln2High + (2 * s + (2 * s * z * sum + exponent * ln2Low))
+  }
+
+  /// e to the power of `x`, within 2 units in the last place; 0 below -708 and infinity above 709.
+  static func exp(_ x: Double) -> Double {
+    if x < -708 { return 0 }
+    if x > 709 { return .infinity }
+    let power = (x / (ln2High + ln2Low)).rounded()
+    let rest = (x - power * ln2High) - power * ln2Low
+    // |rest| is at most 0.347; the term left out is below 1e-17.
+    var sum = 1.0
+    for divisor in stride(from: 14.0, through: 1, by: -1) { sum = 1 + sum * rest / divisor }
+    return Double(sign: .plus, exponent: Int(power), significand: sum)
+  }
+}
