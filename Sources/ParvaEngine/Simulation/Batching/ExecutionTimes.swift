@@ -1,5 +1,4 @@
-/// Execution times of batches as the profile has them: linear between neighbouring measured batch sizes of the same
-/// instance and number of processes, and below the smallest that of the smallest.
+/// Execution times of batches on the segments of a plan, as the profile's ``LatencyCurve`` has them.
 struct ExecutionTimes {
   private struct Key: Hashable {
     var model: String
@@ -9,8 +8,8 @@ struct ExecutionTimes {
   }
 
   private let profiles: ProfileCatalogue
-  /// Points by batch, ascending.
-  private var families: [Key: [ProfilePoint]] = [:]
+  /// Nil where the profile has no such points.
+  private var curves: [Key: LatencyCurve?] = [:]
   private var tables: [Key: [Int: [Double]]] = [:]
 
   init(_ profiles: ProfileCatalogue) { self.profiles = profiles }
@@ -29,38 +28,26 @@ struct ExecutionTimes {
           code: .noProfile, message: "no profile of model \(segment.model) on \(product.name); add one with --profiles")
       )
     }
-    let points =
-      families[key]
-      ?? profile.points.filter { $0.profile == segment.profile && $0.processes == segment.processes }
-      .sorted { $0.batch < $1.batch }
-    families[key] = points
-    guard let largest = points.last, segment.batch >= 1, segment.batch <= largest.batch else {
+    let curve: LatencyCurve?
+    if let known = curves[key] {
+      curve = known
+    } else {
+      curve = LatencyCurve(profile, instance: segment.profile, processes: segment.processes)
+      curves[key] = .some(curve)
+    }
+    // Beyond the largest measured batch nothing is known: it may not even fit into memory.
+    guard let curve, segment.batch >= 1, let largest = curve.batches.last, segment.batch <= largest else {
       let instance = product.profiles[segment.profile].name
-      let limit = points.last.map { "at most batch \($0.batch) for" } ?? "no point of"
+      let limit = (curve?.batches.last).map { "at most batch \($0) for" } ?? "no point of"
       return .failure(
         SimulationRefusal(
           code: .unknownPoint,
           message: "\(segment.id) runs \(segment.model) on \(instance) at batch \(segment.batch) with "
             + "\(segment.processes) processes; the profile has \(limit) that instance and number of processes"))
     }
-    let table = [0] + (1...segment.batch).map { Self.latencyMs(of: $0, points) / 1000 }
+    let table = [0] + curve.table(limit: segment.batch).map { $0 / 1000 }
     tables[key, default: [:]][segment.batch] = table
     return .success(table)
-  }
-
-  /// `points` are by batch, not empty, and the last is at least `batch`. O(log points).
-  private static func latencyMs(of batch: Int, _ points: [ProfilePoint]) -> Double {
-    var low = 0
-    var high = points.count - 1
-    while low < high {
-      let middle = (low + high) / 2
-      if points[middle].batch < batch { low = middle + 1 } else { high = middle }
-    }
-    let above = points[low]
-    guard low > 0, above.batch > batch else { return above.latencyMs }
-    let below = points[low - 1]
-    let share = Double(batch - below.batch) / Double(above.batch - below.batch)
-    return below.latencyMs + share * (above.latencyMs - below.latencyMs)
   }
 }
 
