@@ -64,16 +64,22 @@ package struct ServiceDocument: Codable, Hashable, Sendable {
   package var uuid: String
   /// Number of the server on its instance, from 0.
   package var ordinal: Int
+  package var workload: String?
   package var pid: Int?
-  /// `starting`, `healthy`, `unhealthy`, `stopping`, `waiting` (for the next start) or `failed`.
+  /// Where a server listens.
+  package var port: Int?
+  /// What clients of an MPS daemon set as CUDA_MPS_PIPE_DIRECTORY.
+  package var pipeDirectory: String?
+  /// `starting`, `healthy`, `unhealthy`, `stopping`, `waiting` (for the next start), `failed`, or `absent` where a
+  /// simulated node has no MPS to start.
   package var status: String
   package var restarts: Int
-  /// The last line of its log, where something is wrong.
+  /// What is wrong, with the last line of its log.
   package var message: String?
 
   package init(
-    kind: String, gpu: String, profileId: Int, start: Int, uuid: String, ordinal: Int, pid: Int?, status: String,
-    restarts: Int, message: String?
+    kind: String, gpu: String, profileId: Int, start: Int, uuid: String, ordinal: Int, workload: String? = nil,
+    pid: Int?, port: Int? = nil, pipeDirectory: String? = nil, status: String, restarts: Int, message: String?
   ) {
     self.kind = kind
     self.gpu = gpu
@@ -81,7 +87,10 @@ package struct ServiceDocument: Codable, Hashable, Sendable {
     self.start = start
     self.uuid = uuid
     self.ordinal = ordinal
+    self.workload = workload
     self.pid = pid
+    self.port = port
+    self.pipeDirectory = pipeDirectory
     self.status = status
     self.restarts = restarts
     self.message = message

@@ -39,6 +39,20 @@ struct NodeRunCommand: AsyncParsableCommand {
   @Option(name: .long, help: "Seconds between two looks whether the GPUs still are as verified.")
   var reconcile: Int = 60
 
+  @Option(
+    name: .long,
+    help: "MPS control program, for instances that several processes share (default: nvidia-cuda-mps-control in PATH).")
+  var mpsControl: String = "nvidia-cuda-mps-control"
+  @Option(
+    name: .long,
+    help: """
+      Short folder for the sockets of MPS daemons (default: /run/parva/node, or run below --state-dir or for other users).
+      """)
+  var runDir: String?
+  @Flag(
+    name: .long, help: "The agent's control group is its own (Delegate=yes): services get groups and limits below it.")
+  var delegatedCgroup = false
+
   func validate() throws {
     if (tlsCertificate == nil) != (tlsKey == nil) {
       throw ValidationError("--tls-certificate and --tls-key belong together.")
@@ -71,7 +85,9 @@ struct NodeRunCommand: AsyncParsableCommand {
     configuration.reconcileInterval = .seconds(reconcile)
     let logger = Logger(label: "parva.node") { StreamLogHandler.standardError(label: $0) }
     let agent = NodeAgent(
-      configuration: configuration, driver: driver, store: store, simulated: simulated, logger: logger)
+      configuration: configuration, driver: driver, store: store,
+      services: try services(store: store, simulated: simulated, logger: logger), simulated: simulated,
+      logger: logger)
     var server = HTTPServer.Configuration(addresses: listen)
     server.loops = 1
     if let tlsCertificate, let tlsKey {
@@ -93,6 +109,22 @@ struct NodeRunCommand: AsyncParsableCommand {
     reconciling.cancel()
     await reconciling.value
     await agent.settled()
+  }
+
+  private func services(store: NodeStore, simulated: Bool, logger: Logger) throws -> NodeServices {
+    let isDefault = options.stateDir == nil && getuid() == 0
+    let run =
+      runDir.map { URL(fileURLWithPath: $0) }
+      ?? (isDefault ? URL(fileURLWithPath: "/run/parva/node") : store.directory.appendingPathComponent("run"))
+    var configuration = NodeServices.Configuration(
+      directory: store.directory, runDirectory: run, simulated: simulated)
+    configuration.mpsControl = mpsControl
+    configuration.hasDelegatedGroup = delegatedCgroup
+    do {
+      return try NodeServices(configuration: configuration, bootID: store.bootID, logger: logger)
+    } catch {
+      throw CommandFailure(.unexpected, "\(store.directory.path) cannot be used: \(error.localizedDescription)")
+    }
   }
 
   private func authority() throws -> NodeRoutes.Authority {

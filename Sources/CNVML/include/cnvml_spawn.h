@@ -13,3 +13,7 @@ int cnvml_pipe(int ends[2]);
 int cnvml_spawn(
     const char *path, char *const argv[], char *const envp[], const int stdio[3], const char *workdir, bool session,
     pid_t *pid);
+
+/// A descriptor, close-on-exec, that becomes readable when the process ends; it need not be a child. -1 where there is
+/// no such process or the kernel is older than 5.3.
+int cnvml_pidfd(pid_t pid);

@@ -45,26 +45,12 @@ package struct NodeStore: Sendable {
   package func save(_ verified: Verified) throws(ApplyJournal.Failure) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    let fresh = directory.appendingPathComponent("verified.json.new").path
-    guard let data = try? encoder.encode(verified) else { throw .unwritable(path: fresh, errno: EINVAL) }
-    let descriptor = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw .unwritable(path: fresh, errno: errno) }
-    var left = data[...]
-    while !left.isEmpty {
-      let written = left.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-      if written < 0 && errno == EINTR { continue }
-      if written <= 0 { break }
-      left = left.dropFirst(written)
-    }
-    let whole = left.isEmpty && fsync(descriptor) == 0
-    let code = errno
-    close(descriptor)
-    guard whole else { throw .unwritable(path: fresh, errno: code) }
-    guard rename(fresh, verifiedPath.path) == 0 else { throw .unwritable(path: verifiedPath.path, errno: errno) }
-    let folder = open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    if folder >= 0 {
-      fsync(folder)
-      close(folder)
+    let path = verifiedPath.path
+    guard let data = try? encoder.encode(verified) else { throw .unwritable(path: path, errno: EINVAL) }
+    do {
+      try AtomicFile.write(data, to: path)
+    } catch {
+      throw .unwritable(path: error.path, errno: error.errno)
     }
   }
 

@@ -37,6 +37,46 @@ enum Spawn {
     return pid
   }
 
+  /// Waits at the gate until ``open(_:)``: a program that runs before its pid is on record would be started twice after
+  /// a crash in between. When this process dies first, the gate's end of file ends the child.
+  struct Gated: Sendable {
+    var pid: pid_t
+    fileprivate var gate: Int32
+
+    /// Lets the program begin.
+    func open() {
+      var byte: UInt8 = 0x0a
+      while write(gate, &byte, 1) < 0 && errno == EINTR {}
+      close(gate)
+    }
+
+    /// Ends the child without the program having begun.
+    func abandon() {
+      close(gate)
+      _ = Spawn.wait(pid)
+    }
+  }
+
+  /// Starts `command` in a session of its own, held at a gate, with `output` as its standard output and error.
+  ///
+  /// A command that cannot be run ends with 126 or 127 and says why on `output`.
+  static func startGated(
+    _ command: String, _ arguments: [String], environment: [String: String], output: Int32, workdir: String?
+  ) throws(Failure) -> Gated {
+    let ends = try pipe()
+    defer { close(ends.read) }
+    do {
+      let script = "read -r gate || exit 125; exec \"$@\" </dev/null"
+      let pid = try start(
+        "/bin/sh", ["-c", script, "parva", command] + arguments, environment: environment,
+        stdio: [ends.read, output, output], workdir: workdir, session: true)
+      return Gated(pid: pid, gate: ends.write)
+    } catch {
+      close(ends.write)
+      throw error
+    }
+  }
+
   /// Waits for a child's end: exit status, or 128 + signal.
   static func wait(_ pid: pid_t) -> Int32 {
     var status: Int32 = 0
@@ -44,6 +84,16 @@ enum Spawn {
       if errno != EINTR { return 255 }
     }
     return exitCode(status)
+  }
+
+  /// The end of a child if it has come: exit status, or 128 + signal. Nil for one that runs, or that is no child.
+  static func poll(_ pid: pid_t) -> Int32? {
+    var status: Int32 = 0
+    while true {
+      let found = waitpid(pid, &status, WNOHANG)
+      if found == pid { return exitCode(status) }
+      if found == 0 || errno != EINTR { return nil }
+    }
   }
 
   /// A wait status as a shell shows it.

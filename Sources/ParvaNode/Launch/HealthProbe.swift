@@ -1,0 +1,59 @@
+import Foundation
+import Glibc
+import ParvaHTTP
+
+/// Asks a server on this machine how it is.
+///
+/// With a health path: 200 to 299 is healthy. An answer that is a JSON object may tell `inFlight`, the number of
+/// requests under way; while a server drains, 0 twice in a row lets the node end it before its deadline. Without a path
+/// a connection to the port is enough.
+struct HealthProbe: Sendable {
+  var port: Int
+  var path: String?
+
+  static let timeout = Duration.seconds(2)
+
+  static func client() -> HTTPClient {
+    var configuration = HTTPClient.Configuration()
+    configuration.retries = 0
+    configuration.timeout = timeout
+    configuration.maxResponseBytes = 64 << 10
+    return HTTPClient(configuration: configuration)
+  }
+
+  func ask(_ client: HTTPClient) async -> ServiceMachine.Probe {
+    guard let path else { return connect() }
+    // A connection kept open would look like a request under way to a server that drains.
+    let request = HTTPClientRequest(
+      method: "GET", url: "http://127.0.0.1:\(port)\(path)", headers: ["Connection": "close"])
+    do throws(HTTPClientError) {
+      return Self.verdict(try await client.send(request))
+    } catch {
+      return .unhealthy("\(path) on port \(port) does not answer (\(error.code.rawValue))", inFlight: nil)
+    }
+  }
+
+  static func verdict(_ response: HTTPResponse) -> ServiceMachine.Probe {
+    let object = try? JSONSerialization.jsonObject(with: response.body) as? [String: Any]
+    let inFlight = (object?["inFlight"] as? NSNumber).flatMap { Int(exactly: $0) }
+    if (200..<300).contains(response.status) { return .healthy(inFlight: inFlight) }
+    return .unhealthy("the health endpoint answers \(response.status)", inFlight: inFlight)
+  }
+
+  private func connect() -> ServiceMachine.Probe {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return .unhealthy("no socket is left", inFlight: nil) }
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = in_port_t(UInt16(truncatingIfNeeded: port)).bigEndian
+    address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+    // To this machine: the kernel answers at once, from the backlog.
+    let code = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    return code == 0 ? .healthy(inFlight: nil) : .unhealthy("nobody listens on port \(port)", inFlight: nil)
+  }
+}

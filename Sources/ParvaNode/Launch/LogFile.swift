@@ -1,0 +1,70 @@
+import Foundation
+import Glibc
+
+/// The log of one service: written by the service itself, which outlives the agent, and kept within bounds from outside.
+///
+/// The file is opened for appending, so it can be copied and cut to nothing while the service writes: its next line
+/// lands at the new end. A line written between the copy and the cut is lost.
+struct LogFile: Sendable {
+  var path: String
+  /// Bytes on the disk at which the file is turned over.
+  var limit = 10 << 20
+  /// Older files beside the current one.
+  var kept = 3
+
+  func open() throws(Spawn.Failure) -> Int32 {
+    let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+    if descriptor < 0 { throw Spawn.Failure(errno: errno) }
+    return descriptor
+  }
+
+  /// Turns the file over when it is too large: `log` is copied to `log.1`, that before to `log.2`, and so on.
+  func rotateIfNeeded() {
+    var status = stat()
+    // By what it takes up: a writer that does not append leaves a hole where the file was cut.
+    guard stat(path, &status) == 0, max(Int(status.st_blocks) * 512, 0) > limit else { return }
+    for number in stride(from: kept - 1, to: 0, by: -1) { rename("\(path).\(number)", "\(path).\(number + 1)") }
+    let source = Glibc.open(path, O_RDWR | O_CLOEXEC)
+    guard source >= 0 else { return }
+    defer { close(source) }
+    if kept > 0 {
+      let target = Glibc.open("\(path).1", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
+      guard target >= 0 else { return }
+      defer { close(target) }
+      // No more than the limit is kept of what was written since the last look.
+      var offset = max(0, Int(status.st_size) - limit)
+      var buffer = [UInt8](repeating: 0, count: 1 << 16)
+      while true {
+        let count = pread(source, &buffer, buffer.count, offset)
+        if count < 0 && errno == EINTR { continue }
+        if count <= 0 || write(target, buffer, count) != count { break }
+        offset += count
+      }
+    }
+    ftruncate(source, 0)
+  }
+}
+
+/// The end of a log, for people.
+enum LogTail {
+  static let lineLimit = 300
+
+  /// The last line that is not empty, without control characters and cut short; nil where there is none.
+  static func lastLine(_ path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    let size = lseek(descriptor, 0, SEEK_END)
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = pread(descriptor, &buffer, buffer.count, max(0, size - buffer.count))
+    guard count > 0 else { return nil }
+    let lines = String(decoding: buffer[..<count], as: UTF8.self).split(whereSeparator: \.isNewline)
+    return lines.reversed().lazy.map { cleaned(String($0)) }.first { !$0.isEmpty }
+  }
+
+  static func cleaned(_ text: String) -> String {
+    let plain = String(
+      String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? " " : $0 }))
+    return String(plain.trimmingCharacters(in: .whitespaces).prefix(lineLimit))
+  }
+}

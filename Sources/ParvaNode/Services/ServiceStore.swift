@@ -1,0 +1,64 @@
+import Foundation
+import ParvaWire
+
+/// What the agent must know after its own end to find its services again: one file for each.
+struct ServiceStore: Sendable {
+  struct Record: Codable, Hashable, Sendable {
+    var spec: ServiceSpec
+    var process: RunningProcess?
+    var restarts: Int
+    /// No process outlives a boot.
+    var bootID: String
+  }
+
+  let directory: URL
+  let bootID: String
+
+  init(directory: URL, bootID: String) throws {
+    self.directory = directory
+    self.bootID = bootID
+    try FileManager.default.createDirectory(
+      at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+  }
+
+  private func path(_ id: String) -> String { directory.appendingPathComponent("\(id).json").path }
+
+  /// All services on record, by id, without the processes of an earlier boot. Records are written whole, so one that
+  /// cannot be read was changed by something else and is passed over.
+  func records() -> [Record] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+    return names.sorted().filter { $0.hasSuffix(".json") }.compactMap { name in
+      guard let data = FileManager.default.contents(atPath: directory.appendingPathComponent(name).path),
+        var record = try? JSONDecoder().decode(Record.self, from: data)
+      else { return nil }
+      if record.bootID != bootID { record.process = nil }
+      return record
+    }
+  }
+
+  func save(_ spec: ServiceSpec, process: RunningProcess?, restarts: Int) throws(AtomicFile.Failure) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let record = Record(spec: spec, process: process, restarts: restarts, bootID: bootID)
+    guard let data = try? encoder.encode(record) else { return }
+    try AtomicFile.write(data, to: path(spec.id))
+  }
+
+  func remove(_ id: String) { try? FileManager.default.removeItem(atPath: path(id)) }
+}
+
+/// The first process of a service, as the record names it.
+struct RunningProcess: Codable, Hashable, Sendable {
+  var identity: ProcessIdentity
+  /// Value of PARVA_SERVICE in the environment of all of the service's processes; drawn for each start.
+  var token: String
+  /// The token of the MPS daemon that it is a client of.
+  var mpsToken: String?
+
+  static let variable = "PARVA_SERVICE"
+
+  /// All processes of the service that run.
+  var members: Set<ProcessIdentity> {
+    ProcessTable.members(of: identity, variable: "\(Self.variable)=\(token)")
+  }
+}

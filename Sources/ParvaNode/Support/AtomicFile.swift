@@ -1,0 +1,34 @@
+import Foundation
+import Glibc
+
+/// Small files that a crash leaves as they were or as they should be, never a part.
+enum AtomicFile {
+  struct Failure: Error, Hashable, Sendable {
+    var path: String
+    var errno: Int32
+  }
+
+  /// Replaces the file; it is on the disk when this returns. Readable by its owner alone.
+  static func write(_ data: Data, to path: String) throws(Failure) {
+    let fresh = path + ".new"
+    let descriptor = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw Failure(path: fresh, errno: errno) }
+    var left = data[...]
+    while !left.isEmpty {
+      let written = left.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0 && errno == EINTR { continue }
+      if written <= 0 { break }
+      left = left.dropFirst(written)
+    }
+    let whole = left.isEmpty && fsync(descriptor) == 0
+    let code = errno
+    close(descriptor)
+    guard whole else { throw Failure(path: fresh, errno: code) }
+    guard rename(fresh, path) == 0 else { throw Failure(path: path, errno: errno) }
+    let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if folder >= 0 {
+      fsync(folder)
+      close(folder)
+    }
+  }
+}

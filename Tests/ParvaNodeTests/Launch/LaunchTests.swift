@@ -1,0 +1,97 @@
+import Foundation
+import ParvaHTTP
+import ParvaWire
+import Testing
+
+@testable import ParvaNode
+
+@Suite struct LaunchTests {
+  struct Answer: Sendable {
+    var status: Int
+    var body: String
+    var probe: ServiceMachine.Probe
+  }
+
+  @Test(arguments: [
+    Answer(status: 200, body: "ok", probe: .healthy(inFlight: nil)),
+    Answer(status: 204, body: "", probe: .healthy(inFlight: nil)),
+    Answer(status: 200, body: #"{"inFlight": 3}"#, probe: .healthy(inFlight: 3)),
+    Answer(status: 200, body: #"{"inFlight": 1.5}"#, probe: .healthy(inFlight: nil)),
+    Answer(status: 200, body: #"{"inFlight": "3"}"#, probe: .healthy(inFlight: nil)),
+    Answer(status: 503, body: #"{"inFlight": 0}"#, probe: .unhealthy("the health endpoint answers 503", inFlight: 0)),
+    Answer(status: 302, body: "", probe: .unhealthy("the health endpoint answers 302", inFlight: nil)),
+  ])
+  func anAnswerTellsHealthAndWhatIsUnderWay(_ answer: Answer) {
+    let response = HTTPResponse(status: answer.status, contentType: "application/json", body: Data(answer.body.utf8))
+    #expect(HealthProbe.verdict(response) == answer.probe)
+  }
+
+  @Test func aLogIsTurnedOverUnderItsWriter() throws {
+    let directory = scratchDirectory()
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let path = directory.appendingPathComponent("log").path
+    let log = LogFile(path: path, limit: 8192, kept: 2)
+    let writer = try log.open()
+    defer { close(writer) }
+    for round in 0..<5 {
+      let line = String(repeating: "\(round)", count: 99) + "\n"
+      for _ in 0..<200 { #expect(write(writer, line, line.utf8.count) == line.utf8.count) }
+      log.rotateIfNeeded()
+      #expect(LogTail.lastLine(path) == nil)
+    }
+    let line = "after\u{1b}[31m\tall"
+    #expect(write(writer, line, line.utf8.count) == line.utf8.count)
+    #expect(LogTail.lastLine(path) == "after [31m all")
+    let names = try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted()
+    #expect(names == ["log", "log.1", "log.2"])
+    #expect(LogTail.lastLine(path + ".1") == String(repeating: "4", count: 99))
+    let sizes = try names.map { try Data(contentsOf: directory.appendingPathComponent($0)).count }
+    #expect(sizes.allSatisfy { $0 <= 8192 })
+  }
+
+  @Test func smallLogsStay() throws {
+    let directory = scratchDirectory()
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let log = LogFile(path: directory.appendingPathComponent("log").path, limit: 1 << 20)
+    close(try log.open())
+    log.rotateIfNeeded()
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["log"])
+  }
+
+  @Test func aProcessIsKnownByItsStartAndNotByItsNumber() throws {
+    let own = try #require(ProcessIdentity.current(Int(getpid())))
+    #expect(own.isAlive)
+    #expect(!ProcessIdentity(pid: own.pid, startTicks: own.startTicks + 1).isAlive)
+    #expect(ProcessIdentity.current(1 << 22) == nil)
+    // Ended and not waited for yet: it can do nothing any more.
+    let ends = try Spawn.pipe()
+    defer { [ends.read, ends.write].forEach { _ = close($0) } }
+    let pid = try Spawn.start("true", [], environment: nil, stdio: [ends.read, ends.write, ends.write])
+    try WakePipe().wait(for: [Int(pid)], upTo: .seconds(30))
+    #expect(ProcessIdentity.current(Int(pid)) == nil)
+    #expect(Spawn.poll(pid) == 0)
+    #expect(Spawn.poll(pid) == nil)
+  }
+
+  /// Where this machine lets us make groups; what limits they take depends on its controllers.
+  @Test func aControlGroupHoldsItsProcessesAndEndsThem() throws {
+    let root = URL(fileURLWithPath: "/sys/fs/cgroup").appendingPathComponent(
+      FileManager.default.fileExists(atPath: "/sys/fs/cgroup/unified") ? "unified" : "")
+    let home = root.appendingPathComponent("parva-test-\(getpid())")
+    guard mkdir(home.path, 0o755) == 0 else { return }
+    defer { rmdir(home.path) }
+    let groups = try ControlGroups(at: home, holdsAgent: false)
+    let ends = try Spawn.pipe()
+    defer { [ends.read, ends.write].forEach { _ = close($0) } }
+    let pid = try Spawn.start("sleep", ["3600"], environment: nil, stdio: [ends.read, ends.write, ends.write])
+    let missed = groups.admit(Int(pid), as: "one", limits: LaunchSpec.Limits(memoryMiB: 64, cpus: 0.5))
+    #expect(groups.controllers.contains("memory") == !missed.contains("memoryMiB"))
+    #expect(groups.pids("one") == [Int(pid)])
+    groups.kill("one")
+    #expect(Spawn.wait(pid) == 128 + SIGKILL)
+    groups.remove("one")
+    #expect(groups.pids("one").isEmpty)
+  }
+}

@@ -1,0 +1,243 @@
+import Foundation
+import ParvaWire
+import Testing
+
+@testable import ParvaNode
+
+/// Real processes, started, watched, adopted and ended.
+@Suite(.serialized, .blocking) struct NodeServicesTests {
+  @Test func everyProcessGetsItsDeviceItsBatchAndAPortOfItsOwn() throws {
+    let bench = try ServiceBench()
+    let instance = bench.instance(processes: 2)
+    bench.run([instance])
+    bench.untilHealthy(3)
+    let starts = try bench.starts().sorted { $0.env["WHO"] ?? "" < $1.env["WHO"] ?? "" }
+    #expect(starts.map { $0.env["WHO"] } == ["resnet50 0/2", "resnet50 1/2"])
+    #expect(starts.allSatisfy { $0.env["BATCH"] == "8" && $0.env["CUDA_VISIBLE_DEVICES"] == "MIG-1-0" })
+    let pipes = Set(starts.map { $0.env["CUDA_MPS_PIPE_DIRECTORY"] })
+    #expect(pipes == [bench.services.documents[0].pipeDirectory])
+    let ports = bench.services.documents.compactMap(\.port)
+    #expect(Set(ports).count == 2 && ports.allSatisfy { $0 >= instance.launch?.port ?? 0 })
+    #expect(starts.map { Int($0.args[1]) } == ports)
+    // The agent's own secrets stay with it.
+    #expect(starts.allSatisfy { !$0.env.keys.contains("PARVA_WEBHOOK_SECRET") })
+    bench.services.release(exceptFor: ServiceBench.wanted([]))
+    #expect(bench.services.documents.isEmpty)
+    #expect(starts.allSatisfy { !ServiceBench.isRunning($0.pid) })
+  }
+
+  @Test func aCrashIsRestartedAndItsLastWordsAreShown() throws {
+    let bench = try ServiceBench()
+    bench.run([bench.instance()])
+    bench.untilHealthy(1)
+    let first = try #require(bench.services.documents[0].pid)
+    kill(pid_t(first), SIGKILL)
+    bench.until("restarted") { $0[0].restarts == 1 && $0[0].status == "healthy" && $0[0].pid != first }
+    try bench.write("crash", "")
+    kill(pid_t(try #require(bench.services.documents[0].pid)), SIGKILL)
+    bench.until("given up") { $0[0].status == "failed" }
+    #expect(bench.services.documents[0].message == "ended with status 1: SIMULATED: out of memory")
+  }
+
+  @Test func aCommandThatIsNotThereIsNamed() throws {
+    let bench = try ServiceBench()
+    var instance = bench.instance()
+    instance.launch?.command = "/nowhere/server"
+    bench.run([instance])
+    bench.until("given up") { $0[0].status == "failed" }
+    let message = bench.services.documents[0].message ?? ""
+    #expect(message.contains("127") && message.contains("/nowhere/server"))
+    instance.launch?.workdir = "/nowhere"
+    bench.run([instance])
+    bench.until("given up") { $0.first?.message?.contains("cannot be started") == true }
+  }
+
+  @Test func anUnhealthyServerIsRestarted() throws {
+    let bench = try ServiceBench()
+    bench.run([bench.instance(stopTimeout: 0.1)])
+    bench.untilHealthy(1)
+    try bench.write("unhealthy", "")
+    bench.until("unhealthy") { $0[0].status == "unhealthy" }
+    #expect(bench.services.documents[0].message == "the health endpoint answers 503")
+    bench.until("restarted") { $0[0].restarts > 0 }
+    try bench.remove("unhealthy")
+    bench.untilHealthy(1)
+  }
+
+  @Test func aServerIsDrainedBeforeItsInstanceGoes() throws {
+    let bench = try ServiceBench()
+    bench.run([bench.instance()])
+    bench.untilHealthy(1)
+    try bench.write("in-flight", "3")
+    let pid = bench.services.documents[0].pid
+    let services = bench.services
+    let directory = bench.directory
+    let watched = DispatchQueue(label: "watch")
+    watched.async {
+      // The request ends only after the server was told to go and was seen to be waited for.
+      while services.documents.first?.message != "3 requests under way" { usleep(2000) }
+      #expect(ServiceBench.isRunning(pid))
+      try? "0".write(to: directory.appendingPathComponent("in-flight"), atomically: true, encoding: .utf8)
+    }
+    bench.services.release(exceptFor: ServiceBench.wanted([]))
+    watched.sync {}
+    #expect(!ServiceBench.isRunning(pid))
+    #expect(bench.services.documents.isEmpty)
+  }
+
+  /// The deadline is an hour away: only the answer that nothing is under way can end this.
+  @Test func aServerWithNothingLeftToDoIsNotWaitedFor() throws {
+    let bench = try ServiceBench()
+    bench.run([bench.instance(words: ["stubborn"])])
+    bench.untilHealthy(1)
+    let pid = bench.services.documents[0].pid
+    bench.services.release(exceptFor: ServiceBench.wanted([]))
+    #expect(!ServiceBench.isRunning(pid))
+  }
+
+  @Test func theDeadlineEndsEveryProcessOfTheServer() throws {
+    let bench = try ServiceBench()
+    try bench.write("in-flight", "1")
+    bench.run([bench.instance(words: ["stubborn", "forks"], stopTimeout: 0.2)])
+    bench.untilHealthy(1)
+    let child = try #require(Int(bench.text("child")))
+    #expect(bench.services.pids == [child, try #require(bench.services.documents[0].pid)])
+    bench.services.release(exceptFor: ServiceBench.wanted([]))
+    #expect(!ServiceBench.isRunning(child))
+    #expect(bench.services.pids.isEmpty)
+  }
+
+  @Test func whatStaysIsLeftAlone() throws {
+    let bench = try ServiceBench()
+    let (kept, gone) = (bench.instance(at: 0), bench.instance(at: 4))
+    bench.run([kept, gone])
+    bench.untilHealthy(2)
+    let before = bench.services.documents[0]
+    bench.services.release(exceptFor: ServiceBench.wanted([kept]))
+    #expect(bench.services.documents == [before])
+    bench.run([kept])
+    bench.untilHealthy(1)
+    #expect(bench.services.documents == [before])
+    // Another batch size is another command line.
+    var changed = kept
+    changed.batch = 16
+    bench.services.release(exceptFor: ServiceBench.wanted([changed]))
+    #expect(bench.services.documents.isEmpty)
+    bench.run([changed])
+    bench.untilHealthy(1)
+    #expect(bench.services.documents[0].pid != before.pid)
+  }
+
+  @Test func aRemadeInstanceGetsNewProcesses() throws {
+    let bench = try ServiceBench()
+    let instance = bench.instance()
+    bench.run([instance])
+    bench.untilHealthy(1)
+    let before = bench.services.documents[0].pid
+    bench.run([instance], life: 2)
+    bench.until("moved") { $0.count == 1 && $0[0].uuid == "MIG-2-0" && $0[0].status == "healthy" }
+    #expect(!ServiceBench.isRunning(before))
+  }
+
+  @Test func theNextAgentAdoptsWhatRunsAndStartsNothingTwice() throws {
+    let bench = try ServiceBench()
+    let instance = bench.instance(processes: 2)
+    bench.run([instance])
+    bench.untilHealthy(3)
+    let before = bench.services.documents
+    for _ in 0..<2 {
+      try bench.restartAgent()
+      #expect(bench.services.pids.isSuperset(of: before.compactMap(\.pid)))
+      bench.run([instance])
+      bench.untilHealthy(3)
+      #expect(bench.services.documents == before)
+    }
+    #expect(try bench.starts().count == 2)
+    // It watches them as its own.
+    kill(pid_t(try #require(before[1].pid)), SIGKILL)
+    bench.until("restarted") { $0[1].restarts == 1 && $0[1].status == "healthy" }
+    #expect(bench.services.documents[1].port == before[1].port)
+  }
+
+  @Test func whatDiedWithTheAgentIsStartedAndItsChildrenEndFirst() throws {
+    let bench = try ServiceBench()
+    let instance = bench.instance(words: ["forks"])
+    bench.run([instance])
+    bench.untilHealthy(1)
+    let child = try #require(Int(bench.text("child")))
+    let first = try #require(bench.services.documents[0].pid)
+    // The agent is away when the server dies: nobody takes note.
+    kill(pid_t(first), SIGKILL)
+    var status: Int32 = 0
+    waitpid(pid_t(first), &status, 0)
+    try bench.restartAgent()
+    bench.run([instance])
+    bench.untilHealthy(1)
+    #expect(!ServiceBench.isRunning(child))
+    #expect(try bench.starts().count == 2)
+  }
+
+  @Test func aPIDThatIsSomebodyElsesNowIsNotTouched() throws {
+    let bench = try ServiceBench()
+    let instance = bench.instance()
+    bench.run([instance])
+    bench.untilHealthy(1)
+    let store = bench.services.store
+    var record = try #require(store.records().first)
+    let server = try #require(record.process)
+    // As after a long time away: the number has come round to another process.
+    record.process?.identity.startTicks -= 1
+    try store.save(record.spec, process: record.process, restarts: 0)
+    try bench.restartAgent()
+    #expect(bench.services.documents[0].status == "starting")
+    // Its token gives the process away as ours all the same, so it ends before another is started.
+    bench.run([instance])
+    bench.untilHealthy(1)
+    #expect(!server.identity.isAlive)
+    record.process?.identity = try #require(ProcessIdentity.current(Int(getpid())))
+    record.process?.identity.startTicks += 1
+    record.process?.token = "nobody"
+    #expect(record.process?.members == [])
+  }
+
+  @Test func aRecordOfAnEarlierBootNamesNoProcess() throws {
+    let bench = try ServiceBench()
+    bench.run([bench.instance()])
+    bench.untilHealthy(1)
+    let directory = bench.services.store.directory
+    #expect(try ServiceStore(directory: directory, bootID: "boot").records().map { $0.process == nil } == [false])
+    #expect(try ServiceStore(directory: directory, bootID: "next").records().map { $0.process == nil } == [true])
+  }
+
+  @Test func aProgramBeginsOnlyAfterItsRecord() throws {
+    let bench = try ServiceBench()
+    let output = try LogFile(path: bench.directory.appendingPathComponent("log").path).open()
+    defer { close(output) }
+    let marker = bench.directory.appendingPathComponent("begun").path
+    let held = try Spawn.startGated(
+      "touch", [marker], environment: ["PATH": "/usr/bin:/bin"], output: output, workdir: nil)
+    held.abandon()
+    #expect(!FileManager.default.fileExists(atPath: marker))
+    let begun = try Spawn.startGated(
+      "touch", [marker], environment: ["PATH": "/usr/bin:/bin"], output: output, workdir: nil)
+    begun.open()
+    #expect(Spawn.wait(begun.pid) == 0)
+    #expect(FileManager.default.fileExists(atPath: marker))
+  }
+
+  @Test func portsInUseArePassedOver() throws {
+    let bench = try ServiceBench()
+    var (first, second) = (bench.instance(at: 0), bench.instance(at: 4))
+    second.launch?.port = first.launch?.port
+    bench.run([first])
+    bench.untilHealthy(1)
+    // Another node's server on the same machine: its record is not ours.
+    let other = try ServiceBench()
+    second.launch?.args?[0] = other.directory.path
+    other.run([second])
+    other.untilHealthy(1)
+    let base = try #require(first.launch?.port)
+    #expect(try #require(other.services.documents[0].port) > base)
+    first.launch?.port = nil
+  }
+}
