@@ -40,7 +40,7 @@ let package = Package(
   targets: [
     .target(
       name: "CHTTPServer", cSettings: strictC,
-      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("z")]),
     .target(name: "CCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("curl")]),
     .target(name: "CNVML", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
     // Loaded by dlopen only, in place of the driver's library; it shares nothing with CNVML but the layouts.
@@ -76,7 +76,7 @@ let package = Package(
       name: "ParvaHTTPTests", dependencies: ["ParvaHTTP", "CHTTPServer", "ParvaTestSupport", logging],
       resources: [.copy("Grammar"), .copy("Certificates")], swiftSettings: strict),
     .testTarget(
-      name: "ParvaFormatsTests", dependencies: ["ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport", yams],
+      name: "ParvaFormatsTests", dependencies: ["ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "ParvaAPITests",
@@ -86,7 +86,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ParvaNodeTests",
-      dependencies: ["ParvaNode", "ParvaEngine", "ParvaFormats", "ParvaHTTP", "ParvaWire", "ParvaTestSupport", logging],
+      dependencies: [
+        "ParvaNode", "ParvaEngine", "ParvaFormats", "ParvaHTTP", "ParvaWire", "ParvaTestSupport", logging,
+      ],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],

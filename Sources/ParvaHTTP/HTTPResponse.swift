@@ -7,6 +7,8 @@ package struct HTTPResponse: Sendable {
   package var status: Int
   package var headers: HTTPHeaders
   package var body: Data
+  /// Where `body` is sent many times: its gzip is kept there.
+  package private(set) var cached: CachedBody?
   /// Produces the body after the head was sent; `body` is then ignored. Returning ends the response.
   package var stream: Stream?
 
@@ -20,6 +22,12 @@ package struct HTTPResponse: Sendable {
   package init(status: Int, contentType: String, body: Data, headers: HTTPHeaders = HTTPHeaders()) {
     self.init(status: status, headers: headers, body: body)
     self.headers["Content-Type"] = contentType
+  }
+
+  /// A body that is sent many times.
+  package init(status: Int, contentType: String, cached: CachedBody, headers: HTTPHeaders = HTTPHeaders()) {
+    self.init(status: status, contentType: contentType, body: cached.plain, headers: headers)
+    self.cached = cached
   }
 
   /// A body of unknown length that is produced while it is sent, for example `text/event-stream`.

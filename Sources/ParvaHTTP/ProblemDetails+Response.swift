@@ -1,7 +1,7 @@
 import Foundation
 
 extension ProblemDetails {
-  /// The problem as RFC 9457 writes it, with our members `code`, `pointer` and `requestId`.
+  /// The problem as RFC 9457 writes it, with our members `code`, `pointer`, `parameter` and `requestId`.
   package func response(requestID: String) -> HTTPResponse {
     var json = #"{"type":"about:blank","title":"#
     json.appendJSON(HTTPStatus.reason(status))
@@ -13,12 +13,21 @@ extension ProblemDetails {
       json += ",\"pointer\":"
       json.appendJSON(pointer)
     }
+    if let parameter {
+      json += ",\"parameter\":"
+      json.appendJSON(parameter)
+    }
     json += ",\"requestId\":"
     json.appendJSON(requestID)
     json += "}\n"
     var response = HTTPResponse(status: status, headers: headers, body: Data(json.utf8))
     response.headers["Content-Type"] = "application/problem+json"
     return response
+  }
+
+  /// A query parameter that is not as its route wants it; `rule` completes the sentence "The query parameter 'x' ...".
+  package static func parameter(_ name: String, _ rule: String, code: String = "invalid_parameter") -> ProblemDetails {
+    ProblemDetails(status: 400, code: code, detail: "The query parameter '\(name)' \(rule).", parameter: name)
   }
 
   static func bodyTooLarge(limit: Int) -> ProblemDetails {

@@ -9,16 +9,20 @@ package struct ProblemDetails: Error, Sendable, Hashable {
   package var detail: String
   /// JSON pointer (RFC 6901) into the request body, where the fault is in the body.
   package var pointer: String?
+  /// Name of the query parameter, where the fault is in one.
+  package var parameter: String?
   /// Further response fields such as `Allow` or `Retry-After`.
   package var headers: HTTPHeaders
 
   package init(
-    status: Int, code: String, detail: String, pointer: String? = nil, headers: HTTPHeaders = HTTPHeaders()
+    status: Int, code: String, detail: String, pointer: String? = nil, parameter: String? = nil,
+    headers: HTTPHeaders = HTTPHeaders()
   ) {
     self.status = status
     self.code = code
     self.detail = detail
     self.pointer = pointer
+    self.parameter = parameter
     self.headers = headers
   }
 }

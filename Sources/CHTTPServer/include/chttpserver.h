@@ -274,14 +274,30 @@ void chs_stream_end(chs_server *server, chs_exchange exchange, bool complete);
 /* Asks for the next on_body. */
 void chs_body_resume(chs_server *server, chs_exchange exchange);
 
-/* ---- Signatures; any thread ---- */
+/* ---- Digests; any thread ---- */
 
+#define CHS_SHA256_SIZE 32
 #define CHS_HMAC_SHA256_SIZE 32
+
+/* SHA-256 (FIPS 180-4) of `data`; false when the library refuses. */
+bool chs_sha256(const uint8_t *data, size_t data_length, uint8_t digest[CHS_SHA256_SIZE]);
+
+/* Whether two values are equal, in a time that depends on nothing but their length. */
+bool chs_equal(const uint8_t *a, const uint8_t *b, size_t length);
 
 /* HMAC-SHA256 (RFC 2104) of `data`; false when the library refuses. */
 bool chs_hmac_sha256(
     const uint8_t *key, size_t key_length, const uint8_t *data, size_t data_length,
     uint8_t digest[CHS_HMAC_SHA256_SIZE]);
+
+/* ---- Compression; any thread ---- */
+
+/* The most bytes that chs_gzip makes of `length`. */
+size_t chs_gzip_bound(size_t length);
+
+/* One gzip member (RFC 1952) of `data` in `out`, level 1 (fast) to 9 (small). Returns its length; 0 when it does not fit
+ * or memory is short. */
+size_t chs_gzip(const uint8_t *data, size_t length, int level, uint8_t *out, size_t room);
 
 #ifdef __cplusplus
 }

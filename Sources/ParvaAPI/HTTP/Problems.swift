@@ -55,8 +55,4 @@ extension ProblemDetails {
       detail: "The store cannot take or give this now, and nothing was changed; the server's log has the cause.",
       headers: ["Retry-After": "5"])
   }
-
-  static func parameter(_ name: String, _ rule: String, code: String = "invalid_parameter") -> ProblemDetails {
-    ProblemDetails(status: 400, code: code, detail: "The query parameter '\(name)' \(rule).")
-  }
 }

@@ -38,29 +38,6 @@ extension HTTPRequest {
     return type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
   }
 
-  /// A whole number from the query.
-  ///
-  /// - Throws: 400 `invalid_parameter`.
-  func integer(_ name: String, in range: ClosedRange<Int>, default fallback: Int) throws(ProblemDetails) -> Int {
-    try integer(name, in: range) ?? fallback
-  }
-
-  func integer(_ name: String, in range: ClosedRange<Int>) throws(ProblemDetails) -> Int? {
-    guard let text = queryValue(name) else { return nil }
-    guard let value = Int(text), range.contains(value) else {
-      throw .parameter(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return value
-  }
-
-  /// Refuses query parameters that the route does not have: a misspelt filter must not match everything.
-  func allowQuery(_ names: String...) throws(ProblemDetails) {
-    if let unknown = query.first(where: { !names.contains($0.name) }) {
-      let allowed = names.isEmpty ? "there are none here" : "there are \(names.joined(separator: ", "))"
-      throw .parameter(unknown.name, "is not a parameter of this resource; \(allowed)", code: "unknown_parameter")
-    }
-  }
-
   /// The claim of `Idempotency-Key`, nil without one.
   ///
   /// - Throws: 400 `invalid_idempotency_key`.

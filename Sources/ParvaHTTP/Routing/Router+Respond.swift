@@ -16,25 +16,47 @@ extension Router {
       if request.body.count > route.bodyLimit {
         response = ProblemDetails.bodyTooLarge(limit: route.bodyLimit).response(requestID: request.requestID)
       } else {
-        response = await run(route.handler, request)
+        response = await run(index, request)
       }
     }
     return finish(response, of: request)
   }
 
   /// Runs a handler that needs no waiting.
-  func runInline(_ handler: (HTTPRequest) throws -> HTTPResponse, _ request: HTTPRequest) -> HTTPResponse {
+  func runInline<Response>(
+    _ handler: (HTTPRequest) throws -> Response, _ request: HTTPRequest, _ wrap: (HTTPResponse) -> Response
+  ) -> Response {
     do {
       return try handler(request)
     } catch {
-      return response(to: error, of: request)
+      return wrap(response(to: error, of: request))
     }
   }
 
-  func run(_ handler: Route.Handler, _ request: HTTPRequest, body: HTTPBodyStream? = nil) async -> HTTPResponse {
+  /// Runs a route's handler, unless the route is busy. A streamed response counts until its producer is let go.
+  func run(_ index: Int, _ request: HTTPRequest, body: HTTPBodyStream? = nil) async -> HTTPResponse {
+    guard let limit = limits[index] else { return await run(routes[index].handler, request, body: body) }
+    guard let permit = limit.enter() else {
+      return ConcurrencyLimit.problem.response(requestID: request.requestID)
+    }
+    var response = await run(routes[index].handler, request, body: body)
+    if let stream = response.stream {
+      response.stream = { writer in
+        try await stream(writer)
+        withExtendedLifetime(permit) {}
+      }
+    }
+    withExtendedLifetime(permit) {}
+    return response
+  }
+
+  private func run(_ handler: Route.Handler, _ request: HTTPRequest, body: HTTPBodyStream?) async -> HTTPResponse {
     do {
       switch handler {
       case .inline(let handle): return try handle(request)
+      case .ready(let handle, let otherwise):
+        if let response = try handle(request) { return response }
+        return try await otherwise(request)
       case .async(let handle): return try await handle(request)
       case .streaming(let handle):
         var bare = request
@@ -65,6 +87,7 @@ extension Router {
     var response = response
     response.headers.add("X-Request-Id", request.requestID)
     if let traceParent = request.traceParent { response.headers["traceparent"] = traceParent.text }
+    ContentCoding.apply(to: &response, for: request)
     if request.method == "HEAD" {
       if response.stream == nil { response.headers["Content-Length"] = String(response.body.count) }
       response.body = Data()

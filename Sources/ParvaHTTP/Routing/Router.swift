@@ -5,14 +5,22 @@ package final class Router: Sendable {
   /// The table as it was given, for documentation and for the test against openapi.yaml.
   package let routes: [Route]
   let logger: Logger
+  /// Judges every request that has a route before its handler runs and before more of its body is read than a refusal
+  /// needs; may note the principal. Runs on the event loop.
+  package typealias Gate = @Sendable (inout HTTPRequest, Route) throws(ProblemDetails) -> Void
+
+  let gate: Gate?
+  let limits: [ConcurrencyLimit?]
   private let trie: RouteTrie
   private let parameterNames: [[String]]
   private let allMethods: String
 
   /// - Precondition: every pattern starts with `/` and stands once per method.
-  package init(routes: [Route], logger: Logger = Logger(label: "parva.http")) {
+  package init(routes: [Route], logger: Logger = Logger(label: "parva.http"), gate: Gate? = nil) {
     self.routes = routes
     self.logger = logger
+    self.gate = gate
+    limits = routes.map { $0.concurrency.map(ConcurrencyLimit.init) }
     trie = RouteTrie(routes: routes)
     parameterNames = routes.map { route in
       route.pattern.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }
@@ -35,6 +43,13 @@ package final class Router: Sendable {
         let path = Array(request.path.utf8)
         for (name, range) in zip(names, match.parameters) {
           request.pathParameters[name] = PercentEncoding.decodeParameter(path[range])
+        }
+      }
+      if let gate {
+        do throws(ProblemDetails) {
+          try gate(&request, routes[match.route])
+        } catch {
+          return .answer(error.response(requestID: request.requestID))
         }
       }
       return .route(match.route)

@@ -3,6 +3,9 @@ struct TraceParent: Sendable, Hashable {
   /// The whole field, `00-<32 hex>-<16 hex>-<2 hex>`.
   let text: String
 
+  /// The 32 digits that every request of one trace shares.
+  var traceID: Substring { text.dropFirst(3).prefix(32) }
+
   /// Nil where the field is not as the recommendation's section 3.2 demands: lower-case hex, ids not all zero.
   init?(_ text: String) {
     let parts = text.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)

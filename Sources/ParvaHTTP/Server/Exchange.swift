@@ -42,17 +42,19 @@ final class Exchange: Sendable {
   }
 
   /// Starts the handler on the worker pool.
-  func run(_ handler: Route.Handler, streamed: Bool) {
+  func run(route index: Int, streamed: Bool) {
     start {
       let body = streamed ? HTTPBodyStream { try await self.pull() } : nil
-      let answer = await self.core.router.run(handler, self.request, body: body)
+      let answer = await self.core.router.run(index, self.request, body: body)
       let response = self.core.router.finish(answer, of: self.request)
       await self.answer(response)
     }
   }
 
-  /// Starts the body of a response that an inline handler made.
-  func runStream(of response: HTTPResponse) { start { await self.answer(response) } }
+  /// Takes over a response that an inline handler made and that has to be streamed or compressed.
+  func finish(_ response: HTTPResponse) {
+    start { await self.answer(self.core.router.finish(response, of: self.request)) }
+  }
 
   private func start(_ work: @escaping @Sendable () async -> Void) {
     let task = Task { await work() }

@@ -10,7 +10,7 @@ extension ServerCore {
   func verdict(on request: chs_request) -> chs_verdict {
     let method = String(bytes: request.bytes, span: request.head.pointee.method)
     let path = String(decoding: UnsafeRawBufferPointer(start: request.path, count: request.path_length), as: UTF8.self)
-    if let route = router.route(method: method, path: path) {
+    if let route = router.route(method: method, path: path), passesGate(request, route) {
       var stream = false
       if case .streaming = route.handler { stream = true }
       return chs_verdict(body_limit: UInt64(clamping: route.bodyLimit), stream: stream)
@@ -18,6 +18,18 @@ extension ServerCore {
     let length = request.head.pointee.content_length
     let small = (0...Int64(Self.unwantedBodyLimit)).contains(length)
     return chs_verdict(body_limit: small ? Self.unwantedBodyLimit : .max, stream: !small)
+  }
+
+  /// Whether the request will be let in; if not, its body is nobody's business.
+  private func passesGate(_ raw: chs_request, _ route: Route) -> Bool {
+    guard let gate = router.gate else { return true }
+    var request = HTTPRequest(raw)
+    do throws(ProblemDetails) {
+      try gate(&request, route)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /// Answers at once, or returns the exchange that will.
@@ -30,23 +42,31 @@ extension ServerCore {
     case .answer(let ready):
       response = ready
     case .route(let index):
-      let handler = router.routes[index].handler
-      guard case .inline(let handle) = handler else {
+      guard let ready = runOnLoop(index, request) else {
         let exchange = Exchange(core: self, token: token, request: request, began: began)
-        exchange.run(handler, streamed: raw.streamed)
+        exchange.run(route: index, streamed: raw.streamed)
         return Unmanaged.passRetained(exchange).toOpaque()
       }
-      response = router.runInline(handle, request)
+      response = ready
     }
-    let finished = router.finish(response, of: request)
-    guard finished.stream == nil else {
+    guard response.stream == nil, !ContentCoding.isHeavy(response, for: request) else {
       let exchange = Exchange(core: self, token: token, request: request, began: began)
-      exchange.runStream(of: finished)
+      exchange.finish(response)
       return Unmanaged.passRetained(exchange).toOpaque()
     }
+    let finished = router.finish(response, of: request)
     send(finished, token)
     log(request, finished, began)
     return nil
+  }
+
+  /// Nil where the answer is for the worker pool to make.
+  private func runOnLoop(_ index: Int, _ request: HTTPRequest) -> HTTPResponse? {
+    switch router.routes[index].handler {
+    case .inline(let handle): router.runInline(handle, request) { $0 }
+    case .ready(let handle, _): router.runInline(handle, request) { $0 }
+    case .async, .streaming: nil
+    }
   }
 
   /// Answers what never became a request.
@@ -92,7 +112,8 @@ extension ServerCore {
       metadata: [
         "method": "\(request.method)", "path": "\(request.path)", "status": "\(response.status)",
         "bytes": "\(response.body.count)", "microseconds": "\(Int(elapsed))", "request_id": "\(request.requestID)",
-        "peer": "\(request.remoteAddress ?? "")",
+        "peer": "\(request.remoteAddress ?? "")", "principal": "\(request.principal ?? "")",
+        "trace": "\(request.traceParent?.traceID ?? "")",
       ])
   }
 }

@@ -1,3 +1,5 @@
+/* Digests by OpenSSL, whose headers stay in this target. */
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -12,3 +14,9 @@ bool chs_hmac_sha256(
   return HMAC(EVP_sha256(), key, (int)key_length, data, data_length, digest, &length) != NULL
       && length == CHS_HMAC_SHA256_SIZE;
 }
+
+bool chs_sha256(const uint8_t *data, size_t data_length, uint8_t digest[CHS_SHA256_SIZE]) {
+  return EVP_Digest(data, data_length, digest, NULL, EVP_sha256(), NULL) == 1;
+}
+
+bool chs_equal(const uint8_t *a, const uint8_t *b, size_t length) { return CRYPTO_memcmp(a, b, length) == 0; }

@@ -60,8 +60,7 @@ package struct WebhookSignature: Sendable {
     return chs_hmac_sha256(key, key.count, message, message.count, &digest) ? digest : []
   }
 
-  /// Takes the same time wherever two equally long values differ.
   private static func equal(_ a: [UInt8], _ b: [UInt8]) -> Bool {
-    a.count == b.count && !a.isEmpty && zip(a, b).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    a.count == b.count && !a.isEmpty && chs_equal(a, b, a.count)
   }
 }

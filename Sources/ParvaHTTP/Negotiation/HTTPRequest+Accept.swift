@@ -1,12 +1,11 @@
 import Foundation
-import ParvaHTTP
 
 extension HTTPRequest {
   /// The representation that `Accept` likes best (RFC 9110, section 12.5.1); the first of `offers` without one.
   ///
   /// An offer's first media type is what it is sent as; the others are older names, which only the exact name asks for.
   /// - Throws: 406 `not_acceptable` where it likes none.
-  func preferred<Offer>(
+  package func preferred<Offer>(
     _ offers: [(offer: Offer, mediaTypes: [String])]
   ) throws(ProblemDetails) -> Offer {
     guard let accept = headers["Accept"], !accept.allSatisfy(\.isWhitespace) else { return offers[0].offer }

@@ -1,0 +1,24 @@
+/* gzip by zlib, one member in one call. */
+#include "chttpserver.h"
+
+#include <limits.h>
+#include <zlib.h>
+
+enum { GZIP_WINDOW_BITS = 15 + 16 /* the largest window, in the gzip format */, MEMORY_LEVEL = 8, GZIP_OVERHEAD = 32 };
+
+size_t chs_gzip_bound(size_t length) { return (size_t)compressBound((uLong)length) + GZIP_OVERHEAD; }
+
+size_t chs_gzip(const uint8_t *data, size_t length, int level, uint8_t *out, size_t room) {
+  /* zlib counts in unsigned int; no body of ours comes near. */
+  if (length > UINT_MAX || room > UINT_MAX) return 0;
+  z_stream stream = {0};
+  if (deflateInit2(&stream, level, Z_DEFLATED, GZIP_WINDOW_BITS, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) return 0;
+  stream.next_in = (Bytef *)(uintptr_t)data;
+  stream.avail_in = (uInt)length;
+  stream.next_out = out;
+  stream.avail_out = (uInt)room;
+  int result = deflate(&stream, Z_FINISH);
+  size_t made = room - stream.avail_out;
+  deflateEnd(&stream);
+  return result == Z_STREAM_END ? made : 0;
+}

@@ -1,0 +1,38 @@
+/// Parameters as values, refused by name where they are none.
+extension HTTPRequest {
+  /// A whole number from the query.
+  ///
+  /// - Throws: 400 `invalid_parameter`.
+  package func integer(_ name: String, in range: ClosedRange<Int>, default fallback: Int) throws(ProblemDetails) -> Int
+  {
+    try integer(name, in: range) ?? fallback
+  }
+
+  package func integer(_ name: String, in range: ClosedRange<Int>) throws(ProblemDetails) -> Int? {
+    guard let text = queryValue(name) else { return nil }
+    guard let value = Int(text), range.contains(value) else {
+      throw .parameter(name, "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
+  }
+
+  /// Refuses query parameters that the route does not have: a misspelt filter must not match everything.
+  package func allowQuery(_ names: String...) throws(ProblemDetails) {
+    if let unknown = query.first(where: { !names.contains($0.name) }) {
+      let allowed = names.isEmpty ? "there are none here" : "there are \(names.joined(separator: ", "))"
+      throw .parameter(unknown.name, "is not a parameter of this resource; \(allowed)", code: "unknown_parameter")
+    }
+  }
+
+  /// The value of a `{name}` segment.
+  ///
+  /// - Throws: 404 `not_found` where it is not a value of this type: no such resource can be there.
+  package func pathValue<Value: LosslessStringConvertible>(_ name: String, as type: Value.Type) throws(ProblemDetails)
+    -> Value
+  {
+    guard let value = pathParameters[name].flatMap(Value.init) else {
+      throw ProblemDetails(status: 404, code: "not_found", detail: "There is nothing at \(path).")
+    }
+    return value
+  }
+}
