@@ -9,6 +9,7 @@ extension Controller {
     let set = WorkloadSetHandlers(
       registry: registry, board: board, requiresPreconditions: configuration.requiresPreconditions)
     let plan = PlanHandlers(registry: registry, board: board)
+    let events = PlanEventHandlers(board: board)
     let health = HealthHandlers(board: board, version: configuration.version)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(metrics: metrics, registry: registry, board: board)
@@ -26,7 +27,8 @@ extension Controller {
       Route("PUT", "/v1/workloads/{id}", .async(workloads.put)),
       Route("PATCH", "/v1/workloads/{id}", .async(workloads.patch)),
       Route("DELETE", "/v1/workloads/{id}", .async(workloads.delete)),
-      Route("GET", "/v1/plan", .async(plan.get)),
+      Route("GET", "/v1/plan", .ready(plan.getReady, otherwise: plan.get)),
+      Route("GET", "/v1/plan/events", concurrency: PlanEventHandlers.mostStreams, .async(events.stream)),
     ]
     return table.map(metrics.measured)
   }

@@ -23,12 +23,7 @@ struct NodeRunCommand: AsyncParsableCommand {
       """)
   var webhookSecretFile: String?
 
-  @Option(name: .long, help: "PEM certificate chain of the listener.")
-  var tlsCertificate: String?
-  @Option(name: .long, help: "PEM key of the listener.")
-  var tlsKey: String?
-  @Option(name: .long, help: "PEM of the authorities whose client certificates may apply plans (mutual TLS).")
-  var tlsClientCA: String?
+  @OptionGroup var tls: TLSOptions
 
   @Flag(name: .long, help: "Take plans from anybody who reaches the address; loopback addresses only.")
   var insecure = false
@@ -54,14 +49,8 @@ struct NodeRunCommand: AsyncParsableCommand {
   var delegatedCgroup = false
 
   func validate() throws {
-    if (tlsCertificate == nil) != (tlsKey == nil) {
-      throw ValidationError("--tls-certificate and --tls-key belong together.")
-    }
-    if tlsClientCA != nil && tlsCertificate == nil { throw ValidationError("--tls-client-ca needs --tls-certificate.") }
     if reconcile < 1 { throw ValidationError("--reconcile must be at least 1 second.") }
-    let open = listen.filter { address in
-      !["127.0.0.1:", "[::1]:", "localhost:", "unix:"].contains { address.hasPrefix($0) }
-    }
+    let open = listen.filter { !ListenAddress.isLocal($0) }
     if insecure && !open.isEmpty {
       throw ValidationError("--insecure is for loopback addresses, not \(open.joined(separator: ", ")).")
     }
@@ -90,10 +79,7 @@ struct NodeRunCommand: AsyncParsableCommand {
       logger: logger)
     var server = HTTPServer.Configuration(addresses: listen)
     server.loops = 1
-    if let tlsCertificate, let tlsKey {
-      server.tls = HTTPServer.Configuration.TLS(
-        certificateFile: tlsCertificate, keyFile: tlsKey, clientCAFile: tlsClientCA, clientRequired: false)
-    }
+    server.tls = tls.configuration(clientRequired: false)
     let router = Router(routes: NodeRoutes(agent: agent, authority: authority).routes, logger: logger)
     let http = HTTPServer(configuration: server, router: router, logger: logger)
     do {
@@ -104,7 +90,15 @@ struct NodeRunCommand: AsyncParsableCommand {
       throw CommandFailure(.unexpected, "\(error)")
     }
     let reconciling = Task { await agent.reconcileUntilCancelled() }
-    await termination.wait()
+    await termination.wait {
+      guard tls.tlsCertificate != nil else { return }
+      do throws(HTTPServerError) {
+        try http.reloadCertificates()
+        logger.info("read certificates again")
+      } catch {
+        logger.error("certificates not read again; the old ones stay", metadata: ["cause": "\(error.message)"])
+      }
+    }
     await http.shutdown()
     reconciling.cancel()
     await reconciling.value
@@ -145,7 +139,7 @@ struct NodeRunCommand: AsyncParsableCommand {
       }
       return .signed(signatures)
     }
-    if tlsClientCA != nil { return .clientCertificate }
+    if tls.tlsClientCA != nil { return .clientCertificate }
     if insecure { return .anyone }
     throw CommandFailure(
       .badInput,

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Dispatch
 import Foundation
 import Logging
 import ParvaAPI
@@ -13,13 +12,14 @@ struct ServeCommand: AsyncParsableCommand {
     abstract: "Run the controller: register workloads and read the plan over HTTP.",
     discussion: """
       Plans by itself whenever the workloads change. What was answered with success is on disk. Ends on SIGTERM or \
-      SIGINT after the requests that are open. Logs go to standard error.
+      SIGINT after the requests that are open; SIGHUP reads certificates and tokens again. Logs go to standard error.
       """)
 
   @Option(
     name: .long,
     help: """
-      Where to listen: host:port on this machine (127.0.0.1, [::1], localhost) or unix:PATH; may be given several times.
+      Where to listen: host:port, [v6]:port, *:port, unix:PATH or systemd (socket activation); may be given several \
+      times. What other machines can reach needs --tls-certificate, and --token-file or --tls-client-ca.
       """)
   var listen: [String] = ["127.0.0.1:8080"]
 
@@ -27,6 +27,22 @@ struct ServeCommand: AsyncParsableCommand {
     name: .long,
     help: "The SQLite file that keeps everything (default: parva/controller.sqlite in the user's state directory).")
   var store: String?
+
+  @OptionGroup var tls: TLSOptions
+
+  @Option(
+    name: .long,
+    help: """
+      File of bearer tokens, one a line: SCOPE NAME TOKEN, where SCOPE is read or write and TOKEN may be given as sha256: \
+      and its digest. Read again on SIGHUP. With it, every request needs a token or a client certificate.
+      """)
+  var tokenFile: String?
+
+  @Option(name: .long, help: "Threads that answer connections (default: one per core).")
+  var loops: Int?
+
+  @Flag(name: .long, help: "Log every request.")
+  var accessLog = false
 
   @OptionGroup var profileOptions: ProfileOptions
   @OptionGroup var planner: PlannerArgument
@@ -50,14 +66,11 @@ struct ServeCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard maxWorkloads >= 1 else { throw ValidationError("--max-workloads must be at least 1.") }
+    if let loops, !(1...256).contains(loops) { throw ValidationError("--loops must be 1 to 256.") }
     guard keepPlans >= 1 else { throw ValidationError("--keep-plans must be at least 1.") }
     guard Logger.Level(rawValue: logLevel) != nil else { throw ValidationError("Unknown log level '\(logLevel)'.") }
-    if let open = listen.first(where: { !ListenAddress.isLocal($0) }) {
-      throw ValidationError(
-        """
-        Listening on '\(open)' would open the controller to other machines, and this version has no credentials to ask \
-        for. Listen on 127.0.0.1, [::1], localhost or unix:PATH, and put a proxy with TLS and authentication in front.
-        """)
+    if let open = listen.first(where: { !ListenAddress.isLocal($0) && $0 != "systemd" }), !isSecured {
+      throw ValidationError(Self.unsecured(open))
     }
   }
 
@@ -71,19 +84,24 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.keptPlans = keepPlans
     configuration.requiresPreconditions = requireIfMatch
     configuration.version = Version.current
-    let signals = StopSignals()
+    let signals = TerminationSignal()
+    let access = try access()
     do {
       let path = store ?? Self.defaultStore
       let controller = try await Controller(
         configuration: configuration, store: try SQLiteStore(path: path), logger: logger)
       let server = HTTPServer(
-        configuration: HTTPServerConfiguration(addresses: listen),
-        router: Router(routes: controller.routes, logger: logger),
+        configuration: serverConfiguration,
+        router: Router(routes: controller.routes, logger: logger, gate: access?.gate),
         logger: logger)
       let addresses = try server.start()
+      if !isSecured, let open = addresses.first(where: { !ListenAddress.isLocal($0) }) {
+        await server.shutdown(deadline: .zero)
+        throw CommandFailure(.badInput, Self.unsecured(open))
+      }
       controller.start()
       logger.info("serving", metadata: ["addresses": "\(addresses.joined(separator: " "))", "store": "\(path)"])
-      let signal = await signals.first()
+      let signal = await signals.wait { reload(server, access, logger) }
       logger.info("stopping", metadata: ["signal": "\(signal)"])
       controller.releaseWaiters()
       await server.shutdown()
@@ -93,6 +111,60 @@ struct ServeCommand: AsyncParsableCommand {
       throw CommandFailure(.badInput, error.message)
     } catch let error as HTTPServerError {
       throw CommandFailure(.unexpected, error.message)
+    }
+  }
+
+  // MARK: - Who may come in
+
+  private var isSecured: Bool { tls.tlsCertificate != nil && (tokenFile != nil || tls.tlsClientCA != nil) }
+
+  private static func unsecured(_ address: String) -> String {
+    """
+    Listening on '\(address)' opens the controller to other machines, which needs --tls-certificate and --tls-key, and \
+    --token-file or --tls-client-ca to tell who may come in. Without them listen on 127.0.0.1, [::1], localhost or \
+    unix:PATH.
+    """
+  }
+
+  private var serverConfiguration: HTTPServerConfiguration {
+    // With tokens a certificate is one of two ways in, without them the only one.
+    var configuration = HTTPServerConfiguration(
+      addresses: listen, tls: tls.configuration(clientRequired: tokenFile == nil))
+    configuration.accessLog = accessLog
+    if let loops { configuration.loops = loops }
+    return configuration
+  }
+
+  /// Nil where whoever reaches the address may do everything.
+  private func access() throws(CommandFailure) -> AccessControl? {
+    if tokenFile == nil, tls.tlsClientCA == nil { return nil }
+    return AccessControl(tokens: try tokens(), trustsCertificates: tls.tlsClientCA != nil)
+  }
+
+  private func tokens() throws(CommandFailure) -> AccessTokens? {
+    guard let tokenFile else { return nil }
+    guard let text = try? String(contentsOfFile: tokenFile, encoding: .utf8) else {
+      throw CommandFailure(.badInput, "\(tokenFile) cannot be read as text")
+    }
+    do {
+      return try AccessTokens(text)
+    } catch {
+      throw CommandFailure(.badInput, "\(tokenFile): \(error)")
+    }
+  }
+
+  /// What cannot be read leaves what is there in force.
+  private func reload(_ server: HTTPServer, _ access: AccessControl?, _ logger: Logger) {
+    do {
+      if tls.tlsCertificate != nil { try server.reloadCertificates() }
+      if let tokens = try tokens() { access?.replace(tokens) }
+      logger.info("read certificates and tokens again")
+    } catch let error as HTTPServerError {
+      logger.error("certificates not read again; the old ones stay", metadata: ["cause": "\(error.message)"])
+    } catch let error as CommandFailure {
+      logger.error("tokens not read again; the old ones stay", metadata: ["cause": "\(error.message ?? "")"])
+    } catch {
+      logger.error("not read again", metadata: ["cause": "\(error)"])
     }
   }
 
@@ -109,42 +181,5 @@ struct ServeCommand: AsyncParsableCommand {
     let state = environment["XDG_STATE_HOME"] ?? ""
     let folder = state.hasPrefix("/") ? state : NSHomeDirectory() + "/.local/state"
     return folder + "/parva/controller.sqlite"
-  }
-}
-
-/// Where a server may listen without credentials.
-enum ListenAddress {
-  /// Whether only this machine can reach the address.
-  static func isLocal(_ address: String) -> Bool {
-    if address.hasPrefix("unix:") { return true }
-    guard let colon = address.lastIndex(of: ":") else { return false }
-    let host = address[..<colon]
-    if ["localhost", "[::1]"].contains(host) { return true }
-    let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-    return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
-  }
-}
-
-/// SIGTERM and SIGINT as values instead of sudden ends.
-private struct StopSignals {
-  private let stream: AsyncStream<String>
-  private let sources: [any DispatchSourceSignal]
-
-  init() {
-    let (stream, continuation) = AsyncStream.makeStream(of: String.self)
-    self.stream = stream
-    sources = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")].map { number, name in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { continuation.yield(name) }
-      source.resume()
-      return source
-    }
-  }
-
-  /// The first that comes.
-  func first() async -> String {
-    for await name in stream { return name }
-    return ""
   }
 }

@@ -14,41 +14,63 @@ struct MetricsHandlers: Sendable {
       status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Data(text.utf8))
   }
 
-  /// The route with its handler counted and timed.
+  /// The route with its handler counted and timed; a stream counts until it begins.
   func measured(_ route: Route) -> Route {
+    let counter = metrics.counter(method: route.method, route: route.pattern)
     var route = route
-    let (method, pattern) = (route.method, route.pattern)
     switch route.handler {
     case .inline(let handle):
-      route.handler = .inline { [metrics] request in
-        let started = ContinuousClock.now
-        let result = Result { try handle(request) }
-        metrics.handled(method, pattern, status: Self.status(of: result), in: started.duration(to: .now))
-        return try result.get()
-      }
+      route.handler = .inline { request in try counter.timing { try handle(request) } }
+    case .ready(let handle, let otherwise):
+      route.handler = .ready(
+        { request in try counter.timing { try handle(request) } },
+        otherwise: { request in try await counter.timing { try await otherwise(request) } })
     case .async(let handle):
-      route.handler = .async { [metrics] request in
-        let started = ContinuousClock.now
-        let result: Result<HTTPResponse, any Error>
-        do {
-          result = .success(try await handle(request))
-        } catch {
-          result = .failure(error)
-        }
-        metrics.handled(method, pattern, status: Self.status(of: result), in: started.duration(to: .now))
-        return try result.get()
-      }
-    case .streaming:
-      break
+      route.handler = .async { request in try await counter.timing { try await handle(request) } }
+    case .streaming(let handle):
+      route.handler = .streaming { request, body in try await counter.timing { try await handle(request, body) } }
     }
     return route
   }
+}
 
-  private static func status(of result: Result<HTTPResponse, any Error>) -> Int {
-    switch result {
-    case .success(let response): response.status
-    case .failure(let problem as ProblemDetails): problem.status
-    case .failure: 500
+extension RouteCounter {
+  fileprivate func timing(_ handle: () throws -> HTTPResponse) throws -> HTTPResponse {
+    let started = ContinuousClock.now
+    do {
+      let response = try handle()
+      add(response.status, in: started.duration(to: .now))
+      return response
+    } catch {
+      add(Self.status(of: error), in: started.duration(to: .now))
+      throw error
     }
   }
+
+  /// Nil is no answer yet, so it does not count.
+  fileprivate func timing(_ handle: () throws -> HTTPResponse?) throws -> HTTPResponse? {
+    let started = ContinuousClock.now
+    do {
+      let response = try handle()
+      if let response { add(response.status, in: started.duration(to: .now)) }
+      return response
+    } catch {
+      add(Self.status(of: error), in: started.duration(to: .now))
+      throw error
+    }
+  }
+
+  fileprivate func timing(_ handle: () async throws -> HTTPResponse) async throws -> HTTPResponse {
+    let started = ContinuousClock.now
+    do {
+      let response = try await handle()
+      add(response.status, in: started.duration(to: .now))
+      return response
+    } catch {
+      add(Self.status(of: error), in: started.duration(to: .now))
+      throw error
+    }
+  }
+
+  private static func status(of error: any Error) -> Int { (error as? ProblemDetails)?.status ?? 500 }
 }

@@ -3,12 +3,12 @@ import ParvaHTTP
 
 /// `/openapi.yaml`: the description of this very interface, carried inside the binary.
 struct OpenAPIHandlers: Sendable {
-  static let document = Data(PackageResources.openapi_yaml)
-  private static let tag = "\"\(StableHash.digits(of: document))\""
+  static let document = CachedBody(Data(PackageResources.openapi_yaml))
+  private static let tag = "\"\(StableHash.digits(of: document.plain))\""
 
   func get(_ request: HTTPRequest) -> HTTPResponse {
     if request.isFresh(Self.tag) { return HTTPResponse(status: 304, headers: ["ETag": Self.tag]) }
     return HTTPResponse(
-      status: 200, contentType: "application/yaml", body: Self.document, headers: ["ETag": Self.tag])
+      status: 200, contentType: "application/yaml", cached: Self.document, headers: ["ETag": Self.tag])
   }
 }

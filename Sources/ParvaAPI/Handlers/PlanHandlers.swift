@@ -11,31 +11,64 @@ struct PlanHandlers: Sendable {
   let registry: DemandRegistry
   let board: PlanBoard
 
-  /// The plan that covers every change acknowledged before this request, or, with `after`, the next one.
-  func get(_ request: HTTPRequest) async throws -> HTTPResponse {
-    try request.allowQuery("after", "wait")
-    let after = try request.integer("after", in: 0...Int.max)
-    let seconds = try request.integer("wait", in: 0...Self.maxWait, default: Self.defaultWait)
-    let format = try request.preferred(Self.offers)
-    let demand = registry.revision
-    let view = await board.wait(for: .seconds(seconds)) { view in
+  /// What a request for the plan asks.
+  private struct Question {
+    let after: Int?
+    let seconds: Int
+    let format: PlanFormat
+    /// The demand when the request came.
+    let demand: Int
+
+    init(_ request: HTTPRequest, demand: Int) throws(ProblemDetails) {
+      try request.allowQuery("after", "wait")
+      after = try request.integer("after", in: 0...Int.max)
+      seconds = try request.integer("wait", in: 0...maxWait, default: defaultWait)
+      format = try request.preferred(offers)
+      self.demand = demand
+    }
+
+    /// Whether waiting can be over.
+    func isAnswered(by view: PlanBoard.View) -> Bool {
       if let after { return (view.plan?.record.revision ?? 0) > after }
       return view.attempted >= demand
     }
+  }
+
+  /// The answer where it is there already, so that most readers cost no thread; nil where there is something to wait
+  /// for or to write first.
+  func getReady(_ request: HTTPRequest) throws -> HTTPResponse? {
+    let question = try Question(request, demand: registry.revision)
+    let view = board.view
+    guard question.isAnswered(by: view), let plan = view.plan, let body = plan.writtenDocument(question.format) else {
+      return nil
+    }
+    return answer(question, request, plan, body)
+  }
+
+  /// The plan that covers every change acknowledged before this request, or, with `after`, the next one.
+  func get(_ request: HTTPRequest) async throws -> HTTPResponse {
+    let question = try Question(request, demand: registry.revision)
+    let view = await board.wait(for: .seconds(question.seconds), until: question.isAnswered)
     guard let plan = view.plan else {
       throw ProblemDetails(
         status: 503, code: "plan_pending", detail: view.failure ?? "The first plan is still being made.",
         headers: ["Retry-After": "1"])
     }
+    return answer(question, request, plan, plan.document(question.format))
+  }
+
+  private func answer(
+    _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ body: CachedBody
+  ) -> HTTPResponse {
+    let format = question.format
     let tag = format == .json ? "\"\(plan.tag)\"" : "\"\(plan.tag)-\(format.rawValue)\""
     let headers: HTTPHeaders = [
       "ETag": tag, "Vary": "Accept", "Parva-Plan-Revision": String(plan.record.revision),
       "Parva-Demand-Revision": String(plan.record.demandRevision),
     ]
-    if let after, plan.record.revision <= after { return HTTPResponse(status: 204, headers: headers) }
+    if let after = question.after, plan.record.revision <= after { return HTTPResponse(status: 204, headers: headers) }
     if request.isFresh(tag) { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(
-      status: 200, contentType: format.mediaType, body: plan.document(format), headers: headers)
+    return HTTPResponse(status: 200, contentType: format.mediaType, cached: body, headers: headers)
   }
 
   static let offers: [(offer: PlanFormat, mediaTypes: [String])] = [

@@ -2,17 +2,9 @@ import Synchronization
 
 /// Counters of this process, written as Prometheus text.
 package final class ControllerMetrics: Sendable {
-  private struct RequestKey: Hashable, Comparable {
-    var route: String
-    var method: String
-    var status: Int
-
-    static func < (a: Self, b: Self) -> Bool { (a.route, a.method, a.status) < (b.route, b.method, b.status) }
-  }
-
   private struct State {
-    var requests: [RequestKey: Int] = [:]
-    var durations: [String: Histogram] = [:]
+    /// In the order of the route table.
+    var routes: [RouteCounter] = []
     var planning = Histogram(bounds: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10])
     var planningFailures = 0
   }
@@ -21,10 +13,12 @@ package final class ControllerMetrics: Sendable {
 
   package init() {}
 
-  func handled(_ method: String, _ route: String, status: Int, in elapsed: Duration) {
+  /// The counter of one entry of the route table.
+  func counter(method: String, route: String) -> RouteCounter {
     state.withLock { state in
-      state.requests[RequestKey(route: route, method: method, status: status), default: 0] += 1
-      state.durations[route, default: Histogram(bounds: [0.0001, 0.001, 0.01, 0.1, 1, 10])].add(elapsed.seconds)
+      if let known = state.routes.first(where: { $0.method == method && $0.route == route }) { return known }
+      state.routes.append(RouteCounter(method: method, route: route))
+      return state.routes[state.routes.count - 1]
     }
   }
 
@@ -35,15 +29,20 @@ package final class ControllerMetrics: Sendable {
   /// The counters, and gauges of the moment.
   func text(demand: (revision: Int, workloads: Int), board: PlanBoard.View) -> String {
     let state = state.withLock { $0 }
+    let routes = state.routes.map { (counter: $0, totals: $0.totals) }
+      .sorted { ($0.counter.route, $0.counter.method) < ($1.counter.route, $1.counter.method) }
     var text = MetricsText()
     text.family("parva_http_requests_total", "counter", "Requests answered, by route and status.") { family in
-      for (key, count) in state.requests.sorted(by: { $0.key < $1.key }) {
-        family.sample(["method": key.method, "route": key.route, "status": String(key.status)], Double(count))
+      for (counter, totals) in routes {
+        for (status, count) in totals.statuses {
+          family.sample(
+            ["method": counter.method, "route": counter.route, "status": String(status)], Double(count))
+        }
       }
     }
     text.family("parva_http_request_duration_seconds", "histogram", "Time from a request to its answer.") { family in
-      for (route, histogram) in state.durations.sorted(by: { $0.key < $1.key }) {
-        family.histogram(["route": route], histogram)
+      for (counter, totals) in routes where !totals.statuses.isEmpty {
+        family.histogram(["method": counter.method, "route": counter.route], totals.durations)
       }
     }
     text.family("parva_planning_duration_seconds", "histogram", "Time from the demand to a stored plan.") {

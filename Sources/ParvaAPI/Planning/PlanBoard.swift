@@ -30,6 +30,9 @@ package final class PlanBoard: Sendable {
 
   package var view: View { state.withLock(\.view) }
 
+  /// Whether nobody is to wait any more.
+  package var isClosed: Bool { state.withLock(\.isClosed) }
+
   package func publish(_ plan: PublishedPlan) {
     change { view in
       view.plan = plan

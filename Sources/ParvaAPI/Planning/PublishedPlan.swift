@@ -1,6 +1,7 @@
 package import Foundation
 package import ParvaEngine
 import ParvaFormats
+package import ParvaHTTP
 import Synchronization
 
 /// A plan as clients see it, with its documents and its answers about single workloads.
@@ -8,25 +9,31 @@ package final class PublishedPlan: Sendable {
   package let record: PlanRecord
   package let plan: Plan
   package let json: Data
+  private let document: CachedBody
   /// Changes with the content, and with the revision.
   package let tag: String
   private let unplaced: [String: Unplaced]
-  private let rendered = Mutex<[PlanFormat: Data]>([:])
+  private let rendered = Mutex<[PlanFormat: CachedBody]>([:])
 
   package init(record: PlanRecord, plan: Plan, json: Data) {
     self.record = record
     self.plan = plan
     self.json = json
+    document = CachedBody(json)
     tag = "\(record.revision)-\(StableHash.digits(of: json))"
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   package func refusal(of workload: String) -> Unplaced? { unplaced[workload] }
 
+  /// The document in one format where it has been written before.
+  package func writtenDocument(_ format: PlanFormat) -> CachedBody? {
+    format == .json ? document : rendered.withLock { $0[format] }
+  }
+
   /// The document in one format, written once. O(segments) the first time.
-  package func document(_ format: PlanFormat) -> Data {
-    if format == .json { return json }
-    if let data = rendered.withLock({ $0[format] }) { return data }
+  package func document(_ format: PlanFormat) -> CachedBody {
+    if let body = writtenDocument(format) { return body }
     let data =
       switch format {
       case .json: json
@@ -34,8 +41,9 @@ package final class PublishedPlan: Sendable {
       case .csv: PlanWriter.csv(plan)
       case .text: Data(PlanPicture(plan, style: TextStyle()).text().utf8)
       }
-    rendered.withLock { $0[format] = data }
-    return data
+    let body = CachedBody(data)
+    rendered.withLock { $0[format] = body }
+    return body
   }
 }
 

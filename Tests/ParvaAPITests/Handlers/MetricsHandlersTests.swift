@@ -15,8 +15,8 @@ import Testing
       "# TYPE parva_http_requests_total counter",
       #"parva_http_requests_total{method="POST",route="/v1/workloads",status="201"} 2"#,
       #"parva_http_requests_total{method="POST",route="/v1/workloads",status="409"} 1"#,
-      #"parva_http_request_duration_seconds_count{route="/v1/workloads"} 3"#,
-      #"parva_http_request_duration_seconds_bucket{le="+Inf",route="/v1/workloads"} 3"#,
+      #"parva_http_request_duration_seconds_count{method="POST",route="/v1/workloads"} 3"#,
+      #"parva_http_request_duration_seconds_bucket{le="+Inf",method="POST",route="/v1/workloads"} 3"#,
       "parva_workloads 2", "parva_demand_revision 2", "parva_plan_gpus 1", "parva_plan_unserved_workloads 1",
       "parva_planning_failures_total 0",
     ] { #expect(lines.contains(line), "\(line) is missing") }

@@ -100,7 +100,7 @@ import Testing
       let response = await api.send("GET", "/v1/plan", ["Accept": accept])
       #expect(response.body == body)
       #expect(response.headers["Content-Type"]?.hasPrefix(accept) == true)
-      #expect(response.headers["Vary"] == "Accept")
+      #expect(response.headers["Vary"]?.hasPrefix("Accept") == true)
       tags.insert(response.headers["ETag"] ?? "")
     }
     #expect(tags.count == 4)

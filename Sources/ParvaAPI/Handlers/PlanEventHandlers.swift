@@ -1,0 +1,58 @@
+import Foundation
+import ParvaFormats
+import ParvaHTTP
+
+/// `/v1/plan/events`: an event for every new plan, as server-sent events.
+struct PlanEventHandlers: Sendable {
+  /// Open streams at a time; each holds a connection for as long as its client likes.
+  static let mostStreams = 1_000
+  /// Seconds of silence before a comment shows that the connection still stands.
+  static let heartbeat = 15
+
+  let board: PlanBoard
+
+  /// Begins with the current plan, unless `Last-Event-ID` says that the client has it. Plans that were replaced before
+  /// they could be sent are left out: the newest is what counts.
+  func stream(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery()
+    let given = request.headers["Last-Event-ID"]
+    guard let last = given.map(Int.init) ?? 0, last >= 0 else {
+      throw ProblemDetails(
+        status: 400, code: "invalid_last_event_id", detail: "Last-Event-ID must be the id of an event of this stream.")
+    }
+    let board = board
+    return HTTPResponse(
+      status: 200, contentType: "text/event-stream", headers: ["Cache-Control": "no-store"]
+    ) { writer in
+      var last = last
+      try await writer.sendComment("plans")
+      while !board.isClosed {
+        let known = last
+        // Another revision, not a later one only: a store that was replaced starts again.
+        let view = await board.wait(for: .seconds(Self.heartbeat)) { view in
+          view.plan.map { $0.record.revision != known } ?? false
+        }
+        if let plan = view.plan, plan.record.revision != known {
+          last = plan.record.revision
+          try await writer.send(event: "plan", id: String(last), data: Self.data(of: plan))
+        } else if !board.isClosed {
+          try await writer.sendComment("still here")
+        }
+      }
+    }
+  }
+
+  private static func data(of plan: PublishedPlan) -> String {
+    var writer = DocumentWriter(.json)
+    writer.object { root in
+      root.field("revision", plan.record.revision)
+      root.field("demandRevision", plan.record.demandRevision)
+      root.field("gpuCount", plan.record.gpuCount)
+      root.field("unplaced", plan.record.unplacedCount)
+      root.field("plan", "/v1/plan")
+    }
+    writer.finish()
+    let text = String(decoding: writer.bytes, as: UTF8.self)
+    return text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
+  }
+}
