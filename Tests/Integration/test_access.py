@@ -1,0 +1,233 @@
+"""Who may reach the controller: addresses, TLS, client certificates, tokens, and their renewal on SIGHUP; judged with
+curl and openssl. Certificates are made afresh."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from controller import PARVA, check, controller, equal, finish, skip
+
+READER, WRITER = "reader-0123456789abcdefghij", "writer-0123456789abcdefghij"
+
+
+def run(*arguments, **options):
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=60, **options)
+
+
+def must(*arguments, **options):
+    result = run(*arguments, **options)
+    if result.returncode != 0:
+        raise AssertionError(f"{' '.join(arguments)} ended with {result.returncode}: {result.stderr[-500:]}")
+    return result.stdout
+
+
+def authority(folder, name):
+    must("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", f"/CN={name}", "-keyout", f"{folder}/{name}-key.pem", "-out", f"{folder}/{name}.pem")
+
+
+def certificate(folder, issuer, name, subject, file=None):
+    """A certificate for 127.0.0.1, in `file` (default: its name)."""
+    file = file or name
+    must("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", subject,
+         "-keyout", f"{folder}/{file}-key.pem", "-out", f"{folder}/{name}.csr")
+    with open(f"{folder}/extensions", "w") as extensions:
+        extensions.write("subjectAltName=IP:127.0.0.1")
+    must("openssl", "x509", "-req", "-in", f"{folder}/{name}.csr", "-CA", f"{folder}/{issuer}.pem", "-CAkey",
+         f"{folder}/{issuer}-key.pem", "-CAcreateserial", "-days", "2", "-extfile", f"{folder}/extensions", "-out",
+         f"{folder}/{file}.pem")
+
+
+def curl(folder, url, *options):
+    """Status as text, "000" where there was no answer."""
+    return run("curl", "-s", "-o", f"{folder}/body", "-w", "%{http_code}", "--cacert", f"{folder}/ca.pem", *options,
+               url).stdout
+
+
+def bearer(token):
+    return ["-H", f"Authorization: Bearer {token}"]
+
+
+def refusals(folder):
+    tls = ["--tls-certificate", f"{folder}/server.pem", "--tls-key", f"{folder}/server-key.pem"]
+    cases = [
+        ("any address", ["--listen", "0.0.0.0:0"]), ("every address", ["--listen", "*:0"]),
+        ("TLS without credentials", ["--listen", "0.0.0.0:0", *tls]),
+        ("tokens without TLS", ["--listen", "0.0.0.0:0", "--token-file", f"{folder}/tokens"]),
+        ("a key without its certificate", ["--tls-key", f"{folder}/server-key.pem"]),
+        ("a CA without a certificate", ["--tls-client-ca", f"{folder}/ca.pem"]),
+        ("a token file that is not there", ["--token-file", f"{folder}/nothing"]),
+        ("a token file with a short token", ["--token-file", f"{folder}/short"]),
+    ]
+    with open(f"{folder}/short", "w") as file:
+        file.write("read a s3cret\n")
+    for name, options in cases:
+        with check(f"parva serve refuses {name}"):
+            result = run(PARVA, "serve", "--store", f"{folder}/refused.sqlite", *options)
+            equal(result.returncode if result.returncode != 64 else 2, 2, "exit status")
+            if "s3cret" in result.stderr or not result.stderr:
+                raise AssertionError(result.stderr)
+
+
+def tokens_over_tls(folder):
+    with open(f"{folder}/tokens", "w") as file:
+        file.write(f"# test\nread dashboard {READER}\nwrite ci {WRITER}\n")
+    tls = ["--tls-certificate", f"{folder}/server.pem", "--tls-key", f"{folder}/server-key.pem"]
+    with controller(*tls, "--token-file", f"{folder}/tokens", "--access-log") as api:
+        url = f"https://127.0.0.1:{api.port}"
+        body = ["-d", '{"id": "a", "model": "resnet50", "rate": 5, "slo": {"latencyMs": 200}}']
+        for name, wanted, path, options in [
+            ("health needs no token", "200", "/healthz", []),
+            ("reading needs a token", "401", "/v1/workloads", []),
+            ("a reader reads", "200", "/v1/workloads", bearer(READER)),
+            ("a reader does not write", "403", "/v1/workloads", bearer(READER) + body),
+            ("a writer writes", "201", "/v1/workloads", bearer(WRITER) + body),
+            ("a wrong token is refused", "401", "/v1/workloads", bearer(READER + "x")),
+        ]:
+            with check(f"over TLS, {name}"):
+                equal(curl(folder, url + path, *options), wanted, "status")
+        with check("a large body without a token is refused before it is sent"):
+            with open(f"{folder}/large", "wb") as file:
+                file.truncate(50_000_000)
+            result = run("curl", "-s", "-o", f"{folder}/body", "-w", "%{http_code} %{size_upload}", "--cacert",
+                         f"{folder}/ca.pem", "-T", f"{folder}/large", "-X", "POST", f"{url}/v1/workloads/batch").stdout
+            status, sent = result.split()
+            equal(status, "401", "status")
+            if int(sent) > 10_000_000:
+                raise AssertionError(f"{sent} bytes were taken")
+        with check("TLS 1.2 and 1.3 are spoken, 1.1 and other protocols than http/1.1 are not"):
+            def handshake(*options):
+                return run("openssl", "s_client", "-connect", f"127.0.0.1:{api.port}", "-CAfile", f"{folder}/ca.pem",
+                           *options, stdin=subprocess.DEVNULL)
+            for version in ("-tls1_2", "-tls1_3"):
+                output = handshake(version, "-alpn", "h2,http/1.1").stdout
+                if "ALPN protocol: http/1.1" not in output or "Verify return code: 0" not in output:
+                    raise AssertionError(output)
+            for options in (["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], ["-alpn", "h2"]):
+                if handshake(*options).returncode == 0:
+                    raise AssertionError(f"{options} was accepted")
+        with check("a session is resumed by its ticket"):
+            first = ["openssl", "s_client", "-connect", f"127.0.0.1:{api.port}", "-tls1_2", "-CAfile", f"{folder}/ca.pem"]
+            must(*first, "-sess_out", f"{folder}/session", stdin=subprocess.DEVNULL)
+            if "Reused, TLSv1.2" not in must(*first, "-sess_in", f"{folder}/session", stdin=subprocess.DEVNULL):
+                raise AssertionError("the session was not resumed")
+        with check("the access log tells who asked, and no token"):
+            log = "".join(api.log)
+            if not re.search(r"method=POST .*path=/v1/workloads .*principal=ci .*status=201", log):
+                raise AssertionError(log[-1500:])
+            if READER in log or WRITER in log:
+                raise AssertionError("a token is in the log")
+        with check("SIGHUP brings new tokens and a new certificate, without a restart"):
+            certificate(folder, "ca", "renewed", "/CN=renewed", "server")
+            with open(f"{folder}/tokens", "w") as file:
+                file.write("read next next-token-0123456789abcdef\n")
+            api.process.send_signal(signal.SIGHUP)
+            wait_for_log(api, "read certificates and tokens again", 1)
+            equal(curl(folder, f"{url}/v1/workloads", *bearer(READER)), "401", "status with the old token")
+            equal(curl(folder, f"{url}/v1/workloads", *bearer("next-token-0123456789abcdef")), "200", "status")
+            shown = run("openssl", "s_client", "-connect", f"127.0.0.1:{api.port}", stdin=subprocess.DEVNULL).stdout
+            if "CN = renewed" not in shown and "CN=renewed" not in shown:
+                raise AssertionError("the old certificate is still shown")
+        with check("SIGHUP with broken files keeps what was in force"):
+            with open(f"{folder}/tokens", "w") as file:
+                file.write("nonsense\n")
+            api.process.send_signal(signal.SIGHUP)
+            wait_for_log(api, "the old ones stay", 1)
+            equal(curl(folder, f"{url}/v1/workloads", *bearer("next-token-0123456789abcdef")), "200", "status")
+        with check("a secured controller ends with SIGTERM"):
+            equal(api.stop(), 0, "exit status")
+
+
+def wait_for_log(api, text, times):
+    for _ in range(200):
+        if "".join(api.log).count(text) >= times:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no '{text}' in the log: {''.join(api.log)[-1000:]}")
+
+
+def client_certificates(folder):
+    options = ["--tls-certificate", f"{folder}/server.pem", "--tls-key", f"{folder}/server-key.pem",
+               "--tls-client-ca", f"{folder}/ca.pem"]
+    known = ["--cert", f"{folder}/client.pem", "--key", f"{folder}/client-key.pem"]
+    with controller(*options) as api:
+        url = f"https://127.0.0.1:{api.port}/v1/workloads"
+        with check("with a client CA alone, a client certificate is the way in"):
+            equal(curl(folder, url, *known), "200", "status with one")
+            equal(curl(folder, url), "000", "status without one")
+            equal(curl(folder, url, "--cert", f"{folder}/stranger.pem", "--key", f"{folder}/stranger-key.pem"), "000",
+                  "status with another authority's")
+    with open(f"{folder}/tokens", "w") as file:
+        file.write(f"read dashboard {READER}\n")
+    with controller(*options, "--token-file", f"{folder}/tokens") as api:
+        url = f"https://127.0.0.1:{api.port}/v1/workloads"
+        with check("with tokens too, either will do"):
+            equal(curl(folder, url, *known), "200", "status with a certificate")
+            equal(curl(folder, url, *bearer(READER)), "200", "status with a token")
+            equal(curl(folder, url), "401", "status with neither")
+
+
+def socket_activation(folder):
+    """What systemd does: descriptor 3 is a listening socket, LISTEN_PID and LISTEN_FDS say so."""
+    def start(listener, *options):
+        def hand_over():
+            os.dup2(listener.fileno(), 3)
+            os.set_inheritable(3, True)
+            os.environ["LISTEN_PID"] = str(os.getpid())
+        script = "import os,sys; os.environ['LISTEN_PID']=str(os.getpid()); os.environ['LISTEN_FDS']='1'; os.execv(sys.argv[1], sys.argv[1:])"
+        return subprocess.Popen(
+            [sys.executable, "-c", script, PARVA, "serve", "--listen", "systemd", "--store",
+             f"{folder}/activated.sqlite", *options], preexec_fn=hand_over, pass_fds=[3], stderr=subprocess.PIPE, text=True)
+    with check("sockets that systemd hands over are served"), socket.create_server(("127.0.0.1", 0)) as listener:
+        process = start(listener)
+        try:
+            port = listener.getsockname()[1]
+            equal(curl(folder, f"http://127.0.0.1:{port}/healthz", "--retry", "20", "--retry-connrefused"), "200", "status")
+        finally:
+            process.terminate()
+            equal(process.wait(timeout=30), 0, "exit status")
+            process.stderr.close()
+    with check("an open socket from systemd is refused without credentials"), socket.create_server(("", 0)) as listener:
+        process = start(listener)
+        _, errors = process.communicate(timeout=30)
+        equal(process.returncode, 2, "exit status")
+        if "--tls-certificate" not in errors:
+            raise AssertionError(errors)
+
+
+def events(folder):
+    with check("plan events arrive as they happen, and end with the controller"), controller() as api:
+        stream = subprocess.Popen(["curl", "-sN", f"http://127.0.0.1:{api.port}/v1/plan/events"], stdout=subprocess.PIPE,
+                                  text=True)
+        lines = iter(stream.stdout.readline, "")
+        equal(next(line for line in lines if line.startswith("id:")), "id: 1\n", "first id")
+        api.request("POST", "/v1/workloads", {"id": "a", "model": "resnet50", "rate": 5, "slo": {"latencyMs": 200}})
+        equal(next(line for line in lines if line.startswith("id:")), "id: 2\n", "second id")
+        equal(api.stop(), 0, "exit status")
+        equal(stream.wait(timeout=30), 0, "exit status of curl")
+        stream.stdout.close()
+
+
+if not all(map(shutil.which, ("curl", "openssl"))):
+    skip("who may reach the controller", "curl or openssl is not installed")
+    finish()
+with tempfile.TemporaryDirectory(prefix="parva-access-") as work:
+    authority(work, "ca")
+    authority(work, "other")
+    certificate(work, "ca", "server", "/CN=server")
+    certificate(work, "ca", "client", "/O=Parva/CN=client")
+    certificate(work, "other", "stranger", "/CN=stranger")
+    with open(f"{work}/tokens", "w") as token_file:
+        token_file.write(f"read dashboard {READER}\n")
+    refusals(work)
+    tokens_over_tls(work)
+    client_certificates(work)
+    socket_activation(work)
+    events(work)
+finish()
