@@ -1,8 +1,6 @@
 /// Profiles of several models as they cross the wire: `{"profiles": [...]}`.
-package struct ProfileDocument: Codable, Sendable {
+package struct ProfileDocument: Decodable, Sendable {
   package var profiles: [ProfileSpec]
-
-  package init(profiles: [ProfileSpec]) { self.profiles = profiles }
 
   package init(from decoder: any Decoder) throws {
     profiles = try decoder.object("profiles").decode([ProfileSpec].self, forKey: "profiles")
@@ -10,9 +8,9 @@ package struct ProfileDocument: Codable, Sendable {
 }
 
 /// The points of one model on one product.
-package struct ProfileSpec: Codable, Hashable, Sendable {
+package struct ProfileSpec: Decodable, Hashable, Sendable {
   /// One measured or modelled point. A throughput of 0 says that it did not fit.
-  package struct Point: Codable, Hashable, Sendable {
+  package struct Point: Decodable, Hashable, Sendable {
     /// Name of an instance profile of the product, for example `1g.10gb`.
     package var profile: String
     package var batch: Int
@@ -22,41 +20,30 @@ package struct ProfileSpec: Codable, Hashable, Sendable {
     /// Execution latency of one full batch in milliseconds.
     package var latencyMs: Double
     package var memoryMiB: Double?
-
-    package init(
-      profile: String, batch: Int, processes: Int, throughput: Double, latencyMs: Double, memoryMiB: Double? = nil
-    ) {
-      self.profile = profile
-      self.batch = batch
-      self.processes = processes
-      self.throughput = throughput
-      self.latencyMs = latencyMs
-      self.memoryMiB = memoryMiB
-    }
+    /// That of the whole profile where absent.
+    package var source: String?
+    /// Share by which the latency is stretched beyond what is expected; 0 where absent.
+    package var margin: Double?
 
     package init(from decoder: any Decoder) throws {
-      let object = try decoder.object("profile", "batch", "processes", "throughput", "latencyMs", "memoryMiB")
+      let object = try decoder.object(
+        "profile", "batch", "processes", "throughput", "latencyMs", "memoryMiB", "source", "margin")
       profile = try object.decode(String.self, forKey: "profile")
       batch = try object.integer("batch")
       processes = try object.integer("processes")
       throughput = try object.number("throughput")
       latencyMs = try object.number("latencyMs")
       memoryMiB = try object.optionalNumber("memoryMiB")
+      source = try object.decodeIfPresent(String.self, forKey: "source")
+      margin = try object.optionalNumber("margin")
     }
   }
 
   package var model: String
   package var product: String
-  /// `measured` where absent, or `modelled`, or `mixed`.
+  /// `measured` where absent, or `modelled`, `filled` or `mixed`.
   package var source: String?
   package var points: [Point]
-
-  package init(model: String, product: String, source: String? = nil, points: [Point]) {
-    self.model = model
-    self.product = product
-    self.source = source
-    self.points = points
-  }
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object("model", "product", "source", "points")

@@ -5,7 +5,8 @@ import ParvaFormats
 /// `parva profiles`: what is known about models.
 struct ProfilesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "profiles", abstract: "Look at the profiles of models.", subcommands: [Show.self])
+    commandName: "profiles", abstract: "Look at the profiles of models, and make them from a few measurements.",
+    subcommands: [Show.self, Fit.self, Suggest.self])
 
   /// `parva profiles show`.
   struct Show: ParsableCommand {

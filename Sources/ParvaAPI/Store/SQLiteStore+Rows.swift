@@ -75,7 +75,7 @@ extension SQLiteStore {
             INSERT INTO profile (model, product, spec, revision) VALUES (?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET spec = excluded.spec, revision = excluded.revision
             """,
-          arguments: [key.model, key.product, try JSONEncoder().encode(document(of: stored.profile)), stored.revision])
+          arguments: [key.model, key.product, ProfileWriter.json([stored.profile]), stored.revision])
       } else {
         try db.execute(
           sql: "DELETE FROM profile WHERE model = ? AND product = ?", arguments: [key.model, key.product])
@@ -96,19 +96,6 @@ extension SQLiteStore {
       }
     }
     return profiles
-  }
-
-  private static func document(of profile: ModelProfile) throws -> ProfileDocument {
-    let product = try product(profile.product)
-    let points = profile.points.map { point in
-      ProfileSpec.Point(
-        profile: product.profiles[point.profile].name, batch: point.batch, processes: point.processes,
-        throughput: point.throughput, latencyMs: point.latencyMs, memoryMiB: point.memoryMiB)
-    }
-    return ProfileDocument(profiles: [
-      ProfileSpec(
-        model: profile.model, product: profile.product, source: profile.source.rawValue, points: points)
-    ])
   }
 
   private static func product(_ name: String) throws(StoreError) -> GPUProduct {

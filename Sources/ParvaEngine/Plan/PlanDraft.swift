@@ -62,7 +62,6 @@ extension Market {
         }
       }
     }
-    let sources = used.isEmpty ? Set(input.profiles.all.map(\.source)) : used
-    return sources.count == 1 ? sources.first ?? .measured : sources.isEmpty ? .measured : .mixed
+    return used.isEmpty ? input.profiles.all.map(\.source).merged : used.merged
   }
 }

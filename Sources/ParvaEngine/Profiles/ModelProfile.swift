@@ -1,25 +1,40 @@
-/// Where a model's points come from; shown wherever a user sees a plan made from them.
-public enum ProfileSource: String, Hashable, Sendable, CaseIterable {
-  case measured, modelled, mixed
-
-  /// The source of a set that holds points of both.
-  public func merged(with other: ProfileSource) -> ProfileSource { self == other ? self : .mixed }
-}
-
 /// Everything known about one model on one product.
 public struct ModelProfile: Hashable, Sendable {
   public var model: String
   /// ``GPUProduct/name`` of the product that the points were taken on.
   public var product: String
   public var source: ProfileSource
-  /// At most one point per (profile, batch, processes), in that order.
+  /// At most one point per place, in order of place.
   public var points: [ProfilePoint]
+  /// Places that were tried and did not fit into memory, in order.
+  public var misfits: [ProfilePlace]
 
-  public init(model: String, product: String, source: ProfileSource, points: [ProfilePoint]) {
+  public init(
+    model: String, product: String, source: ProfileSource, points: [ProfilePoint], misfits: [ProfilePlace] = []
+  ) {
     self.model = model
     self.product = product
     self.source = source
-    self.points = points.sorted { ($0.profile, $0.batch, $0.processes) < ($1.profile, $1.batch, $1.processes) }
+    self.points = points.sorted { $0.place < $1.place }
+    self.misfits = misfits.sorted()
+  }
+}
+
+/// One way to run a model on an instance, whether or not it fits.
+public struct ProfilePlace: Hashable, Sendable, Comparable {
+  /// Index into ``GPUProduct/profiles``.
+  public var profile: Int
+  public var batch: Int
+  public var processes: Int
+
+  public init(profile: Int, batch: Int, processes: Int) {
+    self.profile = profile
+    self.batch = batch
+    self.processes = processes
+  }
+
+  public static func < (a: ProfilePlace, b: ProfilePlace) -> Bool {
+    (a.profile, a.batch, a.processes) < (b.profile, b.batch, b.processes)
   }
 }
 

@@ -36,7 +36,8 @@ package enum BuiltInCatalogue {
           points.append(
             ProfilePoint(
               profile: profile, batch: batch, processes: processes,
-              throughput: 1000 * Double(batch * processes) / latency, latencyMs: latency, memoryMiB: memory * 1024))
+              throughput: 1000 * Double(batch * processes) / latency, latencyMs: latency, memoryMiB: memory * 1024,
+              source: .modelled))
         }
       }
     }

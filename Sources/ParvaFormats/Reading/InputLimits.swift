@@ -18,6 +18,8 @@ package enum InputLimits {
   package static let processes = 1...64
   /// Framebuffer of a profile point in MiB.
   package static let memoryMiB = 0.0...1e8
+  /// Share by which a filled point's latency is stretched.
+  package static let margin = 0.0...100.0
   /// GPUs of one pool.
   package static let poolCount = 0...1_000_000
   package static let hourlyCost = 0.0...1e6

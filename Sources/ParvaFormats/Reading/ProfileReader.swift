@@ -9,7 +9,7 @@ package enum ProfileReader {
 
   static let publishedColumns = ["Mig instance", "Batch size", "Workload Number", "Throughput", "Latency"]
   static let ownColumns = ["model", "product", "profile", "batch", "processes", "throughput", "latency_ms"]
-  static let ownOptionalColumns = ["memory_mib", "source"]
+  static let ownOptionalColumns = ["memory_mib", "source", "margin"]
 
   /// Reads a file, or every `.csv` and `.json` file of a folder in order of name.
   ///
@@ -151,6 +151,7 @@ package enum ProfileReader {
       return nil
     }
     let memory = table.text("memory_mib", row) == nil ? nil : table.number("memory_mib", row, &refusals)
+    let margin = table.text("margin", row) == nil ? 0 : table.number("margin", row, &refusals)
     let sourceName = table.text("source", row) ?? ProfileSource.measured.rawValue
     guard let source = ProfileSource(rawValue: sourceName) else {
       refusals.add(
@@ -159,9 +160,10 @@ package enum ProfileReader {
           line: row.line, value: sourceName))
       return nil
     }
+    guard let margin else { return nil }
     return ProfileTableBuilder.Entry(
       model: model, product: product, profile: profile, batch: batch, processes: processes, throughput: throughput,
-      latencyMs: latency, memoryMiB: memory, source: source)
+      latencyMs: latency, memoryMiB: memory, source: source, margin: margin)
   }
 
   private static let sourceNames = ProfileSource.allCases.map(\.rawValue).joined(separator: ", ")
@@ -196,9 +198,16 @@ package enum ProfileReader {
           refusals.add(document.error(error.code, error.message, at: place + ["profile"], value: point.profile))
           continue
         }
+        guard let own = ProfileSource(rawValue: point.source ?? origin.rawValue) else {
+          refusals.add(
+            document.error(
+              .outOfRange, "source must be \(sourceNames)", at: place + ["source"], value: point.source))
+          continue
+        }
         let entry = ProfileTableBuilder.Entry(
           model: spec.model, product: product, profile: profile, batch: point.batch, processes: point.processes,
-          throughput: point.throughput, latencyMs: point.latencyMs, memoryMiB: point.memoryMiB, source: origin)
+          throughput: point.throughput, latencyMs: point.latencyMs, memoryMiB: point.memoryMiB, source: own,
+          margin: point.margin ?? 0)
         builder.add(entry, named: "item \(number) of profiles/\(index)", &refusals) { code, message, field, value in
           let key = ["latency": "latencyMs", "memory": "memoryMiB"][field] ?? field
           return document.error(code, message, at: field == "model" ? path + ["model"] : place + [key], value: value)

@@ -16,6 +16,9 @@ struct ProfileTableBuilder {
     var latencyMs: Double
     var memoryMiB: Double?
     var source: ProfileSource
+    var margin = 0.0
+
+    var place: ProfilePlace { ProfilePlace(profile: profile, batch: batch, processes: processes) }
   }
 
   private struct Key: Hashable {
@@ -23,21 +26,15 @@ struct ProfileTableBuilder {
     var product: String
   }
 
-  private struct Place: Hashable {
-    var profile: Int
-    var batch: Int
-    var processes: Int
-  }
-
   private struct Table {
-    var source: ProfileSource
     var points: [ProfilePoint] = []
-    var seen: [Place: String] = [:]
+    var misfits: [ProfilePlace] = []
+    var seen: [ProfilePlace: String] = [:]
   }
 
   private var tables: [Key: Table] = [:]
 
-  /// Takes one point in. A point that did not fit (throughput 0) makes its model known and nothing else.
+  /// Takes one point in. A point that did not fit (throughput 0) becomes a misfit.
   ///
   /// - Parameters:
   ///   - name: how a person finds the point again, for the refusal of a second one.
@@ -75,28 +72,35 @@ struct ProfileTableBuilder {
     if let memory = entry.memoryMiB, let message = RangeCheck.message("memory", memory, InputLimits.memoryMiB) {
       refusals.add(refuse(.outOfRange, message, "memory", RangeCheck.plain(memory)))
     }
-    var table =
-      tables.removeValue(forKey: Key(model: entry.model, product: entry.product.name)) ?? Table(source: entry.source)
-    let place = Place(profile: entry.profile, batch: entry.batch, processes: entry.processes)
-    if let first = table.seen.updateValue(name, forKey: place) {
+    if let message = RangeCheck.message("margin", entry.margin, InputLimits.margin) {
+      refusals.add(refuse(.outOfRange, message, "margin", RangeCheck.plain(entry.margin)))
+    }
+    var table = tables.removeValue(forKey: Key(model: entry.model, product: entry.product.name)) ?? Table()
+    if let first = table.seen.updateValue(name, forKey: entry.place) {
       refusals.add(
         refuse(
           .duplicate, "the same profile, batch and processes stand already at \(first)", "batch", nil))
     }
-    if refusals.errors.count + refusals.omitted == before, fits {
-      table.source = table.source.merged(with: entry.source)
-      table.points.append(
-        ProfilePoint(
-          profile: entry.profile, batch: entry.batch, processes: entry.processes, throughput: entry.throughput,
-          latencyMs: entry.latencyMs, memoryMiB: entry.memoryMiB))
+    if refusals.errors.count + refusals.omitted == before {
+      if fits {
+        table.points.append(
+          ProfilePoint(
+            profile: entry.profile, batch: entry.batch, processes: entry.processes, throughput: entry.throughput,
+            latencyMs: entry.latencyMs, memoryMiB: entry.memoryMiB, source: entry.source, margin: entry.margin))
+      } else {
+        table.misfits.append(entry.place)
+      }
     }
     tables[Key(model: entry.model, product: entry.product.name)] = table
   }
 
   /// The profiles gathered, by product and model.
   var profiles: [ModelProfile] {
-    tables.map { ModelProfile(model: $0.model, product: $0.product, source: $1.source, points: $1.points) }
-      .sorted { ($0.product, $0.model) < ($1.product, $1.model) }
+    tables.map { key, table in
+      ModelProfile(
+        model: key.model, product: key.product, source: table.points.map(\.source).merged, points: table.points,
+        misfits: table.misfits)
+    }.sorted { ($0.product, $0.model) < ($1.product, $1.model) }
   }
 }
 

@@ -26,30 +26,46 @@ package enum ProfileWriter {
     object.array("points") { list in
       for point in profile.points {
         list.object(inline: true) {
-          $0.field("profile", name(of: point, on: profile.product))
+          $0.field("profile", name(of: point.place, on: profile.product))
           $0.field("batch", point.batch)
           $0.field("processes", point.processes)
           $0.field("throughput", point.throughput)
           $0.field("latencyMs", point.latencyMs)
           if let memory = point.memoryMiB { $0.field("memoryMiB", memory) }
+          if point.source != profile.source { $0.field("source", point.source.rawValue) }
+          if point.margin > 0 { $0.field("margin", point.margin) }
+        }
+      }
+      for place in profile.misfits {
+        list.object(inline: true) {
+          $0.field("profile", name(of: place, on: profile.product))
+          $0.field("batch", place.batch)
+          $0.field("processes", place.processes)
+          $0.field("throughput", 0)
+          $0.field("latencyMs", 0)
         }
       }
     }
   }
 
-  private static func name(of point: ProfilePoint, on product: String) -> String {
-    ProductCatalogue.product(named: product)?.profiles[point.profile].name ?? String(point.profile)
+  private static func name(of place: ProfilePlace, on product: String) -> String {
+    ProductCatalogue.product(named: product)?.profiles[place.profile].name ?? String(place.profile)
   }
 
   /// Parva's own CSV.
   package static func csv(_ profiles: [ModelProfile]) -> Data {
-    var text = "model,product,profile,batch,processes,throughput,latency_ms,memory_mib,source\n"
+    var text = "model,product,profile,batch,processes,throughput,latency_ms,memory_mib,source,margin\n"
     for profile in profiles {
       for point in profile.points {
         text +=
-          "\(profile.model),\(profile.product),\(name(of: point, on: profile.product)),\(point.batch),"
+          "\(profile.model),\(profile.product),\(name(of: point.place, on: profile.product)),\(point.batch),"
           + "\(point.processes),\(point.throughput),\(point.latencyMs),\(point.memoryMiB?.description ?? ""),"
-          + "\(profile.source.rawValue)\n"
+          + "\(point.source.rawValue),\(point.margin > 0 ? point.margin.description : "")\n"
+      }
+      for place in profile.misfits {
+        text +=
+          "\(profile.model),\(profile.product),\(name(of: place, on: profile.product)),\(place.batch),"
+          + "\(place.processes),0,0,,,\n"
       }
     }
     return Data(text.utf8)
@@ -79,14 +95,15 @@ package enum ProfileWriter {
   package static func text(_ profiles: [ModelProfile], style: TextStyle) -> String {
     var table = TextTable([
       ("model", .left), ("product", .left), ("instance", .left), ("batch", .right), ("processes", .right),
-      ("throughput/s", .right), ("exec ms", .right), ("memory MiB", .right),
+      ("throughput/s", .right), ("exec ms", .right), ("memory MiB", .right), ("source", .left), ("margin", .right),
     ])
     for profile in profiles {
       for point in profile.points {
         table.add([
-          profile.model, profile.product, name(of: point, on: profile.product), String(point.batch),
+          profile.model, profile.product, name(of: point.place, on: profile.product), String(point.batch),
           String(point.processes), Figures.plain(point.throughput), Figures.plain(point.latencyMs),
-          point.memoryMiB.map { Figures.fixed($0, 0) } ?? "-",
+          point.memoryMiB.map { Figures.fixed($0, 0) } ?? "-", point.source.rawValue,
+          point.margin > 0 ? "+" + Figures.percent(point.margin) : "-",
         ])
       }
     }
