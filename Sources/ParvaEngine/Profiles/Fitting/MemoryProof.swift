@@ -2,11 +2,9 @@
 ///
 /// Memory is taken to grow as `p x (context + perSample x b)` with both unknown and not negative. Every point that fitted
 /// bounds them from above, and so does a memory reading; a place fits for sure when even the worst pair within all bounds
-/// does. Nothing is concluded the other way: a place without proof is left out, not called a misfit.
+/// does. What an instance keeps for itself weighs most on the smallest, so that memory in proportion is on the safe side
+/// where a small instance proves something of a larger one. Nothing is concluded the other way: a place without proof is left out, not called a misfit.
 struct MemoryProof: Sendable {
-  /// Share of an instance's memory that a proven place leaves free: allocators round up.
-  static let reserve = 0.03
-
   /// `processes x context + samples x perSample <= memory`.
   private struct Bound {
     var processes: Double
@@ -53,7 +51,7 @@ struct MemoryProof: Sendable {
       Self.memory(of: misfit.profile, on: product) >= room && misfit.batch <= place.batch
         && misfit.processes <= place.processes
     }
-    return !contradicts && most <= room * (1 - Self.reserve)
+    return !contradicts && most <= room * (1 + 1e-9)
   }
 
   /// The most memory in MiB that the place can need; nil where nothing was seen to fit.
