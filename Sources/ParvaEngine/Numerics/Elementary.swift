@@ -17,7 +17,15 @@ enum Elementary {
     let s = (mantissa - 1) / (mantissa + 1)
     let z = s * s
     var sum = 1.0 / 21
-    for odd in stride(from: 19.0, through: 3, by: -2) { sum = sum * z + 1 / odd }
+    sum = sum * z + 1.0 / 19
+    sum = sum * z + 1.0 / 17
+    sum = sum * z + 1.0 / 15
+    sum = sum * z + 1.0 / 13
+    sum = sum * z + 1.0 / 11
+    sum = sum * z + 1.0 / 9
+    sum = sum * z + 1.0 / 7
+    sum = sum * z + 1.0 / 5
+    sum = sum * z + 1.0 / 3
     return exponent * ln2High + (2 * s + (2 * s * z * sum + exponent * ln2Low))
   }
 
@@ -28,8 +36,22 @@ enum Elementary {
     let power = (x / (ln2High + ln2Low)).rounded()
     let rest = (x - power * ln2High) - power * ln2Low
     // |rest| is at most 0.347; the term left out is below 1e-17.
-    var sum = 1.0
-    for divisor in stride(from: 14.0, through: 1, by: -1) { sum = 1 + sum * rest / divisor }
-    return Double(sign: .plus, exponent: Int(power), significand: sum)
+    // The series with the factorials written out: a division by a literal is done by the compiler.
+    var sum = 1.0 / 87_178_291_200
+    sum = sum * rest + 1.0 / 6_227_020_800
+    sum = sum * rest + 1.0 / 479_001_600
+    sum = sum * rest + 1.0 / 39_916_800
+    sum = sum * rest + 1.0 / 3_628_800
+    sum = sum * rest + 1.0 / 362_880
+    sum = sum * rest + 1.0 / 40_320
+    sum = sum * rest + 1.0 / 5_040
+    sum = sum * rest + 1.0 / 720
+    sum = sum * rest + 1.0 / 120
+    sum = sum * rest + 1.0 / 24
+    sum = sum * rest + 1.0 / 6
+    sum = sum * rest + 1.0 / 2
+    sum = 1 + (rest + rest * rest * sum)
+    // 2^power from its bits: the bounds above keep the exponent normal.
+    return sum * Double(bitPattern: UInt64(1023 + Int(power)) << 52)
   }
 }

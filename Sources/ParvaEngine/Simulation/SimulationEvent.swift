@@ -13,7 +13,7 @@ public enum SimulationEvent: Hashable, Sendable {
   /// The target fails, and comes back empty after `duration` seconds where one is given.
   case failure(time: Double, target: Target, duration: Double?)
   /// Another plan takes over. Segments that it keeps go on; those that go take no more requests and work off their
-  /// queues; new ones are up after `downtime` seconds.
+  /// queues; new ones are up after `downtime` seconds, and then what the old ones still hold is treated as at a failure.
   case replan(time: Double, plan: Plan, downtime: Double)
 
   public var time: Double {

@@ -34,8 +34,8 @@ struct SimulationEventArguments: ParsableArguments {
   @Option(
     name: .customLong("then"),
     help: """
-      PLAN@T: this plan takes over at T seconds. Segments that it keeps go on; those that go work off their queues; new \
-      ones are up after --downtime. May be given several times.
+      PLAN@T: this plan takes over at T seconds. Segments that it keeps go on; those that go work off their queues \
+      until the new ones are up, after --downtime. May be given several times.
       """)
   var plans: [String] = []
 

@@ -112,7 +112,26 @@ import Testing
     #expect(report.gpus.count == 2)
     #expect(abs(Double(found.lost[.unserved] ?? 0) - 2000) < 4 * 45)
     #expect(found.segments.map(\.batch) == [8, 8, 4, 4])
+    #expect(found.lost[.failure] == 0)
     #expect(balances(found))
+  }
+
+  @Test(
+    "what an old segment still holds when the new ones are up is lost or goes to them",
+    arguments: FailurePolicy.allCases)
+  func drain(_ policy: FailurePolicy) throws {
+    let next = SimulatedQueue.plan(batch: 8, loads: [100, 100, 100])
+    var input = try input(rate: 1000, events: [.replan(time: 40, plan: next, downtime: 2)]) {
+      $0.failurePolicy = policy
+    }
+    // Another place on the GPU: the first two restart with their queues of some thousand requests.
+    for index in 0..<2 { input.plan.gpus[index].segments[0].start = 1 }
+    let report = try Simulator.run(input)
+    let found = try #require(report.workloads.first)
+    #expect(balances(found))
+    #expect((found.lost[.failure] ?? 0 > 1000) == (policy == .lose))
+    #expect(found.segments.allSatisfy { $0.utilisation <= 1 })
+    #expect(report.gpus.allSatisfy { $0.loadOverTime.allSatisfy { $0 <= 1.0 / 7 + 1e-9 } })
   }
 
   @Test("a queue that overflows loses what comes beyond its limit")

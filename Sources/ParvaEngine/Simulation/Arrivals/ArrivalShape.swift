@@ -47,43 +47,42 @@ public struct ArrivalRecording: Hashable, Sendable {
 /// Draws the gaps of a shape, one after the other.
 struct GapSource: Sendable {
   private enum Kind {
-    case poisson(ExponentialSampler)
-    case deterministic
-    case gamma(GammaSampler)
-    case recorded([Double])
+    case poisson, deterministic, gamma, recorded
   }
 
-  private var kind: Kind
+  private let kind: Kind
   private var random: Xoshiro256
+  private let exponential = ExponentialSampler.shared
+  /// Used by ``Kind/gamma`` alone.
+  private var gamma = GammaSampler(cv2: 1)
+  /// Used by ``Kind/recorded`` alone.
+  private var gaps: [Double] = []
   private var position = 0
 
   init(_ shape: ArrivalShape, random: Xoshiro256) {
     self.random = random
     switch shape {
-    case .poisson: kind = .poisson(.shared)
+    case .poisson: kind = .poisson
     case .deterministic: kind = .deterministic
-    case .gamma(let cv2): kind = .gamma(GammaSampler(cv2: cv2))
+    case .gamma(let cv2):
+      kind = .gamma
+      gamma = GammaSampler(cv2: cv2)
     case .recorded(let recording):
-      kind = .recorded(recording.gaps)
-      position = Int(self.random.next().multipliedFullWidth(by: UInt64(recording.gaps.count)).high)
+      kind = .recorded
+      gaps = recording.gaps
+      position = Int(self.random.next().multipliedFullWidth(by: UInt64(gaps.count)).high)
     }
   }
 
   /// The gap before the first arrival: a random part of one where gaps are equal, so that streams are not in step.
-  mutating func first() -> Double {
-    if case .deterministic = kind { return random.unit() }
-    return next()
-  }
+  mutating func first() -> Double { kind == .deterministic ? random.unit() : next() }
 
   mutating func next() -> Double {
     switch kind {
-    case .poisson(let sampler): return sampler.next(&random)
+    case .poisson: return exponential.next(&random)
     case .deterministic: return 1
-    case .gamma(var sampler):
-      let gap = sampler.next(&random)
-      kind = .gamma(sampler)
-      return gap
-    case .recorded(let gaps):
+    case .gamma: return gamma.next(&random)
+    case .recorded:
       let gap = gaps[position]
       position += 1
       if position == gaps.count { position = 0 }

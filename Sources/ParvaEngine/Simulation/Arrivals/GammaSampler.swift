@@ -3,8 +3,10 @@ struct GammaSampler: Sendable {
   /// Shape of the variate that is drawn, at least 1.
   private let d: Double
   private let c: Double
-  /// Power of the uniform variate that makes up for a shape below 1; 0 where there is nothing to make up for.
+  /// Power of the uniform variate that makes up for a shape below 1; 0 where there is nothing to make up for. The
+  /// logarithm of that variate is drawn as what it is: an exponential one.
   private let boost: Double
+  private let exponential = ExponentialSampler.shared
   private let scale: Double
   /// Second normal variate of a pair.
   private var spare: Double?
@@ -29,7 +31,7 @@ struct GammaSampler: Sendable {
       let square = x * x
       if u < 1 - 0.0331 * square * square || Elementary.log(u) < 0.5 * square + d * (1 - v + Elementary.log(v)) {
         let gamma = d * v * scale
-        return boost == 0 ? gamma : gamma * Elementary.exp(boost * Elementary.log(random.unit()))
+        return boost == 0 ? gamma : gamma * Elementary.exp(-boost * exponential.next(&random))
       }
     }
   }

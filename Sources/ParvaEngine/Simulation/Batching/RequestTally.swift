@@ -2,7 +2,7 @@
 public enum RequestLoss: Int, Hashable, Sendable, CaseIterable {
   /// The queue of its segment was full.
   case overflow
-  /// It waited or ran on a segment that failed.
+  /// It waited or ran on a segment that failed, or that a new plan took away.
   case failure
   /// No segment of its workload was up.
   case unserved

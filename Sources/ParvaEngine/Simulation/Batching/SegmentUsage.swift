@@ -8,6 +8,8 @@ struct SegmentUsage: Sendable {
   /// Request-seconds spent waiting, for the requests taken.
   private(set) var waited = 0.0
   private(set) var longestQueue = 0
+  /// End of the last execution, at most the horizon.
+  private(set) var lastEnd = 0.0
   /// Process-seconds of execution.
   private(set) var busy = 0.0
   /// The same in equal stretches of the horizon.
@@ -33,6 +35,7 @@ struct SegmentUsage: Sendable {
 
   private mutating func occupy(_ from: Double, _ to: Double) {
     busy += to - from
+    lastEnd = max(lastEnd, to)
     let first = min(Int(from * bucketsPerSecond), busyOverTime.count - 1)
     let last = min(Int(to * bucketsPerSecond), busyOverTime.count - 1)
     if first == last {

@@ -19,7 +19,7 @@ struct ReportBuilder {
     for (index, workload) in input.workloads.enumerated() {
       let runs = (0..<seeds).map { outcomes[$0 * input.workloads.count + index] }
       var figures = requestFigures(workload, runs)
-      var (up, busy) = (0.0, 0.0)
+      var (up, busy) = (0.0, 0.0)  // slice-seconds
       for (number, member) in model.members[index].enumerated() {
         let segment = model.segments[member]
         let usage = runs.map { $0.usage[number] }
@@ -31,7 +31,7 @@ struct ReportBuilder {
           }
           busy += run.busy * perProcess
         }
-        up += segment.secondsUp(until: horizon) * slices * Double(seeds)
+        up += secondsUp(segment, usage) * slices
         figures.segments.append(self.figures(segment, usage))
       }
       figures.utilisation = up > 0 ? busy / up : 0
@@ -79,7 +79,7 @@ struct ReportBuilder {
 
   private func figures(_ segment: SimulatedSegment, _ usage: [SegmentUsage]) -> SimulationReport.SegmentFigures {
     let batches = usage.reduce(0) { $0 + $1.batches }
-    let up = segment.secondsUp(until: horizon) * Double(segment.processes * seeds)
+    let up = secondsUp(segment, usage) * Double(segment.processes)
     return SimulationReport.SegmentFigures(
       id: segment.id, gpu: segment.gpu, plan: segment.plan,
       profile: model.gpus[segment.gpu].product.profiles[segment.profile].name, batch: segment.batch,
@@ -87,6 +87,12 @@ struct ReportBuilder {
       longestQueue: usage.map(\.longestQueue).max() ?? 0,
       utilisation: up > 0 ? usage.reduce(0) { $0 + $1.busy } / up : 0,
       meanBatch: batches == 0 ? 0 : Double(usage.reduce(0) { $0 + $1.requests }) / Double(batches))
+  }
+
+  /// Seconds in all runs in which the segment took requests or worked off what it had taken.
+  private func secondsUp(_ segment: SimulatedSegment, _ usage: [SegmentUsage]) -> Double {
+    let end = max(0, segment.until)
+    return usage.reduce(0) { $0 + segment.secondsUp(until: horizon) + max(0, $1.lastEnd - end) }
   }
 
   private func gpus(_ busyOverTime: [[Double]]) -> [SimulationReport.GPUFigures] {

@@ -79,7 +79,13 @@ struct SimulationModel: Sendable {
     }
     var kept: Set<String> = []
     for (id, index) in current {
-      if changed.contains(id) { segments[index].until = time } else { kept.insert(id) }
+      if changed.contains(id) {
+        segments[index].until = time
+        // Its slices belong to the new plan from then on, whether its queue is empty or not.
+        segments[index].addOutage(.init(start: time + downtime, end: .infinity))
+      } else {
+        kept.insert(id)
+      }
     }
     install(new, number: number, at: time, downtime: downtime, kept: kept, input, workloads, &times)
   }
