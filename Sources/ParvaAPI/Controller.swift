@@ -14,6 +14,10 @@ package final class Controller: Sendable {
     package var requiresPreconditions = false
     /// What `/` tells.
     package var version = ""
+    package var nodes = NodeRegistry.Settings()
+    package var push = PushSettings()
+    /// Whether every new plan is pushed by itself.
+    package var appliesByItself = false
     package var now: @Sendable () -> Date = { Date() }
 
     package init(planning: PlanningSetup) { self.planning = planning }
@@ -24,10 +28,13 @@ package final class Controller: Sendable {
   let registry: DemandRegistry
   let board: PlanBoard
   let metrics: ControllerMetrics
+  package let nodes: NodeRegistry
+  let pusher: PlanPusher
+  private let logger: Logger
   private let loop: PlanningLoop
   /// One wake-up is kept while a planning runs: what changes meanwhile is planned once, after it.
   private let wakes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
-  private let planning = Mutex<Task<Void, Never>?>(nil)
+  private let work = Mutex<[Task<Void, Never>]>([])
 
   /// Reads the store; the first planning begins with ``start()``.
   ///
@@ -43,27 +50,81 @@ package final class Controller: Sendable {
     registry = DemandRegistry(
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
       onChange: { wakes.continuation.yield() })
+    nodes = NodeRegistry(
+      nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
+      priced: configuration.planning.pools, now: configuration.now, onChange: { wakes.continuation.yield() })
+    pusher = PlanPusher(
+      store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,
+      now: configuration.now, logger: logger)
+    self.logger = logger
     loop = PlanningLoop(
-      registry: registry, store: store, board: board, setup: configuration.planning, newest: contents.plan,
+      registry: registry, nodes: nodes, store: store, board: board, setup: configuration.planning,
+      newest: contents.plan,
       keptPlans: configuration.keptPlans, now: configuration.now, metrics: metrics, logger: logger)
   }
 
-  /// Plans the demand as it is, and from now on whenever it changes.
+  /// Plans the demand as it is, and from now on whenever it or the fleet changes; goes on with unfinished pushes.
   package func start() {
     wakes.continuation.yield()
-    planning.withLock { task in
-      if task == nil { task = Task { [loop, wakes] in await loop.follow(wakes.stream) } }
+    work.withLock { work in
+      guard work.isEmpty else { return }
+      work = [
+        Task { [loop, wakes] in await loop.follow(wakes.stream) },
+        Task { [self] in await watchHeartbeats() },
+        Task { [self] in
+          await pusher.resume()
+          if configuration.appliesByItself { await applyEveryPlan() }
+        },
+      ]
     }
   }
 
-  /// Answers those who wait for a plan, now and from now on, so that open requests can end.
-  package func releaseWaiters() { board.close() }
+  private func watchHeartbeats() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: min(.seconds(1), nodes.settings.heartbeat / 2))
+      do throws(ChangeRefusal) {
+        try await nodes.check()
+      } catch {
+        logger.error("missed heartbeats cannot be stored", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+
+  private func applyEveryPlan() async {
+    var last = 0
+    while !Task.isCancelled {
+      let seen = last
+      let view = await board.wait(for: .seconds(3600)) { ($0.plan?.record.revision ?? 0) > seen }
+      guard !Task.isCancelled, let plan = view.plan, plan.record.revision > last else {
+        // A closed board answers at once, and the task is then about to be cancelled.
+        await Task.yield()
+        continue
+      }
+      last = plan.record.revision
+      do {
+        _ = try await pusher.begin(plan)
+      } catch PlanPusher.Refusal.noNodes {
+        continue
+      } catch {
+        logger.error("a plan cannot be pushed", metadata: ["revision": "\(last)", "error": "\(error)"])
+      }
+    }
+  }
+
+  /// Answers those who wait for a plan or an operation, now and from now on, so that open requests can end.
+  package func releaseWaiters() {
+    board.close()
+    pusher.board.close()
+  }
 
   /// Ends the planning and closes the store. No request may follow.
   package func stop() async throws(StoreError) {
+    let tasks = work.withLock { $0 }
+    for task in tasks.dropFirst() { task.cancel() }
     releaseWaiters()
     wakes.continuation.finish()
-    if let task = planning.withLock({ $0 }) { await task.value }
+    await pusher.stop()
+    for task in tasks { await task.value }
     try await store.close()
   }
 }

@@ -8,8 +8,11 @@ extension Controller {
       registry: registry, board: board, requiresPreconditions: configuration.requiresPreconditions)
     let set = WorkloadSetHandlers(
       registry: registry, board: board, requiresPreconditions: configuration.requiresPreconditions)
-    let plan = PlanHandlers(registry: registry, board: board)
+    let plan = PlanHandlers(registry: registry, nodes: self.nodes, board: board)
     let events = PlanEventHandlers(board: board)
+    let nodes = NodeHandlers(
+      nodes: self.nodes, board: board, requiresPreconditions: configuration.requiresPreconditions)
+    let operations = OperationHandlers(pusher: pusher, plan: plan)
     let health = HealthHandlers(board: board, version: configuration.version)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(metrics: metrics, registry: registry, board: board)
@@ -29,6 +32,14 @@ extension Controller {
       Route("DELETE", "/v1/workloads/{id}", .async(workloads.delete)),
       Route("GET", "/v1/plan", .ready(plan.getReady, otherwise: plan.get)),
       Route("GET", "/v1/plan/events", concurrency: PlanEventHandlers.mostStreams, .async(events.stream)),
+      Route("POST", "/v1/plan/apply", .async(operations.apply)),
+      Route("GET", "/v1/operations", .async(operations.list)),
+      Route("GET", "/v1/operations/{id}", .async(operations.get)),
+      Route("GET", "/v1/nodes", .async(nodes.list)),
+      Route("GET", "/v1/nodes/{name}", .async(nodes.get)),
+      Route("PUT", "/v1/nodes/{name}", .async(nodes.put)),
+      Route("DELETE", "/v1/nodes/{name}", .async(nodes.delete)),
+      Route("POST", "/v1/nodes/{name}/status", bodyLimit: NodeStateReader.bytes, .async(nodes.heartbeat)),
     ]
     return table.map(metrics.measured)
   }

@@ -10,10 +10,12 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
   package var services: [ServiceDocument]
   /// Id of the operation that runs now.
   package var operation: String?
+  /// Whether the agent turns MIG mode on where a plan needs it; nil means no.
+  package var managesMIGMode: Bool?
 
   package init(
     name: String, simulated: Bool, observed: ObservedNode, verified: VerifiedDocument?, owned: [OwnedDocument],
-    services: [ServiceDocument], operation: String?
+    services: [ServiceDocument], operation: String?, managesMIGMode: Bool? = nil
   ) {
     self.name = name
     self.simulated = simulated
@@ -22,6 +24,7 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
     self.owned = owned
     self.services = services
     self.operation = operation
+    self.managesMIGMode = managesMIGMode
   }
 }
 

@@ -11,6 +11,7 @@ struct NodeRunCommand: AsyncParsableCommand {
     commandName: "run", abstract: "Run the agent: take plans over HTTP and keep the last verified one standing.")
 
   @OptionGroup var options: NodeDriverOptions
+  @OptionGroup var link: ControllerLinkOptions
 
   @Option(name: .long, help: "Address to listen on: host:port, [v6]:port or unix:PATH; may be given several times.")
   var listen: [String] = ["127.0.0.1:8090"]
@@ -49,6 +50,11 @@ struct NodeRunCommand: AsyncParsableCommand {
   var delegatedCgroup = false
 
   func validate() throws {
+    if link.controller != nil && link.advertise == nil,
+      ["0.0.0.0:", "[::]:", "unix:"].contains(where: listen[0].hasPrefix)
+    {
+      throw ValidationError("Say with --advertise under which URL the controller reaches this agent.")
+    }
     if reconcile < 1 { throw ValidationError("--reconcile must be at least 1 second.") }
     let open = listen.filter { !ListenAddress.isLocal($0) }
     if insecure && !open.isEmpty {
@@ -67,12 +73,16 @@ struct NodeRunCommand: AsyncParsableCommand {
       throw CommandFailure(.unexpected, error.description)
     }
     defer { lock.release() }
-    let authority = try authority()
+    let secrets = try WebhookSecrets.load(file: webhookSecretFile)
+    let authority = try authority(secrets)
+    let scheme = tls.tlsCertificate == nil ? "http" : "https"
     let simulated = try options.observe(driver).simulated
     var configuration = NodeAgent.Configuration(
       name: options.nodeName, options: ApplyPlanner.Options(manageMIGMode: manageMigMode, adopt: adopt))
     configuration.reconcileInterval = .seconds(reconcile)
     let logger = Logger(label: "parva.node") { StreamLogHandler.standardError(label: $0) }
+    let (ended, endings) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    configuration.onOperationEnd = { endings.yield() }
     let agent = NodeAgent(
       configuration: configuration, driver: driver, store: store,
       services: try services(store: store, simulated: simulated, logger: logger), simulated: simulated,
@@ -82,14 +92,21 @@ struct NodeRunCommand: AsyncParsableCommand {
     server.tls = tls.configuration(clientRequired: false)
     let router = Router(routes: NodeRoutes(agent: agent, authority: authority).routes, logger: logger)
     let http = HTTPServer(configuration: server, router: router, logger: logger)
+    let addresses: [String]
     do {
       try await agent.start()
-      let addresses = try http.start()
+      addresses = try http.start()
       Console.error("listening on \(addresses.joined(separator: ", "))" + (simulated ? " (simulated)" : ""))
     } catch {
       throw CommandFailure(.unexpected, "\(error)")
     }
     let reconciling = Task { await agent.reconcileUntilCancelled() }
+    let linkConfiguration = try link.configuration(
+      name: options.nodeName, secrets: secrets, listening: "\(scheme)://\(addresses[0])")
+    let linking = linkConfiguration.map { configuration in
+      let link = ControllerLink(configuration: configuration, logger: logger) { try await agent.document() }
+      return [Task { await link.run() }, Task { for await _ in ended { link.wake() } }]
+    }
     await termination.wait {
       guard tls.tlsCertificate != nil else { return }
       do throws(HTTPServerError) {
@@ -99,6 +116,7 @@ struct NodeRunCommand: AsyncParsableCommand {
         logger.error("certificates not read again; the old ones stay", metadata: ["cause": "\(error.message)"])
       }
     }
+    for task in linking ?? [] { task.cancel() }
     await http.shutdown()
     reconciling.cancel()
     await reconciling.value
@@ -121,24 +139,8 @@ struct NodeRunCommand: AsyncParsableCommand {
     }
   }
 
-  private func authority() throws -> NodeRoutes.Authority {
-    var secrets: [String] = []
-    if let webhookSecretFile {
-      guard let text = try? String(contentsOfFile: webhookSecretFile, encoding: .utf8) else {
-        throw CommandFailure(.badInput, "\(webhookSecretFile) cannot be read")
-      }
-      secrets = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-        .filter { !$0.isEmpty && !$0.hasPrefix("#") }
-    } else if let secret = ProcessInfo.processInfo.environment["PARVA_WEBHOOK_SECRET"], !secret.isEmpty {
-      secrets = [secret]
-    }
-    if !secrets.isEmpty {
-      let signatures = secrets.compactMap { WebhookSignature(secret: $0) }
-      if signatures.count != secrets.count {
-        throw CommandFailure(.badInput, "a webhook secret is whsec_ and the base64 of 24 to 64 bytes")
-      }
-      return .signed(signatures)
-    }
+  private func authority(_ secrets: [String]) throws -> NodeRoutes.Authority {
+    if !secrets.isEmpty { return .signed(secrets.compactMap { WebhookSignature(secret: $0) }) }
     if tls.tlsClientCA != nil { return .clientCertificate }
     if insecure { return .anyone }
     throw CommandFailure(

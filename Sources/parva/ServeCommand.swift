@@ -60,6 +60,8 @@ struct ServeCommand: AsyncParsableCommand {
   @Flag(name: .long, help: "Refuse changes of what exists that carry no If-Match.")
   var requireIfMatch = false
 
+  @OptionGroup var fleet: FleetOptions
+
   @Option(
     name: .long, help: "Least level that is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
   var logLevel = Logger.Level.info.rawValue
@@ -84,6 +86,9 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.keptPlans = keepPlans
     configuration.requiresPreconditions = requireIfMatch
     configuration.version = Version.current
+    configuration.nodes.heartbeat = .seconds(fleet.heartbeat)
+    configuration.push = try fleet.push
+    configuration.appliesByItself = fleet.autoApply
     let signals = TerminationSignal()
     let access = try access()
     do {

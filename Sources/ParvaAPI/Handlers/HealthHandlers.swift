@@ -33,6 +33,8 @@ struct HealthHandlers: Sendable {
       root.object("links") { links in
         links.field("workloads", "/v1/workloads")
         links.field("plan", "/v1/plan")
+        links.field("nodes", "/v1/nodes")
+        links.field("operations", "/v1/operations")
         links.field("openapi", "/openapi.yaml")
         links.field("health", "/healthz")
         links.field("readiness", "/readyz")

@@ -9,6 +9,7 @@ struct PlanHandlers: Sendable {
   static let defaultWait = 10
 
   let registry: DemandRegistry
+  let nodes: NodeRegistry
   let board: PlanBoard
 
   /// What a request for the plan asks.
@@ -16,28 +17,30 @@ struct PlanHandlers: Sendable {
     let after: Int?
     let seconds: Int
     let format: PlanFormat
-    /// The demand when the request came.
+    /// The demand and the fleet when the request came.
     let demand: Int
+    let fleet: Int
 
-    init(_ request: HTTPRequest, demand: Int) throws(ProblemDetails) {
+    init(_ request: HTTPRequest, demand: Int, fleet: Int) throws(ProblemDetails) {
       try request.allowQuery("after", "wait")
       after = try request.integer("after", in: 0...Int.max)
       seconds = try request.integer("wait", in: 0...maxWait, default: defaultWait)
       format = try request.preferred(offers)
       self.demand = demand
+      self.fleet = fleet
     }
 
     /// Whether waiting can be over.
     func isAnswered(by view: PlanBoard.View) -> Bool {
       if let after { return (view.plan?.record.revision ?? 0) > after }
-      return view.attempted >= demand
+      return view.attempted >= demand && view.fleet >= fleet
     }
   }
 
   /// The answer where it is there already, so that most readers cost no thread; nil where there is something to wait
   /// for or to write first.
   func getReady(_ request: HTTPRequest) throws -> HTTPResponse? {
-    let question = try Question(request, demand: registry.revision)
+    let question = try Question(request, demand: registry.revision, fleet: nodes.generation)
     let view = board.view
     guard question.isAnswered(by: view), let plan = view.plan, let body = plan.writtenDocument(question.format) else {
       return nil
@@ -47,13 +50,9 @@ struct PlanHandlers: Sendable {
 
   /// The plan that covers every change acknowledged before this request, or, with `after`, the next one.
   func get(_ request: HTTPRequest) async throws -> HTTPResponse {
-    let question = try Question(request, demand: registry.revision)
+    let question = try Question(request, demand: registry.revision, fleet: nodes.generation)
     let view = await board.wait(for: .seconds(question.seconds), until: question.isAnswered)
-    guard let plan = view.plan else {
-      throw ProblemDetails(
-        status: 503, code: "plan_pending", detail: view.failure ?? "The first plan is still being made.",
-        headers: ["Retry-After": "1"])
-    }
+    let plan = try Self.plan(of: view)
     return answer(question, request, plan, plan.document(question.format))
   }
 
@@ -69,6 +68,22 @@ struct PlanHandlers: Sendable {
     if let after = question.after, plan.record.revision <= after { return HTTPResponse(status: 204, headers: headers) }
     if request.isFresh(tag) { return HTTPResponse(status: 304, headers: headers) }
     return HTTPResponse(status: 200, contentType: format.mediaType, cached: body, headers: headers)
+  }
+
+  /// The plan that covers every change acknowledged before this call; where it does not come in time, the newest there is.
+  ///
+  /// - Throws: 503 `plan_pending` before the first.
+  func current(within duration: Duration) async throws(ProblemDetails) -> PublishedPlan {
+    let (demand, fleet) = (registry.revision, nodes.generation)
+    return try Self.plan(
+      of: await board.wait(for: duration) { $0.attempted >= demand && $0.fleet >= fleet })
+  }
+
+  private static func plan(of view: PlanBoard.View) throws(ProblemDetails) -> PublishedPlan {
+    if let plan = view.plan { return plan }
+    throw ProblemDetails(
+      status: 503, code: "plan_pending", detail: view.failure ?? "The first plan is still being made.",
+      headers: ["Retry-After": "1"])
   }
 
   static let offers: [(offer: PlanFormat, mediaTypes: [String])] = [

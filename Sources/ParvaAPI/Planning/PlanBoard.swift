@@ -7,6 +7,8 @@ package final class PlanBoard: Sendable {
     package var plan: PublishedPlan?
     /// The newest demand revision for which planning has ended, well or not; -1 before the first.
     package var attempted = -1
+    /// The generation of the fleet that the newest attempt has seen; -1 before the first.
+    package var fleet = -1
     /// Why the newest attempt gave no plan.
     package var failure: String?
   }
@@ -33,17 +35,19 @@ package final class PlanBoard: Sendable {
   /// Whether nobody is to wait any more.
   package var isClosed: Bool { state.withLock(\.isClosed) }
 
-  package func publish(_ plan: PublishedPlan) {
+  package func publish(_ plan: PublishedPlan, fleet: Int = 0) {
     change { view in
       view.plan = plan
       view.attempted = plan.record.demandRevision
+      view.fleet = fleet
       view.failure = nil
     }
   }
 
-  package func fail(at demandRevision: Int, _ reason: String) {
+  package func fail(at demandRevision: Int, fleet: Int = 0, _ reason: String) {
     change { view in
       view.attempted = demandRevision
+      view.fleet = fleet
       view.failure = reason
     }
   }

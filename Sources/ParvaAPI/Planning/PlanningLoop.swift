@@ -7,6 +7,7 @@ import ParvaFormats
 /// Plans whenever the demand has changed: one plan at a time, and what changes meanwhile goes into the next.
 actor PlanningLoop {
   private let registry: DemandRegistry
+  private let nodes: NodeRegistry
   private let store: any Store
   private let board: PlanBoard
   private let setup: PlanningSetup
@@ -17,19 +18,24 @@ actor PlanningLoop {
   /// Planners take a whole core for as long as they need; Swift's own threads stay free for requests.
   private let queue = DispatchQueue(label: "parva.planning", qos: .utility)
   private var newest: StoredPlan?
+  /// The newest plan as it was published, for as few changes as possible from it.
+  private var previous: Plan?
 
   /// - Parameters:
   ///   - newest: the newest plan in the store: an equal plan keeps its revision, across restarts too.
   ///   - keptPlans: how many plans the store keeps, at least 1.
   init(
-    registry: DemandRegistry, store: any Store, board: PlanBoard, setup: PlanningSetup, newest: StoredPlan?,
+    registry: DemandRegistry, nodes: NodeRegistry, store: any Store, board: PlanBoard, setup: PlanningSetup,
+    newest: StoredPlan?,
     keptPlans: Int, now: @escaping @Sendable () -> Date, metrics: ControllerMetrics, logger: Logger
   ) {
     self.registry = registry
+    self.nodes = nodes
     self.store = store
     self.board = board
     self.setup = setup
     self.newest = newest
+    previous = newest.flatMap { try? PlanReader.read(InputSource($0.document, format: .json)) }
     self.keptPlans = keptPlans
     self.now = now
     self.metrics = metrics
@@ -43,16 +49,22 @@ actor PlanningLoop {
 
   private func planOnce() async {
     let demand = registry.snapshot
+    let fleet = nodes.snapshot
     let started = ContinuousClock.now
     do {
-      let (plan, json) = try await compute(demand)
-      let stored = record(plan, json, demand)
+      let (plan, json) = try await compute(demand, fleet.inventory)
+      let slices =
+        fleet.inventory.isEmpty
+        ? nil : NodeSlices(plan, nodes: fleet.nodes.values, workloads: demand.registrations)
+      let stored = record(plan, json, slices, demand, fleet)
       var batch = StoreBatch()
       batch.plan = stored
       batch.firstPlanKept = max(1, stored.record.revision - keptPlans + 1)
       try await store.commit(batch)
       newest = stored
-      board.publish(PublishedPlan(record: stored.record, plan: plan, json: json))
+      previous = plan
+      board.publish(
+        PublishedPlan(record: stored.record, plan: plan, json: json, slices: slices), fleet: fleet.generation)
       let elapsed = started.duration(to: .now)
       metrics.planned(in: elapsed)
       logger.info(
@@ -64,36 +76,42 @@ actor PlanningLoop {
         ])
     } catch {
       metrics.planningFailed()
-      board.fail(at: demand.revision, "\(error)")
+      board.fail(at: demand.revision, fleet: fleet.generation, "\(error)")
       logger.error(
         "planning failed", metadata: ["demand_revision": "\(demand.revision)", "error": "\(error)"])
     }
   }
 
-  private func compute(_ demand: Demand) async throws -> (Plan, Data) {
+  private func compute(_ demand: Demand, _ fleet: FleetInventory) async throws -> (Plan, Data) {
     try await withCheckedThrowingContinuation { continuation in
-      queue.async { [setup] in
+      queue.async { [setup, previous] in
         continuation.resume(
           with: Result {
-            let plan = try setup.plan(setup.input(for: demand))
+            var plan = try setup.plan(setup.input(for: demand, fleet: fleet))
+            if !fleet.isEmpty { plan = PlanBinding.bind(plan, to: fleet.usable, previous: previous) }
             return (plan, PlanWriter.json(plan))
           })
       }
     }
   }
 
-  /// The plan under its revision: that of the newest plan where nothing differs, else the next.
-  private func record(_ plan: Plan, _ json: Data, _ demand: Demand) -> StoredPlan {
-    if var same = newest, same.document == json {
+  /// The plan under its revision: that of the newest plan where nothing differs, neither for clients nor for nodes, else
+  /// the next one that no node has seen.
+  private func record(
+    _ plan: Plan, _ json: Data, _ slices: NodeSlices?, _ demand: Demand, _ fleet: Fleet
+  ) -> StoredPlan {
+    let told = slices?.data ?? Data()
+    if var same = newest, same.document == json, same.slices == told, same.record.revision >= fleet.newestRevision {
       same.record.demandRevision = demand.revision
       return same
     }
     return StoredPlan(
       record: PlanRecord(
-        revision: (newest?.record.revision ?? 0) + 1, demandRevision: demand.revision, createdAt: now(),
+        revision: max(newest?.record.revision ?? 0, fleet.newestRevision) + 1, demandRevision: demand.revision,
+        createdAt: now(),
         planner: plan.planner, status: plan.status.rawValue, gpuCount: plan.summary.gpuCount,
         unplacedCount: plan.unplaced.count),
-      document: json)
+      document: json, slices: told)
   }
 }
 

@@ -26,8 +26,15 @@ package struct PlanningSetup: Sendable {
   }
 
   /// What a planner is given for a demand: workloads in order of id, so that the plan depends on the set alone.
-  package func input(for demand: Demand) -> PlanningInput {
-    PlanningInput(
+  ///
+  /// The pools are those of the registered nodes' GPUs; while no node is registered, the configured ones.
+  package func input(for demand: Demand, fleet: FleetInventory = FleetInventory([])) -> PlanningInput {
+    var pools = fleet.isEmpty ? pools : fleet.pools
+    if pools.isEmpty {
+      pools = Array(self.pools.prefix(1))
+      pools[0].count = 0
+    }
+    return PlanningInput(
       workloads: demand.registrations.rows.map(\.workload), pools: pools, profiles: profiles(with: demand.profiles),
       options: options)
   }

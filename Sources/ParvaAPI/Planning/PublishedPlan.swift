@@ -10,16 +10,19 @@ package final class PublishedPlan: Sendable {
   package let plan: Plan
   package let json: Data
   private let document: CachedBody
+  /// What each node is told of it; nil where it is bound to no nodes.
+  package let slices: NodeSlices?
   /// Changes with the content, and with the revision.
   package let tag: String
   private let unplaced: [String: Unplaced]
   private let rendered = Mutex<[PlanFormat: CachedBody]>([:])
 
-  package init(record: PlanRecord, plan: Plan, json: Data) {
+  package init(record: PlanRecord, plan: Plan, json: Data, slices: NodeSlices? = nil) {
     self.record = record
     self.plan = plan
     self.json = json
     document = CachedBody(json)
+    self.slices = slices
     tag = "\(record.revision)-\(StableHash.digits(of: json))"
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
   }

@@ -26,6 +26,8 @@ extension SQLiteStore {
     if let first = batch.firstPlanKept {
       try db.execute(sql: "DELETE FROM plan WHERE revision < ?", arguments: [first])
     }
+    try write(nodes: batch.nodes, removed: batch.removedNodes, db)
+    try write(operations: batch.operations, kept: batch.keptOperations, db)
     if let first = batch.firstClaimKept {
       try db.execute(sql: "DELETE FROM idempotency WHERE created_at < ?", arguments: [milliseconds(first)])
     }
@@ -109,16 +111,18 @@ extension SQLiteStore {
     let record = plan.record
     try db.execute(
       sql: """
-        INSERT INTO plan (revision, demand_revision, created_at, planner, status, gpus, unplaced, document)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET demand_revision = excluded.demand_revision
+        INSERT INTO plan (revision, demand_revision, created_at, planner, status, gpus, unplaced, document, slices)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET demand_revision = excluded.demand_revision
         """,
       arguments: [
         record.revision, record.demandRevision, milliseconds(record.createdAt), record.planner, record.status,
-        record.gpuCount, record.unplacedCount, plan.document,
+        record.gpuCount, record.unplacedCount, plan.document, plan.slices,
       ])
   }
 
-  static func plan(_ row: Row) -> StoredPlan { StoredPlan(record: record(row), document: row["document"]) }
+  static func plan(_ row: Row) -> StoredPlan {
+    StoredPlan(record: record(row), document: row["document"], slices: row["slices"])
+  }
 
   static func record(_ row: Row) -> PlanRecord {
     PlanRecord(
@@ -128,5 +132,5 @@ extension SQLiteStore {
 
   static func date(_ milliseconds: Int64) -> Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
 
-  private static func milliseconds(_ date: Date) -> Int64 { Int64((date.timeIntervalSince1970 * 1000).rounded()) }
+  static func milliseconds(_ date: Date) -> Int64 { Int64((date.timeIntervalSince1970 * 1000).rounded()) }
 }

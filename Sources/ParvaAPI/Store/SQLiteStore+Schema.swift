@@ -25,6 +25,23 @@ extension SQLiteStore {
             CREATE INDEX idempotency_age ON idempotency (created_at);
             """)
       }
+      migrator.registerMigration("2 nodes, operations, slices of plans") { db in
+        try db.execute(
+          sql: """
+            CREATE TABLE node (
+              name TEXT PRIMARY KEY, address TEXT NOT NULL, secret TEXT, secret_reference TEXT, zone TEXT,
+              labels BLOB NOT NULL, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+              draining INTEGER NOT NULL, unreachable INTEGER NOT NULL, state BLOB, heard_at INTEGER)
+              STRICT, WITHOUT ROWID;
+            CREATE TABLE removed_node (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+            CREATE TABLE operation (
+              number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, plan_revision INTEGER NOT NULL,
+              created_at INTEGER NOT NULL, over INTEGER NOT NULL, claim TEXT, fingerprint INTEGER,
+              document BLOB NOT NULL) STRICT;
+            CREATE INDEX operation_claim ON operation (claim) WHERE claim IS NOT NULL;
+            ALTER TABLE plan ADD COLUMN slices BLOB NOT NULL DEFAULT x'';
+            """)
+      }
       if try pool.read(migrator.hasBeenSuperseded) {
         throw StoreError(.tooNew, "The store \(path) was written by a newer version of Parva; run that version.")
       }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Glibc
 import ParvaEngine
 import ParvaFormats
 import ParvaWire
@@ -20,6 +21,9 @@ package final class SQLiteStore: Store {
       throw StoreError(.cannotOpen, "The store's folder \(folder.path) cannot be made: \(error.localizedDescription)")
     }
     lock = try StoreLock(path: path + ".lock")
+    // Secrets of nodes are in it. SQLite gives its side files the mode of the database.
+    let created = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    if created >= 0 { _ = Glibc.close(created) }
     var configuration = Configuration()
     configuration.label = "parva.store"
     configuration.busyMode = .timeout(5)
@@ -57,7 +61,13 @@ package final class SQLiteStore: Store {
           revision: revision, registrations: RegistrationTable(try Self.registrations(db)),
           profiles: try Self.profiles(db))
         let plan = try Row.fetchOne(db, sql: "SELECT * FROM plan ORDER BY revision DESC LIMIT 1").map(Self.plan)
-        return StoreContents(demand: demand, plan: plan)
+        var contents = StoreContents(demand: demand, plan: plan)
+        contents.nodes = try Self.nodes(db)
+        contents.removedNodes = try String.fetchSet(db, sql: "SELECT name FROM removed_node")
+        contents.openOperations = try Row.fetchAll(
+          db, sql: "SELECT * FROM operation WHERE NOT over ORDER BY number"
+        ).map(Self.operation)
+        return contents
       }
     }
   }
@@ -96,6 +106,33 @@ package final class SQLiteStore: Store {
     try await translating {
       try await pool.read { db in
         try Row.fetchOne(db, sql: "SELECT * FROM plan WHERE revision = ?", arguments: [revision]).map(Self.plan)
+      }
+    }
+  }
+
+  package func operation(_ id: String) async throws(StoreError) -> StoredOperation? {
+    try await translating {
+      try await pool.read { db in
+        try Row.fetchOne(db, sql: "SELECT * FROM operation WHERE id = ?", arguments: [id]).map(Self.operation)
+      }
+    }
+  }
+
+  package func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
+    try await translating {
+      try await pool.read { db in
+        try Row.fetchOne(
+          db, sql: "SELECT * FROM operation WHERE claim = ? ORDER BY number DESC LIMIT 1", arguments: [key]
+        ).map(Self.operation)
+      }
+    }
+  }
+
+  package func operations(limit: Int) async throws(StoreError) -> [StoredOperation] {
+    try await translating {
+      try await pool.read { db in
+        try Row.fetchAll(db, sql: "SELECT * FROM operation ORDER BY number DESC LIMIT ?", arguments: [limit])
+          .map(Self.operation)
       }
     }
   }

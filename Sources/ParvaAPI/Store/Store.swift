@@ -19,6 +19,15 @@ package protocol Store: Sendable {
   /// One plan with its document; nil where it never was or is no longer kept.
   func plan(_ revision: Int) async throws(StoreError) -> StoredPlan?
 
+  /// One operation, nil where it never was or is no longer kept.
+  func operation(_ id: String) async throws(StoreError) -> StoredOperation?
+
+  /// The newest operation that a request with this key began.
+  func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation?
+
+  /// Operations, newest first.
+  func operations(limit: Int) async throws(StoreError) -> [StoredOperation]
+
   /// Gives up files and locks. No other call may follow.
   func close() async throws(StoreError)
 }
@@ -28,6 +37,11 @@ package struct StoreContents: Sendable {
   package var demand: Demand
   /// The newest plan.
   package var plan: StoredPlan?
+  package var nodes: [NodeRecord] = []
+  /// Names of nodes that were removed and not registered again.
+  package var removedNodes: Set<String> = []
+  /// Operations that had not ended, oldest first.
+  package var openOperations: [StoredOperation] = []
 
   package init(demand: Demand = Demand(), plan: StoredPlan? = nil) {
     self.demand = demand
@@ -50,12 +64,20 @@ package struct StoreBatch: Sendable {
   package var firstPlanKept: Int?
   /// Claims honoured before this are forgotten.
   package var firstClaimKept: Date?
+  /// Nodes to set by name, nil to take one away.
+  package var nodes: [String: NodeRecord?] = [:]
+  /// Whether a name is to be remembered as removed.
+  package var removedNodes: [String: Bool] = [:]
+  /// Operations to set by id.
+  package var operations: [StoredOperation] = []
+  /// How many operations are kept; the oldest that have ended go.
+  package var keptOperations: Int?
 
   package init() {}
 
   package var isEmpty: Bool {
     demandRevision == nil && registrations.isEmpty && profiles.isEmpty && claims.isEmpty && plan == nil
-      && firstPlanKept == nil && firstClaimKept == nil
+      && firstPlanKept == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
   }
 }
 
@@ -90,9 +112,34 @@ package struct StoredPlan: Hashable, Sendable {
   package var record: PlanRecord
   /// The JSON document, byte for byte.
   package var document: Data
+  /// What each node is told of it, as JSON; empty for a plan that is bound to no nodes.
+  package var slices: Data
 
-  package init(record: PlanRecord, document: Data) {
+  package init(record: PlanRecord, document: Data, slices: Data = Data()) {
     self.record = record
+    self.document = document
+    self.slices = slices
+  }
+}
+
+/// An operation as it was last stored.
+package struct StoredOperation: Hashable, Sendable {
+  package var id: String
+  package var planRevision: Int
+  package var createdAt: Date
+  package var isOver: Bool
+  package var claim: IdempotencyClaim?
+  /// Its wire document.
+  package var document: Data
+
+  package init(
+    id: String, planRevision: Int, createdAt: Date, isOver: Bool, claim: IdempotencyClaim?, document: Data
+  ) {
+    self.id = id
+    self.planRevision = planRevision
+    self.createdAt = createdAt
+    self.isOver = isOver
+    self.claim = claim
     self.document = document
   }
 }

@@ -144,6 +144,7 @@ extension NodeAgent {
         state.outcomes[status, default: 0] += 1
       }
     }
+    configuration.onOperationEnd()
     let operation = operation(id)
     logger.notice(
       "apply ended",

@@ -10,6 +10,8 @@ package final class NodeAgent: Sendable {
     package var options = ApplyPlanner.Options()
     /// Between two looks whether the GPUs still are as verified.
     package var reconcileInterval = Duration.seconds(60)
+    /// Called after every operation.
+    package var onOperationEnd: @Sendable () -> Void = {}
 
     package init(name: String, options: ApplyPlanner.Options = ApplyPlanner.Options()) {
       self.name = name
@@ -131,6 +133,7 @@ package final class NodeAgent: Sendable {
         OwnedDocument(
           gpu: $0.gpu, profileId: $0.place.profileID, start: $0.place.start, instance: $0.instance, uuid: $0.uuid)
       },
-      services: services.documents, operation: state.withLock { $0.running })
+      services: services.documents, operation: state.withLock { $0.running },
+      managesMIGMode: configuration.options.manageMIGMode)
   }
 }

@@ -139,4 +139,47 @@ import Testing
     try await store.close()
     try await kind.open(folder).close()
   }
+
+  @Test(arguments: stores) func nodesAndOperationsAreThereAfterReopening(_ kind: Kind) async throws {
+    let folder = try TemporaryFolder()
+    var store = try await kind.open(folder)
+    var node = FleetSamples.record("n1", try FleetSamples.state("n1", gpus: 1), zone: "z")
+    node.isUnreachable = true
+    node.labels = ["a": "b"]
+    let gone = FleetSamples.record("n2", nil)
+    let claim = IdempotencyClaim(key: "k", fingerprint: .max)
+    func operation(_ id: String, isOver: Bool, claim: IdempotencyClaim? = nil) -> StoredOperation {
+      StoredOperation(
+        id: id, planRevision: 3, createdAt: Samples.time, isOver: isOver, claim: claim, document: Data(id.utf8))
+    }
+    var batch = StoreBatch()
+    batch.nodes = ["n1": node, "n2": gone]
+    batch.operations = [operation("one", isOver: true), operation("two", isOver: false, claim: claim)]
+    try await store.commit(batch)
+    batch = StoreBatch()
+    batch.nodes = ["n2": nil]
+    batch.removedNodes = ["n2": true]
+    batch.plan = Samples.plan(3)
+    batch.plan?.slices = Data("{}".utf8)
+    try await store.commit(batch)
+
+    store = try await reopened(kind, folder, store)
+    let contents = try await store.load()
+    #expect(contents.nodes == [node])
+    #expect(contents.removedNodes == ["n2"])
+    #expect(contents.openOperations == [operation("two", isOver: false, claim: claim)])
+    #expect(contents.plan?.slices == Data("{}".utf8))
+    #expect(try await store.operation("one") == operation("one", isOver: true))
+    #expect(try await store.operation(claimedBy: "k")?.id == "two")
+    #expect(try await store.operations(limit: 9).map(\.id) == ["two", "one"])
+    batch = StoreBatch()
+    batch.operations = [operation("two", isOver: true, claim: claim), operation("three", isOver: false)]
+    batch.keptOperations = 2
+    batch.removedNodes = ["n2": false]
+    try await store.commit(batch)
+    #expect(try await store.operations(limit: 9).map(\.id) == ["three", "two"])
+    #expect(try await store.load().removedNodes.isEmpty)
+    #expect(try await store.operation(claimedBy: "k")?.isOver == true)
+    try await store.close()
+  }
 }

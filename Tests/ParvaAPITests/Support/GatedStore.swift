@@ -65,6 +65,15 @@ final class GatedStore: Store {
   func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await inner.claims(keys) }
   func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await inner.plan(revision) }
   func close() async throws(StoreError) { try await inner.close() }
+  func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await inner.operation(id) }
+
+  func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
+    try await inner.operation(claimedBy: key)
+  }
+
+  func operations(limit: Int) async throws(StoreError) -> [StoredOperation] {
+    try await inner.operations(limit: limit)
+  }
 
   func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
     try await inner.plans(before: before, limit: limit)

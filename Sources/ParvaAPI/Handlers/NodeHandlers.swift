@@ -1,0 +1,142 @@
+import Foundation
+import ParvaFormats
+import ParvaHTTP
+import ParvaWire
+
+/// `/v1/nodes` and below: registration, what the nodes show, heartbeats.
+struct NodeHandlers: Sendable {
+  let nodes: NodeRegistry
+  let board: PlanBoard
+  /// Whether changes of what exists must name the revision that they change (RFC 6585, section 3).
+  let requiresPreconditions: Bool
+
+  // MARK: - Reading
+
+  func list(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery()
+    let fleet = nodes.snapshot
+    let plan = board.view.plan
+    let rows = fleet.sorted.map { NodeRepresentation.resource($0, fleet.inventory, plan) }
+    var response = try HTTPResponse.json(200, NodeList(nodes: rows))
+    let tag = "\"\(StableHash.digits(of: response.body))\""
+    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
+    response.headers["ETag"] = tag
+    return response
+  }
+
+  func get(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery()
+    let response = try answer(200, request.pathParameters["name"] ?? "")
+    let tag = response.headers["ETag"] ?? ""
+    return request.isFresh(tag) ? HTTPResponse(status: 304, headers: ["ETag": tag]) : response
+  }
+
+  // MARK: - Changing
+
+  func put(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let name = request.pathParameters["name"] ?? ""
+    let precondition = try conditions(of: request, name)
+    let source = try request.input()
+    let spec: NodeSpec
+    do {
+      spec = try NodeSpecReader.read(source, named: name)
+    } catch {
+      throw ProblemDetails(error)
+    }
+    if let secret = spec.webhookSecret, WebhookSignature(secret: secret) == nil {
+      throw ProblemDetails(
+        status: 422, code: "out_of_range", detail: "webhookSecret must be whsec_ and the base64 of 24 to 64 bytes.",
+        pointer: "/webhookSecret")
+    }
+    let effect: ChangeReceipt.Effect
+    do {
+      effect = try await nodes.put(spec, named: name, if: precondition)
+    } catch {
+      throw Self.problem(error, name)
+    }
+    var response = try answer(effect == .created ? 201 : 200, name)
+    if effect == .created { response.headers["Location"] = "/v1/nodes/\(name)" }
+    return response
+  }
+
+  /// 204 where the node is gone, 202 where plans leave it out from now on and it goes once it is empty.
+  func delete(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery("force")
+    let name = request.pathParameters["name"] ?? ""
+    let precondition = try conditions(of: request, name)
+    let force: Bool
+    switch request.queryValue("force") {
+    case nil, "false": force = false
+    case "true": force = true
+    default: throw ProblemDetails.parameter("force", "must be true or false")
+    }
+    do {
+      let removal = try await nodes.delete(name, if: precondition, force: force)
+      if removal == .removed { return HTTPResponse(status: 204) }
+    } catch {
+      throw Self.problem(error, name)
+    }
+    // The drain may have ended meanwhile.
+    guard nodes.node(name) != nil else { return HTTPResponse(status: 204) }
+    return try answer(202, name)
+  }
+
+  func heartbeat(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let name = request.pathParameters["name"] ?? ""
+    guard nodes.node(name) != nil else { throw unknown(name) }
+    let source = try request.input([.json])
+    let state: NodeStateDocument
+    do {
+      state = try NodeStateReader.read(source)
+    } catch {
+      throw ProblemDetails(error)
+    }
+    guard state.name == name else {
+      throw ProblemDetails(
+        status: 422, code: "name_mismatch", detail: "The body is about another node than the path.", pointer: "/name")
+    }
+    let condition: NodeCondition?
+    do {
+      condition = try await nodes.heard(state, from: name)
+    } catch {
+      throw Self.problem(error, name)
+    }
+    guard let condition else { throw unknown(name) }
+    return try .json(
+      200, HeartbeatAnswer(state: condition.rawValue, heartbeatSeconds: nodes.settings.heartbeat.seconds))
+  }
+
+  // MARK: - Parts
+
+  private func conditions(of request: HTTPRequest, _ name: String) throws(ProblemDetails) -> Precondition {
+    let precondition = try request.precondition()
+    if requiresPreconditions, precondition == .none, nodes.node(name) != nil { throw .preconditionRequired }
+    return precondition
+  }
+
+  private func answer(_ status: Int, _ name: String) throws -> HTTPResponse {
+    let fleet = nodes.snapshot
+    guard let record = fleet.nodes[name] else { throw unknown(name) }
+    var response = try HTTPResponse.json(status, NodeRepresentation.resource(record, fleet.inventory, board.view.plan))
+    response.headers["ETag"] = "\"\(record.revision).\(StableHash.digits(of: response.body))\""
+    return response
+  }
+
+  /// An agent takes 404 as a call to register again, and 410 as a call to stay away.
+  private func unknown(_ name: String) -> ProblemDetails {
+    nodes.wasRemoved(name)
+      ? ProblemDetails(
+        status: 410, code: "node_removed", detail: "This node was removed; a registration brings it back.")
+      : ProblemDetails(status: 404, code: "not_found", detail: "No such node is registered.")
+  }
+
+  private static func problem(_ refusal: ChangeRefusal, _ name: String) -> ProblemDetails {
+    if case .tooMany(let limit) = refusal {
+      return ProblemDetails(
+        status: 409, code: "too_many_nodes", detail: "This controller takes at most \(limit) nodes.")
+    }
+    return ProblemDetails(refusal, resource: "node of this name")
+  }
+}

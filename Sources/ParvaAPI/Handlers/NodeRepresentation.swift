@@ -1,0 +1,48 @@
+import ParvaEngine
+import ParvaWire
+
+/// Writes nodes as clients see them. Secrets are not part of it.
+enum NodeRepresentation {
+  /// - Parameter plan: the current one; it says what runs where it is what the node has verified.
+  static func resource(_ node: NodeRecord, _ inventory: FleetInventory, _ plan: PublishedPlan?) -> NodeResource {
+    let isVerified = node.state?.verified.map { $0.revision == plan?.record.revision } ?? false
+    let wanted = isVerified ? plan?.slices?.wanted(node.name, revision: plan?.record.revision ?? 0) : nil
+    return NodeResource(
+      name: node.name, address: node.address, hasWebhookSecret: node.secret != nil,
+      webhookSecretRef: node.secretReference, zone: node.zone, labels: node.labels, revision: node.revision,
+      createdAt: Timestamp.text(node.createdAt), updatedAt: Timestamp.text(node.updatedAt),
+      status: status(node, inventory.gpus.filter { $0.node == node.name }, wanted))
+  }
+
+  private static func status(_ node: NodeRecord, _ gpus: [FleetGPU], _ wanted: WantedNode?) -> NodeResource.Status {
+    let state = node.state
+    let entries = Dictionary(gpus.map { ($0.uuid, $0) }, uniquingKeysWith: { first, _ in first })
+    let shown = (state?.observed.gpus ?? []).sorted { ($0.index, $0.uuid) < ($1.index, $1.uuid) }
+    return NodeResource.Status(
+      state: NodeCondition(of: node).rawValue, lastHeartbeat: node.heardAt.map(Timestamp.text),
+      simulated: state?.simulated, driverVersion: state?.observed.driverVersion,
+      verifiedRevision: state?.verified?.revision, degraded: state?.verified?.degraded,
+      usableGPUs: gpus.count { $0.exclusion == nil },
+      gpus: shown.map { gpu($0, entries[$0.uuid], state?.owned ?? [], wanted) }, services: state?.services.count ?? 0,
+      unhealthyServices: state?.services.count { $0.status != "healthy" } ?? 0)
+  }
+
+  private static func gpu(
+    _ gpu: ObservedGPU, _ entry: FleetGPU?, _ owned: [OwnedDocument], _ wanted: WantedNode?
+  ) -> NodeResource.GPU {
+    let mode =
+      gpu.mig.map { $0.current != $0.pending ? "pending" : $0.current ? "enabled" : "disabled" } ?? "none"
+    return NodeResource.GPU(
+      index: gpu.index, uuid: gpu.uuid, board: gpu.board, product: entry?.product?.name, pool: entry?.pool,
+      memoryMiB: gpu.memoryMiB, migMode: mode, usable: entry?.exclusion == nil && entry != nil,
+      reason: entry?.exclusion?.rawValue, message: entry?.message,
+      instances: gpu.instances.map { instance in
+        NodeResource.Instance(
+          profile: gpu.profile(id: instance.profileID)?.name ?? String(instance.profileID),
+          profileId: instance.profileID, start: instance.start, size: instance.size, uuid: instance.uuid,
+          owned: owned.contains { $0.gpu == gpu.uuid && $0.instance == instance.id },
+          workload: wanted?.instance(
+            gpu: gpu.uuid, place: InstancePlace(profileID: instance.profileID, start: instance.start))?.workload)
+      })
+  }
+}

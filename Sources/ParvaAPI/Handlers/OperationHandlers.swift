@@ -1,0 +1,73 @@
+import Foundation
+import ParvaHTTP
+import ParvaWire
+
+/// `/v1/plan/apply` and `/v1/operations`: plans on their way to the nodes.
+struct OperationHandlers: Sendable {
+  struct List: Encodable {
+    var operations: [FleetOperationDocument]
+  }
+
+  static let defaultLimit = 20
+  static let maxLimit = 200
+
+  let pusher: PlanPusher
+  let plan: PlanHandlers
+
+  /// Pushes the plan that covers every change acknowledged before this request.
+  func apply(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery("revision")
+    let wanted = try request.integer("revision", in: 1...Int.max)
+    let claim = try request.idempotencyClaim()
+    let current = try await plan.current(within: .seconds(PlanHandlers.defaultWait))
+    if let wanted, wanted != current.record.revision {
+      throw ProblemDetails(
+        status: 409, code: "plan_superseded",
+        detail: "The current plan is revision \(current.record.revision), not \(wanted); read it again.")
+    }
+    let begun: (document: FleetOperationDocument, isReplay: Bool)
+    do throws(PlanPusher.Refusal) {
+      begun = try await pusher.begin(current, claim: claim)
+    } catch .noNodes {
+      throw ProblemDetails(
+        status: 409, code: "no_nodes",
+        detail: "The plan is bound to no nodes; register some, or wait until one is ready.")
+    } catch .keyReused {
+      throw ProblemDetails(ChangeRefusal.keyReused, resource: "operation")
+    } catch .storeFailed(let error) {
+      throw ProblemDetails(error)
+    }
+    var response = try HTTPResponse.json(
+      202, begun.document, headers: ["Location": "/v1/operations/\(begun.document.id)"])
+    if begun.isReplay { response.headers["Idempotency-Replayed"] = "true" }
+    return response
+  }
+
+  func list(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery("limit")
+    let limit = try request.integer("limit", in: 1...Self.maxLimit, default: Self.defaultLimit)
+    let operations: [FleetOperationDocument]
+    do throws(StoreError) {
+      operations = try await pusher.operations(limit: limit)
+    } catch {
+      throw ProblemDetails(error)
+    }
+    return try .json(200, List(operations: operations))
+  }
+
+  /// The operation, at once or, with `wait`, as soon as it is over.
+  func get(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery("wait")
+    let seconds = try request.integer("wait", in: 0...PlanHandlers.maxWait, default: 0)
+    let document: FleetOperationDocument?
+    do throws(StoreError) {
+      document = try await pusher.operation(request.pathParameters["id"] ?? "", wait: .seconds(seconds))
+    } catch {
+      throw ProblemDetails(error)
+    }
+    guard let document else {
+      throw ProblemDetails(status: 404, code: "not_found", detail: "There is no operation of this id.")
+    }
+    return try .json(200, document)
+  }
+}

@@ -1,0 +1,11 @@
+/// A webhook secret of a node. It goes to the store and into signatures, and shows itself nowhere else.
+package struct NodeSecret: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable
+{
+  package let value: String
+
+  package init(_ value: String) { self.value = value }
+
+  package var description: String { "(secret)" }
+  package var debugDescription: String { description }
+  package var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -1,0 +1,32 @@
+package import ParvaHTTP
+
+/// How plans are brought to nodes.
+package struct PushSettings: Sendable {
+  package var secrets = NodeSecrets()
+  /// Trust and identity of the controller towards agents.
+  package var tls = HTTPClientConfiguration.TLS()
+  /// Requests to nodes at a time.
+  package var concurrency = 32
+  /// For one request.
+  package var requestTimeout = Duration.seconds(15)
+  /// How long a node may take, attempts and the node's own work included.
+  package var deadline = Duration.seconds(600)
+  /// Most between two attempts; what is waited is drawn from nothing up to a bound that doubles towards this.
+  package var longestPause = Duration.seconds(5)
+  /// Most between two looks at a node's operation.
+  package var longestPoll = Duration.milliseconds(500)
+  /// Operations that the store keeps.
+  package var kept = 1000
+
+  package init() {}
+
+  var client: HTTPClientConfiguration {
+    var configuration = HTTPClientConfiguration()
+    configuration.tls = tls
+    configuration.timeout = requestTimeout
+    // A push repeats itself, with a new signature each time.
+    configuration.retries = 0
+    configuration.maxResponseBytes = 8 << 20
+    return configuration
+  }
+}

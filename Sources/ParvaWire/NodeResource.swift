@@ -1,0 +1,140 @@
+/// A registered node as the controller shows it.
+package struct NodeResource: Codable, Hashable, Sendable {
+  package struct Status: Codable, Hashable, Sendable {
+    /// `pending` (never heard), `ready`, `unreachable` or `draining`.
+    package var state: String
+    package var lastHeartbeat: String?
+    /// True when no hardware is behind the node; nil until it was heard.
+    package var simulated: Bool?
+    package var driverVersion: String?
+    package var verifiedRevision: Int?
+    /// Why the GPUs are known to differ from that revision.
+    package var degraded: String?
+    /// GPUs that plans may use.
+    package var usableGPUs: Int
+    package var gpus: [GPU]
+    /// MPS daemons and servers that the node keeps, and how many of them are not healthy.
+    package var services: Int
+    package var unhealthyServices: Int
+
+    package init(
+      state: String, lastHeartbeat: String?, simulated: Bool?, driverVersion: String?, verifiedRevision: Int?,
+      degraded: String?, usableGPUs: Int, gpus: [GPU], services: Int, unhealthyServices: Int
+    ) {
+      self.state = state
+      self.lastHeartbeat = lastHeartbeat
+      self.simulated = simulated
+      self.driverVersion = driverVersion
+      self.verifiedRevision = verifiedRevision
+      self.degraded = degraded
+      self.usableGPUs = usableGPUs
+      self.gpus = gpus
+      self.services = services
+      self.unhealthyServices = unhealthyServices
+    }
+  }
+
+  package struct GPU: Codable, Hashable, Sendable {
+    package var index: Int
+    package var uuid: String
+    package var board: String
+    /// Parva's name of the product, from the tables or from what the driver reports.
+    package var product: String?
+    package var pool: String?
+    package var memoryMiB: Int?
+    /// `enabled`, `disabled`, `pending` (waits for a reset) or `none`.
+    package var migMode: String
+    package var usable: Bool
+    /// Code and sentence why plans leave it out.
+    package var reason: String?
+    package var message: String?
+    package var instances: [Instance]
+
+    package init(
+      index: Int, uuid: String, board: String, product: String?, pool: String?, memoryMiB: Int?, migMode: String,
+      usable: Bool, reason: String?, message: String?, instances: [Instance]
+    ) {
+      self.index = index
+      self.uuid = uuid
+      self.board = board
+      self.product = product
+      self.pool = pool
+      self.memoryMiB = memoryMiB
+      self.migMode = migMode
+      self.usable = usable
+      self.reason = reason
+      self.message = message
+      self.instances = instances
+    }
+  }
+
+  package struct Instance: Codable, Hashable, Sendable {
+    package var profile: String
+    package var profileId: Int
+    package var start: Int
+    package var size: Int
+    package var uuid: String?
+    /// Whether Parva made it; plans leave out GPUs with others.
+    package var owned: Bool
+    /// What runs there by the last verified plan.
+    package var workload: String?
+
+    package init(profile: String, profileId: Int, start: Int, size: Int, uuid: String?, owned: Bool, workload: String?)
+    {
+      self.profile = profile
+      self.profileId = profileId
+      self.start = start
+      self.size = size
+      self.uuid = uuid
+      self.owned = owned
+      self.workload = workload
+    }
+  }
+
+  package var name: String
+  package var address: String
+  package var hasWebhookSecret: Bool
+  package var webhookSecretRef: String?
+  package var zone: String?
+  package var labels: [String: String]
+  package var revision: Int
+  package var createdAt: String
+  package var updatedAt: String
+  package var status: Status
+
+  package init(
+    name: String, address: String, hasWebhookSecret: Bool, webhookSecretRef: String?, zone: String?,
+    labels: [String: String], revision: Int, createdAt: String, updatedAt: String, status: Status
+  ) {
+    self.name = name
+    self.address = address
+    self.hasWebhookSecret = hasWebhookSecret
+    self.webhookSecretRef = webhookSecretRef
+    self.zone = zone
+    self.labels = labels
+    self.revision = revision
+    self.createdAt = createdAt
+    self.updatedAt = updatedAt
+    self.status = status
+  }
+}
+
+/// What `GET /v1/nodes` answers.
+package struct NodeList: Codable, Hashable, Sendable {
+  package var nodes: [NodeResource]
+
+  package init(nodes: [NodeResource]) { self.nodes = nodes }
+}
+
+/// What a heartbeat is answered.
+package struct HeartbeatAnswer: Codable, Hashable, Sendable {
+  /// State of the node as ``NodeResource/Status/state`` has it.
+  package var state: String
+  /// Seconds until the next heartbeat is expected.
+  package var heartbeatSeconds: Double
+
+  package init(state: String, heartbeatSeconds: Double) {
+    self.state = state
+    self.heartbeatSeconds = heartbeatSeconds
+  }
+}

@@ -1,0 +1,84 @@
+import ArgumentParser
+import Foundation
+import ParvaAPI
+import ParvaHTTP
+
+/// How the controller deals with its nodes.
+struct FleetOptions: ParsableArguments {
+  @Flag(name: .long, help: "Push every new plan to the nodes by itself.")
+  var autoApply = false
+
+  @Option(
+    name: .long, help: "Seconds between two heartbeats of a node; it counts as unreachable after three missed ones.")
+  var heartbeat = 10.0
+
+  @Option(name: .long, help: "Seconds that a node may take for a plan, attempts to reach it included.")
+  var applyTimeout = 600.0
+
+  @Option(
+    name: .long,
+    help: """
+      File with the secret that plans are signed with for nodes without one of their own (Standard Webhooks: whsec_ \
+      and base64); the environment variable PARVA_WEBHOOK_SECRET does the same.
+      """)
+  var webhookSecretFile: String?
+
+  @Option(name: .long, help: "Folder of secrets that registrations of nodes may name with webhookSecretRef.")
+  var nodeSecrets: String?
+
+  @Option(
+    name: .long, help: "PEM of the authorities that agents' certificates are checked against (default: the system's).")
+  var nodeCA: String?
+  @Option(name: .long, help: "PEM certificate that the controller shows to agents (mutual TLS).")
+  var nodeCertificate: String?
+  @Option(name: .long, help: "PEM key of that certificate.")
+  var nodeKey: String?
+
+  func validate() throws {
+    guard (0.05...300).contains(heartbeat) else { throw ValidationError("--heartbeat must be 0.05 to 300 seconds.") }
+    guard (1...86_400).contains(applyTimeout) else {
+      throw ValidationError("--apply-timeout must be 1 to 86400 seconds.")
+    }
+    if (nodeCertificate == nil) != (nodeKey == nil) {
+      throw ValidationError("--node-certificate and --node-key belong together.")
+    }
+  }
+
+  var push: PushSettings {
+    get throws {
+      var settings = PushSettings()
+      settings.deadline = .seconds(applyTimeout)
+      settings.tls = HTTPClientConfiguration.TLS(caFile: nodeCA, certificateFile: nodeCertificate, keyFile: nodeKey)
+      settings.secrets = NodeSecrets(shared: try sharedSecret, folder: nodeSecrets)
+      return settings
+    }
+  }
+
+  private var sharedSecret: NodeSecret? {
+    get throws {
+      guard let text = try WebhookSecrets.load(file: webhookSecretFile).first else { return nil }
+      return NodeSecret(text)
+    }
+  }
+}
+
+/// Secrets of Standard Webhooks, from a file or from the environment.
+enum WebhookSecrets {
+  /// The secrets of the file, one a line; without a file that of `PARVA_WEBHOOK_SECRET`; none where neither is given.
+  static func load(file: String?) throws -> [String] {
+    var secrets: [String] = []
+    if let file {
+      guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+        throw CommandFailure(.badInput, "\(file) cannot be read")
+      }
+      secrets = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+        .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+    } else if let secret = ProcessInfo.processInfo.environment["PARVA_WEBHOOK_SECRET"], !secret.isEmpty {
+      secrets = [secret]
+    }
+    guard secrets.allSatisfy({ WebhookSignature(secret: $0) != nil }) else {
+      throw CommandFailure(.badInput, "a webhook secret is whsec_ and the base64 of 24 to 64 bytes")
+    }
+    return secrets
+  }
+}

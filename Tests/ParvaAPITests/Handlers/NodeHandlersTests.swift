@@ -1,0 +1,222 @@
+import Foundation
+import ParvaAPI
+import ParvaHTTP
+import ParvaWire
+import Testing
+
+@Suite struct NodeHandlersTests {
+  private static let declaration =
+    #"{"address":"https://gpu7.example:8090/","webhookSecret":"\#(FleetSamples.secret)","zone":"rack-1","labels":{"a":"b"}}"#
+
+  @Test func aRegistrationIsKeptAndItsSecretShownNowhere() async throws {
+    var api = try await Harness()
+    let created = await api.send("PUT", "/v1/nodes/gpu7", body: Self.declaration)
+    #expect(created.status == 201)
+    #expect(created.headers["Location"] == "/v1/nodes/gpu7")
+    #expect(created.json("address") == "https://gpu7.example:8090")
+    #expect(created.json("status", "state") == "pending")
+    api = try await api.restarted()
+    let read = await api.send("GET", "/v1/nodes/gpu7")
+    #expect(read.json("zone") == "rack-1")
+    #expect(read.json("labels", "a") == "b")
+    #expect(read.json("hasWebhookSecret") == "1")
+    for response in [created, read, await api.send("GET", "/v1/nodes")] {
+      #expect(!response.text.contains("MfKQ9r8"))
+    }
+    // A declaration that says nothing of the secret keeps it, and what was read can be sent back.
+    let again = await api.send("PUT", "/v1/nodes/gpu7", body: read.text)
+    #expect(again.status == 200)
+    #expect(again.json("revision") == "1")
+    #expect(again.json("hasWebhookSecret") == "1")
+    try await api.controller.stop()
+  }
+
+  @Test func theStoreOfSecretsIsForItsOwnerAlone() async throws {
+    let api = try await Harness()
+    let mode = try FileManager.default.attributesOfItem(atPath: api.folder.file("parva.sqlite"))[.posixPermissions]
+    #expect(mode as? Int == 0o600)
+  }
+
+  struct Refusal: Sendable, CustomTestStringConvertible {
+    let body: String
+    let problem: String
+    let pointer: String?
+    var testDescription: String { String(body.prefix(60)) }
+  }
+
+  @Test(arguments: [
+    Refusal(body: "", problem: "400 body_missing", pointer: nil),
+    Refusal(body: "{", problem: "400 invalid_syntax", pointer: nil),
+    Refusal(body: "{}", problem: "422 missing_key", pointer: nil),
+    Refusal(body: #"{"address":"ftp://x:1"}"#, problem: "422 out_of_range", pointer: "/address"),
+    Refusal(body: #"{"address":"http://user@x:1"}"#, problem: "422 out_of_range", pointer: "/address"),
+    Refusal(body: #"{"address":"http://x:1?y"}"#, problem: "422 out_of_range", pointer: "/address"),
+    Refusal(body: #"{"address":"http://x:1","colour":1}"#, problem: "422 unknown_key", pointer: "/colour"),
+    Refusal(body: #"{"address":"http://x:1","name":"other"}"#, problem: "422 contradiction", pointer: "/name"),
+    Refusal(
+      body: #"{"address":"http://x:1","webhookSecret":"short"}"#, problem: "422 out_of_range", pointer: "/webhookSecret"
+    ),
+    Refusal(
+      body: #"{"address":"http://x:1","webhookSecretRef":"../etc"}"#, problem: "422 invalid_name",
+      pointer: "/webhookSecretRef"),
+  ]) func aBadRegistrationIsRefusedWithItsPlace(_ refusal: Refusal) async throws {
+    let api = try await Harness(starts: false)
+    let response = await api.send("PUT", "/v1/nodes/gpu7", body: refusal.body)
+    #expect(response.problem == refusal.problem, "\(response.text)")
+    if let pointer = refusal.pointer { #expect(response.json("pointer") == pointer) }
+    #expect(await api.send("GET", "/v1/nodes/gpu7").status == 404)
+  }
+
+  @Test func preconditionsHoldForNodesAsForWorkloads() async throws {
+    let api = try await Harness(starts: false) { $0.requiresPreconditions = true }
+    let created = await api.send("PUT", "/v1/nodes/n", ["If-None-Match": "*"], body: #"{"address":"http://x:1"}"#)
+    let tag = try #require(created.headers["ETag"])
+    #expect(await api.send("GET", "/v1/nodes/n", ["If-None-Match": tag]).status == 304)
+    let change = #"{"address":"http://x:2"}"#
+    #expect(await api.send("PUT", "/v1/nodes/n", body: change).problem == "428 precondition_required")
+    #expect(
+      await api.send("PUT", "/v1/nodes/n", ["If-Match": "\"9.x\""], body: change).problem == "412 precondition_failed")
+    #expect(await api.send("PUT", "/v1/nodes/n", ["If-Match": tag], body: change).json("revision") == "2")
+    #expect(await api.send("DELETE", "/v1/nodes/n").problem == "428 precondition_required")
+    #expect(await api.send("DELETE", "/v1/nodes/n", ["If-Match": "*"]).status == 204)
+  }
+
+  @Test func aHeartbeatShowsTheGPUsAndMakesThemAPool() async throws {
+    let api = try await Harness()
+    try await api.join(try FleetSamples.state("n1", gpus: 2))
+    let node = await api.send("GET", "/v1/nodes/n1")
+    #expect(node.json("status", "state") == "ready")
+    #expect(node.json("status", "usableGPUs") == "2")
+    #expect(node.json("status", "gpus", "1", "product") == "A100-80GB")
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w"))
+    let plan = await api.send("GET", "/v1/plan")
+    #expect(plan.json("gpus", "0", "pool") == "A100-80GB")
+    #expect(plan.json("gpus", "0", "node") == "n1")
+    #expect(plan.json("gpus", "0", "uuid") == FleetSamples.uuid("n1", 0))
+    #expect(await api.send("GET", "/v1/workloads/w").json("status", "state") == "served")
+    try await api.controller.stop()
+  }
+
+  @Test func demandBeyondTheFleetIsRefusedAsScarce() async throws {
+    let api = try await Harness()
+    try await api.join(try FleetSamples.state("n1", gpus: 1))
+    let workloads = (0..<8).map { Bodies.workload("w\($0)", rate: 900, latencyMs: 100) }
+    _ = await api.send("POST", "/v1/workloads/batch", body: #"{"workloads":[\#(workloads.joined(separator: ","))]}"#)
+    let plan = await api.send("GET", "/v1/plan")
+    #expect(plan.json("gpus", "1", "uuid") == nil)
+    #expect(plan.json("unplaced", "0", "code") == "no_stock")
+    // A second node takes what had no room.
+    try await api.join(try FleetSamples.state("n2", gpus: 8))
+    let wider = await api.send("GET", "/v1/plan")
+    #expect(wider.json("unplaced", "0", "code") == nil, "\(wider.text)")
+    try await api.controller.stop()
+  }
+
+  @Test func aFleetWithoutAUsableGPUServesNothingAndSaysSo() async throws {
+    let api = try await Harness()
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w"))
+    #expect(await api.send("GET", "/v1/plan").json("gpus", "0", "pool") == "default")
+    let off = try FleetSamples.gpu("n1", 0, mig: .init(current: false, pending: false))
+    try await api.join(FleetSamples.state("n1", [off]))
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "gpus", "0", "reason") == "mig_mode_off")
+    let plan = await api.send("GET", "/v1/plan")
+    #expect(plan.json("gpus", "0", "pool") == nil)
+    #expect(plan.json("unplaced", "0", "workload") == "w")
+    try await api.controller.stop()
+  }
+
+  @Test func aSegmentKeepsItsGPUWhenOthersComeAndGo() async throws {
+    let api = try await Harness()
+    try await api.join(try FleetSamples.state("n1", gpus: 4))
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("a"))
+    let before = await api.send("GET", "/v1/plan")
+    let uuid = try #require(before.json("gpus", "0", "uuid"))
+    try await api.join(try FleetSamples.state("n0", gpus: 4))
+    let after = await api.send("GET", "/v1/plan")
+    #expect(after.json("gpus", "0", "uuid") == uuid)
+    try await api.controller.stop()
+  }
+
+  @Test func aNodeIsDrainedAndStaysAwayOnceItIsGone() async throws {
+    let api = try await Harness()
+    var state = FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0, instances: [(19, 0)])])
+    try await api.join(state)
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w"))
+    #expect(await api.send("GET", "/v1/plan").json("gpus", "0", "node") == "n1")
+    let draining = await api.send("DELETE", "/v1/nodes/n1")
+    #expect(draining.status == 202)
+    #expect(draining.json("status", "state") == "draining")
+    #expect(draining.json("status", "gpus", "0", "reason") == "node_draining")
+    #expect(await api.send("GET", "/v1/plan").json("gpus", "0", "node") == nil)
+    // Emptied by other means, it goes at the next request.
+    state.owned = []
+    state.observed.gpus[0].instances = []
+    try await api.beat(state)
+    #expect(await api.send("DELETE", "/v1/nodes/n1").status == 204)
+    let beat = await api.send("POST", "/v1/nodes/n1/status", body: try FleetSamples.body(state))
+    #expect(beat.problem == "410 node_removed")
+    #expect(
+      await api.send("POST", "/v1/nodes/n9/status", body: try FleetSamples.body(state)).problem == "404 not_found")
+    try await api.join(state)
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "ready")
+    try await api.controller.stop()
+  }
+
+  @Test func aNodeOnWhichInstancesStandCanBeForgottenByForce() async throws {
+    let api = try await Harness()
+    try await api.join(FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0, instances: [(19, 0)])]))
+    let forced = await api.send("DELETE", "/v1/nodes/n1", query: [(name: "force", value: "true")])
+    #expect(forced.status == 204)
+    #expect(await api.send("GET", "/v1/nodes").json("nodes", "0", "name") == nil)
+    try await api.controller.stop()
+  }
+
+  @Test(arguments: [
+    #""uuid":"""#, #""size":0"#, #""size":-3"#, #""start":99"#, #""computeSlices":9999999"#, #""starts":[70]"#,
+    #""id":-1"#,
+  ]) func aHeartbeatThatNoDriverCouldSendIsRefused(_ part: String) async throws {
+    let api = try await Harness(starts: false)
+    let state = FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0, instances: [(19, 0)])])
+    _ = await api.send("PUT", "/v1/nodes/n1", body: #"{"address":"http://x:1"}"#)
+    let key = try #require(part.split(separator: ":").first)
+    let body = try FleetSamples.body(state).replacing(
+      try Regex("\(key):(\\[[^\\]]*\\]|\"[^\"]*\"|-?[0-9]+)"), with: { _ in part })
+    #expect(body.contains(part))
+    let response = await api.send("POST", "/v1/nodes/n1/status", body: body)
+    #expect((400...422).contains(response.status), "\(response.text)")
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "pending")
+  }
+
+  @Test func aNodeThatFallsSilentIsPlannedAroundUntilItIsBack() async throws {
+    let clock = ManualClock()
+    let api = try await Harness { configuration in
+      configuration.nodes.heartbeat = .seconds(10)
+      configuration.nodes.clock = { clock.now }
+    }
+    let (first, second) = (try FleetSamples.state("n1", gpus: 1), try FleetSamples.state("n2", gpus: 1))
+    try await api.join(first)
+    try await api.join(second)
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w"))
+    #expect(await api.send("GET", "/v1/plan").json("gpus", "0", "node") == "n1")
+    clock.advance(by: .seconds(25))
+    try await api.beat(second)
+    clock.advance(by: .seconds(6))
+    try await api.controller.nodes.check()
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "unreachable")
+    #expect(await api.send("GET", "/v1/plan").json("gpus", "0", "node") == "n2")
+    try await api.beat(first)
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "unreachable")
+    try await api.beat(first)
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "ready")
+    try await api.controller.stop()
+  }
+
+  @Test func aStoreThatWasLostGivesNoRevisionOutAgainThatANodeKnows() async throws {
+    let api = try await Harness()
+    try await api.join(FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0)], verified: 41))
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w"))
+    let plan = await api.send("GET", "/v1/plan")
+    #expect((Int(plan.headers["Parva-Plan-Revision"] ?? "") ?? 0) > 41)
+    try await api.controller.stop()
+  }
+}
