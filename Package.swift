@@ -76,7 +76,7 @@ let package = Package(
       name: "ParvaHTTPTests", dependencies: ["ParvaHTTP", "CHTTPServer", "ParvaTestSupport", logging],
       resources: [.copy("Grammar"), .copy("Certificates")], swiftSettings: strict),
     .testTarget(
-      name: "ParvaFormatsTests", dependencies: ["ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport"],
+      name: "ParvaFormatsTests", dependencies: ["ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport", yams],
       swiftSettings: strict),
     .testTarget(
       name: "ParvaAPITests",

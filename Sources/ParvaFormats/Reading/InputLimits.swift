@@ -30,6 +30,9 @@ package enum InputLimits {
   package static let simulatedSeconds = 0.001...31_536_000.0
   /// Rate of a workload as a multiple of the declared one.
   package static let rateFactor = 0.0...1000.0
+  /// Seeds that every JSON parser reads exactly.
+  package static let seed: ClosedRange<UInt64> = 0...1 << 53
+  /// Runs of one simulation.
   package static let seeds = 1...1000
   /// Requests that wait on one simulated segment.
   package static let queueLimit = 1...1 << 24

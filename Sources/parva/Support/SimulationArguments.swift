@@ -46,6 +46,9 @@ struct SimulationArguments: ParsableArguments {
     guard (0...seconds.upperBound).contains(warmup) else {
       throw ValidationError("--warmup must be 0 to \(seconds.upperBound) seconds.")
     }
+    guard InputLimits.seed.contains(seed) else {
+      throw ValidationError("--seed must be 0 to \(InputLimits.seed.upperBound).")
+    }
     guard InputLimits.seeds.contains(seeds) else {
       throw ValidationError("--seeds must be \(InputLimits.seeds.lowerBound) to \(InputLimits.seeds.upperBound).")
     }

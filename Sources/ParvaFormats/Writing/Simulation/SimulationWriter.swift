@@ -51,7 +51,7 @@ package enum SimulationWriter {
   private static func write(_ options: SimulationOptions, _ object: inout DocumentWriter) {
     object.field("durationSeconds", options.duration)
     object.field("warmupSeconds", options.warmup)
-    object.array("seeds", inline: true) { list in for seed in options.seeds { list.element(String(seed)) } }
+    object.array("seeds", inline: true) { list in for seed in options.seeds { list.element(Int(truncatingIfNeeded: seed)) } }
     object.field("arrivals", options.arrivals.map(name) ?? "declared")
     object.field("maxWaitMs", options.longestWaitMs)
     object.field("queueLimit", options.queueLimit)
