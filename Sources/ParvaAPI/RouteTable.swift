@@ -13,6 +13,8 @@ extension Controller {
     let nodes = NodeHandlers(
       nodes: self.nodes, board: board, requiresPreconditions: configuration.requiresPreconditions)
     let operations = OperationHandlers(pusher: pusher, plan: plan)
+    let profiles = ProfileHandlers(
+      registry: registry, setup: configuration.planning, requiresPreconditions: configuration.requiresPreconditions)
     let health = HealthHandlers(board: board, version: configuration.version)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(metrics: metrics, registry: registry, board: board)
@@ -30,6 +32,10 @@ extension Controller {
       Route("PUT", "/v1/workloads/{id}", .async(workloads.put)),
       Route("PATCH", "/v1/workloads/{id}", .async(workloads.patch)),
       Route("DELETE", "/v1/workloads/{id}", .async(workloads.delete)),
+      Route("GET", "/v1/profiles", .async(profiles.list)),
+      Route("GET", "/v1/profiles/{model}", .async(profiles.get)),
+      Route("PUT", "/v1/profiles/{model}", bodyLimit: ProfileHandlers.bodyLimit, .async(profiles.put)),
+      Route("DELETE", "/v1/profiles/{model}", .async(profiles.delete)),
       Route("GET", "/v1/plan", .ready(plan.getReady, otherwise: plan.get)),
       Route("GET", "/v1/plan/events", concurrency: PlanEventHandlers.mostStreams, .async(events.stream)),
       Route("POST", "/v1/plan/apply", .async(operations.apply)),

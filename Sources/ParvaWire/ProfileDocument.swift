@@ -7,6 +7,17 @@ package struct ProfileDocument: Decodable, Sendable {
   }
 }
 
+/// One profile alone, or a document that holds several.
+package enum ProfileBody: Decodable, Sendable {
+  case one(ProfileSpec)
+  case document(ProfileDocument)
+
+  package init(from decoder: any Decoder) throws {
+    let isDocument = try decoder.container(keyedBy: WireKey.self).contains("profiles")
+    self = isDocument ? .document(try ProfileDocument(from: decoder)) : .one(try ProfileSpec(from: decoder))
+  }
+}
+
 /// The points of one model on one product.
 package struct ProfileSpec: Decodable, Hashable, Sendable {
   /// One measured or modelled point. A throughput of 0 says that it did not fit.
@@ -46,7 +57,8 @@ package struct ProfileSpec: Decodable, Hashable, Sendable {
   package var points: [Point]
 
   package init(from decoder: any Decoder) throws {
-    let object = try decoder.object("model", "product", "source", "points")
+    let object = try decoder.object(
+      "model", "product", "source", "points", ignoring: ["origin", "revision"])
     model = try object.decode(String.self, forKey: "model")
     product = try object.decode(String.self, forKey: "product")
     source = try object.decodeIfPresent(String.self, forKey: "source")

@@ -107,6 +107,8 @@ package enum ChangeRefusal: Error, Hashable, Sendable {
   case keyReused
   /// More registrations than the controller takes.
   case tooMany(limit: Int)
+  /// More profiles than the controller keeps.
+  case tooManyProfiles(limit: Int)
   /// The store cannot take the change; nothing was done.
   case storeFailed(StoreError)
 }

@@ -5,6 +5,9 @@ import ParvaEngine
 ///
 /// A change sees those before it in the group. A refused change leaves no trace.
 struct DemandTransaction {
+  /// Most profiles that clients may store: each is in memory, whole.
+  static let maxProfiles = 10_000
+
   private let base: Demand
   private let limit: Int
   private let now: Date
@@ -128,6 +131,12 @@ struct DemandTransaction {
     let current = self.profile(key)
     guard precondition.holds(at: current?.revision) else { throw .preconditionFailed(current: current?.revision) }
     if current?.profile == profile { return unchanged }
+    let added = batch.profiles.reduce(0) { count, change in
+      count + (change.value == nil ? 0 : 1) - (base.profiles[change.key] == nil ? 0 : 1)
+    }
+    guard current != nil || base.profiles.count + added < Self.maxProfiles else {
+      throw .tooManyProfiles(limit: Self.maxProfiles)
+    }
     grow()
     batch.profiles[key] = StoredProfile(profile, revision: revision)
     return ChangeReceipt(current == nil ? .created : .replaced, revision: revision, time: now)

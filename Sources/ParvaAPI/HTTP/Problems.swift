@@ -44,6 +44,9 @@ extension ProblemDetails {
       self.init(
         status: 409, code: "too_many_workloads",
         detail: "This controller takes at most \(limit) workloads (--max-workloads).")
+    case .tooManyProfiles(let limit):
+      self.init(
+        status: 409, code: "too_many_profiles", detail: "This controller keeps at most \(limit) profiles of clients.")
     case .storeFailed(let error):
       self.init(error)
     }

@@ -32,6 +32,7 @@ struct HealthHandlers: Sendable {
       root.field("version", version)
       root.object("links") { links in
         links.field("workloads", "/v1/workloads")
+        links.field("profiles", "/v1/profiles")
         links.field("plan", "/v1/plan")
         links.field("nodes", "/v1/nodes")
         links.field("operations", "/v1/operations")

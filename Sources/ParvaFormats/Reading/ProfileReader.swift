@@ -74,6 +74,24 @@ package enum ProfileReader {
     return try readOwn(source)
   }
 
+  /// Reads a body that must be about one model on one product.
+  ///
+  /// - Throws: every refusal found, and `contradiction` where it is about another or about several.
+  package static func readOne(
+    _ source: InputSource, model: String, product: GPUProduct
+  ) throws(InputErrors) -> ModelProfile {
+    let found = try read(source, model: model, product: product)
+    if let profile = found.first, found.count == 1, (profile.model, profile.product) == (model, product.name) {
+      return profile
+    }
+    let names = found.prefix(3).map { "\($0.model) on \($0.product)" }.joined(separator: ", ")
+    throw InputErrors(
+      InputError(
+        .contradiction,
+        "must be about \(model) on \(product.name) alone, not \(names.isEmpty ? "nothing" : names)"
+          + (found.count > 3 ? " and others" : ""), file: source.name))
+  }
+
   // MARK: - The published format
 
   /// Throughput stands for one process and latency in seconds; sizes are numbers of compute slices.
@@ -172,49 +190,57 @@ package enum ProfileReader {
 
   private static func readDocument(_ source: InputSource) throws(InputErrors) -> [ModelProfile] {
     let document = try InputDocument(source, limit: InputLimits.fileBytes)
-    let specs = try document.decode(ProfileDocument.self).profiles
     var refusals = Refusals()
     var builder = ProfileTableBuilder()
-    for (index, spec) in specs.enumerated() {
-      let path = ["profiles", String(index)]
-      guard let product = ProductCatalogue.product(named: spec.product) else {
-        let error = InputError.unknownProduct(spec.product)
-        refusals.add(document.error(error.code, error.message, at: path + ["product"], value: spec.product))
-        continue
-      }
-      guard let origin = ProfileSource(rawValue: spec.source ?? ProfileSource.measured.rawValue) else {
-        refusals.add(
-          document.error(
-            .outOfRange, "source must be \(sourceNames)", at: path + ["source"], value: spec.source))
-        continue
-      }
-      if spec.points.isEmpty {
-        refusals.add(document.error(.empty, "holds no points", at: path + ["points"]))
-      }
-      for (number, point) in spec.points.enumerated() {
-        let place = path + ["points", String(number)]
-        guard let profile = product.profileIndex(named: point.profile) else {
-          let error = InputError.unknownProfile(point.profile, product, file: nil, line: nil)
-          refusals.add(document.error(error.code, error.message, at: place + ["profile"], value: point.profile))
-          continue
-        }
-        guard let own = ProfileSource(rawValue: point.source ?? origin.rawValue) else {
-          refusals.add(
-            document.error(
-              .outOfRange, "source must be \(sourceNames)", at: place + ["source"], value: point.source))
-          continue
-        }
-        let entry = ProfileTableBuilder.Entry(
-          model: spec.model, product: product, profile: profile, batch: point.batch, processes: point.processes,
-          throughput: point.throughput, latencyMs: point.latencyMs, memoryMiB: point.memoryMiB, source: own,
-          margin: point.margin ?? 0)
-        builder.add(entry, named: "item \(number) of profiles/\(index)", &refusals) { code, message, field, value in
-          let key = ["latency": "latencyMs", "memory": "memoryMiB"][field] ?? field
-          return document.error(code, message, at: field == "model" ? path + ["model"] : place + [key], value: value)
-        }
+    switch try document.decode(ProfileBody.self) {
+    case .one(let spec): add(spec, at: [], document, to: &builder, &refusals)
+    case .document(let list):
+      for (index, spec) in list.profiles.enumerated() {
+        add(spec, at: ["profiles", String(index)], document, to: &builder, &refusals)
       }
     }
     try refusals.check()
     return builder.profiles
+  }
+
+  private static func add(
+    _ spec: ProfileSpec, at path: [String], _ document: InputDocument, to builder: inout ProfileTableBuilder,
+    _ refusals: inout Refusals
+  ) {
+    guard let product = ProductCatalogue.product(named: spec.product) else {
+      let error = InputError.unknownProduct(spec.product)
+      refusals.add(document.error(error.code, error.message, at: path + ["product"], value: spec.product))
+      return
+    }
+    guard let origin = ProfileSource(rawValue: spec.source ?? ProfileSource.measured.rawValue) else {
+      refusals.add(
+        document.error(.outOfRange, "source must be \(sourceNames)", at: path + ["source"], value: spec.source))
+      return
+    }
+    if spec.points.isEmpty {
+      refusals.add(document.error(.empty, "holds no points", at: path + ["points"]))
+    }
+    for (number, point) in spec.points.enumerated() {
+      let place = path + ["points", String(number)]
+      guard let profile = product.profileIndex(named: point.profile) else {
+        let error = InputError.unknownProfile(point.profile, product, file: nil, line: nil)
+        refusals.add(document.error(error.code, error.message, at: place + ["profile"], value: point.profile))
+        continue
+      }
+      guard let own = ProfileSource(rawValue: point.source ?? origin.rawValue) else {
+        refusals.add(
+          document.error(.outOfRange, "source must be \(sourceNames)", at: place + ["source"], value: point.source))
+        continue
+      }
+      let entry = ProfileTableBuilder.Entry(
+        model: spec.model, product: product, profile: profile, batch: point.batch, processes: point.processes,
+        throughput: point.throughput, latencyMs: point.latencyMs, memoryMiB: point.memoryMiB, source: own,
+        margin: point.margin ?? 0)
+      let name = "item \(number)" + (path.isEmpty ? "" : " of \(path.joined(separator: "/"))")
+      builder.add(entry, named: name, &refusals) { code, message, field, value in
+        let key = ["latency": "latencyMs", "memory": "memoryMiB"][field] ?? field
+        return document.error(code, message, at: field == "model" ? path + ["model"] : place + [key], value: value)
+      }
+    }
   }
 }

@@ -10,16 +10,15 @@ package enum ProfileWriter {
     var writer = DocumentWriter(style)
     writer.object { root in
       root.array("profiles") { list in
-        for profile in profiles { list.object { write(profile, style, &$0) } }
+        for profile in profiles { list.object { write(profile, &$0) } }
       }
     }
     writer.finish()
     return Data(writer.bytes)
   }
 
-  private static func write(
-    _ profile: ModelProfile, _ style: DocumentWriter.Style, _ object: inout DocumentWriter
-  ) {
+  /// The members of one profile, into an object that may have others.
+  package static func write(_ profile: ModelProfile, _ object: inout DocumentWriter) {
     object.field("model", profile.model)
     object.field("product", profile.product)
     object.field("source", profile.source.rawValue)

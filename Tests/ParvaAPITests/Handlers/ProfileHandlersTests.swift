@@ -1,0 +1,238 @@
+import Foundation
+import ParvaAPI
+import ParvaEngine
+import ParvaFormats
+import ParvaHTTP
+import Testing
+
+@Suite struct ProfileHandlersTests {
+  private static let product = [(name: "product", value: "A100-80GB")]
+  private static let csv = """
+    model,product,profile,batch,processes,throughput,latency_ms,source,margin
+    tiny,A100-80GB,1g.10gb,1,1,500,2,,
+    tiny,A100-80GB,1g.10gb,8,2,2000,8,filled,0.25
+    tiny,A100-80GB,1g.10gb,64,2,0,0,,
+
+    """
+
+  private static func json(throughput: Double = 500, model: String = "tiny") -> String {
+    #"{"model":"\#(model)","product":"A100-80GB","points":[{"profile":"1g.10gb","batch":1,"processes":1,"#
+      + #""throughput":\#(throughput),"latencyMs":2}]}"#
+  }
+
+  private static func put(_ api: Harness, _ body: String, _ headers: HTTPHeaders = [:]) async -> HTTPResponse {
+    await api.send("PUT", "/v1/profiles/tiny", query: product, headers, body: body)
+  }
+
+  // MARK: - Putting and reading
+
+  @Test func whatWasPutIsReadBackInEveryFormatAndCanBeSentAgain() async throws {
+    let api = try await Harness(starts: false)
+    let created = await Self.put(api, Self.csv, ["Content-Type": "text/csv"])
+    #expect(created.status == 201)
+    #expect(created.headers["Location"] == "/v1/profiles/tiny?product=A100-80GB")
+    #expect(created.json("source") == "filled")
+    #expect((created.json("origin"), created.json("revision")) == ("stored", "1"))
+    for type in ["application/json", "application/yaml", "text/csv"] {
+      let read = await api.send("GET", "/v1/profiles/tiny", ["Accept": type])
+      #expect(read.status == 200)
+      #expect(read.headers["Content-Type"]?.hasPrefix(type) == true)
+      let again = await Self.put(api, read.text, ["Content-Type": type, "If-Match": read.headers["ETag"] ?? ""])
+      #expect(again.status == 200, "\(again.text)")
+      #expect(again.json("revision") == "1", "nothing changed")
+      #expect(again.headers["ETag"] == created.headers["ETag"])
+    }
+    let tag = try #require(created.headers["ETag"])
+    #expect(await api.send("GET", "/v1/profiles/tiny", ["If-None-Match": tag]).status == 304)
+  }
+
+  @Test func thePublishedFormatTakesItsModelFromThePath() async throws {
+    let api = try await Harness(starts: false)
+    let body = "Mig instance,Batch size,Workload Number,Throughput,Latency\n1,1,2,100,0.01\n1,64,2,0,0\n"
+    #expect(await Self.put(api, body, ["Content-Type": "text/csv"]).status == 201)
+    let read = await api.send("GET", "/v1/profiles/tiny")
+    #expect((read.json("points", "0", "throughput"), read.json("points", "0", "latencyMs")) == ("200.0", "10.0"))
+    #expect(read.json("points", "1", "throughput") == "0", "the misfit is kept")
+  }
+
+  @Test func theListTellsWhatIsInForceAndWhereItComesFrom() async throws {
+    let api = try await Harness(starts: false)
+    let before = await api.send("GET", "/v1/profiles")
+    let tag = try #require(before.headers["ETag"])
+    #expect(await api.send("GET", "/v1/profiles", ["If-None-Match": tag]).status == 304)
+    _ = await Self.put(api, Self.csv, ["Content-Type": "text/csv"])
+    let after = await api.send("GET", "/v1/profiles", ["If-None-Match": tag])
+    #expect(after.status == 200)
+    let list = try #require(
+      (try JSONSerialization.jsonObject(with: after.body) as? [String: Any])?["profiles"] as? [[String: Any]])
+    #expect(list.count == BuiltInCatalogue.models.count + 1)
+    let tiny = try #require(list.first { $0["model"] as? String == "tiny" })
+    #expect(tiny["origin"] as? String == "stored" && tiny["source"] as? String == "filled")
+    #expect(tiny["pointCount"] as? Int == 2 && tiny["filledCount"] as? Int == 1)
+    #expect(tiny["greatestMargin"] as? Double == 0.25)
+    #expect(list.filter { $0["origin"] as? String == "base" }.allSatisfy { $0["source"] as? String == "modelled" })
+    let other = await api.send("GET", "/v1/profiles", query: [(name: "product", value: "A30-24GB")])
+    #expect(other.json("profiles", "0") == nil)
+  }
+
+  // MARK: - Planning follows
+
+  @Test func plansFollowProfilesByThemselves() async throws {
+    let api = try await Harness()
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("web", model: "tiny", rate: 1500))
+    _ = await api.send("GET", "/v1/plan")
+    let unserved = await api.send("GET", "/v1/workloads/web")
+    #expect((unserved.json("status", "state"), unserved.json("status", "code")) == ("unserved", "no_profile"))
+
+    _ = await Self.put(api, Self.csv, ["Content-Type": "text/csv"])
+    let plan = await api.send("GET", "/v1/plan")
+    #expect(plan.headers["Parva-Demand-Revision"] == "2")
+    #expect(plan.json("gpus", "0", "segments", "0", "workload") == "web")
+    #expect(plan.json("summary", "profileSource") == "filled")
+    #expect(await api.send("GET", "/v1/workloads/web").json("status", "state") == "served")
+
+    #expect(await api.send("DELETE", "/v1/profiles/tiny").status == 204)
+    let emptied = await api.send("GET", "/v1/plan")
+    #expect(emptied.headers["Parva-Demand-Revision"] == "3")
+    let gone = await api.send("GET", "/v1/workloads/web")
+    #expect((gone.json("status", "state"), gone.json("status", "code")) == ("unserved", "no_profile"))
+    #expect(gone.json("status", "message")?.contains("tiny") == true)
+  }
+
+  @Test func aStoredProfileLiesOverTheBaseAndLetsItShowAgain() async throws {
+    let api = try await Harness()
+    let base = await api.send("GET", "/v1/profiles/resnet50")
+    #expect((base.json("origin"), base.json("source")) == ("base", "modelled"))
+    #expect(base.json("revision") == nil)
+    #expect(await api.send("DELETE", "/v1/profiles/resnet50").problem == "409 base_profile")
+    let put = await api.send(
+      "PUT", "/v1/profiles/resnet50", ["If-Match": base.headers["ETag"] ?? ""], body: Self.json(model: "resnet50"))
+    #expect(put.status == 201)
+    let over = await api.send("GET", "/v1/profiles/resnet50")
+    #expect((over.json("origin"), over.json("source")) == ("stored", "measured"))
+    #expect(await api.send("DELETE", "/v1/profiles/resnet50").status == 204)
+    let again = await api.send("GET", "/v1/profiles/resnet50")
+    #expect(again.body == base.body && again.headers["ETag"] == base.headers["ETag"])
+  }
+
+  @Test func profilesOutliveARestart() async throws {
+    let api = try await Harness()
+    _ = await Self.put(api, Self.csv, ["Content-Type": "text/csv"])
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("web", model: "tiny", rate: 900))
+    let before = (await api.send("GET", "/v1/profiles/tiny"), await api.send("GET", "/v1/plan"))
+    let restarted = try await api.restarted()
+    let after = (await restarted.send("GET", "/v1/profiles/tiny"), await restarted.send("GET", "/v1/plan"))
+    #expect(after.0.body == before.0.body && after.0.headers["ETag"] == before.0.headers["ETag"])
+    #expect(after.1.body == before.1.body && after.1.headers["ETag"] == before.1.headers["ETag"])
+    try await restarted.controller.stop()
+  }
+
+  // MARK: - Preconditions
+
+  @Test func preconditionsGuardChanges() async throws {
+    let api = try await Harness(starts: false)
+    #expect(await Self.put(api, Self.json(), ["If-Match": "*"]).problem == "412 precondition_failed")
+    let created = await Self.put(api, Self.json(), ["If-None-Match": "*"])
+    #expect(created.status == 201)
+    #expect(await Self.put(api, Self.json(throughput: 7), ["If-None-Match": "*"]).problem == "412 precondition_failed")
+    let tag = created.headers["ETag"] ?? ""
+    #expect(await Self.put(api, Self.json(throughput: 7), ["If-Match": tag]).status == 200)
+    #expect(await Self.put(api, Self.json(throughput: 8), ["If-Match": tag]).problem == "412 precondition_failed")
+    let stale = await api.send("DELETE", "/v1/profiles/tiny", ["If-Match": tag])
+    #expect(stale.problem == "412 precondition_failed")
+    // To a client the base is there too.
+    let base = await api.send(
+      "PUT", "/v1/profiles/bert", ["If-None-Match": "*"], body: Self.json(model: "bert"))
+    #expect(base.problem == "412 precondition_failed")
+    let wrong = await api.send("PUT", "/v1/profiles/bert", ["If-Match": "\"9.x\""], body: Self.json(model: "bert"))
+    #expect(wrong.problem == "412 precondition_failed")
+  }
+
+  @Test func whereTheControllerDemandsThemTheyMustBeThere() async throws {
+    let api = try await Harness(starts: false) { $0.requiresPreconditions = true }
+    #expect(await Self.put(api, Self.json()).status == 201)
+    #expect(await Self.put(api, Self.json(throughput: 7)).problem == "428 precondition_required")
+    #expect(await api.send("DELETE", "/v1/profiles/tiny").problem == "428 precondition_required")
+    #expect(await api.send("DELETE", "/v1/profiles/tiny", ["If-Match": "*"]).status == 204)
+  }
+
+  // MARK: - Refusals
+
+  struct Refusal: Sendable, CustomTestStringConvertible {
+    let name: String
+    var model = "tiny"
+    var product = "A100-80GB"
+    let body: String
+    var type = "application/json"
+    let problem: String
+    var pointer: String?
+    var testDescription: String { name }
+  }
+
+  @Test(arguments: [
+    Refusal(name: "no body", body: "", problem: "400 body_missing"),
+    Refusal(name: "not JSON", body: "{", problem: "400 invalid_syntax"),
+    Refusal(name: "another model", body: json(model: "other"), problem: "422 contradiction"),
+    Refusal(name: "another product", product: "A30-24GB", body: json(), problem: "422 contradiction"),
+    Refusal(name: "an unknown product", product: "A1", body: json(), problem: "400 unknown_product"),
+    Refusal(
+      name: "a name that is no model", model: "a b", body: json(model: "a b"), problem: "422 invalid_name",
+      pointer: "/model"),
+    Refusal(
+      name: "negative throughput", body: json(throughput: -1), problem: "422 out_of_range",
+      pointer: "/points/0/throughput"),
+    Refusal(name: "NaN", body: json().replacing("500", with: "NaN"), problem: "400 invalid_syntax"),
+    Refusal(
+      name: "1e400", body: json().replacing("500.0", with: "1e400"), problem: "422 wrong_type",
+      pointer: "/points/0/throughput"),
+    Refusal(
+      name: "an unknown key", body: json().replacing(#""batch""#, with: #""Batch""#), problem: "422 unknown_key",
+      pointer: "/points/0/Batch"),
+    Refusal(name: "CSV cut short", body: csv + "tiny,A100", type: "text/csv", problem: "422 wrong_field_count"),
+    Refusal(
+      name: "CSV with NaN", body: csv.replacing("500,2", with: "nan,2"), type: "text/csv", problem: "422 out_of_range"),
+    Refusal(
+      name: "a point twice", body: csv + "tiny,A100-80GB,1g.10gb,1,1,5,2,,\n", type: "text/csv",
+      problem: "422 duplicate"),
+    Refusal(name: "XML", body: "<a/>", type: "application/xml", problem: "415 unsupported_media_type"),
+  ]) func aBadProfileIsRefusedAndNothingIsStored(_ row: Refusal) async throws {
+    let api = try await Harness(starts: false)
+    let response = await api.send(
+      "PUT", "/v1/profiles/\(row.model)", query: [(name: "product", value: row.product)],
+      ["Content-Type": row.type], body: row.body)
+    #expect(response.problem == row.problem, "\(response.text)")
+    if let pointer = row.pointer { #expect(response.json("pointer") == pointer) }
+    #expect(await api.send("GET", "/v1/profiles").json("revision") == "0")
+  }
+
+  @Test func whatIsNotThereIsNotFound() async throws {
+    let api = try await Harness(starts: false)
+    #expect(await api.send("GET", "/v1/profiles/none").problem == "404 not_found")
+    #expect(await api.send("DELETE", "/v1/profiles/none").problem == "404 not_found")
+    #expect(
+      await api.send("GET", "/v1/profiles/bert", query: [(name: "model", value: "x")]).problem
+        == "400 unknown_parameter")
+    #expect(await api.send("GET", "/v1/profiles/bert", ["Accept": "image/png"]).problem == "406 not_acceptable")
+  }
+
+  @Test func severalProductsMustBeTold() async throws {
+    var setup = try Harness.builtIn
+    let other = try #require(ProductCatalogue.product(named: "A30-24GB"))
+    setup.pools.append(Pool(name: "small", product: other))
+    let api = try await Harness(planning: setup, starts: false)
+    let response = await api.send("GET", "/v1/profiles/bert")
+    #expect(response.problem == "400 product_required")
+    #expect(response.json("detail")?.contains("A30-24GB") == true)
+    #expect(await api.send("GET", "/v1/profiles/bert", query: Self.product).status == 200)
+  }
+
+  @Test func aModelWithASlashIsOnePathSegment() async throws {
+    let api = try await Harness(starts: false)
+    let response = await api.send(
+      "PUT", "/v1/profiles/org%2FModel-7b@v1", query: Self.product, body: Self.json(model: "org/Model-7b@v1"))
+    #expect(response.status == 201)
+    let location = try #require(response.headers["Location"])
+    #expect(location == "/v1/profiles/org%2FModel-7b@v1?product=A100-80GB")
+    #expect(await api.send("GET", "/v1/profiles/org%2FModel-7b@v1").json("model") == "org/Model-7b@v1")
+  }
+}
