@@ -69,6 +69,24 @@ package struct PlanDocument: Decodable, Sendable {
     }
   }
 
+  /// A workload that gets less than it asks for.
+  package struct Partial: Decodable, Sendable {
+    package var workload: String
+    package var demanded: Double
+    package var served: Double
+    package var code: String
+    package var message: String
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object("workload", "demanded", "served", "code", "message")
+      workload = try object.decode(String.self, forKey: "workload")
+      demanded = try object.number("demanded")
+      served = try object.number("served")
+      code = try object.decode(String.self, forKey: "code")
+      message = try object.decode(String.self, forKey: "message")
+    }
+  }
+
   package struct Summary: Decodable, Sendable {
     package var gpuCount: Int
     package var lowerBound: Double?
@@ -102,17 +120,21 @@ package struct PlanDocument: Decodable, Sendable {
   package var status: String
   package var gpus: [Attempt<GPU>]
   package var unplaced: [Unplaced]
+  package var partial: [Partial]?
   package var summary: Summary
+  package var certificate: CertificateDocument?
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "schemaVersion", "planner", "admission", "status", "gpus", "unplaced", "summary")
+      "schemaVersion", "planner", "admission", "status", "gpus", "unplaced", "partial", "summary", "certificate")
     schemaVersion = try object.integer("schemaVersion")
     planner = try object.decode(String.self, forKey: "planner")
     admission = try object.decode(String.self, forKey: "admission")
     status = try object.decode(String.self, forKey: "status")
     gpus = try object.decode([Attempt<GPU>].self, forKey: "gpus")
     unplaced = try object.decode([Unplaced].self, forKey: "unplaced")
+    partial = try object.decodeIfPresent([Partial].self, forKey: "partial")
     summary = try object.decode(Summary.self, forKey: "summary")
+    certificate = try object.decodeIfPresent(CertificateDocument.self, forKey: "certificate")
   }
 }

@@ -17,21 +17,44 @@ package struct PoolSpec: Codable, Hashable, Sendable {
   package var hourlyCost: Double?
   /// Power of one GPU.
   package var watts: Double?
+  /// The machines that hold the GPUs; the pool's count is then their sum.
+  package var nodes: [Node]?
 
-  package init(name: String, product: String, count: Int? = nil, hourlyCost: Double? = nil, watts: Double? = nil) {
+  package struct Node: Codable, Hashable, Sendable {
+    package var name: String
+    package var count: Int
+
+    package init(name: String, count: Int) {
+      self.name = name
+      self.count = count
+    }
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object("name", "count")
+      name = try object.decode(String.self, forKey: "name")
+      count = try object.integer("count")
+    }
+  }
+
+  package init(
+    name: String, product: String, count: Int? = nil, hourlyCost: Double? = nil, watts: Double? = nil,
+    nodes: [Node]? = nil
+  ) {
     self.name = name
     self.product = product
     self.count = count
     self.hourlyCost = hourlyCost
     self.watts = watts
+    self.nodes = nodes
   }
 
   package init(from decoder: any Decoder) throws {
-    let object = try decoder.object("name", "product", "count", "hourlyCost", "watts")
+    let object = try decoder.object("name", "product", "count", "hourlyCost", "watts", "nodes")
     name = try object.decode(String.self, forKey: "name")
     product = try object.decode(String.self, forKey: "product")
     count = try object.optionalInteger("count")
     hourlyCost = try object.optionalNumber("hourlyCost")
     watts = try object.optionalNumber("watts")
+    nodes = try object.decodeIfPresent([Node].self, forKey: "nodes")
   }
 }

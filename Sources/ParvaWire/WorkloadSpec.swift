@@ -47,10 +47,14 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
   package var labels: [String: String]?
   /// How its servers are started, where the nodes are to start them.
   package var launch: LaunchSpec?
+  package var placement: PlacementSpec?
+  /// Whether a part of the rate is better than nothing.
+  package var allowPartial: Bool?
 
   package init(
     id: String, model: String, rate: Double, slo: SLO, arrivals: Arrivals? = nil, priority: Int? = nil,
-    labels: [String: String]? = nil, launch: LaunchSpec? = nil
+    labels: [String: String]? = nil, launch: LaunchSpec? = nil, placement: PlacementSpec? = nil,
+    allowPartial: Bool? = nil
   ) {
     self.id = id
     self.model = model
@@ -60,11 +64,13 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     self.priority = priority
     self.labels = labels
     self.launch = launch
+    self.placement = placement
+    self.allowPartial = allowPartial
   }
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "id", "model", "rate", "slo", "arrivals", "priority", "labels", "launch",
+      "id", "model", "rate", "slo", "arrivals", "priority", "labels", "launch", "placement", "allowPartial",
       ignoring: ["revision", "createdAt", "updatedAt", "status"])
     id = try object.decode(String.self, forKey: "id")
     model = try object.decode(String.self, forKey: "model")
@@ -74,6 +80,8 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     priority = try object.optionalInteger("priority")
     labels = try object.decodeIfPresent([String: String].self, forKey: "labels")
     launch = try object.decodeIfPresent(LaunchSpec.self, forKey: "launch")
+    placement = try object.decodeIfPresent(PlacementSpec.self, forKey: "placement")
+    allowPartial = try object.decodeIfPresent(Bool.self, forKey: "allowPartial")
   }
 }
 

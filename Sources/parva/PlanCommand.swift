@@ -24,12 +24,17 @@ struct PlanCommand: ParsableCommand {
   @Flag(name: .long, help: "Print the plan of what fits when some workload cannot be served.")
   var allowPartial = false
 
+  @Flag(name: .long, help: "Add the proof of the lower bound to the plan (planner optimal, JSON or YAML).")
+  var certificate = false
+
   @Flag(name: .long, help: "Tell on standard error how long each stage took.")
   var verbose = false
 
   func run() throws {
     var stopwatch = Stopwatch(enabled: verbose)
-    let input = try demand.input(workloads: workloads, options: planning.options)
+    var options = try planning.options
+    options.certificate = certificate
+    let input = try demand.input(workloads: workloads, options: options)
     stopwatch.lap("read \(input.workloads.count) workloads")
     let plan = try planner.resolved().plan(input, planning.context)
     stopwatch.lap("planned with \(plan.planner)")

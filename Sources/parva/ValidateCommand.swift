@@ -7,7 +7,10 @@ struct ValidateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "validate",
     abstract: "Judge a plan again: legal placements and consistent figures, and with --workloads coverage and SLO too.",
-    discussion: "Ends with 4 when anything is wrong.")
+    discussion: """
+      With --workloads, a certificate in the plan is worked out again as well, and the bound that it proves is told. \
+      Ends with 4 when anything is wrong.
+      """)
 
   @Argument(help: "The plan as JSON or YAML; - is standard input.")
   var plan: String
@@ -30,15 +33,17 @@ struct ValidateCommand: ParsableCommand {
     }
     let judged = try PlanReader.read(try InputSource.load(plan, limit: InputLimits.planBytes))
     let violations: [PlanViolation]
+    var proof: CertificateVerdict?
     if let workloads {
-      violations = PlanChecker.violations(
-        of: judged, against: try demand.input(workloads: workloads, options: try options(for: judged)))
+      let input = try demand.input(workloads: workloads, options: try options(for: judged))
+      violations = PlanChecker.violations(of: judged, against: input)
+      proof = judged.certificate.map { CertificateChecker(input, judged).judge($0) }
     } else {
       violations = PlanChecker.violations(of: judged)
     }
     switch output.format {
-    case .json: try Console.write(VerdictWriter.json(violations))
-    case .yaml: try Console.write(VerdictWriter.yaml(violations))
+    case .json: try Console.write(VerdictWriter.json(violations, proof))
+    case .yaml: try Console.write(VerdictWriter.yaml(violations, proof))
     case .csv: try Console.write(VerdictWriter.csv(violations))
     case .table:
       let verdict =
@@ -46,7 +51,9 @@ struct ValidateCommand: ParsableCommand {
         ? "valid: \(judged.gpus.count) GPUs, \(judged.gpus.reduce(0) { $0 + $1.segments.count }) segments, "
           + (workloads == nil ? "judged by itself" : "judged against its demand")
         : "\(violations.count) violation\(violations.count == 1 ? "" : "s")"
-      try Console.write((VerdictWriter.lines(violations) + [verdict]).joined(separator: "\n") + "\n")
+      try Console.write(
+        (VerdictWriter.lines(violations) + (proof.map { [VerdictWriter.line($0)] } ?? []) + [verdict])
+          .joined(separator: "\n") + "\n")
     }
     if !violations.isEmpty { throw CommandFailure(.checkFailed) }
   }

@@ -23,6 +23,13 @@ struct PoolReaderTests {
     #expect(pools.map(\.watts) == [nil, 700])
   }
 
+  @Test func nodesMakeTheCount() throws {
+    let text = "pools: [{name: p, product: A30-24GB, nodes: [{name: n1, count: 4}, {name: n2.eu, count: 2}]}]"
+    let pools = try PoolReader.read(InputSource(Data(text.utf8), format: .yaml))
+    #expect(pools[0].count == 6)
+    #expect(pools[0].nodes == [PoolNode(name: "n1", count: 4), PoolNode(name: "n2.eu", count: 2)])
+  }
+
   struct Refused: Sendable, CustomTestStringConvertible {
     let text: String
     let code: InputError.Code
@@ -48,6 +55,24 @@ struct PoolReaderTests {
     Refused(
       text: #"{"pools":[{"name":"a","product":"A30-24GB"},{"name":"a","product":"A30-24GB"}]}"#, code: .duplicate,
       pointer: "/pools/1/name"),
+    Refused(
+      text: #"{"pools":[{"name":"a","product":"A30-24GB","nodes":[]}]}"#, code: .empty, pointer: "/pools/0/nodes"),
+    Refused(
+      text: #"{"pools":[{"name":"a","product":"A30-24GB","count":3,"nodes":[{"name":"n","count":2}]}]}"#,
+      code: .contradiction, pointer: "/pools/0/count"),
+    Refused(
+      text: #"{"pools":[{"name":"a","product":"A30-24GB","nodes":[{"name":"N","count":2}]}]}"#, code: .invalidName,
+      pointer: "/pools/0/nodes/0/name"),
+    Refused(
+      text: #"{"pools":[{"name":"a","product":"A30-24GB","nodes":[{"name":"n","count":-2}]}]}"#, code: .outOfRange,
+      pointer: "/pools/0/nodes/0/count"),
+    Refused(
+      text: #"{"pools":[{"name":"a","product":"A30-24GB","nodes":[{"name":"n","gpus":2}]}]}"#, code: .unknownKey,
+      pointer: "/pools/0/nodes/0/gpus"),
+    Refused(
+      text: #"{"pools":[{"name":"a","product":"A30-24GB","nodes":[{"name":"n","count":1}]},"#
+        + #"{"name":"b","product":"A30-24GB","nodes":[{"name":"n","count":1}]}]}"#, code: .duplicate,
+      pointer: "/pools/1/nodes/0/name"),
   ]
 
   @Test(arguments: refused) func refusesAtItsPlace(_ item: Refused) throws {

@@ -30,11 +30,31 @@ enum RandomPlans {
       planner: "parvagpu", admission: "half-slo",
       status: PlanStatus.allCases.randomElement(using: &random) ?? .feasible,
       gpus: gpus, unplaced: unplaced,
+      partial: (0..<Int.random(in: 0...2, using: &random)).map {
+        PartialService(
+          workload: "part-\($0)", demanded: number(&random), served: number(&random), code: .noStock, message: "1 more")
+      },
       summary: PlanSummary(
         gpuCount: gpus.count, lowerBound: maybe(&random), gap: maybe(&random), allocatedSlices: 3,
         externalFragmentation: Double.random(in: 0...1, using: &random),
         internalSlack: Double.random(in: 0...1, using: &random), cost: maybe(&random), watts: maybe(&random),
-        profileSource: ProfileSource.allCases.randomElement(using: &random) ?? .measured))
+        profileSource: ProfileSource.allCases.randomElement(using: &random) ?? .measured),
+      certificate: Bool.random(using: &random) ? certificate(&random) : nil)
+  }
+
+  private static func certificate(_ random: inout SeededGenerator) -> PlanCertificate {
+    let parts = (0..<Int.random(in: 0...2, using: &random)).map { index in
+      let product = ProductCatalogue.all.randomElement(using: &random) ?? ProductCatalogue.all[0]
+      let pool = PlanCertificate.PoolPrices(
+        pool: "p\(index)", product: product, weight: number(&random), stockPrice: number(&random),
+        prices: product.profiles.indices.map { .init(profile: $0, value: number(&random)) })
+      return PlanCertificate.Part(
+        tenant: index == 0 ? nil : Tenant(key: "team", value: "1e5"), bound: number(&random), pools: [pool])
+    }
+    return PlanCertificate(
+      kind: PlanCertificate.Kind.allCases.randomElement(using: &random) ?? .prices,
+      objective: PlanObjective.allCases.randomElement(using: &random) ?? .gpus,
+      maxProcesses: Int.random(in: 1...64, using: &random), parts: parts)
   }
 
   private static func gpu(_ random: inout SeededGenerator) -> PlannedGPU {

@@ -11,9 +11,19 @@ enum RandomWorkloads {
       .poisson, .deterministic, .gamma(cv2: Double.random(in: 0.01...900, using: &random)),
     ]
     let words = ["yes", "no", "null", "1.5", "0x10", "true", "Vision", "a_b-c.d", ""]
-    let labels = (0..<Int.random(in: 0...3, using: &random)).map {
+    var labels = (0..<Int.random(in: 0...3, using: &random)).map {
       ("key\($0)", words.randomElement(using: &random) ?? "")
     }
+    let isTenant = Bool.random(using: &random)
+    if isTenant { labels.append(("team", "a")) }
+    let placement = PlacementRules(
+      products: [[], ["A30-24GB"], ["A100-80GB", "H200-141GB"]].randomElement(using: &random) ?? [],
+      excludeProducts: [[], ["L4", "A100-40GB"].filter { ProductCatalogue.product(named: $0) != nil }]
+        .randomElement(using: &random) ?? [],
+      pools: [[], ["null", "a.b"]].randomElement(using: &random) ?? [],
+      excludePools: [[], ["1e5"]].randomElement(using: &random) ?? [],
+      spread: [nil, Spread(over: .gpu, atLeast: 2), Spread(over: .node, atLeast: 64)].randomElement(using: &random)
+        ?? nil, exclusive: isTenant ? "team" : nil)
     return Workload(
       id: "\(["w", "0", "1e5", "null", "a.b-c"].randomElement(using: &random) ?? "w")\(number)",
       model: ["bert", "org/Model:v1@x", "1.0", "on"].randomElement(using: &random) ?? "m",
@@ -22,7 +32,8 @@ enum RandomWorkloads {
       percentile: Double.random(in: 0.001...0.999, using: &random),
       arrivals: arrivals.randomElement(using: &random) ?? .poisson,
       priority: Int.random(in: -1_000_000...1_000_000, using: &random),
-      labels: Dictionary(uniqueKeysWithValues: labels), launch: launch(&random))
+      labels: Dictionary(uniqueKeysWithValues: labels), launch: launch(&random), placement: placement,
+      allowsPartial: Bool.random(using: &random))
   }
 
   private static func launch(_ random: inout SeededGenerator) -> ServerCommand? {

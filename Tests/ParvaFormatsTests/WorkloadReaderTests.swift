@@ -303,7 +303,7 @@ struct WorkloadReaderTests {
     }
     #expect(
       json.description == "in.json:1: unknown key \"rte\"; allowed are id, model, rate, slo, arrivals, priority, "
-        + "labels, launch [unknown_key] (/0/rte)")
+        + "labels, launch, placement, allowPartial [unknown_key] (/0/rte)")
     #expect(json.first.value == "rte")
   }
 
@@ -316,13 +316,14 @@ struct WorkloadReaderTests {
     }
   }
 
-  @Test func csvCarriesAllButLabelsArrivalsAndLaunch() throws {
+  @Test func csvCarriesWhatHasAColumn() throws {
     for seed in 1...200 as ClosedRange<UInt64> {
       var random = SeededGenerator(seed)
       var workloads = RandomWorkloads.list(&random)
       let bytes = WorkloadWriter.csv(workloads)
       for index in workloads.indices {
         (workloads[index].labels, workloads[index].arrivals, workloads[index].launch) = ([:], .poisson, nil)
+        (workloads[index].placement, workloads[index].allowsPartial) = (.none, false)
       }
       #expect(try WorkloadReader.read(InputSource(bytes, format: .csv)) == workloads, "seed \(seed)")
     }

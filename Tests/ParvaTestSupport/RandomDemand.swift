@@ -29,7 +29,11 @@ package enum RandomDemand {
   }
 
   /// A demand of few instances, with few points, for comparison with exhaustive methods.
-  package static func small(seed: UInt64, products: [GPUProduct], workloads: Int) -> PlanningInput {
+  ///
+  /// Rates are up to `most`, where an instance serves 6 to 14 for each of its compute slices.
+  package static func small(
+    seed: UInt64, products: [GPUProduct], workloads: Int, most: Int = 75
+  ) -> PlanningInput {
     var random = SeededGenerator(seed: seed)
     var catalogue = ProfileCatalogue()
     var demands: [Workload] = []
@@ -51,10 +55,11 @@ package enum RandomDemand {
       }
       demands.append(
         Workload(
-          id: "w\(index)", model: model, rate: Double(Int.random(in: 5...75, using: &random)), sloLatencyMs: 100))
+          id: "w\(index)", model: model, rate: Double(Int.random(in: 5...most, using: &random)), sloLatencyMs: 100))
     }
     let pools = products.enumerated().map { index, product in Pool(name: "pool-\(index)", product: product) }
-    return PlanningInput(workloads: demands, pools: pools, profiles: catalogue)
+    return PlanningInput(
+      workloads: demands, pools: pools, profiles: catalogue, options: PlanningOptions(admission: .halfSLO))
   }
 
   private static func profile(

@@ -18,11 +18,13 @@ struct Market: Sendable {
   /// Columns of each pool.
   let poolColumns: [Range<Int>]
   /// Row-major: workload x column.
-  private var offers: [Offer]
+  var offers: [Offer]
+  let support: PlacementSupport
 
   /// O(workloads x columns x log points).
-  init(_ input: PlanningInput) {
+  init(_ input: PlanningInput, support: PlacementSupport = .pools) {
     self.input = input
+    self.support = support
     var tables: [String: CutTable] = [:]
     cuts = input.pools.map { pool in
       let table = tables[pool.product.name] ?? CutTable(pool.product)
@@ -43,6 +45,7 @@ struct Market: Sendable {
     poolColumns = ranges
     offers = [Offer](repeating: .none, count: input.workloads.count * columns.count)
     writeOffers()
+    applyPlacement()
   }
 
   private mutating func writeOffers() {
@@ -76,7 +79,7 @@ struct Market: Sendable {
   func refusal(_ workload: Int) -> Unplaced? {
     let most = columns.indices.map { capacity(workload, $0) }.max() ?? 0
     let demand = input.workloads[workload]
-    guard most > 0 else { return Unserviceable.reason(demand, input) }
+    guard most > 0 else { return unserviceable(workload) }
     guard demand.rate / most < Double(SegmentLimit.perWorkload) else {
       return SegmentLimit.refusal(demand, throughput: most)
     }

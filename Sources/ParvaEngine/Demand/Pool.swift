@@ -3,20 +3,37 @@ public struct Pool: Hashable, Sendable {
   /// Unique name, shown in the plan.
   public var name: String
   public var product: GPUProduct
-  /// GPUs in stock; nil means as many as needed.
+  /// GPUs in stock; nil means as many as needed. With ``nodes`` it is their sum.
   public var count: Int?
   /// Price of one GPU for an hour, at least 0, in the user's currency.
   public var hourlyCost: Double?
   /// Power of one GPU in watts, at least 0.
   public var watts: Double?
+  /// The machines that hold the GPUs, where they are known; a name belongs to one pool only.
+  public var nodes: [PoolNode]
 
   public init(
-    name: String = "default", product: GPUProduct, count: Int? = nil, hourlyCost: Double? = nil, watts: Double? = nil
+    name: String = "default", product: GPUProduct, count: Int? = nil, hourlyCost: Double? = nil, watts: Double? = nil,
+    nodes: [PoolNode] = []
   ) {
     self.name = name
     self.product = product
     self.count = count
     self.hourlyCost = hourlyCost
     self.watts = watts
+    self.nodes = nodes
+    if !nodes.isEmpty { self.count = nodes.reduce(0) { $0 + $1.count } }
+  }
+}
+
+/// A machine of a pool.
+public struct PoolNode: Hashable, Sendable {
+  public var name: String
+  /// GPUs of the pool that it holds, at least 0.
+  public var count: Int
+
+  public init(name: String, count: Int) {
+    self.name = name
+    self.count = count
   }
 }

@@ -10,6 +10,8 @@ struct CutPacking: Sendable {
   var leastCount: Int
   /// Prices per kind that prove it: no cut is worth more than 1, the counts are worth `leastCount` or a fraction less.
   var prices: [Double]
+  /// Whether fewer than `gpuCount` GPUs are proven not to hold the counts.
+  var isMinimal = true
 
   private static let nodeLimit = 4000
 
@@ -25,6 +27,7 @@ struct CutPacking: Sendable {
     prices = relaxation.prices
     var best: [Int]?
     var bestCount = Int.max
+    isMinimal = false
     // Giving back a GPU of each cut in use lets the search undo what the relaxation fixed too early.
     for returned in 0..<3 where bestCount > leastCount {
       let base = relaxation.multiplicities.map { max(0, $0 - returned) }
@@ -41,7 +44,9 @@ struct CutPacking: Sendable {
         }
         limit += 1
       }
+      if fixed == 0, !search.ranOut { isMinimal = true }
     }
+    if bestCount == leastCount { isMinimal = true }
     multiplicities = best ?? multiplicities
     gpuCount = multiplicities.reduce(0, +)
   }
@@ -81,6 +86,8 @@ private struct ResidualSearch {
   /// Most GPUs within which these counts are known not to fit.
   private var failed: [[Int]: Int] = [:]
   private var nodes = 0
+  /// Whether some answer was "no" for want of nodes.
+  private(set) var ranOut = false
 
   init(_ table: CutTable, prices: [Double]) {
     self.table = table
@@ -94,7 +101,9 @@ private struct ResidualSearch {
   mutating func pack(_ counts: [Int], limit: Int, nodes: Int) -> [Int]? {
     self.nodes = nodes
     var used = [Int](repeating: 0, count: table.maximalCuts.count)
-    return descend(counts, limit, &used) ? used : nil
+    if descend(counts, limit, &used) { return used }
+    if self.nodes <= 0 { ranOut = true }
+    return nil
   }
 
   private mutating func descend(_ counts: [Int], _ limit: Int, _ used: inout [Int]) -> Bool {

@@ -2,7 +2,7 @@
 public enum PlanStatus: String, Hashable, Sendable, CaseIterable {
   /// Covers every workload that can be served and is proven to be of least cost.
   case optimal
-  /// Covers every workload that can be served; a better plan may exist.
+  /// Covers every workload, some perhaps in part as they allow; a better plan may exist.
   case feasible
   /// Some workload is left out.
   case infeasible
@@ -80,6 +80,10 @@ public struct Unplaced: Hashable, Sendable {
     case tooLarge = "too_large"
     /// The workload's own constraints exclude every pool.
     case excluded = "excluded"
+    /// There are fewer failure domains than the workload must stand on.
+    case spreadUnreachable = "spread_unreachable"
+    /// The planner does not know the constraint; another one does.
+    case unsupportedConstraint = "unsupported_constraint"
   }
 
   public var workload: String
@@ -101,18 +105,24 @@ public struct Plan: Hashable, Sendable {
   public var status: PlanStatus
   public var gpus: [PlannedGPU]
   public var unplaced: [Unplaced]
+  /// Workloads served at a lower rate than they ask for.
+  public var partial: [PartialService]
   public var summary: PlanSummary
+  /// Proof of the lower bound; nil where it was not asked for.
+  public var certificate: PlanCertificate?
 
   public init(
     planner: String, admission: String, status: PlanStatus, gpus: [PlannedGPU], unplaced: [Unplaced],
-    summary: PlanSummary
+    partial: [PartialService] = [], summary: PlanSummary, certificate: PlanCertificate? = nil
   ) {
     self.planner = planner
     self.admission = admission
     self.status = status
     self.gpus = gpus
     self.unplaced = unplaced
+    self.partial = partial
     self.summary = summary
+    self.certificate = certificate
   }
 }
 

@@ -38,18 +38,20 @@ extension PlanChecker {
       }
     }
     let refused = Set(plan.unplaced.map(\.workload))
+    let served = Dictionary(plan.partial.map { ($0.workload, $0.served) }, uniquingKeysWith: { first, _ in first })
     for workload in input.workloads where !refused.contains(workload.id) {
       guard let sums = demand[workload.id] else { continue }
-      if sums.capacity < workload.rate * (1 - tolerance) {
+      let rate = served[workload.id] ?? workload.rate
+      if sums.capacity < rate * (1 - tolerance) {
         found.append(
           PlanViolation(
             .notCovered, workload: workload.id,
-            "\(workload.id) asks for \(workload.rate) requests/s and gets \(sums.capacity)"))
-      } else if (sums.load - workload.rate).magnitude > tolerance * workload.rate {
+            "\(workload.id) is to get \(rate) requests/s and gets \(sums.capacity)"))
+      } else if (sums.load - rate).magnitude > tolerance * rate {
         found.append(
           PlanViolation(
             .loadMismatch, workload: workload.id,
-            "the loads of \(workload.id) add up to \(sums.load), its rate is \(workload.rate)"))
+            "the loads of \(workload.id) add up to \(sums.load), its rate is \(rate)"))
       }
     }
     for refusal in plan.unplaced where demand[refusal.workload] == nil {

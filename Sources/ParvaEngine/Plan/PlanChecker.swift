@@ -24,6 +24,15 @@ public struct PlanViolation: Hashable, Sendable {
     case loadMismatch = "load_mismatch"
     case unplacedAndPlaced = "unplaced_and_placed"
     case wrongStatus = "wrong_status"
+    case excludedPool = "excluded_pool"
+    case notSpread = "not_spread"
+    case sharedGPU = "shared_gpu"
+    case unknownNode = "unknown_node"
+    case overNode = "over_node"
+    case wrongPartial = "wrong_partial"
+    case wrongCertificate = "wrong_certificate"
+    case illegalPrices = "illegal_prices"
+    case boundNotProven = "bound_not_proven"
     case wrongSummary = "wrong_summary"
   }
 
@@ -74,6 +83,11 @@ public enum PlanChecker {
     var found = violations(of: plan)
     checkPools(plan, input, &found)
     checkDemand(plan, input, &found)
+    checkPlacement(plan, input, &found)
+    checkPartial(plan, input, &found)
+    if let certificate = plan.certificate {
+      found += CertificateChecker(input, plan).judge(certificate).violations
+    }
     return found
   }
 
@@ -136,7 +150,7 @@ public enum PlanChecker {
   }
 
   private static func checkOutcome(_ plan: Plan, _ found: inout [PlanViolation]) {
-    if (plan.status == .infeasible) != !plan.unplaced.isEmpty {
+    if (plan.status == .infeasible) != !plan.unplaced.isEmpty || (plan.status == .optimal && !plan.partial.isEmpty) {
       found.append(
         PlanViolation(
           .wrongStatus, "status \(plan.status.rawValue) with \(plan.unplaced.count) workloads left out"))

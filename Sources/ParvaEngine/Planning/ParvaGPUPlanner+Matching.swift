@@ -12,7 +12,7 @@ extension ParvaGPUPlanner {
       if perSlice > optimal?.perSlice ?? 0 { optimal = (column, perSlice) }
     }
     guard let best = optimal?.column else {
-      return .failure(Refusal(unplaced: Unserviceable.reason(demand, market.input)))
+      return .failure(Refusal(unplaced: market.unserviceable(workload)))
     }
     let throughput = market.capacity(workload, best)
     guard demand.rate / throughput < Double(SegmentLimit.perWorkload) else {

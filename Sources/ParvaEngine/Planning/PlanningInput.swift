@@ -56,14 +56,17 @@ public struct PlanningOptions: Hashable, Sendable {
   public var allocationOptimization: Bool
   /// What planner `optimal` minimises.
   public var objective: PlanObjective
+  /// Whether planner `optimal` adds the proof of its bound to the plan.
+  public var certificate: Bool
 
   public init(
     admission: AdmissionRule = .halfSLO, maxProcesses: Int = 3, allocationOptimization: Bool = true,
-    objective: PlanObjective = .gpus
+    objective: PlanObjective = .gpus, certificate: Bool = false
   ) {
     self.admission = admission
     self.maxProcesses = maxProcesses
     self.allocationOptimization = allocationOptimization
     self.objective = objective
+    self.certificate = certificate
   }
 }

@@ -25,6 +25,10 @@ package enum InputLimits {
   package static let hourlyCost = 0.0...1e6
   package static let watts = 0.0...1e6
   package static let labels = 64
+  /// Failure domains that a workload may ask for.
+  package static let spread = 2...64
+  /// Products or pools in one list of a placement.
+  package static let placementNames = 64
 
   /// Seconds of a simulation, or of something in it; the shortest stretch that makes sense.
   package static let simulatedSeconds = 0.001...31_536_000.0

@@ -33,18 +33,28 @@ package enum PlanReader {
         Unplaced(workload: refusal.workload, code: $0, message: refusal.message)
       }
     }
+    let partial = (document.partial ?? []).enumerated().compactMap { index, service in
+      word(Unplaced.Code.self, service.code, ["partial", String(index), "code"], input, &refusals).map {
+        PartialService(
+          workload: service.workload, demanded: service.demanded, served: service.served, code: $0,
+          message: service.message)
+      }
+    }
+    let certificate = document.certificate.flatMap { CertificateReader.read($0, input, &refusals) }
     try refusals.check()
     guard let status, let source else { throw InputErrors(InputError(.empty, "holds no plan", file: input.name)) }
     let summary = document.summary
     return Plan(
       planner: document.planner, admission: document.admission, status: status, gpus: gpus, unplaced: unplaced,
+      partial: partial,
       summary: PlanSummary(
         gpuCount: summary.gpuCount, lowerBound: summary.lowerBound, gap: summary.gap,
         allocatedSlices: summary.allocatedSlices, externalFragmentation: summary.externalFragmentation,
-        internalSlack: summary.internalSlack, cost: summary.cost, watts: summary.watts, profileSource: source))
+        internalSlack: summary.internalSlack, cost: summary.cost, watts: summary.watts, profileSource: source),
+      certificate: certificate)
   }
 
-  private static func word<Word: RawRepresentable & CaseIterable>(
+  static func word<Word: RawRepresentable & CaseIterable>(
     _ type: Word.Type, _ text: String, _ path: [String], _ input: InputDocument, _ refusals: inout Refusals
   ) -> Word? where Word.RawValue == String {
     if let word = Word(rawValue: text) { return word }

@@ -15,6 +15,7 @@ package enum PoolReader {
     var refusals = Refusals()
     var pools: [Pool] = []
     var seen: [String: Int] = [:]
+    var nodes: [String: String] = [:]
     if specs.isEmpty { refusals.add(document.error(.empty, "at least one pool is needed", at: ["pools"])) }
     for (index, item) in specs.enumerated() {
       switch item {
@@ -27,6 +28,7 @@ package enum PoolReader {
               .duplicate, "name \"\(InputError.shortened(spec.name))\" is already that of item \(first)",
               at: path + ["name"], value: spec.name))
         }
+        check(nodes: spec, document, path, &nodes, &refusals)
         pool(spec, document, path, &refusals).map { pools.append($0) }
       }
     }
@@ -56,6 +58,46 @@ package enum PoolReader {
       return nil
     }
     return Pool(
-      name: spec.name, product: product, count: spec.count, hourlyCost: spec.hourlyCost, watts: spec.watts)
+      name: spec.name, product: product, count: spec.count, hourlyCost: spec.hourlyCost, watts: spec.watts,
+      nodes: (spec.nodes ?? []).map { PoolNode(name: $0.name, count: $0.count) })
+  }
+
+  /// `seen` tells the pool of every node so far: a node is one failure domain, and belongs to one pool.
+  private static func check(
+    nodes spec: PoolSpec, _ document: InputDocument, _ path: [String], _ seen: inout [String: String],
+    _ refusals: inout Refusals
+  ) {
+    guard let nodes = spec.nodes else { return }
+    if nodes.isEmpty {
+      refusals.add(
+        document.error(.empty, "nodes is empty; leave it out where they are not known", at: path + ["nodes"]))
+    }
+    var sum = 0
+    for (index, node) in nodes.enumerated() {
+      let place = path + ["nodes", String(index)]
+      if !Names.isIdentifier(node.name) {
+        refusals.add(
+          document.error(.invalidName, "name must be \(Names.identifierRule)", at: place + ["name"], value: node.name))
+      }
+      if let pool = seen.updateValue(spec.name, forKey: node.name) {
+        refusals.add(
+          document.error(
+            .duplicate, "node \"\(InputError.shortened(node.name))\" is already in pool \(InputError.shortened(pool))",
+            at: place + ["name"], value: node.name))
+      }
+      if let message = RangeCheck.message("count", node.count, InputLimits.poolCount) {
+        refusals.add(document.error(.outOfRange, message, at: place + ["count"], value: String(node.count)))
+      } else {
+        sum += node.count
+      }
+    }
+    if let count = spec.count, count != sum {
+      refusals.add(
+        document.error(
+          .contradiction, "count is \(count) and the nodes hold \(sum); leave count out", at: path + ["count"],
+          value: String(count)))
+    } else if let message = RangeCheck.message("the sum of the nodes' counts", sum, InputLimits.poolCount) {
+      refusals.add(document.error(.outOfRange, message, at: path + ["nodes"], value: String(sum)))
+    }
   }
 }

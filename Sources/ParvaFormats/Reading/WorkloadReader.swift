@@ -75,7 +75,8 @@ package enum WorkloadReader {
     return WorkloadSpec(
       id: workload.id, model: workload.model, rate: workload.rate,
       slo: .init(latencyMs: workload.sloLatencyMs, percentile: workload.percentile), arrivals: arrivals,
-      priority: workload.priority, labels: workload.labels, launch: launch(of: workload))
+      priority: workload.priority, labels: workload.labels, launch: launch(of: workload),
+      placement: placement(of: workload), allowPartial: workload.allowsPartial ? true : nil)
   }
 }
 
@@ -119,6 +120,9 @@ extension WorkloadReader {
     }
     let arrivals = arrivals(spec.arrivals, &refusals, place)
     check(labels: spec.labels ?? [:], &refusals, place)
+    let placement = withoutActuallyEscaping(place) {
+      PlacementCheck(place: $0).rules(spec.placement, labels: spec.labels ?? [:], &refusals)
+    }
     if let launch = spec.launch {
       LaunchCheck.check(launch) { refusals.add(place($0, $1, ["launch"] + $2, $3)) }
     }
@@ -126,7 +130,7 @@ extension WorkloadReader {
     return Workload(
       id: spec.id, model: spec.model, rate: spec.rate, sloLatencyMs: spec.slo.latencyMs, percentile: percentile,
       arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:],
-      launch: spec.launch.map(command))
+      launch: spec.launch.map(command), placement: placement, allowsPartial: spec.allowPartial ?? false)
   }
 
   private static func arrivals(
@@ -179,7 +183,8 @@ extension WorkloadReader {
 extension WorkloadReader {
   private static func readCSV(_ source: InputSource) throws(InputErrors) -> [Workload] {
     var refusals = Refusals()
-    var table = try CSVTable(try CSVReader(source), required: csvColumns, optional: csvOptionalColumns)
+    var table = try CSVTable(
+      try CSVReader(source), required: csvColumns, optional: csvOptionalColumns + csvPlacementColumns)
     var workloads: [Workload] = []
     var seen: [String: Int] = [:]
     while let row = table.next(&refusals) {
@@ -206,10 +211,13 @@ extension WorkloadReader {
     let before = refusals.errors.count + refusals.omitted
     let percentile = table.text("percentile", row) == nil ? nil : table.number("percentile", row, &refusals)
     let priority = table.text("priority", row) == nil ? nil : table.integer("priority", row, &refusals)
+    let placement = placement(from: row, table, &refusals)
+    let allowPartial = allowPartial(from: row, table, &refusals)
     guard let id, let model, let rate, let latency, refusals.errors.count + refusals.omitted == before else {
       return nil
     }
     return WorkloadSpec(
-      id: id, model: model, rate: rate, slo: .init(latencyMs: latency, percentile: percentile), priority: priority)
+      id: id, model: model, rate: rate, slo: .init(latencyMs: latency, percentile: percentile), priority: priority,
+      placement: placement, allowPartial: allowPartial)
   }
 }

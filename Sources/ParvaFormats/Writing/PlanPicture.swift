@@ -27,6 +27,7 @@ package struct PlanPicture {
     for block in blocks { lines += bars(block) }
     if !plan.gpus.isEmpty { lines += [""] + legend() }
     if !plan.unplaced.isEmpty { lines += [""] + refusals() }
+    if !plan.partial.isEmpty { lines += [""] + partialServices() }
     lines += (lines.isEmpty ? [] : [""]) + summary()
     return lines.joined(separator: "\n") + "\n"
   }
@@ -140,6 +141,16 @@ package struct PlanPicture {
     let shown = plan.unplaced.prefix(Self.shownRows).map { "  \($0.workload): \($0.message) [\($0.code.rawValue)]" }
     let hidden = plan.unplaced.count - shown.count
     return [style.bold("Not served: \(Figures.count(plan.unplaced.count, "workload"))")] + shown
+      + (hidden > 0 ? ["  \(style.ellipsis) and \(hidden) more; -o json lists all"] : [])
+  }
+
+  private func partialServices() -> [String] {
+    let shown = plan.partial.prefix(Self.shownRows).map {
+      "  \($0.workload): \(Figures.plain($0.served)) of \(Figures.plain($0.demanded)) requests/s; \($0.message) "
+        + "[\($0.code.rawValue)]"
+    }
+    let hidden = plan.partial.count - shown.count
+    return [style.bold("Served in part: \(Figures.count(plan.partial.count, "workload"))")] + shown
       + (hidden > 0 ? ["  \(style.ellipsis) and \(hidden) more; -o json lists all"] : [])
   }
 

@@ -55,7 +55,9 @@ package enum PlanWriter {
           }
         }
       }
+      write(partial: plan.partial, style, &root)
       root.object("summary") { write(plan.summary, &$0) }
+      if let certificate = plan.certificate { write(certificate, style, &root) }
     }
     writer.finish()
     return Data(writer.bytes)

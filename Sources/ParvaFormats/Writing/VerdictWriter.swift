@@ -3,10 +3,17 @@ package import ParvaEngine
 
 /// Writes the judgement of a plan.
 package enum VerdictWriter {
-  package static func json(_ violations: [PlanViolation]) -> Data { document(violations, .json) }
-  package static func yaml(_ violations: [PlanViolation]) -> Data { document(violations, .yaml) }
+  package static func json(_ violations: [PlanViolation], _ proof: CertificateVerdict? = nil) -> Data {
+    document(violations, proof, .json)
+  }
 
-  private static func document(_ violations: [PlanViolation], _ style: DocumentWriter.Style) -> Data {
+  package static func yaml(_ violations: [PlanViolation], _ proof: CertificateVerdict? = nil) -> Data {
+    document(violations, proof, .yaml)
+  }
+
+  private static func document(
+    _ violations: [PlanViolation], _ proof: CertificateVerdict?, _ style: DocumentWriter.Style
+  ) -> Data {
     var writer = DocumentWriter(style)
     writer.object { root in
       root.field("valid", violations.isEmpty)
@@ -19,6 +26,15 @@ package enum VerdictWriter {
             $0.field("workload", violation.workload)
             $0.field("message", violation.message)
           }
+        }
+      }
+      if let proof {
+        root.object("certificate") {
+          $0.field("kind", proof.kind.rawValue)
+          $0.field("verifiedBound", proof.verifiedBound)
+          $0.field("cost", proof.cost)
+          $0.field("provesOptimality", proof.provesOptimality)
+          if let reservation = proof.reservation { $0.field("reservation", reservation) }
         }
       }
     }
@@ -35,6 +51,21 @@ package enum VerdictWriter {
         + "\(CSVWriter.field(violation.message))\n"
     }
     return Data(text.utf8)
+  }
+
+  /// What a certificate was found to prove, in one line.
+  package static func line(_ proof: CertificateVerdict) -> String {
+    guard let bound = proof.verifiedBound else {
+      return "certificate (\(proof.kind.rawValue)): not verified"
+        + (proof.reservation.map { ", \($0)" } ?? "")
+    }
+    let rest =
+      proof.provesOptimality
+      ? "no plan costs less than this one's \(RangeCheck.plain(proof.cost))"
+      : proof.kind == .exhaustive
+        ? "what the plan claims beyond that rests on exhaustive search, which was not done again"
+        : "the plan costs \(RangeCheck.plain(proof.cost))"
+    return "certificate (\(proof.kind.rawValue)): the prices prove a lower bound of \(Figures.fixed(bound, 4)); \(rest)"
   }
 
   /// One line a violation.

@@ -1,7 +1,8 @@
 package import Foundation
 package import ParvaEngine
 
-/// Writes workloads so that ``WorkloadReader`` reads them back equal; CSV holds no labels, no arrival process and no launch.
+/// Writes workloads so that ``WorkloadReader`` reads them back equal; CSV holds no labels, no arrival
+/// process, no launch and no placement.
 package enum WorkloadWriter {
   package static func json(_ workloads: [Workload]) -> Data { document(workloads, .json) }
   package static func yaml(_ workloads: [Workload]) -> Data { document(workloads, .yaml) }
@@ -52,6 +53,7 @@ package enum WorkloadWriter {
       }
     }
     if let launch = workload.launch { write(launch, &object) }
+    writePlacement(workload, &object)
   }
 
   private static func write(_ launch: ServerCommand, _ object: inout DocumentWriter) {

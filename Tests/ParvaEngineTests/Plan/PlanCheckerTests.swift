@@ -52,6 +52,51 @@ import Testing
           Unplaced(workload: plan.gpus[0].segments[0].workload, code: .noStock, message: "none left"))
       },
       Fault(code: .wrongStatus) { plan, _ in plan.status = .infeasible },
+      Fault(code: .excludedPool) { _, input in
+        for index in input.workloads.indices { input.workloads[index].placement.excludeProducts = ["A100-80GB"] }
+      },
+      Fault(code: .excludedPool) { _, input in
+        for index in input.workloads.indices { input.workloads[index].placement.pools = ["elsewhere"] }
+      },
+      Fault(code: .notSpread) { _, input in
+        for index in input.workloads.indices {
+          input.workloads[index].placement.spread = Spread(over: .gpu, atLeast: 60)
+        }
+      },
+      Fault(code: .notSpread) { _, input in
+        for index in input.workloads.indices {
+          input.workloads[index].placement.spread = Spread(over: .node, atLeast: 2)
+        }
+      },
+      Fault(code: .sharedGPU) { _, input in
+        for index in input.workloads.indices {
+          input.workloads[index].labels["id"] = "\(index)"
+          input.workloads[index].placement.exclusive = "id"
+        }
+      },
+      Fault(code: .unknownNode) { plan, input in
+        input.pools[0].nodes = [PoolNode(name: "a", count: 9)]
+        plan.gpus[0].node = "b"
+      },
+      Fault(code: .overNode) { plan, input in
+        input.pools[0].nodes = [PoolNode(name: "a", count: 0)]
+        plan.gpus[0].node = "a"
+      },
+      Fault(code: .wrongPartial) { plan, input in
+        let workload = input.workloads[0]
+        plan.partial = [
+          PartialService(
+            workload: workload.id, demanded: workload.rate, served: workload.rate / 2, code: .noStock, message: "")
+        ]
+      },
+      Fault(code: .wrongPartial) { plan, input in
+        input.workloads[0].allowsPartial = true
+        let workload = input.workloads[0]
+        plan.partial = [
+          PartialService(
+            workload: workload.id, demanded: workload.rate, served: workload.rate, code: .noStock, message: "")
+        ]
+      },
       Fault(code: .wrongSummary) { plan, _ in plan.summary.gpuCount -= 1 },
       Fault(code: .wrongSummary) { plan, _ in plan.summary.internalSlack += 0.01 },
     ]
@@ -74,6 +119,8 @@ import Testing
 
   @Test("each code is injected by some test")
   func allCodes() {
-    #expect(Set(Fault.all.map(\.code)) == Set(PlanViolation.Code.allCases))
+    #expect(
+      Set(Fault.all.map(\.code) + CertificateCheckerTests.Tampering.all.map(\.code))
+        == Set(PlanViolation.Code.allCases))
   }
 }

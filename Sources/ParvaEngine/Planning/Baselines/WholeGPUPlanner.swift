@@ -31,7 +31,7 @@ public struct WholeGPUPlanner: Planner {
               message:
                 "no point of model \(demand.model) on a whole \(product.name) keeps the SLO; profile it there, or "
                 + "plan with a planner that cuts GPUs")
-            : Unserviceable.reason(demand, market.input)))
+            : market.unserviceable(workload)))
     }
     let throughput = market.capacity(workload, column)
     guard demand.rate / throughput < Double(SegmentLimit.perWorkload) else {

@@ -45,7 +45,7 @@ struct BalanceSearch {
     for round in 0..<rounds where !context.shouldStop() || round == 0 {
       descend()
       let packed = PackedCovers(assignment, model)
-      if zip(packed.packings, allowed).allSatisfy({ $0.gpuCount <= $1 }) { return packed }
+      if zip(packed.counts, allowed).allSatisfy({ $0 <= $1 }) { return packed }
       var isNew = false
       for (index, packing) in packed.packings.enumerated() where packing.leastCount > allowed[index] {
         guards.append(Guard(pool: index, prices: packing.prices))

@@ -1,7 +1,8 @@
 /// All minimal covers of one workload that cost little more than the cheapest.
 ///
 /// A cover is minimal when no instance can be taken away. Any plan can be thinned to minimal covers without needing more
-/// GPUs, so a search over these misses nothing.
+/// GPUs, so a search over these misses nothing. A workload that must stand on n failure domains may need instances for
+/// that alone, fewer than n of them: a plan with more can be thinned without leaving a domain that counts.
 struct CoverAlternatives {
   /// Whether every cover within the allowance is listed; false once the limit was reached.
   private(set) var isComplete = true
@@ -16,13 +17,16 @@ struct CoverAlternatives {
   private let ratios: [Double]
   private let ceiling: Double
   private let limit: Int
+  private let atLeast: Int
+  private let needed: Double
   private var found: [(cost: Double, cover: [Int32])] = []
   private var nodes = 0
 
   /// Lists covers that cost at most `allowance` more than `least`, at most `limit` of them. Exponential in the kinds
   /// within the allowance; ends after a bounded number of steps.
   init(
-    capacities row: ArraySlice<Double>, rate: Double, prices: [Double], least: Double, allowance: Double, limit: Int
+    capacities row: ArraySlice<Double>, rate: Double, prices: [Double], least: Double, allowance: Double, limit: Int,
+    atLeast: Int = 1
   ) {
     let offered = row.indices.filter { row[$0] > 0 }.map { $0 - row.startIndex }
     let ordered = offered.sorted { a, b in
@@ -35,8 +39,10 @@ struct CoverAlternatives {
     ratios = zip(self.prices, self.capacities).map { $0 / $1 }
     ceiling = least + allowance + 1e-9
     self.limit = limit
+    self.atLeast = atLeast
+    needed = rate * (1 - CoverSolver.slack)
     var chosen = [Int32](repeating: 0, count: ordered.count)
-    descend(0, rate * (1 - CoverSolver.slack), 0, &chosen)
+    if atLeast > 1 { countedDescend(0, needed, atLeast, 0, &chosen) } else { descend(0, needed, 0, &chosen) }
     for entry in found.sorted(by: {
       $0.cost != $1.cost ? $0.cost < $1.cost : $0.cover.lexicographicallyPrecedes($1.cover)
     }) {
@@ -45,6 +51,42 @@ struct CoverAlternatives {
       covers.append(cover)
       excess.append(max(0, entry.cost - least))
     }
+  }
+
+  private mutating func countedDescend(
+    _ level: Int, _ rest: Double, _ lacking: Int, _ cost: Double, _ chosen: inout [Int32]
+  ) {
+    nodes += 1
+    guard found.count < limit, nodes < 50 * limit else {
+      isComplete = false
+      return
+    }
+    guard level < columns.count else {
+      if rest <= 0, lacking <= 0, removable(chosen) < atLeast { found.append((cost, chosen)) }
+      return
+    }
+    guard cost + max(0, rest) * ratios[level] <= ceiling else { return }
+    let full = rest > 0 ? (rest / capacities[level]).rounded(.up) : 0
+    for count in stride(from: full + Double(atLeast - 1), through: 0, by: -1) {
+      let spent = cost + count * prices[level]
+      guard spent <= ceiling else { continue }
+      chosen[level] = Int32(count)
+      let left = count >= full ? min(0, rest - count * capacities[level]) : rest - count * capacities[level]
+      countedDescend(level + 1, left, lacking - Int(count), spent, &chosen)
+      chosen[level] = 0
+    }
+  }
+
+  /// The most instances that can be taken away together while the rest still covers the rate.
+  private func removable(_ chosen: [Int32]) -> Int {
+    var spare = zip(chosen, capacities).reduce(-needed) { $0 + Double($1.0) * $1.1 }
+    var count = 0
+    for kind in chosen.indices.sorted(by: { capacities[$0] < capacities[$1] }) where chosen[kind] > 0 {
+      let fitting = min(Int(chosen[kind]), Int(max(0, spare / capacities[kind])))
+      count += fitting
+      spare -= Double(fitting) * capacities[kind]
+    }
+    return count
   }
 
   private mutating func descend(_ level: Int, _ rest: Double, _ cost: Double, _ chosen: inout [Int32]) {

@@ -11,7 +11,8 @@ struct CoverAssignment: Sendable {
   }
 
   /// Lets each workload use the cover of one evaluation so that the totals follow the best mix: workload by workload
-  /// the cover that keeps the running totals closest to the mixed ones, weighed by price.
+  /// the cover that keeps the running totals closest to the mixed ones, weighed by price. A workload of very many
+  /// instances is mixed in itself, or a handful of such could not follow the mix at all.
   /// O(workloads x evaluations in the mix x columns).
   init(_ model: PriceModel, _ ascent: PriceAscent) {
     let width = model.columns.count
@@ -43,12 +44,42 @@ struct CoverAssignment: Sendable {
           best = index
         }
       }
+      var chosen = Array(candidates[best][row..<row + width])
+      if used.count > 1, chosen.reduce(0, +) >= CoverAssignment.mixedFrom {
+        chosen = CoverAssignment.mixed(workload, candidates, shares, model, ascent.prices) ?? chosen
+      }
       for column in 0..<width {
-        let count = candidates[best][row + column]
+        let count = chosen[column]
         covers.append(count)
         totals[column] += Int(count)
         error[column] = wanted[column] - Double(count)
       }
     }
+  }
+
+  private static let mixedFrom: Int32 = 48
+
+  /// The mix of a workload's covers in whole instances, and the cheapest ones for what rounding leaves uncovered; nil
+  /// where that is no cover.
+  private static func mixed(
+    _ workload: Int, _ candidates: [[Int32]], _ shares: [Double], _ model: PriceModel, _ prices: [Double]
+  ) -> [Int32]? {
+    let width = model.columns.count
+    let row = workload * width
+    var rest = model.rates[workload]
+    var chosen = [Int32](repeating: 0, count: width)
+    for column in 0..<width {
+      let wanted = zip(candidates, shares).reduce(0) { $0 + $1.1 * Double($1.0[row + column]) }
+      chosen[column] = Int32(wanted + 1e-9)
+      rest -= Double(chosen[column]) * model.capacities[row + column]
+    }
+    guard rest > model.rates[workload] * CoverSolver.slack else { return chosen }
+    var solver = CoverSolver(kinds: width)
+    guard solver.solve(capacities: model.capacities[row..<row + width], rate: rest, prices: prices) < .infinity else {
+      return nil
+    }
+    var added = chosen
+    solver.cover(into: &added, at: 0)
+    return zip(chosen, added).map(+)
   }
 }

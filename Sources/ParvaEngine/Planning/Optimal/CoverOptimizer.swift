@@ -9,6 +9,14 @@ struct CoverOptimizer {
     var bound: Double
     /// The least value of the objective that the bound allows.
     var least: Double
+    /// Whether the bound rests on exhaustive search and not on the prices alone.
+    var isExhaustive = false
+
+    /// Whether no plan within the stock exists at all.
+    var isImpossible: Bool {
+      let inStock = model.pools.reduce(0) { $0 + $1.weight * Double($1.stock ?? 1_000_000_000) }
+      return least > inStock + 1e-9
+    }
 
     var isOptimal: Bool { packed.fitsStock && packed.cost <= least + 1e-9 }
   }
@@ -27,8 +35,8 @@ struct CoverOptimizer {
   }
 
   /// The best plan found for `workloads`, all of which some instance serves. Linear in their number.
-  func solve(_ workloads: [Int]) -> Outcome {
-    let model = PriceModel(market, workloads: workloads, weights: weights)
+  func solve(_ workloads: [Int], _ supply: Supply) -> Outcome {
+    let model = PriceModel(market, workloads: workloads, weights: weights, supply: supply)
     let tolerance = (workloads.count > 2000 ? 0.01 : 1e-6) * (weights.min() ?? 1)
     let ascent = PriceAscent(model, tolerance: tolerance, limit: 80, context)
     var packed = PackedCovers(CoverAssignment(model, ascent), model)
@@ -36,8 +44,9 @@ struct CoverOptimizer {
       let other = PackedCovers(CoverAssignment(covers: evaluation.covers, totals: evaluation.totals), model)
       if other.isBetter(than: packed) { packed = other }
     }
+    let bound = max(ascent.bound, model.spreadFloor)
     var outcome = Outcome(
-      model: model, packed: packed, ascent: ascent, bound: ascent.bound, least: lattice.least(from: ascent.bound))
+      model: model, packed: packed, ascent: ascent, bound: bound, least: lattice.least(from: bound))
     improve(&outcome)
     return outcome
   }
@@ -62,6 +71,7 @@ struct CoverOptimizer {
         case .impossible:
           outcome.least = lattice.unit > 0 ? ceiling + lattice.unit : outcome.packed.cost
           outcome.bound = max(outcome.bound, outcome.least)
+          outcome.isExhaustive = true
         case .unknown: canProve = false
         }
       } else {
@@ -102,10 +112,12 @@ struct CoverOptimizer {
     var result: [(workload: Int, covers: [[Int32]])] = []
     for workload in Swift.stride(from: 0, to: model.rates.count, by: stride) {
       let row = model.capacities[workload * width..<(workload + 1) * width]
-      _ = solver.solve(capacities: row, rate: model.rates[workload], prices: outcome.ascent.prices)
+      _ = solver.solve(
+        capacities: row, rate: model.rates[workload], prices: outcome.ascent.prices,
+        atLeast: model.leastInstances(workload))
       let list = CoverAlternatives(
         capacities: row, rate: model.rates[workload], prices: outcome.ascent.prices, least: solver.lowerBound,
-        allowance: allowance, limit: 24)
+        allowance: allowance, limit: 24, atLeast: model.leastInstances(workload))
       if list.covers.count > 1 { result.append((workload, list.covers)) }
     }
     return result
@@ -118,7 +130,7 @@ struct CoverOptimizer {
     func extend(_ chosen: [Int], _ spent: Double) {
       guard chosen.count < pools.count, found.count < 64 else { return found.append(chosen) }
       let pool = pools[chosen.count]
-      let now = outcome.packed.packings[chosen.count].gpuCount
+      let now = outcome.packed.counts[chosen.count]
       let affordable = Int((ceiling - spent) / pool.weight + 1e-9)
       let most = min(affordable, pool.stock ?? .max)
       guard chosen.count + 1 < pools.count else { return extend(chosen + [most], spent + Double(most) * pool.weight) }

@@ -20,6 +20,8 @@ struct CoverSolver {
   private var bestCost = 0.0
   private var depth = 0
   private var nodes = 0
+  /// Per level the least price from there on; only filled where instances are counted.
+  private var cheapest: [Double] = []
 
   /// Lower bound of the last ``solve(capacities:rate:prices:)``: equal to its cost unless the node limit was hit.
   private(set) var lowerBound = 0.0
@@ -36,8 +38,11 @@ struct CoverSolver {
 
   /// Returns the least cost, infinite when no kind has a capacity; ``cover(into:at:)`` then gives the instances.
   ///
-  /// `capacities` holds requests per second per kind, 0 where the kind has no offer; `prices` are not negative.
-  mutating func solve(capacities: ArraySlice<Double>, rate: Double, prices: [Double]) -> Double {
+  /// `capacities` holds requests per second per kind, 0 where the kind has no offer; `prices` are not negative;
+  /// `atLeast` is the least number of instances.
+  mutating func solve(
+    capacities: ArraySlice<Double>, rate: Double, prices: [Double], atLeast: Int = 1
+  ) -> Double {
     let needed = rate * (1 - CoverSolver.slack)
     gather(capacities, prices)
     guard depth > 0 else {
@@ -56,6 +61,7 @@ struct CoverSolver {
     nodes = 0
     descend(0, needed, 0)
     lowerBound = nodes > CoverSolver.nodeLimit ? needed * ratio[0] : bestCost
+    if atLeast > 1, best[0..<depth].reduce(0, +) < atLeast { countedSolve(needed, atLeast) }
     return bestCost
   }
 
@@ -116,6 +122,38 @@ struct CoverSolver {
       guard nodes <= CoverSolver.nodeLimit else { break }
       chosen[level] = Int32(count)
       descend(level + 1, left, spent)
+      count -= 1
+    }
+  }
+
+  /// The same with a least number of instances, for the covers that have too few. A kind that another beats in price and
+  /// throughput is of no use here either.
+  private mutating func countedSolve(_ needed: Double, _ atLeast: Int) {
+    cheapest = [Double](price[0..<depth])
+    for level in (0..<depth - 1).reversed() { cheapest[level] = min(cheapest[level], cheapest[level + 1]) }
+    bestCost = .infinity
+    nodes = 0
+    countedDescend(0, needed, atLeast, 0)
+    lowerBound =
+      nodes > CoverSolver.nodeLimit ? max(needed * ratio[0], Double(atLeast) * cheapest[0]) : bestCost
+  }
+
+  private mutating func countedDescend(_ level: Int, _ rest: Double, _ lacking: Int, _ cost: Double) {
+    guard rest > 0 || lacking > 0 else {
+      if cost < bestCost - 1e-12 { record(level - 1, cost) }
+      return
+    }
+    guard level < depth else { return }
+    let least = max(rest > 0 ? rest * ratio[level] : 0, Double(max(0, lacking)) * cheapest[level])
+    guard cost + least < bestCost - 1e-12 else { return }
+    let full = rest > 0 ? (rest / throughput[level]).rounded(.up) : 0
+    var count = max(full, Double(lacking))
+    while count >= 0, nodes <= CoverSolver.nodeLimit {
+      nodes += 1
+      chosen[level] = Int32(count)
+      // As many as cover the rest do so whatever the rounding.
+      let left = count >= full ? 0 : rest - count * throughput[level]
+      countedDescend(level + 1, left, lacking - Int(count), cost + count * price[level])
       count -= 1
     }
   }

@@ -5,6 +5,7 @@ enum CutPlacement {
   static func place(
     _ packed: PackedCovers, _ model: PriceModel, _ market: Market
   ) -> [DraftGPU] {
+    if let layout = packed.layout { return layout.draft(model) }
     var gpus: [DraftGPU] = []
     for (pool, packing) in zip(model.pools, packed.packings) {
       var queues = pool.columns.map { column in SegmentQueue(column, packed.assignment, model) }

@@ -17,6 +17,8 @@ struct ExactSearch {
   private let model: PriceModel
   private let ceiling: Double
   private let prices: [[Double]]
+  /// Per price vector, what its stock prices take off the bound.
+  private let offsets: [Double]
   /// In order of decision: workload, its covers, and per price vector the least cost of all workloads from there on.
   private let order: [Int]
   private let choices: [[[Int32]]]
@@ -24,6 +26,8 @@ struct ExactSearch {
   private var nodes = 0
   private var assignment: CoverAssignment
   private var triedTotals: Set<[Int]> = []
+  /// Whether some leaf could not be decided.
+  private var isUncertain = false
   private let context: PlanningContext
 
   /// Nil when the demand is too large or some workload has too many covers to list.
@@ -32,8 +36,9 @@ struct ExactSearch {
     self.model = model
     self.ceiling = ceiling
     self.context = context
-    // With stock prices the bound of a price vector has a constant part; those vectors are left to the first pruning.
-    prices = ascent.stockPrices.contains { $0 > 0 } ? [ascent.trials[0]] : [ascent.prices] + ascent.trials
+    let best = zip(ascent.stockPrices, model.pools).reduce(0) { $0 + $1.0 * Double($1.1.stock ?? 0) }
+    prices = [ascent.prices] + ascent.trials
+    offsets = [best] + ascent.trialOffsets
     let width = model.columns.count
     var solver = CoverSolver(kinds: width)
     var least: [[Double]] = []
@@ -42,15 +47,18 @@ struct ExactSearch {
       let row = model.capacities[workload * width..<(workload + 1) * width]
       least.append(
         prices.map { vector in
-          _ = solver.solve(capacities: row, rate: model.rates[workload], prices: vector)
+          _ = solver.solve(
+            capacities: row, rate: model.rates[workload], prices: vector,
+            atLeast: model.leastInstances(workload))
           return solver.lowerBound
         })
     }
-    let allowance = ceiling - least.reduce(0) { $0 + $1[0] }
+    let allowance = ceiling + best - least.reduce(0) { $0 + $1[0] }
     for workload in model.rates.indices {
       let list = CoverAlternatives(
         capacities: model.capacities[workload * width..<(workload + 1) * width], rate: model.rates[workload],
-        prices: prices[0], least: least[workload][0], allowance: max(0, allowance), limit: 256)
+        prices: prices[0], least: least[workload][0], allowance: max(0, allowance), limit: 256,
+        atLeast: model.leastInstances(workload))
       guard list.isComplete else { return nil }
       lists.append(list.covers)
     }
@@ -67,18 +75,16 @@ struct ExactSearch {
   mutating func run() -> Answer {
     nodes = 0
     if let found = descend(0) { return .found(found) }
-    return nodes < ExactSearch.nodeLimit ? .impossible : .unknown
+    return nodes < ExactSearch.nodeLimit && !isUncertain ? .impossible : .unknown
   }
 
   private mutating func descend(_ depth: Int) -> PackedCovers? {
     for (vector, price) in prices.enumerated() {
       let spent = zip(assignment.totals, price).reduce(0) { $0 + Double($1.0) * $1.1 }
-      guard spent + suffix[depth][vector] <= ceiling + 1e-9 else { return nil }
+      guard spent + suffix[depth][vector] - offsets[vector] <= ceiling + 1e-9 else { return nil }
     }
     guard depth < order.count else {
-      guard triedTotals.insert(assignment.totals).inserted else { return nil }
-      let packed = PackedCovers(assignment, model)
-      return packed.fitsStock && packed.cost <= ceiling + 1e-9 ? packed : nil
+      return pack()
     }
     let row = order[depth] * model.columns.count
     for cover in choices[depth] {
@@ -96,5 +102,33 @@ struct ExactSearch {
       }
     }
     return nil
+  }
+
+  /// A packing of the covers chosen within the ceiling. Without spreads only their totals count.
+  private mutating func pack() -> PackedCovers? {
+    let width = model.columns.count
+    let spread = model.spreads.keys.sorted().flatMap { row in
+      (row * width..<(row + 1) * width).map { Int(assignment.covers[$0]) }
+    }
+    guard triedTotals.insert(assignment.totals + spread).inserted else { return nil }
+    let packed = PackedCovers(assignment, model)
+    if packed.fitsStock && packed.cost <= ceiling + 1e-9 { return packed }
+    let least = zip(model.pools, packed.packings).reduce(0) { $0 + $1.0.weight * Double($1.1.leastCount) }
+    let isWithinReach =
+      least <= ceiling + 1e-9
+      && zip(model.pools, packed.packings).allSatisfy { pool, packing in packing.leastCount <= pool.stock ?? .max }
+    guard isWithinReach else { return nil }
+    guard !model.spreads.isEmpty else {
+      if packed.packings.contains(where: { !$0.isMinimal }) { isUncertain = true }
+      return nil
+    }
+    var search = SpreadSearch(assignment, model, ceiling: ceiling)
+    switch search.run() {
+    case .found(let layout): return PackedCovers(assignment, layout, model)
+    case .impossible: return nil
+    case .unknown:
+      isUncertain = true
+      return nil
+    }
   }
 }

@@ -9,21 +9,25 @@ public struct OptimalPlanner: Planner {
   public init() {}
 
   public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
-    let market = Market(input)
+    let market = Market(input, support: .everything)
     var refusals: [Int: Unplaced] = [:]
     var serviceable: [Int] = []
     for workload in input.workloads.indices {
-      if let refusal = market.refusal(workload) { refusals[workload] = refusal } else { serviceable.append(workload) }
+      if let refusal = market.refusal(workload) ?? market.spreadRefusal(workload) {
+        refusals[workload] = refusal
+      } else {
+        serviceable.append(workload)
+      }
     }
     let optimizer = CoverOptimizer(market, weights: input.weights, context)
-    let choice = ScarcitySearch(market, optimizer, context).serve(serviceable)
+    let choice = ScarcitySearch(market, TenantSolver(market, optimizer, context), context).serve(serviceable)
     for (workload, refusal) in choice.refusals { refusals[workload] = refusal }
-    let unplaced = refusals.sorted { $0.key < $1.key }.map(\.value)
-    guard let outcome = choice.outcome else {
-      return market.finish([], planner: name, unplaced: unplaced, lowerBound: 0, gap: 0)
-    }
-    return market.finish(
-      CutPlacement.place(outcome.packed, outcome.model, market), planner: name, unplaced: unplaced,
-      lowerBound: outcome.bound, gap: max(0, outcome.packed.cost - outcome.least))
+    let fleet = choice.fleet
+    var plan = market.finish(
+      fleet?.draft ?? [], planner: name, unplaced: refusals.sorted { $0.key < $1.key }.map(\.value),
+      partial: choice.partial.sorted { $0.key < $1.key }.map(\.value), lowerBound: fleet?.bound ?? 0,
+      gap: fleet.map { max(0, $0.cost - $0.least) } ?? 0)
+    if input.options.certificate { plan.certificate = PlanCertificate(fleet, market) }
+    return plan
   }
 }

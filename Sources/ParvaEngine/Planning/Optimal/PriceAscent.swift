@@ -20,6 +20,8 @@ struct PriceAscent: Sendable {
 
   /// Legal prices of every evaluation.
   private(set) var trials: [[Double]] = []
+  /// What the stock prices of each trial take off its bound.
+  private(set) var trialOffsets: [Double] = []
 
   private let model: PriceModel
   private static let borrowing = 1000.0
@@ -52,7 +54,9 @@ struct PriceAscent: Sendable {
     evaluations.append(evaluation)
     trials.append(trial)
     var value = evaluation.value
-    for (pool, price) in zip(model.pools, trialStock) where price > 0 { value -= price * Double(pool.stock ?? 0) }
+    let offset = zip(model.pools, trialStock).reduce(0) { $0 + $1.1 * Double($1.0.stock ?? 0) }
+    trialOffsets.append(offset)
+    value -= offset
     if value > bound {
       bound = value
       prices = trial

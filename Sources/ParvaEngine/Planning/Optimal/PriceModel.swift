@@ -17,6 +17,10 @@ struct PriceModel: Sendable {
     var columns: Range<Int>
     /// Cuts over the pool's columns only.
     var table: CutTable
+    /// Index of the pool in the market.
+    var marketPool: Int
+    /// Its nodes with the GPUs that each has left; empty where they are not known.
+    var nodes: [PoolNode]
   }
 
   /// What one workload would buy at given prices, and what all of them buy together.
@@ -37,11 +41,13 @@ struct PriceModel: Sendable {
   let rates: [Double]
   /// Row-major workload x column; 0 without an offer.
   let capacities: [Double]
+  /// Workloads that must stand on several failure domains, by index into `workloads`.
+  let spreads: [Int: Spread]
 
   private static let chunk = 1024
 
   /// `weights` holds the objective per GPU of each pool.
-  init(_ market: Market, workloads: [Int], weights: [Double]) {
+  init(_ market: Market, workloads: [Int], weights: [Double], supply: Supply) {
     self.workloads = workloads
     var offered = [Bool](repeating: false, count: market.columns.count)
     for workload in workloads {
@@ -55,14 +61,32 @@ struct PriceModel: Sendable {
       let table = CutTable(market.cuts[pool].product, kinds: own.map { market.columns[$0].profile })
       pools.append(
         PoolSide(
-          weight: weights[pool], stock: market.input.pools[pool].count,
-          columns: columns.count..<(columns.count + own.count), table: table))
+          weight: weights[pool], stock: supply.counts[pool],
+          columns: columns.count..<(columns.count + own.count), table: table, marketPool: pool,
+          nodes: supply.nodes[pool]))
       columns += own
     }
     self.columns = columns
     self.pools = pools
-    rates = workloads.map { market.input.workloads[$0].rate }
+    rates = workloads.map { supply.rates[$0] ?? market.input.workloads[$0].rate }
+    var spreads: [Int: Spread] = [:]
+    for (index, workload) in workloads.enumerated() {
+      if let spread = market.input.workloads[workload].placement.spread { spreads[index] = spread }
+    }
+    self.spreads = spreads
     capacities = workloads.flatMap { workload in columns.map { market.capacity(workload, $0) } }
+  }
+
+  /// Fewest instances that a workload may have: it stands on as many domains at most.
+  func leastInstances(_ workload: Int) -> Int { spreads.isEmpty ? 1 : spreads[workload]?.atLeast ?? 1 }
+
+  /// A bound of its own: a workload on n domains needs n GPUs, of the cheapest pool that serves it at best.
+  var spreadFloor: Double {
+    spreads.map { workload, spread in
+      let row = workload * columns.count
+      let cheapest = pools.filter { $0.columns.contains { capacities[row + $0] > 0 } }.map(\.weight).min() ?? 0
+      return Double(spread.atLeast) * cheapest
+    }.max() ?? 0
   }
 
   /// Every workload's cheapest cover at `prices`. O(workloads) covers of about a microsecond each; the result does not
@@ -91,7 +115,8 @@ struct PriceModel: Sendable {
     var solver = CoverSolver(kinds: width)
     for workload in range {
       _ = solver.solve(
-        capacities: capacities[(workload * width)..<((workload + 1) * width)], rate: rates[workload], prices: prices)
+        capacities: capacities[(workload * width)..<((workload + 1) * width)], rate: rates[workload], prices: prices,
+        atLeast: leastInstances(workload))
       result.value += solver.lowerBound
       let offset = (workload - range.lowerBound) * width
       solver.cover(into: &result.covers, at: offset)

@@ -1,67 +1,132 @@
 /// Chooses whom to serve when the stock does not hold everyone: by priority, then by most demand per GPU, nobody skipped
-/// for a later one unless he does not fit.
+/// for a later one unless he does not fit. Who allows it gets the largest part of his rate that fits in his turn.
 struct ScarcitySearch {
   struct Choice: Sendable {
     /// Nil when nobody can be served.
-    var outcome: CoverOptimizer.Outcome?
+    var fleet: TenantSolver.Fleet?
     var refusals: [Int: Unplaced] = [:]
+    var partial: [Int: PartialService] = [:]
   }
 
   private let market: Market
-  private let optimizer: CoverOptimizer
+  private let solver: TenantSolver
   private let context: PlanningContext
 
-  init(_ market: Market, _ optimizer: CoverOptimizer, _ context: PlanningContext) {
+  init(_ market: Market, _ solver: TenantSolver, _ context: PlanningContext) {
     self.market = market
-    self.optimizer = optimizer
+    self.solver = solver
     self.context = context
   }
 
   /// One solve when everyone fits; else O(log n) solves for each stretch of workloads that does not.
   func serve(_ workloads: [Int]) -> Choice {
     guard !workloads.isEmpty else { return Choice() }
-    let whole = optimizer.solve(workloads)
-    guard !whole.packed.fitsStock else { return Choice(outcome: whole) }
+    var supply = Supply(market.input)
+    let whole = solver.solve(workloads, supply)
+    guard !whole.fitsStock else { return Choice(fleet: whole) }
     let message = shortage(whole)
     var choice = Choice()
     var served: [Int] = []
     // Stretches still to be tried, the next one last. A stretch that does not fit is halved; a single workload that does
-    // not fit is refused.
+    // not fit is refused, or served in part.
     var stretches = [order(workloads)[...]]
     var failures = 0
+    // About as much work as some hundred solves of a thousand workloads.
+    let failureLimit = max(48, 200_000 / workloads.count)
     while let stretch = stretches.popLast() {
-      let outcome = failures < 48 && !context.shouldStop() ? optimizer.solve((served + stretch).sorted()) : nil
-      if let outcome, outcome.packed.fitsStock {
-        served += stretch
-        choice.outcome = outcome
-        continue
+      let isTried = failures < failureLimit && !context.shouldStop()
+      if isTried {
+        let fleet = solver.solve((served + stretch).sorted(), supply)
+        if fleet.fitsStock {
+          served += stretch
+          choice.fleet = fleet
+          continue
+        }
       }
       failures += 1
-      if stretch.count > 1, outcome != nil {
+      if stretch.count > 1, isTried {
         let middle = stretch.startIndex + stretch.count / 2
         stretches.append(stretch[middle...])
         stretches.append(stretch[..<middle])
         continue
       }
       for workload in stretch {
-        choice.refusals[workload] = Unplaced(
-          workload: market.input.workloads[workload].id, code: .noStock, message: message)
+        let demand = market.input.workloads[workload]
+        if isTried, demand.allowsPartial, let part = part(of: workload, beside: served, supply) {
+          served.append(workload)
+          supply.rates[workload] = part.rate
+          choice.fleet = part.fleet
+          choice.partial[workload] = PartialService(
+            workload: demand.id, demanded: demand.rate, served: part.rate, code: .noStock, message: message)
+        } else {
+          choice.refusals[workload] = Unplaced(workload: demand.id, code: .noStock, message: message)
+        }
       }
     }
     return choice
   }
 
-  private func order(_ workloads: [Int]) -> [Int] {
-    StockLimit.order(workloads, market)
+  /// The largest rate of a workload that fits beside those served, and the plan with it; nil where nothing fits.
+  ///
+  /// What fits at a rate fits at every lower one, so halving finds the border up to a share of the rate; the capacity
+  /// bought there is then raised step by step until the next step does not fit.
+  private func part(
+    of workload: Int, beside served: [Int], _ supply: Supply
+  ) -> (rate: Double, fleet: TenantSolver.Fleet)? {
+    let demanded = market.input.workloads[workload].rate
+    let least = market.columns.indices.map { market.capacity(workload, $0) }.filter { $0 > 0 }.min() ?? 0
+    func attempt(_ rate: Double) -> (rate: Double, fleet: TenantSolver.Fleet)? {
+      guard rate > 0, rate < demanded else { return nil }
+      var trial = supply
+      trial.rates[workload] = rate
+      let fleet = solver.solve((served + [workload]).sorted(), trial)
+      guard fleet.fitsStock else { return nil }
+      let bought = fleet.draft.reduce(0) { sum, gpu in
+        gpu.segments.reduce(sum) {
+          $1.workload == workload ? $0 + market.capacity(workload, $1.column) : $0
+        }
+      }
+      // A hair below the demand: it has been shown not to fit.
+      return (max(rate, min(bought, demanded * (1 - 1e-6))), fleet)
+    }
+    guard var best = attempt(min(least, demanded * 0.999)) ?? attempt(demanded * 1e-3) else { return nil }
+    var high = demanded
+    for _ in 0..<10 where high > best.rate * 1.01 && !context.shouldStop() {
+      let middle = (best.rate + high) / 2
+      if let better = attempt(middle) { best = better } else { high = middle }
+    }
+    for _ in 0..<8 where !context.shouldStop() {
+      guard let better = attempt(best.rate * (1 + 1e-6)), better.rate > best.rate else { break }
+      best = better
+    }
+    return best
   }
 
-  /// What is missing for everyone, product by product.
-  private func shortage(_ whole: CoverOptimizer.Outcome) -> String {
-    let lacking = zip(whole.model.pools, whole.packed.packings).compactMap { pool, packing -> String? in
-      guard let stock = pool.stock, packing.gpuCount > stock else { return nil }
-      return "\(packing.gpuCount - stock) more \(pool.table.product.name)"
+  /// By priority, then by requests per second that one GPU can serve at best, then as in the input. O(n log n).
+  private func order(_ workloads: [Int]) -> [Int] {
+    func density(_ workload: Int) -> Double {
+      market.columns.indices.map { index in
+        let column = market.columns[index]
+        let whole = Double(market.cuts[column.pool].product.computeSlices)
+        return market.capacity(workload, index) * whole / Double(column.computeSlices)
+      }.max() ?? 0
     }
-    return "the GPUs in stock are taken by workloads of higher priority or more demand per GPU; "
-      + "\(lacking.joined(separator: " and ")) would serve everything"
+    let ranked = workloads.map { (workload: $0, density: density($0)) }
+    return ranked.sorted { a, b in
+      let (x, y) = (market.input.workloads[a.workload].priority, market.input.workloads[b.workload].priority)
+      return x != y ? x > y : a.density != b.density ? a.density > b.density : a.workload < b.workload
+    }.map(\.workload)
+  }
+
+  /// What is missing for everyone, pool by pool: with that much more the plan in hand is one.
+  private func shortage(_ whole: TenantSolver.Fleet) -> String {
+    let lacking = zip(market.input.pools, whole.counts).compactMap { pool, count -> String? in
+      guard let stock = pool.count, count > stock else { return nil }
+      let place = market.input.pools.count > 1 ? " in pool \(pool.name)" : ""
+      return "\(count - stock) more \(pool.product.name)\(place)"
+    }
+    let reason = "the GPUs in stock are taken by workloads of higher priority or more demand per GPU"
+    guard !lacking.isEmpty else { return reason + "; on more nodes or GPUs everything could be spread as it asks" }
+    return reason + "; \(lacking.joined(separator: " and ")) would serve everything"
   }
 }

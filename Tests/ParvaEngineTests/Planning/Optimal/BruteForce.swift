@@ -1,71 +1,114 @@
 import ParvaEngine
 
-/// Least number of GPUs by trying everything; only for a few workloads that need a few instances each.
+/// Least cost by trying every plan; only for a few workloads that need a few instances each.
+///
+/// Works with what a GPU can hold (any subset of a maximal set of placements), instance by instance, and knows nothing
+/// of prices, bounds or minimal covers beyond this: an instance that neither the rate nor a spread needs can go.
 enum BruteForce {
   private struct Side {
+    var weight: Double
     var stock: Int
     /// Counts per kind of every maximal set of placements.
     var cuts: [[Int]]
     var kinds: [Int]
   }
 
-  /// Zero or more GPUs, or `Int.max` when the stock cannot hold the demand.
-  static func leastGPUs(_ input: PlanningInput) -> Int {
-    let sides = input.pools.map { pool in
-      let table = CutTable(pool.product)
-      let cuts = Set(
-        table.maximalPlacements.map { set in table.kinds.map { kind in set.count { $0.profile == kind } } })
-      return Side(stock: pool.count ?? .max, cuts: cuts.sorted { $0.lexicographicallyPrecedes($1) }, kinds: table.kinds)
-    }
+  /// Number of GPUs, or nil when the stock cannot hold the demand.
+  static func leastGPUs(_ input: PlanningInput) -> Int? { leastCost(input).map { Int($0.rounded()) } }
+
+  /// In units of the objective, or nil when the stock cannot hold the demand. Constraints are not looked at, except the
+  /// choice of pools.
+  static func leastCost(_ input: PlanningInput) -> Double? {
+    let sides = sides(input)
     let width = sides.reduce(0) { $0 + $1.kinds.count }
     var totals: Set<[Int]> = [[Int](repeating: 0, count: width)]
     for workload in input.workloads {
       let options = covers(workload, input, sides)
-      totals = Set(totals.flatMap { total in options.map { zip(total, $0).map { $0 + $1 } } })
+      var next: Set<[Int]> = []
+      for total in totals {
+        for option in options { next.insert(zip(total, option).map { $0 + $1 }) }
+      }
+      totals = undominated(next)
     }
-    var memo: [[Int]: Int] = [:]
-    return totals.map { total in
+    var memos = [[Int: Int]](repeating: [:], count: sides.count)
+    var best: Double?
+    for total in totals {
       var offset = 0
-      var sum = 0
-      for side in sides {
+      var sum: Double? = 0
+      for (index, side) in sides.enumerated() {
         let own = Array(total[offset..<(offset + side.kinds.count)])
         offset += side.kinds.count
-        let needed = gpus(own, side.cuts, &memo)
-        guard needed <= side.stock else { return Int.max }
-        sum += needed
+        let needed = gpus(own, side.cuts, &memos[index])
+        sum = needed <= side.stock ? sum.map { $0 + side.weight * Double(needed) } : nil
       }
-      return sum
-    }.min() ?? 0
+      if let sum { best = min(best ?? .infinity, sum) }
+    }
+    return best
+  }
+
+  private static func sides(_ input: PlanningInput) -> [Side] {
+    input.pools.map { pool in
+      let table = CutTable(pool.product)
+      let cuts = Set(
+        table.maximalPlacements.map { set in table.kinds.map { kind in set.count { $0.profile == kind } } })
+      let weight: Double? =
+        switch input.options.objective {
+        case .gpus: 1
+        case .cost: pool.hourlyCost
+        case .watts: pool.watts
+        }
+      return Side(
+        weight: weight ?? 1, stock: pool.count ?? .max, cuts: cuts.sorted { $0.lexicographicallyPrecedes($1) },
+        kinds: table.kinds)
+    }
+  }
+
+  /// Totals that ask for more of everything than others are never better.
+  private static func undominated(_ totals: Set<[Int]>) -> Set<[Int]> {
+    let ordered = totals.sorted { ($0.reduce(0, +)) < ($1.reduce(0, +)) }
+    var kept: [[Int]] = []
+    for total in ordered where !kept.contains(where: { zip($0, total).allSatisfy { $0 <= $1 } }) { kept.append(total) }
+    return Set(kept)
+  }
+
+  /// The best that each kind of each pool can do, side after side.
+  static func capacities(_ workload: Workload, _ input: PlanningInput) -> [[Int: Double]] {
+    input.pools.map { pool in
+      guard workload.placement.allows(pool) else { return [:] }
+      let points = input.profiles.profile(model: workload.model, product: pool.product.name)?.points ?? []
+      var best: [Int: Double] = [:]
+      for point in points
+      where point.processes <= input.options.maxProcesses && point.latencyMs < 0.45 * workload.sloLatencyMs {
+        best[point.profile] = max(best[point.profile] ?? 0, point.throughput)
+      }
+      return best
+    }
   }
 
   private static func covers(_ workload: Workload, _ input: PlanningInput, _ sides: [Side]) -> [[Int]] {
-    var capacities: [Double] = []
-    for (pool, side) in zip(input.pools, sides) {
-      let points = input.profiles.profile(model: workload.model, product: pool.product.name)?.points ?? []
-      for kind in side.kinds {
-        let best = points.filter {
-          $0.profile == kind && $0.processes <= input.options.maxProcesses
-            && $0.latencyMs < 0.45 * workload.sloLatencyMs
-        }.map(\.throughput).max()
-        capacities.append(best ?? 0)
-      }
-    }
+    let best = capacities(workload, input)
+    let capacities = zip(sides, best).flatMap { side, known in side.kinds.map { known[$0] ?? 0 } }
     var found: [[Int]] = []
-    func extend(_ chosen: [Int], _ rest: Double) {
-      if rest <= 0 { return found.append(chosen + [Int](repeating: 0, count: capacities.count - chosen.count)) }
-      guard chosen.count < capacities.count else { return }
-      let capacity = capacities[chosen.count]
+    var chosen = [Int](repeating: 0, count: capacities.count)
+    func extend(_ kind: Int, _ rest: Double) {
+      if rest <= 0 { return found.append(chosen) }
+      guard kind < capacities.count else { return }
+      let capacity = capacities[kind]
       let most = capacity > 0 ? Int((rest / capacity).rounded(.up)) : 0
-      for count in 0...most { extend(chosen + [count], rest - Double(count) * capacity) }
+      for count in 0...most {
+        chosen[kind] = count
+        extend(kind + 1, rest - Double(count) * capacity)
+      }
+      chosen[kind] = 0
     }
-    extend([], workload.rate * (1 - 1e-9))
-    return found
+    extend(0, workload.rate * (1 - 1e-9))
+    return Array(undominated(Set(found)))
   }
 
-  private static func gpus(_ counts: [Int], _ cuts: [[Int]], _ memo: inout [[Int]: Int]) -> Int {
+  private static func gpus(_ counts: [Int], _ cuts: [[Int]], _ memo: inout [Int: Int]) -> Int {
     guard let kind = counts.lastIndex(where: { $0 > 0 }) else { return 0 }
-    // Pools of different products have different cuts, so they are part of the key.
-    let key = counts + [-1] + cuts[0]
+    // No count comes near 64 here.
+    let key = counts.reduce(0) { $0 * 64 + $1 }
     if let known = memo[key] { return known }
     var best = Int.max - 1
     for cut in cuts where cut[kind] > 0 {

@@ -5,27 +5,60 @@ import Testing
 /// Planner `optimal` against trying every plan, and against its own promises.
 @Suite struct OptimalityTests {
   struct Case: Sendable, CustomTestStringConvertible {
-    var products: [String]
-    var testDescription: String { products.joined(separator: " and ") }
+    var products: [GPUProduct]
+    /// Most workloads and their highest rates: as much as brute force can take.
+    var workloads: Int
+    var most: Int
+    var seeds: Range<UInt64> = 0..<500
+    var testDescription: String { products.map(\.name).joined(separator: " and ") }
 
     static let all = [
-      Case(products: ["A100-80GB"]), Case(products: ["A30-24GB"]), Case(products: ["RTX-PRO-6000-BSE-96GB"]),
-      Case(products: ["A100-80GB", "A30-24GB"]), Case(products: ["H200-141GB", "RTX-PRO-6000-BSE-96GB"]),
+      Case(products: named("A100-80GB"), workloads: 4, most: 60),
+      Case(products: named("A100-80GB"), workloads: 6, most: 25, seeds: 500..<900),
+      Case(products: named("A30-24GB"), workloads: 6, most: 60),
+      Case(products: named("RTX-PRO-6000-BSE-96GB"), workloads: 6, most: 60),
+      Case(products: [TestGeometry.twelve], workloads: 5, most: 90),
+      Case(products: [TestGeometry.four], workloads: 6, most: 50),
+      Case(products: named("A100-80GB", "A30-24GB"), workloads: 2, most: 50),
+      Case(products: named("H200-141GB", "RTX-PRO-6000-BSE-96GB"), workloads: 3, most: 25),
+      Case(products: named("A30-24GB") + [TestGeometry.four], workloads: 6, most: 25),
     ]
+
+    private static func named(_ names: String...) -> [GPUProduct] {
+      names.compactMap { ProductCatalogue.product(named: $0) }
+    }
+
+    /// Two pools differ in cost; every third demand meets a stock, every other counts money.
+    func input(_ seed: UInt64) -> PlanningInput {
+      var input = RandomDemand.small(
+        seed: seed, products: products, workloads: Int(seed % UInt64(workloads)) + 1, most: most)
+      if seed % 3 == 0 { input.pools[0].count = Int(seed % 7) }
+      for index in input.pools.indices { input.pools[index].hourlyCost = [2.5, 1.5][index] }
+      if seed % 2 == 0 { input.options.objective = .cost }
+      input.options.certificate = true
+      return input
+    }
   }
 
-  @Test("equals brute force over all plans on small demands", arguments: Case.all)
+  @Test("equals brute force over all plans on small demands, and proves it", arguments: Case.all)
   func bruteForce(_ testCase: Case) throws {
-    let products = try testCase.products.map { try #require(ProductCatalogue.product(named: $0)) }
-    for seed in UInt64(0)..<150 {
-      var input = RandomDemand.small(seed: seed, products: products, workloads: Int(seed % (products.count > 1 ? 2 : 4)) + 1)
-      if seed % 3 == 0, products.count > 1 { input.pools[0].count = Int(seed % 5) }
+    try #require(!testCase.products.isEmpty)
+    for seed in testCase.seeds {
+      let input = testCase.input(seed)
       let plan = OptimalPlanner().plan(input)
       #expect(PlanChecker.violations(of: plan, against: input) == [], "seed \(seed)")
-      let expected = BruteForce.leastGPUs(input)
+      guard let expected = BruteForce.leastCost(input) else {
+        #expect(plan.status == .infeasible, "seed \(seed)")
+        continue
+      }
       #expect(plan.unplaced.isEmpty, "seed \(seed)")
-      #expect(plan.summary.gpuCount == expected, "seed \(seed)")
+      #expect((PlanCost.of(plan, input) - expected).magnitude < 1e-6, "seed \(seed)")
       #expect(plan.status == .optimal, "seed \(seed): bound \(plan.summary.lowerBound ?? 0) of \(expected)")
+      let certificate = try #require(plan.certificate)
+      let verdict = CertificateChecker(input, plan).judge(certificate)
+      let bound = try #require(verdict.verifiedBound)
+      #expect(bound <= expected + 1e-6, "seed \(seed): no certificate proves more than the truth")
+      #expect(verdict.provesOptimality || certificate.kind == .exhaustive, "seed \(seed)")
     }
   }
 
@@ -58,7 +91,8 @@ import Testing
     let input = PlanningInput(
       workloads: try PublishedScenarios.workloads(fact.scenario),
       pools: [Pool(product: try PublishedScenarios.product)],
-      profiles: try PublishedScenarios.measuredProfiles(), options: PlanningOptions(maxProcesses: fact.maxProcesses))
+      profiles: try PublishedScenarios.measuredProfiles(),
+      options: PlanningOptions(admission: .halfSLO, maxProcesses: fact.maxProcesses, certificate: true))
     let plan = OptimalPlanner().plan(input)
     #expect(PlanChecker.violations(of: plan, against: input) == [])
     #expect(plan.status == .optimal)
@@ -77,7 +111,9 @@ import Testing
   @Test("covers rates and objectives of every magnitude in one demand")
   func magnitudes() throws {
     let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
-    var input = RandomDemand.input(seed: 11, products: [product], models: 6, workloads: 0)
+    var input = RandomDemand.input(
+      seed: 11, products: [product], models: 6, workloads: 0, options: PlanningOptions(admission: .halfSLO))
+    input.options.certificate = true
     for (index, rate) in [0.01, 1, 100, 1e4, 1e6].enumerated() {
       for (other, slo) in [0.5, 30, 1000, 60000].enumerated() {
         input.workloads.append(
@@ -88,6 +124,9 @@ import Testing
     #expect(PlanChecker.violations(of: plan, against: input) == [])
     #expect(plan.unplaced.allSatisfy { $0.code == .sloUnreachable })
     #expect(plan.unplaced.count < input.workloads.count)
+    let certificate = try #require(plan.certificate)
+    let bound = try #require(CertificateChecker(input, plan).judge(certificate).verifiedBound)
+    #expect(Double(plan.summary.gpuCount) <= bound + 3, "of some thousands")
   }
 
   @Test("a workload that fits only the whole GPU gets whole GPUs")
@@ -99,7 +138,7 @@ import Testing
       workloads: [Workload(id: "w", model: "big", rate: 25, sloLatencyMs: 100)], pools: [Pool(product: product)],
       profiles: ProfileCatalogue([
         ModelProfile(model: "big", product: product.name, source: .measured, points: [point])
-      ]))
+      ]), options: PlanningOptions(admission: .halfSLO))
     let plan = OptimalPlanner().plan(input)
     #expect(plan.summary.gpuCount == 3)
     #expect(plan.status == .optimal)

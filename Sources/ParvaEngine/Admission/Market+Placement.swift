@@ -1,0 +1,59 @@
+/// Which constraints a planner honours; workloads that ask for more get no offers from its market and are refused.
+enum PlacementSupport: Sendable {
+  /// Products and pools, on the first pool.
+  case pools
+  /// Spread and tenants too, on all pools.
+  case everything
+}
+
+extension Market {
+  /// Takes away the offers of pools that a workload may not use, and all of what the planner does not honour.
+  /// O(workloads x columns).
+  mutating func applyPlacement() {
+    for (index, workload) in input.workloads.enumerated() where workload.placement != .none {
+      let isHonoured = support == .everything || !workload.needsEveryConstraint
+      for (pool, range) in poolColumns.enumerated() where !isHonoured || !workload.placement.allows(input.pools[pool]) {
+        for column in range { offers[index * columns.count + column] = .none }
+      }
+    }
+  }
+
+  /// Why a workload without any offer cannot be served, and what would be enough. O(points).
+  func unserviceable(_ workload: Int) -> Unplaced {
+    let demand = input.workloads[workload]
+    if support == .pools, demand.needsEveryConstraint {
+      return Unplaced(
+        workload: demand.id, code: .unsupportedConstraint,
+        message: "this planner knows neither spread nor exclusive GPUs; plan with \(Planners.default.name)")
+    }
+    let allowed = input.pools.filter(demand.placement.allows)
+    guard let first = allowed.first else {
+      return Unplaced(workload: demand.id, code: .excluded, message: exclusion(demand))
+    }
+    if support == .pools, first.name != input.pools[0].name {
+      return Unplaced(
+        workload: demand.id, code: .unsupportedConstraint,
+        message: "this planner plans on pool \(input.pools[0].name) alone, which the workload excludes; plan with "
+          + Planners.default.name)
+    }
+    var reachable = input
+    reachable.pools = allowed
+    return Unserviceable.reason(demand, reachable)
+  }
+
+  private func exclusion(_ demand: Workload) -> String {
+    let rules = demand.placement
+    let there = input.pools.map { "\($0.name) (\($0.product.name))" }.joined(separator: ", ")
+    var withoutNodes = rules
+    withoutNodes.spread = nil
+    if rules.spread?.over == .node, input.pools.contains(where: withoutNodes.allows) {
+      return "the workload is to be spread over nodes, and no pool that it may use lists its nodes; add nodes to a pool"
+    }
+    return "the workload's placement leaves no pool; there are \(there), so allow one of them or add a pool"
+  }
+}
+
+extension Workload {
+  /// Whether it asks for more than a choice of pools.
+  fileprivate var needsEveryConstraint: Bool { placement.spread != nil || placement.exclusive != nil }
+}

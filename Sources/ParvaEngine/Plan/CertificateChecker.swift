@@ -1,0 +1,212 @@
+/// Works out the bound of a certificate again, from the demand, the profiles and the placements alone. It shares no code
+/// with the planners: cuts, covers and capacities are its own.
+public struct CertificateChecker {
+  private let input: PlanningInput
+  private let plan: Plan
+  private let pools: [String: Pool]
+  /// Served workloads by tenant, as label key and value; empty for those without.
+  private let groups: [[String]: [Workload]]
+  private let rates: [String: Double]
+
+  public init(_ input: PlanningInput, _ plan: Plan) {
+    self.input = input
+    self.plan = plan
+    pools = Dictionary(input.pools.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let refused = Set(plan.unplaced.map(\.workload))
+    groups = Dictionary(grouping: input.workloads.filter { !refused.contains($0.id) }) { workload in
+      workload.placement.exclusive.map { [$0, workload.labels[$0] ?? ""] } ?? []
+    }
+    rates = Dictionary(plan.partial.map { ($0.workload, $0.served) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// O(workloads) covers and the cuts of each pool.
+  public func judge(_ certificate: PlanCertificate) -> CertificateVerdict {
+    let weights = weights(certificate.objective)
+    let cost = plan.gpus.reduce(0) { $0 + (weights[$1.pool] ?? 0) }
+    var verdict = CertificateVerdict(kind: certificate.kind, cost: cost, violations: [])
+    checkShape(certificate, weights, &verdict.violations)
+    guard verdict.violations.isEmpty else { return verdict }
+    let capacities = CheckedCapacities(input, maxProcesses: certificate.maxProcesses)
+    guard capacities.isKnown else {
+      verdict.reservation =
+        "the capacities under admission \(input.options.admission.rawValue) are not worked out again"
+      return verdict
+    }
+    let unit = unit(Array(weights.values))
+    var bounds: [Double] = []
+    for part in certificate.parts {
+      let bound = bound(part, capacities, weights)
+      if bound < part.bound - 1e-6 * max(1, part.bound.magnitude) {
+        verdict.violations.append(
+          PlanViolation(
+            .boundNotProven,
+            "the prices of \(Self.name(part.tenant)) prove \(bound), the certificate says \(part.bound)")
+        )
+      }
+      bounds.append(bound)
+    }
+    // Each tenant pays whole GPUs.
+    let least = bounds.reduce(0) { $0 + Self.least($1, unit) }
+    verdict.verifiedBound = bounds.count == 1 ? bounds[0] : least
+    verdict.verifiedLeast = least
+    checkClaims(&verdict)
+    return verdict
+  }
+
+  // MARK: - What the certificate says of itself
+
+  private func checkShape(
+    _ certificate: PlanCertificate, _ weights: [String: Double], _ found: inout [PlanViolation]
+  ) {
+    func wrong(_ message: String) { found.append(PlanViolation(.wrongCertificate, message)) }
+    let tenants = certificate.parts.map { part in part.tenant.map { [$0.key, $0.value] } ?? [] }
+    if Set(tenants).count != tenants.count || Set(tenants) != Set(groups.keys) {
+      wrong("the certificate has parts for \(tenants.count) tenants, the plan serves \(groups.count)")
+    }
+    let mostProcesses = plan.gpus.flatMap(\.segments).map(\.processes).max() ?? 1
+    if certificate.maxProcesses < mostProcesses {
+      wrong("the certificate allows \(certificate.maxProcesses) processes, the plan uses \(mostProcesses)")
+    }
+    for part in certificate.parts {
+      if !part.bound.isFinite { wrong("a bound is not a number") }
+      if Set(part.pools.map(\.pool)).count != part.pools.count { wrong("a pool is priced twice") }
+      for priced in part.pools {
+        guard let pool = pools[priced.pool], pool.product.name == priced.product.name else {
+          wrong("there is no pool \(priced.pool) of \(priced.product.name)")
+          continue
+        }
+        if let weight = weights[pool.name], !PlanChecker.same(weight, priced.weight) {
+          wrong("a GPU of pool \(pool.name) counts \(weight), the certificate says \(priced.weight)")
+        }
+        if !(priced.stockPrice >= 0) || !priced.stockPrice.isFinite || (priced.stockPrice > 0 && pool.count == nil) {
+          wrong("pool \(pool.name) cannot have the stock price \(priced.stockPrice)")
+        }
+        guard Set(priced.prices.map(\.profile)).count == priced.prices.count,
+          priced.prices.allSatisfy({
+            $0.value >= 0 && $0.value.isFinite && pool.product.profiles.indices.contains($0.profile)
+          })
+        else {
+          wrong("the prices of pool \(pool.name) are not numbers from 0 on, one a profile")
+          continue
+        }
+        let worth = dearestCut(pool.product, priced.prices)
+        let limit = (weights[pool.name] ?? 0) + priced.stockPrice
+        if worth > limit * (1 + 1e-9) {
+          found.append(
+            PlanViolation(
+              .illegalPrices, "a GPU of pool \(pool.name) can be cut into instances worth \(worth), it costs \(limit)"))
+        }
+      }
+    }
+  }
+
+  private func checkClaims(_ verdict: inout CertificateVerdict) {
+    guard let bound = verdict.verifiedBound, let least = verdict.verifiedLeast else { return }
+    let tolerance = 1e-6 * max(1, verdict.cost)
+    let claimed = plan.summary.lowerBound ?? 0
+    if claimed > verdict.cost + tolerance {
+      verdict.violations.append(
+        PlanViolation(.boundNotProven, "the lower bound \(claimed) is above the plan's own cost \(verdict.cost)"))
+    }
+    guard verdict.kind == .prices else { return }
+    if claimed > bound + tolerance {
+      verdict.violations.append(
+        PlanViolation(.boundNotProven, "the prices prove \(bound), the plan says \(claimed)"))
+    }
+    if plan.summary.gap == 0, verdict.cost > least + tolerance {
+      verdict.violations.append(
+        PlanViolation(
+          .boundNotProven, "the plan costs \(verdict.cost) and says gap 0; the prices prove \(least) at most"))
+    }
+  }
+
+  // MARK: - Bound
+
+  private func bound(
+    _ part: PlanCertificate.Part, _ capacities: CheckedCapacities, _ weights: [String: Double]
+  ) -> Double {
+    let workloads = groups[part.tenant.map { [$0.key, $0.value] } ?? []] ?? []
+    let priced = Dictionary(part.pools.map { ($0.pool, $0) }, uniquingKeysWith: { first, _ in first })
+    var sum = 0.0
+    var floor = 0.0
+    for workload in workloads {
+      let offers = capacities.offers(workload)
+      let domains = workload.placement.spread?.atLeast ?? 1
+      let items = offers.map { offer in
+        // What is not priced costs nothing.
+        let price = priced[offer.pool.name]?.prices.first { $0.profile == offer.profile }?.value ?? 0
+        return CheckedCover.Item(capacity: offer.capacity, price: price)
+      }
+      sum += CheckedCover.leastPrice(items, rate: rates[workload.id] ?? workload.rate, count: domains)
+      if domains > 1 {
+        // That many GPUs at least, of the cheapest pool at best.
+        let cheapest = offers.compactMap { weights[$0.pool.name] }.min() ?? 0
+        floor = max(floor, Double(domains) * cheapest)
+      }
+    }
+    for pool in part.pools where pool.stockPrice > 0 {
+      sum -= pool.stockPrice * Double(pools[pool.pool]?.count ?? 0)
+    }
+    return max(sum, floor)
+  }
+
+  /// Worth of the dearest set of instances that one GPU can hold, by trying all: at each unit of the axis an instance
+  /// starts or the unit stays free.
+  private func dearestCut(_ product: GPUProduct, _ prices: [PlanCertificate.PoolPrices.Price]) -> Double {
+    let kinds = prices.filter { $0.value > 0 }
+    var used = [Int](repeating: 0, count: kinds.count)
+    func best(from unit: Int, slices: Int) -> Double {
+      guard unit < product.axisLength else { return 0 }
+      var most = best(from: unit + 1, slices: slices)
+      for (index, kind) in kinds.enumerated() {
+        let profile = product.profiles[kind.profile]
+        guard profile.starts.contains(unit), profile.computeSlices <= slices, used[index] < profile.maxInstances else {
+          continue
+        }
+        used[index] += 1
+        let rest = best(from: unit + profile.placementSize, slices: slices - profile.computeSlices)
+        used[index] -= 1
+        most = max(most, kind.value + rest)
+      }
+      return most
+    }
+    return best(from: 0, slices: product.computeSlices)
+  }
+
+  // MARK: - Objective
+
+  /// Objective of one GPU of each pool; where it is not stated, that of the dearest pool, or 1.
+  private func weights(_ objective: PlanObjective) -> [String: Double] {
+    func stated(_ pool: Pool) -> Double? {
+      switch objective {
+      case .gpus: 1
+      case .cost: pool.hourlyCost
+      case .watts: pool.watts
+      }
+    }
+    let dearest = input.pools.compactMap(stated).max() ?? 1
+    return pools.mapValues { max(stated($0) ?? dearest, 1e-6) }
+  }
+
+  /// The greatest amount of which all weights are multiples, in millionths; 0 where there is none.
+  private func unit(_ weights: [Double]) -> Double {
+    var divisor = 0
+    for weight in weights {
+      let millionths = (weight * 1e6).rounded()
+      guard (weight * 1e6 - millionths).magnitude < 1e-3 else { return 0 }
+      var (a, b) = (divisor, Int(millionths))
+      while b != 0 { (a, b) = (b, a % b) }
+      divisor = a
+    }
+    return Double(divisor) / 1e6
+  }
+
+  private static func least(_ bound: Double, _ unit: Double) -> Double {
+    guard unit > 0 else { return bound }
+    return max(0, (bound / unit - 1e-6 - 1e-11 * bound.magnitude / unit).rounded(.up) * unit)
+  }
+
+  private static func name(_ tenant: Tenant?) -> String {
+    tenant.map { "tenant \($0.key)=\($0.value)" } ?? "the workloads without tenant"
+  }
+}

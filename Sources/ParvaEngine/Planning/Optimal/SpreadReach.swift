@@ -1,0 +1,23 @@
+extension Market {
+  /// Why a workload can never be spread as it asks, whatever else is served; nil where it can. O(columns + nodes).
+  func spreadRefusal(_ workload: Int) -> Unplaced? {
+    let demand = input.workloads[workload]
+    guard let spread = demand.placement.spread else { return nil }
+    let serving = input.pools.indices.filter { poolColumns[$0].contains { capacity(workload, $0) > 0 } }
+    let domains: Int
+    switch spread.over {
+    case .node: domains = serving.reduce(0) { $0 + input.pools[$1].nodes.count { $0.count > 0 } }
+    case .gpu:
+      domains =
+        serving.contains { input.pools[$0].count == nil }
+        ? .max : serving.reduce(0) { $0 + (input.pools[$1].count ?? 0) }
+    }
+    guard domains < spread.atLeast else { return nil }
+    let unit = spread.over == .node ? "node" : "GPU"
+    return Unplaced(
+      workload: demand.id, code: .spreadUnreachable,
+      message:
+        "the workload is to stand on \(spread.atLeast) \(unit)s, and the pools that can serve it have \(domains); "
+        + "\(spread.atLeast - domains) more \(unit)\(spread.atLeast - domains == 1 ? "" : "s") would do")
+  }
+}

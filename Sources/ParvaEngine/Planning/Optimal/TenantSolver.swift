@@ -1,0 +1,143 @@
+/// Plans tenant by tenant: no two share a GPU, so their plans differ in nothing but the GPUs in stock that they take.
+struct TenantSolver {
+  /// The plans of all tenants together.
+  struct Fleet: Sendable {
+    /// One per tenant that has workloads, in order of tenant, those without one first.
+    var parts: [CoverOptimizer.Outcome]
+    /// Their draft, part by part.
+    var draft: [DraftGPU]
+    var cost: Double
+    /// No plan for these workloads costs less.
+    var bound: Double
+    /// The least value of the objective that the bound allows.
+    var least: Double
+    /// Whether the bound rests on exhaustive search and not on prices alone.
+    var isExhaustive: Bool
+    var fitsStock: Bool
+    /// GPUs per pool of the market.
+    var counts: [Int]
+    /// What each tenant's prices prove with the whole stock to itself; the bounds add up.
+    var proofs: [CoverOptimizer.Outcome]
+  }
+
+  private static let orderLimit = 6
+  private static let allotmentLimit = 64
+
+  private let market: Market
+  private let optimizer: CoverOptimizer
+  private let context: PlanningContext
+
+  init(_ market: Market, _ optimizer: CoverOptimizer, _ context: PlanningContext) {
+    self.market = market
+    self.optimizer = optimizer
+    self.context = context
+  }
+
+  /// One solve per tenant where the stock is no concern.
+  func solve(_ workloads: [Int], _ supply: Supply) -> Fleet {
+    let groups = groups(workloads)
+    let alone = groups.map { optimizer.solve($0, supply) }
+    guard alone.count > 1 else { return fleet(alone, proofs: alone) }
+    let together = fleet(alone, proofs: alone)
+    let overNodes = alone.contains { $0.model.spreads.values.contains { $0.over == .node } }
+    // GPUs taken twice on one node would be taken twice in its pool too, unless spreads chose the nodes.
+    if together.fitsStock, !overNodes { return together }
+    var best: Fleet?
+    for order in orders(groups.count) {
+      let next = inTurn(groups, order, supply, proofs: alone)
+      if best.map({ isBetter(next, $0) }) ?? true { best = next }
+      if next.fitsStock, next.cost <= next.least + 1e-9 || context.shouldStop() { break }
+    }
+    guard let sequential = best else { return together }
+    return allotted(groups, supply, alone, sequential)
+  }
+
+  private func groups(_ workloads: [Int]) -> [[Int]] {
+    let byTenant = Dictionary(grouping: workloads) { market.input.workloads[$0].tenant }
+    let shared = byTenant[nil].map { [$0] } ?? []
+    return shared + byTenant.compactMap { tenant, list in tenant.map { ($0, list) } }.sorted { $0.0 < $1.0 }.map(\.1)
+  }
+
+  /// Who chooses first: the order of the tenants, its reverse, and each of the first few at the front.
+  private func orders(_ count: Int) -> [[Int]] {
+    let plain = Array(0..<count)
+    let promoted = (1..<count).prefix(TenantSolver.orderLimit - 2).map { first in [first] + plain.filter { $0 != first }
+    }
+    return [plain, plain.reversed()] + promoted
+  }
+
+  private func inTurn(
+    _ groups: [[Int]], _ order: [Int], _ supply: Supply, proofs: [CoverOptimizer.Outcome]
+  ) -> Fleet {
+    var rest = supply
+    var parts = proofs
+    for index in order {
+      parts[index] = optimizer.solve(groups[index], rest)
+      let draft = CutPlacement.place(parts[index].packed, parts[index].model, market)
+      rest = rest.without(draft, counts([parts[index]]))
+    }
+    return fleet(parts, proofs: proofs)
+  }
+
+  /// Two tenants and little stock: every way to share it out, which decides the matter.
+  private func allotted(
+    _ groups: [[Int]], _ supply: Supply, _ alone: [CoverOptimizer.Outcome], _ best: Fleet
+  ) -> Fleet {
+    guard !(best.fitsStock && best.cost <= best.least + 1e-9), groups.count == 2,
+      supply.nodes.allSatisfy(\.isEmpty)
+    else { return best }
+    let stocked = supply.counts.indices.filter { supply.counts[$0] != nil }
+    let ways = stocked.reduce(1) { product, pool in
+      min(TenantSolver.allotmentLimit + 1, product * ((supply.counts[pool] ?? 0) + 1))
+    }
+    guard ways <= TenantSolver.allotmentLimit else { return best }
+    var best = best
+    var isComplete = true
+    for way in 0..<ways {
+      var (first, second, digit) = (supply, supply, way)
+      for pool in stocked {
+        let stock = supply.counts[pool] ?? 0
+        first.counts[pool] = digit % (stock + 1)
+        second.counts[pool] = stock - digit % (stock + 1)
+        digit /= stock + 1
+      }
+      guard !context.shouldStop() else { return best }
+      let parts = [optimizer.solve(groups[0], first), optimizer.solve(groups[1], second)]
+      // Without a plan that fits, only a bound beyond the best says that this way is no better.
+      isComplete = isComplete && parts.allSatisfy { $0.isOptimal || !$0.packed.fitsStock && $0.isImpossible }
+      let next = fleet(parts, proofs: alone)
+      if isBetter(next, best) { best = next }
+    }
+    if isComplete, best.fitsStock {
+      best.bound = max(best.bound, best.cost)
+      best.least = best.cost
+      best.isExhaustive = true
+    }
+    return best
+  }
+
+  private func isBetter(_ a: Fleet, _ b: Fleet) -> Bool {
+    a.fitsStock != b.fitsStock ? a.fitsStock : a.cost < b.cost - 1e-9
+  }
+
+  private func counts(_ parts: [CoverOptimizer.Outcome]) -> [Int] {
+    var counts = [Int](repeating: 0, count: market.input.pools.count)
+    for part in parts {
+      for (pool, count) in zip(part.model.pools, part.packed.counts) { counts[pool.marketPool] += count }
+    }
+    return counts
+  }
+
+  private func fleet(_ parts: [CoverOptimizer.Outcome], proofs: [CoverOptimizer.Outcome]) -> Fleet {
+    let counts = counts(parts)
+    let fits =
+      parts.allSatisfy(\.packed.fitsStock)
+      && zip(counts, market.input.pools).allSatisfy { count, pool in count <= pool.count ?? .max }
+    // Of several tenants each pays whole GPUs, so their rounded bounds add up.
+    let bound = proofs.count == 1 ? proofs[0].bound : proofs.reduce(0) { $0 + $1.least }
+    return Fleet(
+      parts: parts, draft: parts.flatMap { CutPlacement.place($0.packed, $0.model, market) },
+      cost: parts.reduce(0) { $0 + $1.packed.cost }, bound: bound, least: proofs.reduce(0) { $0 + $1.least },
+      isExhaustive: proofs.contains(where: \.isExhaustive), fitsStock: fits, counts: counts, proofs: proofs)
+  }
+}

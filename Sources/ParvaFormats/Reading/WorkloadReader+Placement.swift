@@ -1,0 +1,52 @@
+import ParvaEngine
+import ParvaWire
+
+extension WorkloadReader {
+  /// Columns of a CSV that say what `placement` and `allowPartial` say; lists are joined by `|`, a spread is `gpu:2` or
+  /// `node:3`. Tenants need labels, which CSV has not.
+  static let csvPlacementColumns = [
+    "products", "exclude_products", "pools", "exclude_pools", "spread", "allow_partial",
+  ]
+
+  static func placement(from row: CSVRow, _ table: CSVTable, _ refusals: inout Refusals) -> PlacementSpec? {
+    func names(_ column: String) -> [String]? {
+      table.text(column, row)?.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
+    }
+    var spec = PlacementSpec(
+      products: names("products"), excludeProducts: names("exclude_products"), pools: names("pools"),
+      excludePools: names("exclude_pools"))
+    if let text = table.text("spread", row) {
+      let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+      if parts.count == 2, let count = Int(parts[1]) {
+        spec.spread = .init(over: String(parts[0]), atLeast: count)
+      } else {
+        refusals.add(
+          InputError(
+            .wrongType, "spread must be gpu:NUMBER or node:NUMBER", file: table.name, line: row.line, value: text))
+      }
+    }
+    return spec == PlacementSpec() ? nil : spec
+  }
+
+  static func allowPartial(from row: CSVRow, _ table: CSVTable, _ refusals: inout Refusals) -> Bool? {
+    switch table.text("allow_partial", row) {
+    case nil: return nil
+    case "true": return true
+    case "false": return false
+    case let text?:
+      refusals.add(
+        InputError(.wrongType, "allow_partial must be true or false", file: table.name, line: row.line, value: text))
+      return nil
+    }
+  }
+
+  static func placement(of workload: Workload) -> PlacementSpec? {
+    let rules = workload.placement
+    guard rules != .none else { return nil }
+    func list(_ names: [String]) -> [String]? { names.isEmpty ? nil : names }
+    return PlacementSpec(
+      products: list(rules.products), excludeProducts: list(rules.excludeProducts), pools: list(rules.pools),
+      excludePools: list(rules.excludePools),
+      spread: rules.spread.map { .init(over: $0.over.rawValue, atLeast: $0.atLeast) }, exclusive: rules.exclusive)
+  }
+}

@@ -1,0 +1,29 @@
+import ParvaEngine
+
+extension WorkloadWriter {
+  /// What a workload says of its place and of scarcity; nothing where it says nothing.
+  static func writePlacement(_ workload: Workload, _ object: inout DocumentWriter) {
+    let rules = workload.placement
+    if rules != .none {
+      object.object("placement", inline: true) { object in
+        names("products", rules.products, &object)
+        names("excludeProducts", rules.excludeProducts, &object)
+        names("pools", rules.pools, &object)
+        names("excludePools", rules.excludePools, &object)
+        if let spread = rules.spread {
+          object.object("spread", inline: true) {
+            $0.field("over", spread.over.rawValue)
+            $0.field("atLeast", spread.atLeast)
+          }
+        }
+        if let key = rules.exclusive { object.field("exclusive", key) }
+      }
+    }
+    if workload.allowsPartial { object.field("allowPartial", true) }
+  }
+
+  private static func names(_ key: StaticString, _ names: [String], _ object: inout DocumentWriter) {
+    guard !names.isEmpty else { return }
+    object.array(key, inline: true) { for name in names { $0.element(name) } }
+  }
+}

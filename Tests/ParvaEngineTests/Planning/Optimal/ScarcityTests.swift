@@ -1,0 +1,106 @@
+import ParvaEngine
+import ParvaTestSupport
+import Testing
+
+/// Who is served when there are not enough GPUs, against trying everything.
+@Suite struct ScarcityTests {
+  /// Higher priority first, then most requests per second of a whole GPU.
+  private func order(_ input: PlanningInput) -> [Workload] {
+    func density(_ workload: Workload) -> Double {
+      zip(input.pools, BruteForce.capacities(workload, input)).flatMap { pool, capacities in
+        capacities.map { profile, capacity in
+          capacity * Double(pool.product.computeSlices) / Double(pool.product.profiles[profile].computeSlices)
+        }
+      }.max() ?? 0
+    }
+    return input.workloads.sorted {
+      ($1.priority, density($1), $0.id) < ($0.priority, density($0), $1.id)
+    }
+  }
+
+  @Test(
+    "serves everyone in turn who fits, and the largest part of those who allow it",
+    arguments: ["A30-24GB", "A100-80GB"])
+  func bruteForce(_ name: String) throws {
+    let product = try #require(ProductCatalogue.product(named: name))
+    var refused = 0
+    var partial = 0
+    for seed in UInt64(0)..<200 {
+      var random = SeededGenerator(seed: seed &* 31)
+      var input = RandomDemand.small(
+        seed: seed, products: [product], workloads: Int.random(in: 2...6, using: &random), most: 45)
+      input.pools[0].count = Int.random(in: 0...3, using: &random)
+      for index in input.workloads.indices {
+        input.workloads[index].priority = Int.random(in: 0...1, using: &random)
+        input.workloads[index].allowsPartial = Int.random(in: 0..<3, using: &random) == 0
+      }
+      let plan = OptimalPlanner().plan(input)
+      #expect(PlanChecker.violations(of: plan, against: input) == [], "seed \(seed)")
+      let parts = Dictionary(uniqueKeysWithValues: plan.partial.map { ($0.workload, $0.served) })
+      var trial = input
+      trial.workloads = []
+      for workload in order(input) {
+        trial.workloads.append(workload)
+        if BruteForce.leastGPUs(trial) != nil {
+          #expect(parts[workload.id] == nil, "seed \(seed): \(workload.id) fits whole")
+          #expect(!plan.unplaced.contains { $0.workload == workload.id }, "seed \(seed): \(workload.id) fits")
+          continue
+        }
+        trial.workloads.removeLast()
+        var less = workload
+        if let served = parts[workload.id] {
+          partial += 1
+          less.rate = served * (1 + 1e-4)
+          trial.workloads.append(less)
+          #expect(BruteForce.leastGPUs(trial) == nil, "seed \(seed): \(workload.id) could have more than \(served)")
+          trial.workloads.removeLast()
+          less.rate = served
+          trial.workloads.append(less)
+          #expect(BruteForce.leastGPUs(trial) != nil, "seed \(seed)")
+        } else {
+          refused += 1
+          let refusal = plan.unplaced.first { $0.workload == workload.id }
+          #expect(refusal?.code == .noStock, "seed \(seed): \(workload.id)")
+          #expect(refusal?.message.contains("more \(name)") == true)
+          guard workload.allowsPartial else { continue }
+          less.rate = 1e-3
+          trial.workloads.append(less)
+          #expect(BruteForce.leastGPUs(trial) == nil, "seed \(seed): a part of \(workload.id) fits")
+          trial.workloads.removeLast()
+        }
+      }
+    }
+    #expect(refused > 50 && partial > 10)
+  }
+
+  @Test("what is said to be enough is enough")
+  func enough() throws {
+    let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
+    for seed in UInt64(0)..<40 {
+      var input = RandomDemand.small(seed: seed, products: [product], workloads: 5)
+      input.pools[0].count = 1
+      let plan = OptimalPlanner().plan(input)
+      guard let message = plan.unplaced.first?.message else { continue }
+      // "...; 2 more A100-80GB would serve everything"
+      let words = (message.split(separator: "; ").last ?? "").split(separator: " ")
+      input.pools[0].count = 1 + (try #require(words.first.flatMap { Int($0) }, "\(message)"))
+      #expect(OptimalPlanner().plan(input).unplaced.isEmpty, "seed \(seed): \(message)")
+    }
+  }
+
+  @Test("a plan that serves some in part is feasible, never optimal")
+  func partialStatus() throws {
+    let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
+    var input = RandomDemand.small(seed: 2, products: [product], workloads: 1)
+    input.workloads[0].rate = 1000
+    input.workloads[0].allowsPartial = true
+    input.pools[0].count = 2
+    let plan = OptimalPlanner().plan(input)
+    #expect(PlanChecker.violations(of: plan, against: input) == [])
+    #expect(plan.status == .feasible && plan.unplaced.isEmpty)
+    let service = try #require(plan.partial.first)
+    #expect(service.demanded == 1000 && service.served < 1000)
+    let load = plan.gpus.flatMap(\.segments).reduce(0) { $0 + $1.load }
+    #expect((load - service.served).magnitude < 1e-6 * service.served)
+  }
+}
