@@ -12,20 +12,37 @@ package enum PlanBinding {
   /// - Parameters:
   ///   - fleet: GPUs that may be used, with their pools.
   ///   - previous: the plan before, bound.
+  ///   - fixed: GPUs of the plan that must come to the nodes that the planner named, by index.
   /// - Complexity: O(n^3) for up to ``exactSize`` GPUs a pool, O(n^2 x instances) beyond.
-  package static func bind(_ plan: Plan, to fleet: [FleetGPU], previous: Plan?) -> Plan {
+  package static func bind(_ plan: Plan, to fleet: [FleetGPU], previous: Plan?, keepingNodesOf fixed: Set<Int> = [])
+    -> Plan
+  {
     if let previous, let same = rebound(plan, fleet, previous) { return same }
     var bound = plan
     let before = Work(previous)
-    let pools = Dictionary(grouping: plan.gpus.indices) { plan.gpus[$0].pool }
-    for (pool, rows) in pools {
-      let there = fleet.filter { $0.pool == pool }
+    var taken: Set<String> = []
+    func bind(_ rows: [Int], _ there: [FleetGPU]) {
       for (row, column) in match(rows.map { plan.gpus[$0] }, there, before).enumerated() {
         bound.gpus[rows[row]].node = column.map { there[$0].node }
         bound.gpus[rows[row]].uuid = column.map { there[$0].uuid }
+        if let column { taken.insert(there[column].uuid) }
       }
     }
+    let pools = Dictionary(grouping: plan.gpus.indices) { plan.gpus[$0].pool }
+    for (pool, rows) in pools {
+      let there = fleet.filter { $0.pool == pool }
+      let byNode = Dictionary(grouping: rows.filter(fixed.contains)) { plan.gpus[$0].node }
+      for (node, rows) in byNode { bind(rows, there.filter { $0.node == node }) }
+      bind(rows.filter { !fixed.contains($0) }, there.filter { !taken.contains($0.uuid) })
+    }
     return bound
+  }
+
+  /// GPUs whose node matters: those that hold a workload which is spread over nodes. O(segments).
+  package static func fixedGPUs(_ plan: Plan, _ workloads: [Workload]) -> Set<Int> {
+    let spread = Set(workloads.filter { $0.placement.spread?.over == .node }.map(\.id))
+    guard !spread.isEmpty else { return [] }
+    return Set(plan.gpus.indices.filter { plan.gpus[$0].segments.contains { spread.contains($0.workload) } })
   }
 
   /// The binding of the plan before, where the plan is the same and every GPU is still there: while an apply is half

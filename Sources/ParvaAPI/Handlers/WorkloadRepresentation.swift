@@ -8,6 +8,8 @@ struct WorkloadStatus: Hashable {
   enum State: String {
     /// The current plan covers it.
     case served
+    /// The current plan gives it less than it asks for, as it allows, and says why.
+    case partial
     /// The current plan leaves it out, and says why.
     case unserved
     /// No plan has been made since its last change.
@@ -37,6 +39,10 @@ struct WorkloadStatus: Hashable {
       state = .unserved
       code = refusal.code.rawValue
       message = refusal.message
+    } else if let service = plan.partialService(of: registration.id) {
+      state = .partial
+      code = service.code.rawValue
+      message = "\(service.served) of \(service.demanded) requests/s are served: \(service.message)"
     } else {
       state = .served
     }

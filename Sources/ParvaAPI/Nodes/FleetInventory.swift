@@ -52,6 +52,7 @@ package struct FleetInventory: Hashable, Sendable {
     var owners: [String: Int] = [:]
     for node in nodes { for gpu in node.state?.observed.gpus ?? [] { owners[gpu.uuid, default: 0] += 1 } }
     var stock: [String: Pool] = [:]
+    var holders: [String: [String: Int]] = [:]
     for node in nodes.sorted(by: { $0.name < $1.name }) {
       guard let state = node.state else { continue }
       let owned = Dictionary(grouping: state.owned, by: \.gpu)
@@ -66,9 +67,13 @@ package struct FleetInventory: Hashable, Sendable {
               name: name, product: product, count: 0, hourlyCost: price?.hourlyCost, watts: price?.watts)
           ].count? += 1
           entry.pool = name
+          holders[name, default: [:]][node.name, default: 0] += 1
         }
         gpus.append(entry)
       }
+    }
+    for (pool, nodes) in holders {
+      stock[pool]?.nodes = nodes.sorted { $0.key < $1.key }.map { PoolNode(name: $0.key, count: $0.value) }
     }
     pools = stock.values.sorted { $0.name < $1.name }
   }

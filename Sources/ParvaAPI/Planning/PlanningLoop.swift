@@ -87,8 +87,13 @@ actor PlanningLoop {
       queue.async { [setup, previous] in
         continuation.resume(
           with: Result {
-            var plan = try setup.plan(setup.input(for: demand, fleet: fleet))
-            if !fleet.isEmpty { plan = PlanBinding.bind(plan, to: fleet.usable, previous: previous) }
+            let input = setup.input(for: demand, fleet: fleet)
+            var plan = try setup.plan(input)
+            if !fleet.isEmpty {
+              plan = PlanBinding.bind(
+                plan, to: fleet.usable, previous: previous,
+                keepingNodesOf: PlanBinding.fixedGPUs(plan, input.workloads))
+            }
             return (plan, PlanWriter.json(plan))
           })
       }

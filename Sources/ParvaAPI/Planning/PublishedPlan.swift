@@ -15,6 +15,7 @@ package final class PublishedPlan: Sendable {
   /// Changes with the content, and with the revision.
   package let tag: String
   private let unplaced: [String: Unplaced]
+  private let partial: [String: PartialService]
   private let rendered = Mutex<[PlanFormat: CachedBody]>([:])
 
   package init(record: PlanRecord, plan: Plan, json: Data, slices: NodeSlices? = nil) {
@@ -25,9 +26,12 @@ package final class PublishedPlan: Sendable {
     self.slices = slices
     tag = "\(record.revision)-\(StableHash.digits(of: json))"
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
+    partial = Dictionary(plan.partial.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   package func refusal(of workload: String) -> Unplaced? { unplaced[workload] }
+
+  package func partialService(of workload: String) -> PartialService? { partial[workload] }
 
   /// The document in one format where it has been written before.
   package func writtenDocument(_ format: PlanFormat) -> CachedBody? {

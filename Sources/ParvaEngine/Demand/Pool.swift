@@ -9,7 +9,7 @@ public struct Pool: Hashable, Sendable {
   public var hourlyCost: Double?
   /// Power of one GPU in watts, at least 0.
   public var watts: Double?
-  /// The machines that hold the GPUs, where they are known; a name belongs to one pool only.
+  /// The machines that hold the GPUs, where they are known.
   public var nodes: [PoolNode]
 
   public init(

@@ -49,6 +49,27 @@ import Testing
     #expect(bound.gpus.map(\.node) == ["n0", "n0"])
   }
 
+  @Test func aNodeThatTheSpreadNeedsIsKept() throws {
+    var plan = try Self.plan([[("a", 9, 0)], [("a", 9, 0)], [("b", 0, 0)]])
+    plan.gpus[0].node = "n1"
+    plan.gpus[1].node = "n0"
+    plan.gpus[2].node = "n0"
+    let spread = Workload(
+      id: "a", model: "m", rate: 1, sloLatencyMs: 1,
+      placement: PlacementRules(spread: Spread(over: .node, atLeast: 2)))
+    let fixed = PlanBinding.fixedGPUs(plan, [spread, Workload(id: "b", model: "m", rate: 1, sloLatencyMs: 1)])
+    #expect(fixed == [0, 1])
+    // On n0 stands what b wants, beside it what a had; both instances of a would be kept on n0.
+    var holds: [[(Int, Int)]] = [[(9, 0)], [(9, 0)], [(0, 0)]]
+    holds += [[(Int, Int)]](repeating: [], count: 6)
+    let bound = PlanBinding.bind(plan, to: try Self.fleet(holds), previous: nil, keepingNodesOf: fixed)
+    #expect(bound.gpus.map(\.node) == ["n1", "n0", "n0"])
+    #expect(Set(Self.uuids(bound)).count == 3)
+    #expect(bound.gpus[2].uuid == "U2")
+    let free = PlanBinding.bind(plan, to: try Self.fleet(holds), previous: nil)
+    #expect(free.gpus.map(\.node) == ["n0", "n0", "n0"], "without the spread what stands counts more")
+  }
+
   @Test func whatStandsIsKept() throws {
     let bound = PlanBinding.bind(
       try Self.plan([[("a", 9, 0), ("b", 9, 4)], [("c", 0, 0)], [("d", 14, 0), ("e", 9, 4)]]),

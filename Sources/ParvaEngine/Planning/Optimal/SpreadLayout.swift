@@ -26,9 +26,9 @@ struct SpreadLayout: Sendable {
   private(set) var isComplete = true
 
   private let spreads: [Int: Spread]
-  /// GPUs that each node has left, by name.
-  private var room: [String: Int] = [:]
-  /// Number of each node.
+  /// GPUs that each node has left, by pool and name.
+  private var room: [[String: Int]] = []
+  /// Number of each node; one that has GPUs of several pools is one domain.
   private var nodeNumbers: [String: Int] = [:]
   /// Instances of each spread workload.
   private var places: [Int: [Place]] = [:]
@@ -48,9 +48,10 @@ struct SpreadLayout: Sendable {
   init(_ assignment: CoverAssignment, _ packings: [CutPacking], _ model: PriceModel) {
     spreads = model.spreads
     for pool in model.pools {
+      room.append([:])
       for node in pool.nodes {
-        room[node.name] = node.count
-        nodeNumbers[node.name] = nodeNumbers.count
+        room[room.count - 1][node.name] = node.count
+        nodeNumbers[node.name] = nodeNumbers[node.name] ?? nodeNumbers.count
       }
     }
     cut(packings, model)
@@ -148,7 +149,7 @@ struct SpreadLayout: Sendable {
               Slot(start: placement.start, column: pool.columns.lowerBound + $0, workload: nil)
             }
           }
-          let node = byNode ? takeNode(pool) : nil
+          let node = byNode ? takeNode(index, pool) : nil
           gpus.append(GPU(pool: index, node: node, slots: slots))
         }
       }
@@ -156,12 +157,14 @@ struct SpreadLayout: Sendable {
   }
 
   /// The node with most room, the first of equals; its room shrinks by one.
-  private mutating func takeNode(_ pool: PriceModel.PoolSide, outside: Set<String> = []) -> String? {
+  private mutating func takeNode(
+    _ pool: Int, _ side: PriceModel.PoolSide, outside: Set<String> = []
+  ) -> String? {
     var best: String?
-    for node in pool.nodes where !outside.contains(node.name) && room[node.name, default: 0] > 0 {
-      if best.map({ room[$0, default: 0] < room[node.name, default: 0] }) ?? true { best = node.name }
+    for node in side.nodes where !outside.contains(node.name) && room[pool][node.name, default: 0] > 0 {
+      if best.map({ room[pool][$0, default: 0] < room[pool][node.name, default: 0] }) ?? true { best = node.name }
     }
-    if let best { room[best, default: 0] -= 1 }
+    if let best { room[pool][best, default: 0] -= 1 }
     return best
   }
 
@@ -234,7 +237,7 @@ struct SpreadLayout: Sendable {
       let column = gpus[mine.gpu].slots[mine.slot].column
       let names = held.keys.compactMap { number in nodeNumbers.first { $0.value == number }?.key }
       let outside = spreads[workload]?.over == .node ? Set(names) : []
-      let node = pool.nodes.isEmpty ? nil : takeNode(pool, outside: outside)
+      let node = pool.nodes.isEmpty ? nil : takeNode(gpus[mine.gpu].pool, pool, outside: outside)
       guard spreads[workload]?.over == .gpu || node != nil else { break }
       let cut = SpreadLayout.emptyCut(holding: column, pool)
       guard let own = cut.firstIndex(where: { $0.column == column }) else { break }

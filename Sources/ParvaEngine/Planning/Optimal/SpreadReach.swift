@@ -6,7 +6,8 @@ extension Market {
     let serving = input.pools.indices.filter { poolColumns[$0].contains { capacity(workload, $0) > 0 } }
     let domains: Int
     switch spread.over {
-    case .node: domains = serving.reduce(0) { $0 + input.pools[$1].nodes.count { $0.count > 0 } }
+    case .node:
+      domains = Set(serving.flatMap { input.pools[$0].nodes.filter { $0.count > 0 }.map(\.name) }).count
     case .gpu:
       domains =
         serving.contains { input.pools[$0].count == nil }

@@ -54,6 +54,9 @@ struct SpreadSearch {
   }
 
   mutating func run() -> Answer {
+    // The walk from node to node takes each for a domain of its own.
+    let names = bins.compactMap(\.node)
+    guard Set(names).count == names.count else { return .unknown }
     var left = [Int](repeating: 0, count: (workloads.count + 1) * width)
     for workload in model.rates.indices {
       let row = (workloads.firstIndex(of: workload) ?? workloads.count) * width

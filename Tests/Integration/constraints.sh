@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Constraints, scarcity and certificates from the command line: several products in one CSV, nodes, tenants, stock.
+# usage: PARVA=PATH constraints.sh; prints `ok - NAME` and `not ok - NAME` lines, one a check.
+set -uo pipefail
+: "${PARVA:?names the binary to be tested}"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export LC_ALL=C.UTF-8 COLUMNS=110
+unset PARVA_SERVER PARVA_TOKEN
+bad=0
+check() { # NAME CONDITION...
+  local name=$1
+  shift
+  if "$@"; then printf 'ok - %s\n' "$name"; else
+    printf 'not ok - %s\n' "$name"
+    bad=1
+  fi
+}
+code() { # EXPECTED COMMAND...: runs with output in out and err
+  local expected=$1
+  shift
+  "$@" >out 2>err
+  local got=$?
+  [ "$got" -eq "$expected" ] || {
+    printf '  exit %d, expected %d: %s\n' "$got" "$expected" "$*"
+    head -3 err
+    return 1
+  }
+}
+says() { grep -qF -- "$2" "$1"; }
+
+# Two products in one table; model b fits the larger one alone.
+cat >profiles.csv <<'EOT'
+model,product,profile,batch,processes,throughput,latency_ms
+a,A30-24GB,1g.6gb,1,1,10,10
+a,A30-24GB,2g.12gb,1,1,22,8
+a,A30-24GB,4g.24gb,1,1,44,6
+a,A100-80GB,1g.10gb,1,1,12,9
+a,A100-80GB,2g.20gb,1,1,25,8
+a,A100-80GB,7g.80gb,1,1,90,5
+b,A100-80GB,7g.80gb,4,1,10,50
+EOT
+cat >pools.yaml <<'EOT'
+pools:
+  - name: small
+    product: A30-24GB
+    hourlyCost: 1
+    nodes: [{name: s1, count: 2}, {name: s2, count: 2}]
+  - {name: large, product: A100-80GB, hourlyCost: 4, count: 4}
+EOT
+cat >demand.yaml <<'EOT'
+workloads:
+  - {id: a1, model: a, rate: 30, slo: {latencyMs: 100}, placement: {spread: {over: node, atLeast: 2}}}
+  - {id: a2, model: a, rate: 8, slo: {latencyMs: 100}, labels: {team: x}, placement: {exclusive: team}}
+  - {id: a3, model: a, rate: 8, slo: {latencyMs: 100}, placement: {excludeProducts: [A30-24GB]}}
+  - {id: b1, model: b, rate: 15, slo: {latencyMs: 200}}
+EOT
+given=(--workloads demand.yaml --profiles profiles.csv --pools pools.yaml)
+rule=(--admission half-slo --objective cost)
+
+check 'a table of several products serves pools of each' code 0 "$PARVA" plan "${given[@]}" "${rule[@]}" -o json --certificate
+cp out plan.json
+check 'the plan is proven' says plan.json '"status": "optimal"'
+check 'validate works the bound out again' code 0 "$PARVA" validate plan.json "${given[@]}"
+check 'and says what the prices prove' says out 'no plan costs less'
+check 'judged as JSON too' code 0 "$PARVA" validate plan.json "${given[@]}" -o json
+check 'with the verified bound' says out '"provesOptimality": true'
+check 'YAML holds the certificate as well' bash -c '"$PARVA" plan --workloads demand.yaml --profiles profiles.csv --pools pools.yaml --admission half-slo --objective cost --certificate -o yaml >plan.yaml && "$PARVA" validate plan.yaml --workloads demand.yaml --profiles profiles.csv --pools pools.yaml'
+check 'without --certificate there is none' bash -c '! "$PARVA" plan --workloads demand.yaml --profiles profiles.csv --pools pools.yaml --admission half-slo -o json | grep -q certificate'
+
+python3 - <<'EOT' || bad=1
+import json
+
+plan = json.load(open("plan.json"))
+holds = [{s["workload"] for s in gpu["segments"]} for gpu in plan["gpus"]]
+
+
+def say(name, fine):
+    print(("ok - " if fine else "not ok - ") + name)
+    return fine
+
+
+nodes = {gpu["node"] for gpu, ids in zip(plan["gpus"], holds) if "a1" in ids}
+fine = say("a spread workload stands on two nodes", nodes == {"s1", "s2"})
+fine &= say("a tenant has its GPU to itself", [ids for ids in holds if "a2" in ids] == [{"a2"}])
+pools = {gpu["pool"] for gpu, ids in zip(plan["gpus"], holds) if ids & {"a3", "b1"}}
+fine &= say("what may not or cannot use the small GPUs is on the large ones", pools == {"large"})
+
+price = plan["certificate"]["parts"][0]["pools"][0]["prices"][0]
+price["price"] = price["price"] * 2 + 1
+json.dump(plan, open("dearer.json", "w"))
+price["price"] = 0
+for part in plan["certificate"]["parts"]:
+    for pool in part["pools"]:
+        pool["prices"] = []
+json.dump(plan, open("cheaper.json", "w"))
+raise SystemExit(not fine)
+EOT
+check 'prices that no cut allows end with 4' code 4 "$PARVA" validate dearer.json "${given[@]}"
+check 'and are named' says out '[illegal_prices]'
+check 'prices that prove too little end with 4' code 4 "$PARVA" validate cheaper.json "${given[@]}"
+check 'and the bound is named' says out '[bound_not_proven]'
+check 'against another demand the certificate does not hold' bash -c 'sed "s/rate: 15/rate: 5/" demand.yaml >less.yaml; "$PARVA" validate plan.json --workloads less.yaml --profiles profiles.csv --pools pools.yaml >out; [ $? -eq 4 ]'
+
+# --- too few GPUs
+printf 'pools: [{name: p, product: A100-80GB, count: 1}]' >one.yaml
+cat >scarce.csv <<'EOT'
+id,model,rate,latency_ms,priority,allow_partial
+first,a,60,100,1,false
+second,a,60,100,0,true
+third,a,60,100,-1,false
+EOT
+scarce=(--workloads scarce.csv --profiles profiles.csv --pools one.yaml)
+check 'too few GPUs end with 3' code 3 "$PARVA" plan "${scarce[@]}" --admission half-slo --allow-partial -o json
+check 'who is left out is told what would be enough' says err 'more A100-80GB would serve everything [no_stock]'
+cp out scarce.json
+check 'who allows it is served in part' says scarce.json '"partial": ['
+check 'validate accepts it' code 0 "$PARVA" validate scarce.json "${scarce[@]}"
+check 'a table tells it too' bash -c '"$PARVA" plan --workloads scarce.csv --profiles profiles.csv --pools one.yaml --admission half-slo --allow-partial | grep -q "Served in part: 1 workload"'
+printf '[{"id":"w","model":"a","rate":1,"slo":{"latencyMs":100},"placement":{"spread":{"over":"gpu","atLeast":2}}}]' >spread.json
+check 'a spread that cannot be is refused by code' code 3 "$PARVA" plan --workloads spread.json --profiles profiles.csv --pools one.yaml --admission half-slo
+check 'with what would do' says err '1 more GPU would do [spread_unreachable]'
+
+exit $bad
