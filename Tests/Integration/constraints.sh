@@ -63,10 +63,15 @@ check 'a table of several products serves pools of each' code 0 "$PARVA" plan "$
 cp out plan.json
 check 'the plan is proven' says plan.json '"status": "optimal"'
 check 'validate works the bound out again' code 0 "$PARVA" validate plan.json "${given[@]}"
-check 'and says what the prices prove' says out 'no plan costs less'
+check 'and says that a part of the proof is a search' says out 'the prices prove a lower bound of 11.0000; what the plan claims beyond'
 check 'judged as JSON too' code 0 "$PARVA" validate plan.json "${given[@]}" -o json
-check 'with the verified bound' says out '"provesOptimality": true'
-check 'YAML holds the certificate as well' bash -c '"$PARVA" plan --workloads demand.yaml --profiles profiles.csv --pools pools.yaml --admission half-slo --objective cost --certificate -o yaml >plan.yaml && "$PARVA" validate plan.yaml --workloads demand.yaml --profiles profiles.csv --pools pools.yaml'
+check 'with what the prices alone prove' says out '"provesOptimality": false'
+printf 'id,model,rate,latency_ms\nw,a,80,100\nv,b,10,200\n' >plain.csv
+plain=(--workloads plain.csv --profiles profiles.csv)
+"$PARVA" plan "${plain[@]}" --admission half-slo -o json --certificate >plain.json
+check 'where the prices prove it all, validate says so' code 0 "$PARVA" validate plain.json "${plain[@]}"
+check 'with the least cost' says out "certificate (prices): the prices prove a lower bound of 2.0000; no plan costs less than this one's 2"
+check 'YAML holds the certificate as well' bash -c '"$PARVA" plan --workloads demand.yaml --profiles profiles.csv --pools pools.yaml --admission half-slo --objective cost --certificate -o yaml >plan.yaml && "$PARVA" validate plan.yaml --workloads demand.yaml --profiles profiles.csv --pools pools.yaml >/dev/null'
 check 'without --certificate there is none' bash -c '! "$PARVA" plan --workloads demand.yaml --profiles profiles.csv --pools pools.yaml --admission half-slo -o json | grep -q certificate'
 
 python3 - <<'EOT' || bad=1
