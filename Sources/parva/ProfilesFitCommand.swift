@@ -28,13 +28,23 @@ extension ProfilesCommand {
     @Option(name: .long, help: "Fit this model alone; may be given several times.")
     var model: [String] = []
 
+    @Option(
+      name: .long,
+      help: """
+        Fit only from the points, this many, that `parva profiles suggest` names, and judge the fit on all others.
+        """)
+    var trial: Int?
+
     @OptionGroup var grid: GridArguments
     @OptionGroup var output: OutputOptions
 
     @Flag(name: .long, help: "Tell the fitted parameters too; with -o csv, json or yaml the report on standard error.")
     var verbose = false
 
-    func validate() throws { _ = try GridArguments.product(product) }
+    func validate() throws {
+      if let trial, !(1...10_000).contains(trial) { throw ValidationError("--trial must be 1 to 10000.") }
+      _ = try GridArguments.product(product)
+    }
 
     func run() throws {
       let given = try ProfileReader.load(measured, product: try GridArguments.product(product))
@@ -42,8 +52,11 @@ extension ProfilesCommand {
         let known = Set(given.map(\.model)).sorted().joined(separator: ", ")
         throw CommandFailure(.badInput, "\(measured): there is no model \"\(unknown)\"; there are \(known)")
       }
-      let fits = try given.filter { model.isEmpty || model.contains($0.model) }.map(fit)
-      let report = FitWriter.report(fits, style: output.style)
+      let results = try given.filter { model.isEmpty || model.contains($0.model) }.map(fit)
+      let fits = results.map(\.fit)
+      var report = FitWriter.report(fits, style: output.style)
+      let trials = results.compactMap { result in result.trial.map { (fit: result.fit, trial: $0) } }
+      if !trials.isEmpty { report += "\n" + FitWriter.trials(trials, style: output.style) }
       let parameters = "\n" + FitWriter.parameters(fits, style: output.style)
       let profiles = fits.map(\.profile)
       switch output.format {
@@ -55,12 +68,13 @@ extension ProfilesCommand {
       if verbose, output.format != .table { Console.error(report + parameters) }
     }
 
-    private func fit(_ profile: ModelProfile) throws -> FittedProfile {
+    private func fit(_ profile: ModelProfile) throws -> (fit: FittedProfile, trial: FitTrial?) {
       guard let product = ProductCatalogue.product(named: profile.product) else {
         throw CommandFailure(.unexpected, "unknown product \(profile.product)")
       }
       do {
-        return try ProfileFit.fill(profile, on: product, grid: grid.grid)
+        guard let trial else { return (try ProfileFit.fill(profile, on: product, grid: grid.grid), nil) }
+        return try FitTrial.run(profile, points: trial, on: product, grid: grid.grid)
       } catch {
         throw CommandFailure(.badInput, "\(measured): \(profile.model) on \(profile.product): \(Self.reason(error))")
       }

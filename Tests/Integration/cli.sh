@@ -145,6 +145,25 @@ for format in json yaml csv; do
 done
 check 'an unknown model ends with 2' code 2 "$PARVA" profiles show none
 
+# --- profiles fit and suggest
+check 'suggest names a dozen points' bash -c '[ "$("$PARVA" profiles suggest -o csv | wc -l)" -eq 13 ]'
+# What the catalogue has for the points of the form stands for measurements of them.
+"$PARVA" profiles suggest --model resnet50 -o csv >form.csv
+"$PARVA" profiles show resnet50 -o csv | sed 's/,modelled,/,measured,/' >all.csv
+{ head -1 all.csv; tail -n +2 form.csv | sed 's/,,,$/,/' | grep -Ff - all.csv; } >dozen.csv
+check 'the form is refused while it is empty' code 2 "$PARVA" profiles fit form.csv
+check 'fit reports its error' code 0 "$PARVA" profiles fit dozen.csv --verbose
+check 'by cross-validation' says out 'cross-validated error'
+for format in json yaml csv; do
+  "$PARVA" profiles fit dozen.csv -o "$format" >"filled.$format"
+  check "a plan on what fit -o $format printed" code 0 "$PARVA" plan --workloads demand.csv --profiles "filled.$format"
+  check 'says that its profiles are filled' says out 'profiles: filled'
+done
+check 'three points are too few' bash -c \
+  'head -4 dozen.csv >three.csv; "$PARVA" profiles fit three.csv 2>three.err; [ $? = 2 ] && grep -q suggest three.err'
+check 'a model that was not measured ends with 2' code 2 "$PARVA" profiles fit dozen.csv --model none
+check 'suggest goes on from what is there' code 0 "$PARVA" profiles suggest --measured dozen.csv --points 3
+
 # --- pools
 printf 'pools:\n  - {name: eu, product: A100-80GB, count: 0}\n' >none.yaml
 check 'an empty stock ends with 3' code 3 "$PARVA" plan --workloads demand.csv --pools none.yaml

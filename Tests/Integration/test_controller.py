@@ -211,9 +211,44 @@ def command():
                 equal(api.stop(), 0, "exit status")
 
 
+def profiles():
+    """Profiles are put, planned with, and still there after a kill; taken away, their workloads say so."""
+    form = cli("profiles", "suggest", "--model", "own", "-o", "csv").decode().splitlines()
+    rows = [line.split(",")[:5] for line in form[1:]]
+    csv = form[0] + "\n" + "".join(
+        ",".join(row) + f",{1000 * int(row[3]) * int(row[4]) / latency:.3f},{latency:.3f},\n"
+        for row in rows for latency in [5 + 3 * int(row[3]) * int(row[4]) / int(row[2][0])])
+    filled = cli("profiles", "fit", "-", "-o", "csv", stdin=csv.encode())
+    with controller() as api:
+        with check("a fitted profile put with curl's defaults is planned with, and says so"):
+            equal(api.request("POST", "/v1/workloads", workload("mine", model="own")).status, 201, "status")
+            equal(api.get("/v1/plan").json()["unplaced"][0]["code"], "no_profile", "code")
+            put = api.request("PUT", "/v1/profiles/own", filled, {"Content-Type": "text/csv"})
+            equal(put.status, 201, "status")
+            plan = api.get("/v1/plan")
+            equal(plan.json()["unplaced"], [], "unplaced")
+            equal(plan.json()["summary"]["profileSource"], "filled", "source")
+        with check("kill -9 right after the 201 of a profile loses nothing: same profile, same plan, same ETags"):
+            again = api.request("PUT", "/v1/profiles/other", filled.replace(b"own,", b"other,"),
+                                {"Content-Type": "text/csv"})
+            equal(again.status, 201, "status")
+            before = api.get("/v1/profiles/other")
+            api.restart()
+            after = api.get("/v1/profiles/other")
+            equal((after.body, after.headers["ETag"]), (before.body, before.headers["ETag"]), "profile")
+            equal(api.get("/v1/plan").body, plan.body, "plan")
+            equal(api.get("/v1/profiles/own", Accept="text/csv").body, filled, "what was put")
+        with check("a profile taken away leaves its workloads unserved, with the reason, across a kill"):
+            equal(api.request("DELETE", "/v1/profiles/own").status, 204, "status")
+            api.restart()
+            equal(api.get("/v1/profiles/own").status, 404, "status")
+            equal(api.get("/v1/plan").json()["unplaced"][0]["code"], "no_profile", "code")
+
+
 scenario_six()
 durability()
 unserved()
+profiles()
 hostile()
 command()
 finish()

@@ -63,8 +63,7 @@ package enum ProfileReader {
     guard source.format == .csv else { return try readDocument(source) }
     var peek = try CSVReader(source)
     guard let header = try peek.next() else { throw InputErrors(InputError(.empty, "is empty", file: source.name)) }
-    let first = header.fields[0].lowercased()
-    if publishedColumns.contains(where: { $0.lowercased() == first }) {
+    if isPublished(header) {
       let stem = source.name.map { (($0 as NSString).lastPathComponent as NSString).deletingPathExtension }
       guard let model = model ?? stem else {
         throw InputErrors(InputError(.missingKey, "the published format needs the name of its model"))
@@ -90,6 +89,15 @@ package enum ProfileReader {
         .contradiction,
         "must be about \(model) on \(product.name) alone, not \(names.isEmpty ? "nothing" : names)"
           + (found.count > 3 ? " and others" : ""), file: source.name))
+  }
+
+  /// Whether most of the names that only one of the two formats has are the published one's; a misspelt one is then
+  /// refused with the right header beside it.
+  private static func isPublished(_ header: CSVRow) -> Bool {
+    let names = Set(header.fields.map { $0.lowercased() })
+    let published = Set(publishedColumns.map { $0.lowercased() })
+    let own = Set(ownColumns + ownOptionalColumns)
+    return names.intersection(published.subtracting(own)).count > names.intersection(own.subtracting(published)).count
   }
 
   // MARK: - The published format
@@ -195,6 +203,7 @@ package enum ProfileReader {
     switch try document.decode(ProfileBody.self) {
     case .one(let spec): add(spec, at: [], document, to: &builder, &refusals)
     case .document(let list):
+      if list.profiles.isEmpty { refusals.add(document.error(.empty, "holds no profiles", at: ["profiles"])) }
       for (index, spec) in list.profiles.enumerated() {
         add(spec, at: ["profiles", String(index)], document, to: &builder, &refusals)
       }

@@ -28,6 +28,29 @@ package enum FitWriter {
     return lines.joined(separator: "\n") + "\n"
   }
 
+  /// One line a model, and their means: what fits foretold of points that were held out.
+  package static func trials(_ trials: [(fit: FittedProfile, trial: FitTrial)], style: TextStyle) -> String {
+    var table = TextTable([
+      ("model", .left), ("product", .left), ("seen", .right), ("held out", .right), ("true error", .right),
+      ("filled of them", .right), ("true error", .right), ("expected error", .right), ("slower than filled", .right),
+      ("filled misfits", .right),
+    ])
+    for (fit, trial) in trials {
+      table.add([
+        fit.profile.model, fit.profile.product, String(fit.measured + fit.misfits), String(trial.heldOut),
+        Figures.percent(trial.meanError), String(trial.filled), Figures.percent(trial.meanFilledError),
+        Figures.percent(fit.expectedError), String(trial.slower), String(trial.misfits),
+      ])
+    }
+    let count = Double(max(1, trials.count))
+    table.add([
+      "mean", "", "", "", Figures.percent(trials.reduce(0) { $0 + $1.trial.meanError } / count), "",
+      Figures.percent(trials.reduce(0) { $0 + $1.trial.meanFilledError } / count),
+      Figures.percent(trials.reduce(0) { $0 + $1.fit.expectedError } / count), "", "",
+    ])
+    return table.lines(style).joined(separator: "\n") + "\n"
+  }
+
   /// The model's parameters, one line a model.
   package static func parameters(_ fits: [FittedProfile], style: TextStyle) -> String {
     var table = TextTable([

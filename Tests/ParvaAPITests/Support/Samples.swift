@@ -21,11 +21,13 @@ enum Samples {
 
   static func profile(model: String = "tiny", throughput: Double = 500) -> ModelProfile {
     ModelProfile(
-      model: model, product: "A100-80GB", source: .measured,
+      model: model, product: "A100-80GB", source: .filled,
       points: [
         ProfilePoint(profile: 0, batch: 1, processes: 1, throughput: throughput, latencyMs: 2),
-        ProfilePoint(profile: 0, batch: 8, processes: 2, throughput: 4 * throughput, latencyMs: 5.25, memoryMiB: 812.5),
-      ])
+        ProfilePoint(
+          profile: 0, batch: 8, processes: 2, throughput: 4 * throughput, latencyMs: 5.25, memoryMiB: 812.5,
+          source: .filled, margin: 0.125),
+      ], misfits: [ProfilePlace(profile: 0, batch: 64, processes: 2)])
   }
 
   static func plan(_ revision: Int, demand: Int = 0, document: String = "{}") -> StoredPlan {
