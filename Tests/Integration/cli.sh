@@ -156,7 +156,7 @@ check 'fit reports its error' code 0 "$PARVA" profiles fit dozen.csv --verbose
 check 'by cross-validation' says out 'cross-validated error'
 for format in json yaml csv; do
   "$PARVA" profiles fit dozen.csv -o "$format" >"filled.$format"
-  check "a plan on what fit -o $format printed" code 0 "$PARVA" plan --workloads demand.csv --profiles "filled.$format"
+  check "a plan on what fit -o $format printed" code 0 "$PARVA" plan --workloads more.json --profiles "filled.$format"
   check 'says that its profiles are filled' says out 'profiles: filled'
 done
 check 'three points are too few' bash -c \
