@@ -89,7 +89,7 @@ let package = Package(
       dependencies: [
         "ParvaNode", "ParvaEngine", "ParvaFormats", "ParvaHTTP", "ParvaWire", "ParvaTestSupport", logging,
       ],
-      swiftSettings: strict),
+      resources: [.copy("Driver/Listings")], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -22,11 +22,10 @@ package struct SMIDriver: GPUDriver {
       "--query-gpu=index,driver_version,pci.bus_id,memory.total,mig.mode.current,mig.mode.pending",
       "--format=csv,noheader,nounits",
     ])
-    // Without MIG on any GPU the `mig` listings fail: that is an empty list, not a fault.
-    let profiles = SMIParser.profiles((try? run(["mig", "-lgip"])) ?? "")
-    let places = SMIParser.placements((try? run(["mig", "-lgipp"])) ?? "")
-    let instances = SMIParser.instances((try? run(["mig", "-lgi"])) ?? "")
-    let computes = SMIParser.computes((try? run(["mig", "-lci"])) ?? "")
+    let profiles = SMIParser.profiles(try listing("-lgip"))
+    let places = SMIParser.placements(try listing("-lgipp"))
+    let instances = SMIParser.instances(try listing("-lgi"))
+    let computes = SMIParser.computes(try listing("-lci"))
     var version = "unknown"
     var gpus: [ObservedGPU] = []
     for case .gpu(let index, let board, let uuid) in listed {
@@ -46,6 +45,17 @@ package struct SMIDriver: GPUDriver {
       gpus.append(gpu)
     }
     return ObservedNode(simulated: false, source: "nvidia-smi", driverVersion: version, gpus: gpus)
+  }
+
+  /// Without MIG on any GPU, and without instances, the `mig` listings fail: that is an empty list. What the user may not
+  /// see is none: instances that are not shown are there all the same.
+  private func listing(_ option: String) throws(DriverError) -> String {
+    do {
+      return try run(["mig", option])
+    } catch {
+      if ["not_found", "not_supported"].contains(error.code) { return "" }
+      throw error
+    }
   }
 
   private static func trim(_ text: Substring) -> String {
@@ -72,7 +82,10 @@ package struct SMIDriver: GPUDriver {
     return rows.filter { $0.gpu == gpu }.map { row in
       var instance = ObservedInstance(id: row.instanceID, profileID: row.profileID, start: row.start, size: row.size)
       for compute in computes where compute.gpu == gpu && compute.instanceID == row.instanceID {
-        let at = uuids.firstIndex { $0.name == compute.name }
+        // Drivers up to R460 end the UUID with both ids.
+        let at =
+          uuids.firstIndex { $0.uuid.hasSuffix("/\(row.instanceID)/\(compute.computeID)") }
+          ?? uuids.firstIndex { $0.name == compute.name && !$0.uuid.contains("/") }
         let uuid = at.map { uuids.remove(at: $0).uuid } ?? ""
         instance.computes.append(
           ObservedCompute(

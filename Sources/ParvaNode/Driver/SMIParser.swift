@@ -41,8 +41,13 @@ package enum SMIParser {
     package var name: String
     package var profileID: Int
     package var computeID: Int
-    package var start: Int
-    package var size: Int
+    /// First compute slice and their number; older drivers do not print them.
+    package var placement: Placement?
+
+    package struct Placement: Hashable, Sendable {
+      package var start: Int
+      package var size: Int
+    }
   }
 
   /// One line of `nvidia-smi -L`; `gpu` of a MIG device is that of the GPU line above it.
@@ -124,12 +129,11 @@ package enum SMIParser {
   package static func computes(_ text: String) -> [ComputeRow] {
     tableRows(text).compactMap { row in
       let numbers = integers(row.after)
-      guard let instance = row.before.first, numbers.count >= 2,
-        let place = row.after.lazy.compactMap({ pair($0, ":") }).first
-      else { return nil }
+      guard let instance = row.before.first, numbers.count >= 2 else { return nil }
+      let place = row.after.lazy.compactMap { pair($0, ":") }.first
       return ComputeRow(
         gpu: row.gpu, instanceID: instance, name: String(row.name), profileID: numbers[0], computeID: numbers[1],
-        start: place.0, size: place.1)
+        placement: place.map { ComputeRow.Placement(start: $0.0, size: $0.1) })
     }
   }
 
@@ -161,7 +165,8 @@ package enum SMIParser {
   package static func code(of text: String) -> String {
     let said = text.lowercased()
     let table = [
-      ("in use by another client", "in_use"), ("insufficient resources", "insufficient_resources"),
+      ("no mig-enabled devices", "not_supported"), ("in use by another client", "in_use"),
+      ("insufficient resources", "insufficient_resources"),
       ("not found", "not_found"), ("insufficient permissions", "no_permission"), ("not supported", "not_supported"),
       ("gpu is lost", "gpu_is_lost"), ("unable to determine the device handle", "gpu_is_lost"),
       ("couldn't communicate with the nvidia driver", "driver_not_loaded"),

@@ -1,0 +1,164 @@
+import Foundation
+import ParvaEngine
+import ParvaWire
+import Testing
+
+@testable import ParvaNode
+
+/// nvidia-smi's listings in every known form: each folder of `Listings` is one driver's.
+@Suite struct SMIParserTests {
+  static func text(_ form: String, _ listing: String) throws -> String {
+    let folder = try #require(Bundle.module.url(forResource: "Listings", withExtension: nil))
+    return try String(contentsOf: folder.appendingPathComponent("\(form)/\(listing).txt"), encoding: .utf8)
+  }
+
+  /// A driver that prints the files of one folder.
+  static func driver(_ form: String) -> SMIDriver {
+    SMIDriver { (arguments: [String]) throws(DriverError) in
+      let name =
+        switch arguments[0] {
+        case "-L": "list"
+        case "mig": String(arguments[1].dropFirst())
+        default: "query"
+        }
+      let text = (try? text(form, name)) ?? ""
+      // It answers an empty listing with a sentence and a failure.
+      if text.hasPrefix("No ") {
+        throw DriverError(code: SMIParser.code(of: text), call: "nvidia-smi", detail: text)
+      }
+      return text
+    }
+  }
+
+  struct Form: Sendable {
+    var folder: String
+    var gpu: Int
+    var product: String
+    /// Profiles that the driver does not know yet.
+    var unknown: Set<Int> = []
+    var instances: [[Int]]
+    var uuids: [String?]
+    var version: String
+  }
+
+  static let forms = [
+    Form(
+      folder: "450-a100", gpu: 0, product: "A100-40GB", unknown: [15, 20],
+      instances: [[9, 1, 4, 4], [14, 3, 0, 2], [19, 9, 2, 1]],
+      uuids: ["/1/0", "/3/0", "/9/0"], version: "450.80.02"),
+    Form(
+      folder: "535-a100", gpu: 0, product: "A100-40GB", instances: [[9, 2, 0, 4], [19, 13, 6, 1], [20, 7, 4, 1]],
+      uuids: [nil, "4a04", "4a03"], version: "535.104.05"),
+    Form(
+      folder: "550-h100", gpu: 0, product: "H100-80GB-SXM",
+      instances: [[9, 1, 4, 4], [14, 3, 2, 2], [15, 5, 0, 2]], uuids: ["4a11", "4a12", "4a13"],
+      version: "550.54.15"),
+    Form(folder: "spaced-a30", gpu: 1, product: "A30-24GB", instances: [], uuids: [], version: "525.60.13"),
+  ]
+
+  @Test(arguments: forms) func everyFormIsReadTheSame(_ form: Form) throws {
+    let observed = try Self.driver(form.folder).observe()
+    #expect(observed.source == "nvidia-smi" && !observed.simulated)
+    #expect(observed.driverVersion == form.version)
+    let gpu = try #require(observed.gpus.first { $0.index == form.gpu })
+    let product = try #require(ProductCatalogue.product(named: form.product))
+    let known = product.profiles.filter { !form.unknown.contains($0.driverProfileID) }
+    #expect(gpu.profiles.map(\.id) == known.map(\.driverProfileID).sorted())
+    for profile in known {
+      let read = try #require(gpu.profile(id: profile.driverProfileID))
+      #expect(read.name == profile.name)
+      #expect(read.starts == profile.starts)
+      #expect(read.size == profile.placementSize)
+      #expect(read.computeSlices == profile.computeSlices)
+      #expect(read.maxInstances == profile.maxInstances)
+      #expect(read.smCount == profile.smCount)
+    }
+    #expect(gpu.instances.map { [$0.profileID, $0.id, $0.start, $0.size] } == form.instances)
+    for (instance, uuid) in zip(gpu.instances, form.uuids) {
+      #expect(instance.isWhole == (uuid != nil))
+      if let uuid { #expect(instance.uuid?.hasSuffix(uuid) == true) }
+    }
+  }
+
+  @Test func anInstanceThatIsCutUpIsNotWhole() throws {
+    let gpus = try Self.driver("535-a100").observe().gpus
+    let cut = try #require(gpus[0].instance(profileID: 9, start: 0))
+    #expect(cut.computes.map(\.id) == [0, 1])
+    #expect(cut.computes.map { String($0.uuid.suffix(4)) } == ["4a01", "4a02"])
+    #expect(gpus[1].mig == ObservedMIGMode(current: false, pending: true))
+    #expect(gpus[1].instances.isEmpty)
+  }
+
+  @Test func aGPUWithoutMIGStandsBesideOneThatHasIt() throws {
+    let gpus = try Self.driver("spaced-a30").observe().gpus
+    #expect(gpus.map(\.board) == ["Tesla T4", "NVIDIA A30"])
+    #expect(gpus.map { $0.mig == nil } == [true, false])
+    #expect(gpus[0].profiles.isEmpty)
+    #expect(gpus.map(\.memoryMiB) == [15360, 24576])
+  }
+
+  @Test func olderListsOfComputeInstancesHaveNoPlacement() throws {
+    let old = SMIParser.computes(try Self.text("450-a100", "lci"))
+    #expect(old.map(\.instanceID) == [1, 3, 9])
+    #expect(old.allSatisfy { $0.placement == nil })
+    let new = SMIParser.computes(try Self.text("535-a100", "lci"))
+    #expect(new.map(\.instanceID) == [2, 2, 7, 13])
+    #expect(new.map { $0.placement?.start } == [0, 1, 0, 0])
+    #expect(new.map { $0.placement?.size } == [1, 2, 1, 1])
+  }
+
+  @Test func freeInstancesAreRead() throws {
+    let rows = SMIParser.profiles(try Self.text("535-a100", "lgip"))
+    #expect(rows.filter { $0.gpu == 0 }.map(\.free) == [1, 0, 0, 0, 0, 0, 0])
+    #expect(rows.filter { $0.gpu == 1 }.map(\.free) == [7, 1, 4, 3, 2, 1, 1])
+    #expect(rows.first?.memoryGiB == 4.75)
+  }
+
+  @Test(arguments: [
+    ("No GPU instances found: Not Found", "not_found"),
+    ("No MIG-enabled devices found.", "not_supported"),
+    ("Unable to create a GPU instance on GPU  0 using profile 9: Insufficient Resources", "insufficient_resources"),
+    ("Unable to destroy GPU instance ID  1 from GPU  0: In use by another client", "in_use"),
+    ("Failed to list GPU instances: Insufficient Permissions", "no_permission"),
+    ("Unable to determine the device handle for GPU 0000:07:00.0: GPU is lost.  Reboot the system", "gpu_is_lost"),
+    ("Failed to initialize NVML: Driver/library version mismatch", "lib_rm_version_mismatch"),
+    (
+      "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA "
+        + "driver is installed and running.", "driver_not_loaded"
+    ), ("", "unknown"),
+  ])
+  func whatItSaysHasNVMLsName(_ said: String, _ code: String) { #expect(SMIParser.code(of: said) == code) }
+
+  @Test func whatTheUserMayNotSeeIsNotTakenForNothing() throws {
+    let driver = SMIDriver { (arguments: [String]) throws(DriverError) in
+      if arguments == ["mig", "-lgi"] {
+        throw DriverError(code: "no_permission", call: "nvidia-smi", detail: "Insufficient Permissions")
+      }
+      return (try? Self.text("535-a100", arguments[0] == "-L" ? "list" : "query")) ?? ""
+    }
+    expectDriverError("no_permission") { _ = try driver.observe() }
+  }
+
+  @Test func changesAreRefusedWithoutNVML() throws {
+    let driver = Self.driver("535-a100")
+    let gpu = "GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77"
+    #expect(try driver.observe(gpu: gpu).instances.count == 3)
+    expectDriverError("not_found") { _ = try driver.observe(gpu: "GPU-none") }
+    expectDriverError("nvml_required") { _ = try driver.createInstance(gpu: gpu, profileID: 9, start: 4) }
+    expectDriverError("nvml_required") { try driver.destroyInstance(gpu: gpu, instance: 2) }
+  }
+
+  /// A program of that name in place of NVIDIA's: what is run is nvidia-smi itself.
+  @Test func theCommandIsRunAndItsFailureNamed() throws {
+    let directory = scratchDirectory()
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let path = directory.appendingPathComponent("nvidia-smi").path
+    try "#!/bin/sh\necho 'No devices were found' >&2\nexit 6\n".write(
+      toFile: path, atomically: true, encoding: .utf8)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+    let error = #expect(throws: DriverError.self) { _ = try SMIDriver(path: path) }
+    #expect(error?.detail == "No devices were found")
+    expectDriverError("nvidia_smi_missing") { _ = try SMIDriver(path: "/nowhere/nvidia-smi") }
+  }
+}
