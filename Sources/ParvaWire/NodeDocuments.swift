@@ -8,6 +8,8 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
   package var verified: VerifiedDocument?
   package var owned: [OwnedDocument]
   package var services: [ServiceDocument]
+  /// Errors that the GPUs reported since the agent began; nil where the driver tells of none.
+  package var faults: [GPUFaultDocument]?
   /// Id of the operation that runs now.
   package var operation: String?
   /// Whether the agent turns MIG mode on where a plan needs it; nil means no.
@@ -15,7 +17,7 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
 
   package init(
     name: String, simulated: Bool, observed: ObservedNode, verified: VerifiedDocument?, owned: [OwnedDocument],
-    services: [ServiceDocument], operation: String?, managesMIGMode: Bool? = nil
+    services: [ServiceDocument], faults: [GPUFaultDocument]? = nil, operation: String?, managesMIGMode: Bool? = nil
   ) {
     self.name = name
     self.simulated = simulated
@@ -23,8 +25,29 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
     self.verified = verified
     self.owned = owned
     self.services = services
+    self.faults = faults
     self.operation = operation
     self.managesMIGMode = managesMIGMode
+  }
+}
+
+/// Errors of one kind that one GPU or instance reported.
+package struct GPUFaultDocument: Codable, Hashable, Sendable {
+  package var gpu: String
+  /// NVIDIA's number of the error, for example 79: the GPU has fallen off the bus.
+  package var xid: Int
+  /// The GPU instance that it struck; nil for the whole GPU.
+  package var instance: Int?
+  package var count: Int
+  /// When the last one came, RFC 3339.
+  package var last: String
+
+  package init(gpu: String, xid: Int, instance: Int?, count: Int, last: String) {
+    self.gpu = gpu
+    self.xid = xid
+    self.instance = instance
+    self.count = count
+    self.last = last
   }
 }
 

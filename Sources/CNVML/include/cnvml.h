@@ -108,3 +108,10 @@ int cnvml_processes(
     const cnvml_library *l, cnvml_device device, enum cnvml_process_list list, cnvml_process *processes,
     uint32_t *count);
 int cnvml_process_name(const cnvml_library *l, uint32_t pid, char *buffer, uint32_t size);
+
+/// A set that events of devices are collected in. FUNCTION_NOT_FOUND on libraries without events.
+int cnvml_events_create(const cnvml_library *l, void **set);
+int cnvml_events_register(const cnvml_library *l, cnvml_device device, uint64_t types, void *set);
+/// Blocks until an event comes or `milliseconds` are over, which is TIMEOUT.
+int cnvml_events_wait(const cnvml_library *l, void *set, cnvml_event *event, uint32_t milliseconds);
+int cnvml_events_free(const cnvml_library *l, void *set);

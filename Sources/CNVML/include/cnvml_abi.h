@@ -155,6 +155,16 @@ typedef struct {
   uint64_t memory_mb;
 } cnvml_attributes;
 
+/// `data` is the XID of a critical error. Libraries before MIG fill the first three members alone.
+typedef struct {
+  void *device;
+  uint64_t type, data;
+  uint32_t gpu_instance_id, compute_instance_id;
+} cnvml_event;
+
+/// Type of an event: the driver reports an error of the GPU or of what runs on it, by its XID.
+#define CNVML_EVENT_XID UINT64_C(0x8)
+
 static_assert(sizeof(void *) == 8, "the layouts are those of a 64-bit library");
 static_assert(sizeof(cnvml_placement) == 8, "placement");
 static_assert(sizeof(cnvml_gi_profile_v1) == 48 && offsetof(cnvml_gi_profile_v1, memory_mb) == 40, "GI profile 1");
@@ -194,3 +204,7 @@ static_assert(
         && offsetof(cnvml_pci, bus_id) == 36,
     "PCI info");
 static_assert(sizeof(cnvml_attributes) == 40, "attributes");
+static_assert(
+    sizeof(cnvml_event) == 32 && offsetof(cnvml_event, type) == 8 && offsetof(cnvml_event, data) == 16
+        && offsetof(cnvml_event, gpu_instance_id) == 24 && offsetof(cnvml_event, compute_instance_id) == 28,
+    "event");

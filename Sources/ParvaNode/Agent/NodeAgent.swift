@@ -41,6 +41,7 @@ package final class NodeAgent: Sendable {
   let store: NodeStore
   let services: any InstanceServices
   let reader: StateReader
+  let faults: FaultWatch
   let logger: Logger
   let state = Mutex(State())
   /// All changes to GPUs and services happen here, one at a time.
@@ -61,6 +62,7 @@ package final class NodeAgent: Sendable {
     self.simulated = simulated
     self.logger = logger
     reader = StateReader(driver: driver)
+    faults = FaultWatch(driver: driver, logger: logger)
     runID = String(UUID().uuidString.prefix(8)).lowercased()
   }
 
@@ -68,6 +70,7 @@ package final class NodeAgent: Sendable {
   ///
   /// Returns when that is done, whether or not it succeeded; reconciling goes on.
   package func start() async throws {
+    faults.start()
     try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
       queue.async { [self] in
         do {
@@ -133,7 +136,7 @@ package final class NodeAgent: Sendable {
         OwnedDocument(
           gpu: $0.gpu, profileId: $0.place.profileID, start: $0.place.start, instance: $0.instance, uuid: $0.uuid)
       },
-      services: services.documents, operation: state.withLock { $0.running },
+      services: services.documents, faults: faults.documents, operation: state.withLock { $0.running },
       managesMIGMode: configuration.options.manageMIGMode)
   }
 }

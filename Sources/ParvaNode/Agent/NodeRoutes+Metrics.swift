@@ -39,6 +39,24 @@ extension NodeRoutes {
           }
         })
       gauge(
+        "parva_node_xid_errors_total", "Errors that a GPU reported since the agent began, by XID.",
+        (document.faults ?? []).map { fault in
+          let index = gpus.first { $0.uuid == fault.gpu }?.index
+          let instance = fault.instance.map { ",GPU_I_ID=\"\($0)\"" } ?? ""
+          return (
+            "{gpu=\"\(index.map { String($0) } ?? "")\",UUID=\"\(fault.gpu)\"\(instance),xid=\"\(fault.xid)\"}",
+            fault.count
+          )
+        }, type: "counter")
+      gauge(
+        "parva_node_service_healthy", "Whether an MPS daemon or a server is healthy.",
+        document.services.map {
+          (
+            "{kind=\"\($0.kind)\",uuid=\"\($0.uuid)\",ordinal=\"\($0.ordinal)\"}",
+            $0.status == "healthy" ? 1 : 0
+          )
+        })
+      gauge(
         "parva_node_service_restarts_total", "Restarts of an MPS daemon or a server.",
         document.services.map {
           ("{kind=\"\($0.kind)\",uuid=\"\($0.uuid)\",ordinal=\"\($0.ordinal)\"}", $0.restarts)

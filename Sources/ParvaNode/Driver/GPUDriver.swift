@@ -18,6 +18,26 @@ package protocol GPUDriver: Sendable {
   func setMIGMode(gpu uuid: String, enabled: Bool) throws(DriverError) -> ObservedMIGMode
   /// Resets one GPU so that its pending MIG mode comes into force. Nothing may use it.
   func reset(gpu uuid: String) throws(DriverError)
+  /// Errors that the GPUs report from now on; nil where the driver tells of none.
+  func faults() throws(DriverError) -> (any GPUFaultFeed)?
+}
+
+extension GPUDriver {
+  package func faults() throws(DriverError) -> (any GPUFaultFeed)? { nil }
+}
+
+/// Errors as they come, for one reader.
+package protocol GPUFaultFeed: Sendable {
+  /// The next error; nil when none came within the time.
+  func next(within milliseconds: Int) throws(DriverError) -> GPUFault?
+}
+
+/// An error that a GPU reported: its XID, which NVIDIA documents, and the instance that it struck.
+package struct GPUFault: Hashable, Sendable {
+  package var gpu: String
+  package var xid: Int
+  /// Nil outside MIG.
+  package var instance: Int?
 }
 
 /// What a driver answered instead of doing what it was asked.

@@ -157,4 +157,6 @@ extension NVMLDriver {
   }
 
   package func reset(gpu uuid: String) throws(DriverError) { try resetter(uuid) }
+
+  package func faults() throws(DriverError) -> (any GPUFaultFeed)? { try NVMLFaultFeed(library) }
 }

@@ -6,7 +6,7 @@ import ParvaWire
 ///
 /// `@unchecked Sendable`: the C table is written once when it is opened and NVML itself is thread safe.
 final class NVMLLibrary: @unchecked Sendable {
-  private let raw: OpaquePointer
+  let raw: OpaquePointer
 
   /// Loads and initialises the library at `path`, or the system's.
   init(path: String?) throws(DriverError) {

@@ -15,5 +15,7 @@
 ///   faults     `fail|after SYMBOL NTH TIMES CODE` (before or after the call's effect), `kill|killed SYMBOL NTH` (SIGKILL
 ///              before or after it), `lose SYMBOL NTH GPU`, `delay SYMBOL|* MILLISECONDS`, `hang SYMBOL NTH MILLISECONDS`.
 ///              NTH counts calls of the symbol from 1, from when the file was written.
+///   events     `GPU_INDEX XID GI CI` per line, GI and CI -1 outside MIG: errors that the GPUs report. Append to it; each
+///              set of events tells those that came after it was made.
 ///   reset      `GPU_INDEX` per line: what `nvidia-smi -r` asks for; consumed by the next call.
 #pragma once

@@ -1,0 +1,63 @@
+import Foundation
+import Logging
+import ParvaHTTP
+import ParvaWire
+import Testing
+
+@testable import ParvaNode
+
+@Suite struct FaultWatchTests {
+  private static func report(_ lines: [String], on node: SimulatedNode) throws {
+    let file = node.directory.appendingPathComponent("events")
+    let before = (try? String(contentsOf: file, encoding: .utf8)) ?? ""
+    try (before + lines.map { $0 + "\n" }.joined()).write(to: file, atomically: true, encoding: .utf8)
+  }
+
+  @Test func errorsComeInOrderAndOnlyOnce() throws {
+    let node = try SimulatedNode(["A100-80GB", "A100-80GB"])
+    try Self.report(["0 13 -1 -1"], on: node)
+    let feed = try #require(try node.driver.faults())
+    #expect(try feed.next(within: 0) == nil)
+    try Self.report(["1 79 -1 -1", "nonsense", "99 1 -1 -1", "0 31 5 0"], on: node)
+    #expect(try feed.next(within: 30_000) == GPUFault(gpu: SimulatedNode.uuid(1), xid: 79))
+    #expect(try feed.next(within: 30_000) == GPUFault(gpu: SimulatedNode.uuid(0), xid: 31, instance: 5))
+    #expect(try feed.next(within: 0) == nil)
+  }
+
+  @Test func theNodeCountsThemByKind() async throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    let watch = FaultWatch(driver: node.driver, logger: Logger(label: "test"))
+    #expect(watch.documents == nil)
+    let (faults, told) = AsyncStream<GPUFault>.makeStream()
+    watch.listen { told.yield($0) }
+    watch.start()
+    #expect(watch.documents == [])
+    try Self.report(["0 31 5 0", "0 31 5 0", "0 79 -1 -1"], on: node)
+    var iterator = faults.makeAsyncIterator()
+    for _ in 0..<3 { _ = await iterator.next() }
+    let documents = try #require(watch.documents)
+    #expect(documents.map(\.xid) == [31, 79])
+    #expect(documents.map(\.count) == [2, 1])
+    #expect(documents.map(\.instance) == [5, nil])
+  }
+
+  @Test func theyAreShownAndMeasured() async throws {
+    let bench = try NodeAgentTests.Bench(["A100-80GB"])
+    let (faults, told) = AsyncStream<GPUFault>.makeStream()
+    bench.agent.faults.listen { told.yield($0) }
+    try await bench.agent.start()
+    try Self.report(["0 63 -1 -1"], on: bench.node)
+    for await _ in faults.prefix(1) {}
+    let state = try JSONDecoder().decode(NodeStateDocument.self, from: await bench.get("/v1/state").body)
+    #expect(state.faults?.map(\.xid) == [63])
+    let text = String(decoding: await bench.get("/metrics").body, as: UTF8.self)
+    #expect(
+      text.contains("parva_node_xid_errors_total{gpu=\"0\",UUID=\"\(SimulatedNode.uuid(0))\",xid=\"63\"} 1\n"))
+  }
+
+  @Test func aDriverWithoutEventsSaysNothing() {
+    let watch = FaultWatch(driver: MemoryDriver([]), logger: Logger(label: "test"))
+    watch.start()
+    #expect(watch.documents == nil)
+  }
+}
