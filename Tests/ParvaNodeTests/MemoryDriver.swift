@@ -25,6 +25,9 @@ final class MemoryDriver: GPUDriver {
     var faults: [Int: Fault] = [:]
     var dead = false
     var lost: Set<String> = []
+    var holders: [ObservedProcess] = []
+    /// A handle that nobody lists keeps every compute instance.
+    var leaksOnDestroy = false
     var destroyed: [OwnedInstance] = []
     /// Anything a real driver would have refused or a user would have lost service by.
     var violations: [String] = []
@@ -122,6 +125,7 @@ final class MemoryDriver: GPUDriver {
     try change(uuid) { (state, at) throws(DriverError) in
       guard let index = state.gpus[at].instances.firstIndex(where: { $0.id == instance }) else { return }
       let there = state.gpus[at].instances[index]
+      if state.leaksOnDestroy { throw Self.error("in_use") }
       if there.computes.contains(where: { $0.id == compute && !$0.processes.isEmpty }) { throw Self.error("in_use") }
       state.gpus[at].instances[index].computes.removeAll { $0.id == compute }
       state.destroyed.append(
@@ -146,6 +150,8 @@ final class MemoryDriver: GPUDriver {
   }
 
   func reset(gpu: String) throws(DriverError) {}
+
+  func holders(gpu: String) -> [ObservedProcess] { state.withLock { $0.holders } }
 }
 
 extension ObservedGPU {

@@ -9,6 +9,8 @@ package enum ApplyPlanner {
     package var adopt = false
     /// Processes that the caller ends before the steps run, so they are not in the way.
     package var drainable: Set<Int> = []
+    /// Who has the devices open of GPUs whose MIG mode is to change, by UUID.
+    package var holders: [String: [ObservedProcess]] = [:]
 
     package init(manageMIGMode: Bool = false, adopt: Bool = false, drainable: Set<Int> = []) {
       self.manageMIGMode = manageMIGMode
@@ -177,6 +179,13 @@ package enum ApplyPlanner {
           .migBusy,
           "process \(process.pid) (\(process.name)) uses the GPU, so its MIG mode cannot change: end it first",
           pid: process.pid, process: process.name)
+      }
+      for holder in options.holders[gpu.uuid] ?? []
+      where !options.drainable.contains(holder.pid) && !gpu.processes.contains(where: { $0.pid == holder.pid }) {
+        refuse(
+          .deviceHeld,
+          "process \(holder.pid) (\(holder.name)) has the GPU's device open, so its MIG mode cannot change: end it or stop "
+            + "its service first", pid: holder.pid, process: holder.name)
       }
       steps.append(.enableMIG(gpu: gpu.uuid))
     }

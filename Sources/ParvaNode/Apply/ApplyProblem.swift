@@ -4,7 +4,6 @@ package struct ApplyProblem: Codable, Hashable, Sendable, CustomStringConvertibl
   package enum Code: String, Codable, Sendable, CaseIterable {
     case gpuUnknown = "gpu_unknown"
     case gpuFaulty = "gpu_faulty"
-    case gpuRepeated = "gpu_repeated"
     case migUnsupported = "mig_unsupported"
     case migDisabled = "mig_disabled"
     case migBusy = "mig_busy"

@@ -34,11 +34,29 @@ package struct ApplyRunner: Sendable {
     progress: (Progress) -> Void = { _ in }
   ) throws(ApplyJournal.Failure) -> ApplyOutcome {
     _ = try resume(options: options, progress: progress)
+    if driver.isReadOnly, let steps = try? dryRun(wanted, options: options), let first = steps.first {
+      return .refused([
+        ApplyProblem(
+          .driverReadOnly, gpu: first.gpu,
+          "\(steps.count) steps are needed, and without NVML nothing can be placed: install libnvidia-ml.so.1 or name it "
+            + "with --nvml")
+      ])
+    }
     let before = try store.verified()
     let machine = ApplyMachine(
       wanted: wanted, base: before?.holdings.owned ?? [], holdings: before?.holdings ?? Holdings(),
-      bootID: store.bootID, options: options)
+      bootID: store.bootID, options: withHolders(options, for: wanted))
     return try run(machine, progress: progress)
+  }
+
+  /// Looks at the devices of GPUs whose MIG mode would change; a look at every descriptor is not worth it otherwise.
+  private func withHolders(_ options: ApplyPlanner.Options, for wanted: WantedNode) -> ApplyPlanner.Options {
+    guard options.manageMIGMode, let gpus = try? driver.observe().gpus else { return options }
+    var options = options
+    for gpu in gpus where gpu.mig?.current == false && wanted.gpus.contains(where: { $0.uuid == gpu.uuid }) {
+      options.holders[gpu.uuid] = driver.holders(gpu: gpu.uuid)
+    }
+    return options
   }
 
   /// Brings an unfinished apply to its end: forward, or back when it had failed already. Nil when there is none.
@@ -67,7 +85,7 @@ package struct ApplyRunner: Sendable {
     let owned = try store.verified()?.holdings.owned ?? []
     let target = Dictionary(wanted.gpus.map { ($0.uuid, $0.instances.map(\.place)) }) { $0 + $1 }
     return try ApplyPlanner.plan(
-      observed: try driver.observe().gpus, wanted: target, owned: owned, options: options
+      observed: try driver.observe().gpus, wanted: target, owned: owned, options: withHolders(options, for: wanted)
     ).steps
   }
 
@@ -89,13 +107,23 @@ package struct ApplyRunner: Sendable {
           try perform(step)
           input = .performed(nil)
         } catch {
-          input = .performed(error)
+          input = .performed(named(error, step))
         }
       case .finish(let outcome):
         try store.settle(outcome, of: machine.wanted)
         return outcome
       }
     }
+  }
+
+  /// An error for want of release with who it is that holds the GPU.
+  private func named(_ error: DriverError, _ step: ApplyStep) -> DriverError {
+    guard error.code == DriverError.inUse else { return error }
+    let holders = driver.holders(gpu: step.gpu).map { "\($0.pid) (\($0.name))" }
+    if holders.isEmpty { return error }
+    var error = error
+    error.detail += "; its device is open in \(holders.joined(separator: ", "))"
+    return error
   }
 
   private func read(_ gpu: String) -> Result<ObservedGPU, DriverError> {

@@ -20,10 +20,16 @@ package protocol GPUDriver: Sendable {
   func reset(gpu uuid: String) throws(DriverError)
   /// Errors that the GPUs report from now on; nil where the driver tells of none.
   func faults() throws(DriverError) -> (any GPUFaultFeed)?
+  /// Other processes that have the GPU's device open, whether or not the driver lists them.
+  func holders(gpu uuid: String) -> [ObservedProcess]
+  /// Whether every change is refused.
+  var isReadOnly: Bool { get }
 }
 
 extension GPUDriver {
   package func faults() throws(DriverError) -> (any GPUFaultFeed)? { nil }
+  package func holders(gpu uuid: String) -> [ObservedProcess] { [] }
+  package var isReadOnly: Bool { false }
 }
 
 /// Errors as they come, for one reader.

@@ -158,5 +158,13 @@ extension NVMLDriver {
 
   package func reset(gpu uuid: String) throws(DriverError) { try resetter(uuid) }
 
+  package func holders(gpu uuid: String) -> [ObservedProcess] {
+    // The stand-in's minor numbers are those of no device.
+    guard let version = try? library.driverVersion(), !version.contains("SIMULATED"),
+      let device = try? library.device(uuid: uuid), let minor = library.minor(device)
+    else { return [] }
+    return DeviceHolders.processes(minor: minor)
+  }
+
   package func faults() throws(DriverError) -> (any GPUFaultFeed)? { try NVMLFaultFeed(library) }
 }

@@ -103,6 +103,8 @@ package struct SMIDriver: GPUDriver {
     return gpu
   }
 
+  package var isReadOnly: Bool { true }
+
   private static let readOnly = DriverError(
     code: "nvml_required", call: "nvidia-smi",
     detail: "only NVML can place an instance: install libnvidia-ml.so.1 or name it with --nvml")

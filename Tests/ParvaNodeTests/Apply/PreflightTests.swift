@@ -1,0 +1,115 @@
+import Foundation
+import ParvaEngine
+import ParvaWire
+import Synchronization
+import Testing
+
+@testable import ParvaNode
+
+/// What is in the way is named before anything is touched.
+@Suite struct PreflightTests {
+  private static func gpu(migEnabled: Bool) throws -> ObservedGPU {
+    var gpu = ObservedGPU(product: try #require(ProductCatalogue.product(named: "A100-80GB")))
+    gpu.mig = ObservedMIGMode(current: migEnabled, pending: migEnabled)
+    return gpu
+  }
+
+  private static let wanted = WantedNode(
+    revision: 1, gpus: [WantedGPU(uuid: "GPU-0", instances: [WantedInstance(profileID: 9, start: 0)])])
+
+  @Test func whoHoldsADeviceWhoseModeIsToChangeIsNamed() throws {
+    let directory = scratchDirectory()
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let driver = MemoryDriver([try Self.gpu(migEnabled: false)])
+    driver.state.withLock { $0.holders = [ObservedProcess(pid: 77, name: "dcgm-exporter")] }
+    let runner = ApplyRunner(driver: driver, store: try NodeStore(directory: directory, bootID: "boot"))
+    let options = ApplyPlanner.Options(manageMIGMode: true)
+    guard case .refused(let problems) = try runner.apply(Self.wanted, options: options) else {
+      Issue.record("a mode was changed under an open device")
+      return
+    }
+    #expect(problems.map(\.code) == [.deviceHeld])
+    #expect(problems.map(\.pid) == [77])
+    #expect(problems.map(\.process) == ["dcgm-exporter"])
+    #expect(throws: ApplyRefusal.self) { try runner.dryRun(Self.wanted, options: options) }
+    #expect(driver.state.withLock { $0.calls } == 0)
+    // One that the caller ends first is not in the way.
+    let drained = ApplyPlanner.Options(manageMIGMode: true, drainable: [77])
+    #expect(try runner.apply(Self.wanted, options: drained).isVerified)
+  }
+
+  /// Monitors hold every device of a working node: only a change of mode minds them.
+  @Test func holdersDoNotStandAgainstInstances() throws {
+    let directory = scratchDirectory()
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let driver = MemoryDriver([try Self.gpu(migEnabled: true)])
+    driver.state.withLock { $0.holders = [ObservedProcess(pid: 77, name: "dcgm-exporter")] }
+    let runner = ApplyRunner(driver: driver, store: try NodeStore(directory: directory, bootID: "boot"))
+    #expect(try runner.apply(Self.wanted, options: ApplyPlanner.Options(manageMIGMode: true)).isVerified)
+  }
+
+  @Test func aHiddenHolderIsNamedWhenADestroyFails() throws {
+    let directory = scratchDirectory()
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let driver = MemoryDriver([try Self.gpu(migEnabled: true)])
+    let runner = ApplyRunner(driver: driver, store: try NodeStore(directory: directory, bootID: "boot"))
+    #expect(try runner.apply(Self.wanted).isVerified)
+    driver.state.withLock { state in
+      state.holders = [ObservedProcess(pid: 77, name: "nvsm")]
+      // Listed nowhere when it is planned, there when it is destroyed.
+      state.leaksOnDestroy = true
+    }
+    guard case .rolledBack(let failure, _) = try runner.apply(WantedNode(revision: 2, gpus: [])) else {
+      Issue.record("an instance in use was destroyed")
+      return
+    }
+    #expect(failure.code == "in_use")
+    #expect(failure.detail.contains("77 (nvsm)"))
+  }
+
+  @Test func withoutNVMLAPlanIsRefusedAsAWhole() throws {
+    let directory = scratchDirectory()
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let driver = SMIParserTests.driver("550-h100")
+    let runner = ApplyRunner(driver: driver, store: try NodeStore(directory: directory, bootID: "boot"))
+    let gpu = try #require(try driver.observe().gpus.first)
+    let wanted = WantedNode(
+      revision: 1, gpus: [WantedGPU(uuid: gpu.uuid, instances: [WantedInstance(profileID: 19, start: 6)])])
+    guard case .refused(let problems) = try runner.apply(wanted) else {
+      Issue.record("nvidia-smi changed something")
+      return
+    }
+    #expect(problems.map(\.code).contains(.foreignInstance) || problems.map(\.code) == [.driverReadOnly])
+    let there = WantedNode(
+      revision: 1,
+      gpus: [
+        WantedGPU(
+          uuid: gpu.uuid,
+          instances: gpu.instances.map { WantedInstance(profileID: $0.profileID, start: $0.start) })
+      ])
+    #expect(try runner.apply(there, options: ApplyPlanner.Options(adopt: true)).isVerified)
+  }
+
+  @Test func holdersAreFoundByTheirDescriptors() throws {
+    let proc = scratchDirectory()
+    defer { try? FileManager.default.removeItem(at: proc) }
+    func process(_ pid: Int, _ name: String, _ links: [String]) throws {
+      let folder = proc.appendingPathComponent("\(pid)/fd")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      try "\(name)\n".write(to: proc.appendingPathComponent("\(pid)/comm"), atomically: true, encoding: .utf8)
+      for (number, link) in links.enumerated() {
+        try FileManager.default.createSymbolicLink(
+          atPath: folder.appendingPathComponent("\(number)").path, withDestinationPath: link)
+      }
+    }
+    try process(5, "X", ["/dev/null", "/dev/nvidia1"])
+    try process(12, "python3", ["/dev/nvidia0", "/dev/nvidiactl"])
+    try process(9, "nvidia-smi", ["/dev/nvidia1"])
+    try process(10, "other", ["/dev/nvidia10", "socket:[1]"])
+    #expect(
+      DeviceHolders.processes(minor: 1, proc: proc.path) == [
+        ObservedProcess(pid: 5, name: "X"), ObservedProcess(pid: 9, name: "nvidia-smi"),
+      ])
+    #expect(DeviceHolders.processes(minor: 2, proc: proc.path).isEmpty)
+  }
+}
