@@ -8,6 +8,12 @@ struct SymmetricMatrix: Hashable, Sendable {
     elements = [Double](repeating: 0, count: order * order)
   }
 
+  static func diagonal(_ value: Double, order: Int) -> SymmetricMatrix {
+    var matrix = SymmetricMatrix(order: order)
+    for index in 0..<order { matrix[index, index] = value }
+    return matrix
+  }
+
   subscript(row: Int, column: Int) -> Double {
     get { elements[row * order + column] }
     set { elements[row * order + column] = newValue }

@@ -40,7 +40,8 @@ struct LatencyFit: Sendable {
       _ = model.logLatency(sample.place, gradient: &gradient)
       information.addOuterProduct(of: gradient, weight: 1 / (discrepancy * discrepancy))
     }
-    covariance = information.inverse() ?? SymmetricMatrix(order: order)
+    // The prior makes it positive definite; were it not so in arithmetic, nothing would be known.
+    covariance = information.inverse() ?? .diagonal(100, order: order)
   }
 
   /// Standard deviation of the logarithm of a latency that is not among the samples, before calibration.
