@@ -51,6 +51,12 @@ struct SimulateCommand: ParsableCommand {
     var input = SimulationInput(
       plan: try PlanReader.read(source), workloads: try WorkloadReader.read(try InputSource.load(workloads)),
       profiles: try profileOptions.catalogue(), events: events.map(\.event), options: try simulation.options())
+    let expected = Simulator.expectedRequests(input)
+    guard expected <= Self.mostRequests else {
+      throw ValidationError(
+        "About \(expected) requests are more than \(Self.mostRequests), a day's work; shorten --duration or ask for fewer "
+          + "--seeds.")
+    }
     let drawsTime = html != nil || output.format != .csv
     input.options.buckets = drawsTime ? Self.buckets(input) : 1
     let report = try simulate(input, sources, events.map(\.name))
@@ -58,6 +64,8 @@ struct SimulateCommand: ParsableCommand {
     if let html { try write(SimulationPage(report).html(), to: html) }
     try check(report)
   }
+
+  private static let mostRequests = 1e12
 
   /// Fewer stretches of time where there are very many segments, so that they fit into memory.
   private static func buckets(_ input: SimulationInput) -> Int {

@@ -9,7 +9,7 @@ struct MutatedInputTests {
   enum Reader: String, CaseIterable, Sendable {
     case workloadsJSON, workloadsYAML, workloadsCSV, published, ownProfiles, profilesJSON, poolsYAML, poolsJSON,
       planJSON,
-      planYAML, scenario
+      planYAML, scenario, eventsYAML, eventsJSON, trace
   }
 
   @Test(arguments: Reader.allCases) func areReadOrRefusedWithAPlace(reader: Reader) throws {
@@ -81,15 +81,21 @@ struct MutatedInputTests {
     case .planJSON: PlanWriter.json(plan)
     case .planYAML: PlanWriter.yaml(plan)
     case .scenario: Data("1,N/A,3.5\n4,5,N/A\n".utf8)
+    case .eventsYAML:
+      Data(
+        "events:\n  - {at: 60, rate: 3, over: 60, workload: a}\n  - at: 20\n    fail: {gpu: 0}\n    duration: 30\n".utf8
+      )
+    case .eventsJSON: Data(#"{"events":[{"at":1,"rate":1.5},{"at":2,"fail":{"segment":"a/0"}}]}"#.utf8)
+    case .trace: Data("TIMESTAMP,x\n2023-11-16 18:17:03.97,1\n2023-11-16 18:17:04.03,2\n2023-11-16T18:18:00Z,3\n".utf8)
     }
   }
 
   private static func read(_ data: Data, _ reader: Reader) throws {
     let format: InputFormat =
       switch reader {
-      case .workloadsJSON, .profilesJSON, .poolsJSON, .planJSON: .json
-      case .workloadsYAML, .poolsYAML, .planYAML: .yaml
-      case .workloadsCSV, .published, .ownProfiles, .scenario: .csv
+      case .workloadsJSON, .profilesJSON, .poolsJSON, .planJSON, .eventsJSON: .json
+      case .workloadsYAML, .poolsYAML, .planYAML, .eventsYAML: .yaml
+      case .workloadsCSV, .published, .ownProfiles, .scenario, .trace: .csv
       }
     let source = InputSource(data, name: "input", format: format)
     switch reader {
@@ -98,6 +104,8 @@ struct MutatedInputTests {
       _ = try ProfileReader.read(source, model: "bert", product: ProfileReaderTests.product)
     case .poolsYAML, .poolsJSON: _ = try PoolReader.read(source)
     case .planJSON, .planYAML: _ = try PlanReader.read(source)
+    case .eventsYAML, .eventsJSON: _ = try SimulationEventReader.read(source, duration: 100)
+    case .trace: _ = try ArrivalRecordingReader.read(source)
     case .scenario: _ = try ScenarioReader.read(rates: source, latencies: source, row: 2, models: ["a", "b", "c"])
     }
   }
