@@ -124,7 +124,12 @@ struct ExactSearch {
     }
     var search = SpreadSearch(assignment, model, ceiling: ceiling)
     switch search.run() {
-    case .found(let layout): return PackedCovers(assignment, layout, model)
+    case .found(let layout):
+      // Nodes may have more room than others have left of their pool.
+      let spread = PackedCovers(assignment, layout, model)
+      if spread.fitsStock && spread.cost <= ceiling + 1e-9 { return spread }
+      isUncertain = true
+      return nil
     case .impossible: return nil
     case .unknown:
       isUncertain = true

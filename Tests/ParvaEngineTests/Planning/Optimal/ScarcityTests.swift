@@ -18,18 +18,33 @@ import Testing
     }
   }
 
-  @Test(
-    "serves everyone in turn who fits, and the largest part of those who allow it",
-    arguments: ["A30-24GB", "A100-80GB"])
-  func bruteForce(_ name: String) throws {
-    let product = try #require(ProductCatalogue.product(named: name))
+  struct Case: Sendable, CustomTestStringConvertible {
+    var products: [GPUProduct]
+    var most: Int
+    var testDescription: String { products.map(\.name).joined(separator: " and ") }
+
+    static let all = [
+      Case(products: named("A30-24GB"), most: 45), Case(products: named("A100-80GB"), most: 45),
+      Case(products: named("A30-24GB") + [TestGeometry.four], most: 25),
+    ]
+
+    private static func named(_ names: String...) -> [GPUProduct] {
+      names.compactMap { ProductCatalogue.product(named: $0) }
+    }
+  }
+
+  @Test("serves everyone in turn who fits, and the largest part of those who allow it", arguments: Case.all)
+  func bruteForce(_ testCase: Case) throws {
     var refused = 0
     var partial = 0
     for seed in UInt64(0)..<200 {
       var random = SeededGenerator(seed: seed &* 31)
       var input = RandomDemand.small(
-        seed: seed, products: [product], workloads: Int.random(in: 2...6, using: &random), most: 45)
-      input.pools[0].count = Int.random(in: 0...3, using: &random)
+        seed: seed, products: testCase.products, workloads: Int.random(in: 2...6, using: &random),
+        most: testCase.most)
+      for pool in input.pools.indices {
+        input.pools[pool].count = Int.random(in: 0...(pool == 0 ? 3 : 2), using: &random)
+      }
       for index in input.workloads.indices {
         input.workloads[index].priority = Int.random(in: 0...1, using: &random)
         input.workloads[index].allowsPartial = Int.random(in: 0..<3, using: &random) == 0
@@ -61,7 +76,7 @@ import Testing
           refused += 1
           let refusal = plan.unplaced.first { $0.workload == workload.id }
           #expect(refusal?.code == .noStock, "seed \(seed): \(workload.id)")
-          #expect(refusal?.message.contains("more \(name)") == true)
+          #expect(refusal?.message.contains(" more ") == true)
           guard workload.allowsPartial else { continue }
           less.rate = 1e-3
           trial.workloads.append(less)
@@ -70,7 +85,7 @@ import Testing
         }
       }
     }
-    #expect(refused > 50 && partial > 10)
+    #expect(refused > 50 && partial > 10, "\(refused) refused, \(partial) in part")
   }
 
   @Test("what is said to be enough is enough")
