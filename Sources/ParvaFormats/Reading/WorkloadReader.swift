@@ -42,6 +42,7 @@ package enum WorkloadReader {
   ///
   /// - Throws: every refusal found, each with its place.
   package static func readOne(_ source: InputSource) throws(InputErrors) -> Workload {
+    if let workload = readQuickly(source) { return workload }
     let document = try InputDocument(source, limit: InputLimits.fileBytes)
     let spec = try document.decode(WorkloadSpec.self)
     var refusals = Refusals()
@@ -83,6 +84,16 @@ package enum WorkloadReader {
 // MARK: - Validation
 
 extension WorkloadReader {
+  /// The workload where it is written in the usual way and nothing is wrong with it; nil leaves it to the general way.
+  static func readQuickly(_ source: InputSource) -> Workload? {
+    guard source.format == .json, source.data.count <= InputLimits.fileBytes,
+      let spec = QuickWorkloadParser.spec(source.data)
+    else { return nil }
+    var refusals = Refusals()
+    let workload = validate(spec, &refusals) { code, message, _, _ in InputError(code, message) }
+    return refusals.errors.isEmpty ? workload : nil
+  }
+
   /// Makes the refusal for a path below the workload's own place.
   private typealias Place = (InputError.Code, String, [String], String?) -> InputError
 
