@@ -333,12 +333,18 @@ static void take_end(chs_conn *conn) {
   if (conn->user) conn->loop->callbacks->on_body(conn->user, NULL, 0, true);
 }
 
+/* Pipelined requests are cheap to send and may be dear to answer: a client gets no more of a turn than others. */
+static bool has_had_its_turn(const chs_conn *conn) {
+  return conn->input == CHS_IN_HEAD &&
+         (conn->requests >= conn->turn_end || conn->turn_sent >= CHS_SENT_PER_TURN);
+}
+
 /* Works through bytes; returns how many are used up. */
 static size_t consume(chs_conn *conn, const uint8_t *bytes, size_t length) {
   size_t at = 0;
   if (conn->input == CHS_IN_LINGER) return length;
   conn->starved = false;
-  while (wants_bytes(conn) && !conn->dead) {
+  while (wants_bytes(conn) && !conn->dead && !has_had_its_turn(conn)) {
     chs_event event = chs_decode(&conn->decoder, &conn->loop->config->parse, bytes + at, length - at, &conn->loop->head);
     at += event.consumed;
     switch (event.kind) {
@@ -394,7 +400,9 @@ static void take_eof(chs_conn *conn) {
 static void read_some(chs_conn *conn) {
   chs_loop *loop = conn->loop;
   size_t kept = conn->pending_length;
-  size_t room = CHS_SCRATCH - kept;
+  /* What is read and cannot be answered yet is kept: of requests to come that is little, of a body nothing. */
+  size_t most = conn->input == CHS_IN_HEAD ? loop->config->parse.head_bytes + CHS_PIPELINE_ROOM : CHS_SCRATCH;
+  size_t room = most - kept;
   ssize_t count = conn->transport->read(conn, loop->in + kept, room);
   if (count <= 0) {
     conn->readable = false;
@@ -441,9 +449,9 @@ static void step(chs_conn *conn) {
     chs_output_flush(conn);
     if (!conn->dead && conn->output == CHS_OUT_CLOSING && !conn->first) end(conn);
     if (conn->dead || !wants_bytes(conn)) return;
-    if (has_work(conn)) continue;
-    if (!conn->readable) return;
-    if (reads++ == CHS_READS_PER_TURN) {
+    if (has_work(conn) && !has_had_its_turn(conn)) continue;
+    if (!conn->readable && !has_work(conn)) return;
+    if (reads++ == CHS_READS_PER_TURN || has_had_its_turn(conn)) {
       chs_loop_requeue(conn->loop, conn);
       return;
     }
@@ -453,6 +461,8 @@ static void step(chs_conn *conn) {
 
 void chs_conn_run(chs_conn *conn) {
   chs_loop *loop = conn->loop;
+  conn->turn_end = conn->requests + CHS_REQUESTS_PER_TURN;
+  conn->turn_sent = 0;
   step(conn);
   loop->out_length = 0; /* whatever a dead connection left */
   if (conn->dead) {

@@ -16,6 +16,9 @@ enum {
   CHS_SCRATCH = 64 * 1024,  /* a loop's shared buffers, for one read and for gathering small writes */
   CHS_GATHER_BELOW = 4096,  /* smaller bodies are copied beside their head, larger ones written from where they are */
   CHS_READS_PER_TURN = 16,  /* then other connections have their turn */
+  CHS_REQUESTS_PER_TURN = 64,
+  CHS_SENT_PER_TURN = 256 * 1024,
+  CHS_PIPELINE_ROOM = 4096, /* bytes beyond a head that are read while a head is awaited */
   CHS_WHEEL_SLOTS = 256,
   CHS_WHEEL_TICK_MS = 16
 };
@@ -88,6 +91,8 @@ struct chs_conn {
   int fd;
   uint32_t slot;
   uint32_t requests;
+  uint32_t turn_end; /* of `requests`: then other connections have their turn */
+  size_t turn_sent;  /* bytes, in this turn */
   const chs_transport *transport;
   chs_loop *loop;
   void *tls;

@@ -49,6 +49,7 @@ static size_t send_parts(chs_conn *conn, const struct iovec *parts, int count, s
   if (sent < 0) sent = 0;
   if ((size_t)sent < total) conn->writable = false;
   conn->phase_bytes += (size_t)sent;
+  conn->turn_sent += (size_t)sent;
   return (size_t)sent;
 }
 

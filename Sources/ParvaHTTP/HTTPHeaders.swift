@@ -8,7 +8,7 @@ package struct HTTPHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     fields = elements.map { (name: $0.0, value: $0.1) }
   }
 
-  mutating func reserveCapacity(_ count: Int) { fields.reserveCapacity(count) }
+  package mutating func reserveCapacity(_ count: Int) { fields.reserveCapacity(count) }
 
   package mutating func add(_ name: String, _ value: String) { fields.append((name, value)) }
 
@@ -36,9 +36,17 @@ package struct HTTPHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 extension String {
   /// ASCII comparison without regard to case.
   func equalsIgnoringCase(_ other: String) -> Bool {
-    utf8.count == other.utf8.count
-      && zip(utf8, other.utf8).allSatisfy { a, b in
-        a == b || (a | 0x20 == b | 0x20 && (0x61...0x7a).contains(a | 0x20))
+    guard utf8.count == other.utf8.count else { return false }
+    if self == other { return true }
+    var (a, b) = (self, other)
+    return a.withUTF8 { a in
+      b.withUTF8 { b in
+        for index in 0..<a.count where a[index] != b[index] {
+          let lower = a[index] | 0x20
+          guard lower == b[index] | 0x20, (0x61...0x7a).contains(lower) else { return false }
+        }
+        return true
       }
+    }
   }
 }

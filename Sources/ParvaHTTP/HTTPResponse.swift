@@ -21,6 +21,8 @@ package struct HTTPResponse: Sendable {
   /// A body of one media type.
   package init(status: Int, contentType: String, body: Data, headers: HTTPHeaders = HTTPHeaders()) {
     self.init(status: status, headers: headers, body: body)
+    // Room for what the router adds, so that the list is allocated once.
+    self.headers.reserveCapacity(headers.fields.count + 4)
     self.headers["Content-Type"] = contentType
   }
 

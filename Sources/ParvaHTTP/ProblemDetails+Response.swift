@@ -40,14 +40,19 @@ extension String {
   /// Appends a JSON string literal (RFC 8259, section 7).
   fileprivate mutating func appendJSON(_ text: String) {
     append("\"")
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": append("\\\"")
-      case "\\": append("\\\\")
-      case "\n": append("\\n")
-      case _ where scalar.value < 0x20:
-        append("\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16))
-      default: unicodeScalars.append(scalar)
+    let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+    if isPlain {
+      append(text)
+    } else {
+      for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\"": append("\\\"")
+        case "\\": append("\\\\")
+        case "\n": append("\\n")
+        case _ where scalar.value < 0x20:
+          append("\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16))
+        default: unicodeScalars.append(scalar)
+        }
       }
     }
     append("\"")

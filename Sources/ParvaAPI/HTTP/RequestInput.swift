@@ -35,6 +35,7 @@ extension HTTPRequest {
   /// Type and subtype of the body without parameters, lower case; empty where none is given.
   var mediaType: String {
     let type = headers["Content-Type"] ?? ""
+    if type == "application/json" { return type }
     return type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
   }
 

@@ -34,7 +34,11 @@ enum ContentCoding {
       return
     }
     guard varies(response) else { return }
-    response.headers["Vary"] = response.headers["Vary"].map { "\($0), Accept-Encoding" } ?? "Accept-Encoding"
+    if let vary = response.headers["Vary"] {
+      if !vary.hasSuffix("Accept-Encoding") { response.headers["Vary"] = "\(vary), Accept-Encoding" }
+    } else {
+      response.headers.add("Vary", "Accept-Encoding")
+    }
     guard accepts(request), let compressed = response.cached.map({ $0.compressed }) ?? Gzip.compress(response.body)
     else { return }
     response.body = compressed
@@ -68,7 +72,9 @@ enum ContentCoding {
   private static func marked(_ tag: String) -> String { tag.hasSuffix("\"") ? tag.dropLast() + mark : tag }
 
   private static func isText(_ type: String) -> Bool {
-    let type = type.prefix { $0 != ";" && $0 != " " }
-    return type.hasPrefix("text/") && type != "text/event-stream" || type.hasSuffix("json") || type.hasSuffix("yaml")
+    let type = type.utf8.prefix { $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: " ") }
+    if type.elementsEqual("application/json".utf8) { return true }
+    if type.starts(with: "text/".utf8) { return !type.elementsEqual("text/event-stream".utf8) }
+    return type.suffix(4).elementsEqual("json".utf8) || type.suffix(4).elementsEqual("yaml".utf8)
   }
 }
