@@ -178,7 +178,7 @@ def command():
 
     with check("listening beyond this machine is refused"):
         for address in ["0.0.0.0:0", "[::]:0", "*:0", "192.168.1.1:8080", "example.org:80", "127.0.0.1.example.org:80"]:
-            if "credentials" not in refused("--listen", address):
+            if "--tls-certificate" not in refused("--listen", address):
                 raise AssertionError(f"{address} got another refusal")
     with tempfile.TemporaryDirectory(prefix="parva-test-") as folder:
         with controller(store=f"{folder}/s.sqlite") as api:

@@ -1,6 +1,6 @@
 """The server's cost per request beside named references, in one interleaved run: ratios of its own user and system time.
 
-usage: http.py PARVA FOLDER [ROUNDS [SECONDS]]    FOLDER holds bare-loop and paced-client
+usage: measure.py PARVA FOLDER [ROUNDS [SECONDS]]    FOLDER holds bare-loop and paced-client
 Run by scripts/benchmark http.
 """
 
