@@ -45,6 +45,33 @@ struct LogFile: Sendable {
   }
 }
 
+/// The folder that holds the logs of all services: files `ID.log` with their elder ones, and folders `ID.d`.
+struct LogFolder: Sendable {
+  var path: String
+
+  /// Removes what belongs to nobody in `ids`, but for the `newest` owners by the time of their last line.
+  func prune(keeping ids: Set<String>, andNewest newest: Int) {
+    let files = FileManager.default
+    var owners: [String: (names: [String], last: Int)] = [:]
+    for name in (try? files.contentsOfDirectory(atPath: path)) ?? [] {
+      guard let end = name.range(of: ".log")?.lowerBound ?? name.range(of: ".d", options: .backwards)?.lowerBound else {
+        continue
+      }
+      let id = String(name[..<end])
+      if ids.contains(id) { continue }
+      var status = stat()
+      guard stat("\(path)/\(name)", &status) == 0 else { continue }
+      var owner = owners[id] ?? ([], 0)
+      owner.names.append(name)
+      owner.last = max(owner.last, status.st_mtim.tv_sec)
+      owners[id] = owner
+    }
+    for owner in owners.values.sorted(by: { $0.last > $1.last }).dropFirst(newest) {
+      for name in owner.names { try? files.removeItem(atPath: "\(path)/\(name)") }
+    }
+  }
+}
+
 /// The end of a log, for people.
 enum LogTail {
   static let lineLimit = 300

@@ -40,25 +40,30 @@ extension NodeServices {
     let order = state.units.values.sorted {
       ($0.spec.kind == .mps ? 0 : 1, $0.spec.id) < ($1.spec.kind == .mps ? 0 : 1, $1.spec.id)
     }
+    var hasEnded = false
     for id in order.map(\.spec.id) {
       guard var unit = state.units[id] else { continue }
       advance(&unit, beside: state)
       if unit.machine.phase == .gone {
         state.units[id] = nil
         forget(unit)
+        hasEnded = true
       } else {
         state.units[id] = unit
       }
     }
+    if hasEnded { pruneLogs(beside: state.units.keys) }
   }
 
   private func advance(_ unit: inout ServiceUnit, beside state: State) {
     let stopTimeout = Duration.seconds(unit.spec.stopTimeout)
     if unit.isRetiring && !unit.machine.isStopping {
-      // A daemon goes after its servers: they are its clients.
+      // A daemon goes after its servers, which are its clients, but for one that cannot be ended.
       let hasClients =
         unit.spec.kind == .mps
-        && state.units.values.contains { $0.spec.kind == .server && $0.spec.uuid == unit.spec.uuid }
+        && state.units.values.contains {
+          $0.spec.kind == .server && $0.spec.uuid == unit.spec.uuid && !$0.machine.isStuck(at: .now)
+        }
       if !hasClients { unit.machine.stop(at: .now, within: stopTimeout) }
     }
     let daemon = unit.spec.kind == .server ? state.units["mps-\(unit.spec.uuid)"] : nil
@@ -67,6 +72,8 @@ extension NodeServices {
         at: .now, within: stopTimeout, then: .start, because: "its MPS daemon was restarted, and so is it")
     }
     let (sight, exit) = look(at: &unit)
+    // Before the first `run`, and while an apply is under way, it is not known which devices are there.
+    if sight == .absent, case .waiting = unit.machine.phase, state.target == nil, !unit.isRetiring { return }
     if sight == .absent, case .waiting = unit.machine.phase, let reason = obstacle(to: &unit, daemon) {
       unit.machine.waits(for: reason)
       return
@@ -236,5 +243,11 @@ extension NodeServices {
     if unit.spec.kind == .mps {
       try? FileManager.default.removeItem(atPath: launches.mps.pipeDirectory(unit.spec.uuid))
     }
+  }
+
+  /// Logs of services that are gone stay for a while: the newest of them, for those who ask what happened.
+  func pruneLogs(beside units: some Collection<String>) {
+    LogFolder(path: configuration.directory.appendingPathComponent("logs").path).prune(
+      keeping: Set(units), andNewest: configuration.oldLogs)
   }
 }

@@ -23,6 +23,8 @@ package final class NodeServices: InstanceServices {
     package var hasDelegatedGroup = false
     var timing = ServiceMachine.Timing()
     var logLimit = 10 << 20
+    /// Services that are gone and whose logs are kept.
+    var oldLogs = 64
     var environment = ProcessInfo.processInfo.environment
 
     package init(directory: URL, runDirectory: URL, simulated: Bool) {

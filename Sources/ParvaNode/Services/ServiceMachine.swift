@@ -188,6 +188,8 @@ struct ServiceMachine: Sendable {
     phase = .starting(since: now)
     nextProbe = now
     failures = 0
+    // What it waited for has come; why it crashed is worth knowing until it is well.
+    if crashes == 0 { message = nil }
   }
 
   mutating func startFailed(_ reason: String, at now: Instant) { crashed(reason, at: now) }

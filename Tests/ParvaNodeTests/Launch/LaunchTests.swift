@@ -60,6 +60,29 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["log"])
   }
 
+  @Test func logsOfWhatIsGoneAreKeptForAWhile() throws {
+    let directory = scratchDirectory()
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    func make(_ name: String, age: Double) throws {
+      let path = directory.appendingPathComponent(name).path
+      try "line\n".write(toFile: path, atomically: true, encoding: .utf8)
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSinceNow: -age)], ofItemAtPath: path)
+    }
+    for (name, age) in [
+      ("server-a-0.log", 1000.0), ("server-b-0.log", 30), ("server-b-0.log.1", 2000), ("server-c-0.log", 20),
+      ("server-d-0.log", 40), ("other", 5000),
+    ] { try make(name, age: age) }
+    try FileManager.default.createDirectory(
+      at: directory.appendingPathComponent("mps-e.d"), withIntermediateDirectories: true)
+    LogFolder(path: directory.path).prune(keeping: ["server-a-0"], andNewest: 3)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted() == [
+        "mps-e.d", "other", "server-a-0.log", "server-b-0.log", "server-b-0.log.1", "server-c-0.log",
+      ])
+  }
+
   @Test func aProcessIsKnownByItsStartAndNotByItsNumber() throws {
     let own = try #require(ProcessIdentity.current(Int(getpid())))
     #expect(own.isAlive)

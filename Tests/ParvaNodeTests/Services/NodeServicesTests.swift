@@ -209,6 +209,30 @@ import Testing
     #expect(try ServiceStore(directory: directory, bootID: "next").records().map { $0.process == nil } == [true])
   }
 
+  /// A restart of the machine ends every process and every device; the agent first applies the plan again.
+  @Test func afterARebootNothingStartsOnADeviceThatIsGone() throws {
+    let bench = try ServiceBench()
+    let instance = bench.instance()
+    bench.run([instance])
+    bench.untilHealthy(1)
+    let first = pid_t(try #require(bench.services.documents[0].pid))
+    kill(first, SIGKILL)
+    var status: Int32 = 0
+    waitpid(first, &status, 0)
+    try bench.restartAgent(bootID: "next")
+    bench.services.release(exceptFor: ServiceBench.wanted([instance]))
+    bench.services.tick()
+    #expect(try bench.starts().count == 1)
+    bench.run([instance], life: 2)
+    bench.until("running on the new device") { documents in
+      documents.count == 1 && documents[0].uuid == "MIG-2-0" && documents[0].status == "healthy"
+    }
+    #expect(
+      try bench.starts().map { $0.env["CUDA_VISIBLE_DEVICES"] }.sorted { $0 ?? "" < $1 ?? "" } == [
+        "MIG-1-0", "MIG-2-0",
+      ])
+  }
+
   @Test func aProgramBeginsOnlyAfterItsRecord() throws {
     let bench = try ServiceBench()
     let output = try LogFile(path: bench.directory.appendingPathComponent("log").path).open()

@@ -30,7 +30,9 @@ final class ServiceBench {
     try? FileManager.default.removeItem(at: directory)
   }
 
-  private static func services(_ directory: URL, simulated: Bool, mpsControl: String) throws -> NodeServices {
+  private static func services(
+    _ directory: URL, simulated: Bool, mpsControl: String, bootID: String = "boot"
+  ) throws -> NodeServices {
     var configuration = NodeServices.Configuration(
       directory: directory.appendingPathComponent("state"), runDirectory: directory.appendingPathComponent("run"),
       simulated: simulated)
@@ -42,12 +44,12 @@ final class ServiceBench {
     configuration.timing.unhealthyTimeout = .milliseconds(100)
     configuration.timing.crashes = 4
     configuration.logLimit = 64 << 10
-    return try NodeServices(configuration: configuration, bootID: "boot")
+    return try NodeServices(configuration: configuration, bootID: bootID)
   }
 
   /// The agent's next life.
-  func restartAgent() throws {
-    services = try Self.services(directory, simulated: simulated, mpsControl: mpsControl)
+  func restartAgent(bootID: String = "boot") throws {
+    services = try Self.services(directory, simulated: simulated, mpsControl: mpsControl, bootID: bootID)
   }
 
   static func wanted(_ instances: [WantedInstance]) -> WantedNode {
