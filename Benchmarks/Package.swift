@@ -1,13 +1,19 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"), .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+let engine: Target.Dependency = .product(name: "ParvaEngine", package: "parva")
+
 let package = Package(
   name: "benchmarks",
   dependencies: [.package(name: "parva", path: "..")],
   targets: [
-    .executableTarget(
-      name: "PlanningBenchmark", dependencies: [.product(name: "ParvaEngine", package: "parva")],
-      swiftSettings: [.enableUpcomingFeature("MemberImportVisibility"), .treatAllWarnings(as: .error)])
+    .target(name: "BenchmarkInputs", dependencies: [engine], swiftSettings: strict),
+    .executableTarget(name: "PlanningBenchmark", dependencies: ["BenchmarkInputs", engine], swiftSettings: strict),
+    .executableTarget(name: "CapacityBenchmark", dependencies: ["BenchmarkInputs", engine], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -117,6 +117,7 @@ package struct PlanDocument: Decodable, Sendable {
   package var schemaVersion: Int
   package var planner: String
   package var admission: String
+  package var margin: Double?
   package var status: String
   package var gpus: [Attempt<GPU>]
   package var unplaced: [Unplaced]
@@ -126,10 +127,12 @@ package struct PlanDocument: Decodable, Sendable {
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "schemaVersion", "planner", "admission", "status", "gpus", "unplaced", "partial", "summary", "certificate")
+      "schemaVersion", "planner", "admission", "margin", "status", "gpus", "unplaced", "partial", "summary",
+      "certificate")
     schemaVersion = try object.integer("schemaVersion")
     planner = try object.decode(String.self, forKey: "planner")
     admission = try object.decode(String.self, forKey: "admission")
+    margin = try object.optionalNumber("margin")
     status = try object.decode(String.self, forKey: "status")
     gpus = try object.decode([Attempt<GPU>].self, forKey: "gpus")
     unplaced = try object.decode([Unplaced].self, forKey: "unplaced")

@@ -20,20 +20,24 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     }
   }
 
-  /// Arrival process: `poisson`, `deterministic`, or `gamma` with its squared coefficient of variation.
+  /// Arrival process: `poisson`, `deterministic`, `gamma` with its squared coefficient of variation, or `trace` with the
+  /// name of a recorded one.
   package struct Arrivals: Codable, Hashable, Sendable {
     package var process: String
     package var cv2: Double?
+    package var trace: String?
 
-    package init(process: String, cv2: Double? = nil) {
+    package init(process: String, cv2: Double? = nil, trace: String? = nil) {
       self.process = process
       self.cv2 = cv2
+      self.trace = trace
     }
 
     package init(from decoder: any Decoder) throws {
-      let object = try decoder.object("process", "cv2")
+      let object = try decoder.object("process", "cv2", "trace")
       process = try object.decode(String.self, forKey: "process")
       cv2 = try object.optionalNumber("cv2")
+      trace = try object.decodeIfPresent(String.self, forKey: "trace")
     }
   }
 

@@ -45,6 +45,7 @@ struct ServeCommand: AsyncParsableCommand {
   var accessLog = false
 
   @OptionGroup var profileOptions: ProfileOptions
+  @OptionGroup var traceOptions: TraceOptions
   @OptionGroup var planner: PlannerArgument
   @OptionGroup var planning: PlanningArguments
 
@@ -82,6 +83,7 @@ struct ServeCommand: AsyncParsableCommand {
       planning: PlanningSetup(
         planner: try planner.resolved(), pools: try profileOptions.pools(from: pools),
         catalogue: try profileOptions.catalogue(), options: try planning.options))
+    configuration.planning.traces = try traceOptions.traces()
     configuration.maxWorkloads = maxWorkloads
     configuration.keptPlans = keepPlans
     configuration.requiresPreconditions = requireIfMatch

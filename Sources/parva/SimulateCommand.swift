@@ -21,6 +21,7 @@ struct SimulateCommand: ParsableCommand {
   var workloads: String
 
   @OptionGroup var profileOptions: ProfileOptions
+  @OptionGroup var traceOptions: TraceOptions
   @OptionGroup var simulation: SimulationArguments
   @OptionGroup var eventOptions: SimulationEventArguments
   @OptionGroup var output: OutputOptions
@@ -58,6 +59,7 @@ struct SimulateCommand: ParsableCommand {
           + "--seeds.")
     }
     let drawsTime = html != nil || output.format != .csv
+    if input.options.arrivals == nil { input.options.traces = try traceOptions.traces(for: input.workloads) }
     input.options.buckets = drawsTime ? Self.buckets(input) : 1
     let report = try simulate(input, sources, events.map(\.name))
     try write(report)

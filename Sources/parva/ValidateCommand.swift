@@ -65,6 +65,7 @@ struct ValidateCommand: ParsableCommand {
         "the plan's admission is \"\(plan.admission)\"; known are "
           + AdmissionRule.allCases.map(\.rawValue).joined(separator: ", "))
     }
-    return PlanningOptions(admission: rule, maxProcesses: maxProcesses ?? InputLimits.processes.upperBound)
+    return PlanningOptions(
+      admission: rule, maxProcesses: maxProcesses ?? InputLimits.processes.upperBound, margin: plan.margin ?? 0)
   }
 }

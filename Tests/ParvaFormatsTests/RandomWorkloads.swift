@@ -8,7 +8,7 @@ enum RandomWorkloads {
 
   private static func workload(_ number: Int, _ random: inout SeededGenerator) -> Workload {
     let arrivals: [ArrivalProcess] = [
-      .poisson, .deterministic, .gamma(cv2: Double.random(in: 0.01...900, using: &random)),
+      .poisson, .deterministic, .gamma(cv2: Double.random(in: 0.01...900, using: &random)), .trace(name: "no"),
     ]
     let words = ["yes", "no", "null", "1.5", "0x10", "true", "Vision", "a_b-c.d", ""]
     var labels = (0..<Int.random(in: 0...3, using: &random)).map {

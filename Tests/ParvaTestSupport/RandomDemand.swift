@@ -6,7 +6,7 @@ package enum RandomDemand {
   /// Profiles of `models` invented models on every pool's product, and `workloads` demands on them.
   package static func input(
     seed: UInt64, products: [GPUProduct], models: Int, workloads: Int, stock: Int? = nil,
-    options: PlanningOptions = PlanningOptions()
+    options: PlanningOptions = PlanningOptions(admission: .halfSLO)
   ) -> PlanningInput {
     var random = SeededGenerator(seed: seed)
     var catalogue = ProfileCatalogue()
@@ -62,7 +62,8 @@ package enum RandomDemand {
       workloads: demands, pools: pools, profiles: catalogue, options: PlanningOptions(admission: .halfSLO))
   }
 
-  private static func profile(
+  /// An invented model whose latency grows with batch and processes and falls with the size of the instance.
+  package static func profile(
     model: String, _ product: GPUProduct, _ random: inout SeededGenerator
   ) -> ModelProfile {
     let speed = exp(Double.random(in: log(0.02)...log(2), using: &random))

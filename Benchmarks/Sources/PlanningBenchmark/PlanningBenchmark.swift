@@ -1,3 +1,4 @@
+import BenchmarkInputs
 import Dispatch
 import Foundation
 import ParvaEngine
@@ -19,7 +20,8 @@ struct PlanningBenchmark {
         var generator = Generator(seed: UInt64(seed))
         let workloads = generator.workloads(size, from: published.scenarios)
         let input = PlanningInput(
-          workloads: workloads, pools: [Pool(product: product)], profiles: published.profiles)
+          workloads: workloads, pools: [Pool(product: product)], profiles: published.profiles,
+          options: PlanningOptions(admission: .halfSLO))
         var line = "\(size) seed \(seed):"
         for planner in Planners.all {
           let clock = ContinuousClock()

@@ -8,6 +8,10 @@ package struct PlanningSetup: Sendable {
   /// Profiles from the catalogue or from files; those that clients put come on top.
   package var catalogue: ProfileCatalogue
   package var options: PlanningOptions
+  /// Recorded arrivals that workloads may refer to.
+  package var traces: [String: ArrivalRecording] = [:]
+  /// Lives as long as the controller, so that only what is new about a demand costs time.
+  package var capacities = CapacityCache()
   /// How long a planner may look for a better plan once it has one.
   package var patience = Duration.seconds(2)
 
@@ -36,7 +40,7 @@ package struct PlanningSetup: Sendable {
     }
     return PlanningInput(
       workloads: demand.registrations.rows.map(\.workload), pools: pools, profiles: profiles(with: demand.profiles),
-      options: options)
+      options: options, traces: traces, capacities: capacities)
   }
 
   /// Plans and re-judges the plan. Pure, and as slow as the planner: never called on an event loop.

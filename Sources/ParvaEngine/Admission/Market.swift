@@ -21,8 +21,8 @@ struct Market: Sendable {
   var offers: [Offer]
   let support: PlacementSupport
 
-  /// O(workloads x columns x log points).
-  init(_ input: PlanningInput, support: PlacementSupport = .pools) {
+  /// O(workloads x columns x log points), and with rule `certified` the runs that its cache does not hold yet.
+  init(_ input: PlanningInput, support: PlacementSupport = .pools, _ context: PlanningContext) {
     self.input = input
     self.support = support
     var tables: [String: CutTable] = [:]
@@ -44,7 +44,10 @@ struct Market: Sendable {
     self.columns = columns
     poolColumns = ranges
     offers = [Offer](repeating: .none, count: input.workloads.count * columns.count)
-    writeOffers()
+    switch input.options.admission {
+    case .certified: offers = certifiedOffers(context)
+    case .halfSLO: writeOffers()
+    }
     applyPlacement()
   }
 

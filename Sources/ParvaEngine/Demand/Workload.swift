@@ -6,6 +6,8 @@ public enum ArrivalProcess: Hashable, Sendable {
   case deterministic
   /// Gamma-distributed gaps with this squared coefficient of variation, above 0; above 1 means bursts.
   case gamma(cv2: Double)
+  /// The shape of a recorded sequence at the workload's rate, by its name in ``PlanningInput/traces``.
+  case trace(name: String)
 }
 
 /// A demand: one model to be served at a rate within a latency objective.

@@ -27,11 +27,6 @@ public struct CertificateChecker {
     checkShape(certificate, weights, &verdict.violations)
     guard verdict.violations.isEmpty else { return verdict }
     let capacities = CheckedCapacities(input, maxProcesses: certificate.maxProcesses)
-    guard capacities.isKnown else {
-      verdict.reservation =
-        "the capacities under admission \(input.options.admission.rawValue) are not worked out again"
-      return verdict
-    }
     let unit = unit(Array(weights.values))
     var bounds: [Double] = []
     for part in certificate.parts {

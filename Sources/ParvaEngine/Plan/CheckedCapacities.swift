@@ -9,16 +9,19 @@ struct CheckedCapacities {
 
   private let input: PlanningInput
   private let maxProcesses: Int
+  /// The door to certified capacities, for plans by that rule.
+  private let admissions: CertifiedAdmissions
 
   init(_ input: PlanningInput, maxProcesses: Int) {
+    var input = input
+    input.options.maxProcesses = maxProcesses
     self.input = input
     self.maxProcesses = maxProcesses
+    admissions = CertifiedAdmissions(input)
   }
 
-  /// Whether the admission rule is one that is known here.
-  var isKnown: Bool { input.options.admission == .halfSLO }
-
-  /// The most that each plain instance of each allowed pool may be given. O(points of the model).
+  /// The most that each plain instance of each allowed pool may be given. O(points of the model), and with rule
+  /// `certified` the runs that were not made before.
   func offers(_ workload: Workload) -> [Offer] {
     let rules = workload.placement
     return input.pools.flatMap { pool -> [Offer] in
@@ -32,9 +35,18 @@ struct CheckedCapacities {
         return []
       }
       var most = [Double](repeating: 0, count: product.profiles.count)
-      for point in known.points
-      where point.processes <= maxProcesses && point.latencyMs < 0.45 * workload.sloLatencyMs {
-        most[point.profile] = max(most[point.profile], point.throughput)
+      switch input.options.admission {
+      case .certified:
+        let step = CapacityGrid.step(ofObjective: workload.sloLatencyMs)
+        guard let admission = admissions.admission(workload, product) else { return [] }
+        for profile in Set(known.points.map(\.profile)) {
+          most[profile] = admission.offers(kind: profile, steps: [step])[0].capacity
+        }
+      case .halfSLO:
+        for point in known.points
+        where point.processes <= maxProcesses && point.latencyMs < 0.45 * workload.sloLatencyMs {
+          most[point.profile] = max(most[point.profile], point.throughput)
+        }
       }
       return most.indices.filter { most[$0] > 0 && product.profiles[$0].isPlain }.map {
         Offer(pool: pool, profile: $0, capacity: most[$0])

@@ -72,6 +72,8 @@ public struct Unplaced: Hashable, Sendable {
     case noProfile = "no_profile"
     /// The model is profiled, but no point keeps the SLO.
     case sloUnreachable = "slo_unreachable"
+    /// The workload arrives by a recorded trace that the planner was not given.
+    case unknownTrace = "unknown_trace"
     /// Points keep the SLO only beyond the limit on processes.
     case processLimit = "process_limit"
     /// All GPUs in stock are taken.
@@ -102,6 +104,8 @@ public struct Unplaced: Hashable, Sendable {
 public struct Plan: Hashable, Sendable {
   public var planner: String
   public var admission: String
+  /// ``PlanningOptions/margin`` of a certified plan; nil where the rule has none.
+  public var margin: Double?
   public var status: PlanStatus
   public var gpus: [PlannedGPU]
   public var unplaced: [Unplaced]
@@ -112,11 +116,12 @@ public struct Plan: Hashable, Sendable {
   public var certificate: PlanCertificate?
 
   public init(
-    planner: String, admission: String, status: PlanStatus, gpus: [PlannedGPU], unplaced: [Unplaced],
-    partial: [PartialService] = [], summary: PlanSummary, certificate: PlanCertificate? = nil
+    planner: String, admission: String, margin: Double? = nil, status: PlanStatus, gpus: [PlannedGPU],
+    unplaced: [Unplaced], partial: [PartialService] = [], summary: PlanSummary, certificate: PlanCertificate? = nil
   ) {
     self.planner = planner
     self.admission = admission
+    self.margin = margin
     self.status = status
     self.gpus = gpus
     self.unplaced = unplaced

@@ -24,6 +24,7 @@ extension PlanChecker {
   static func checkDemand(_ plan: Plan, _ input: PlanningInput, _ found: inout [PlanViolation]) {
     var demand: [String: (workload: Workload, capacity: Double, load: Double)] = [:]
     for workload in input.workloads { demand[workload.id] = (workload, 0, 0) }
+    let admissions = CertifiedAdmissions(input)
     for (index, gpu) in plan.gpus.enumerated() {
       for segment in gpu.segments {
         guard let workload = demand[segment.workload]?.workload else {
@@ -34,7 +35,7 @@ extension PlanChecker {
         }
         demand[segment.workload]?.capacity += segment.capacity
         demand[segment.workload]?.load += segment.load
-        checkPoint(segment, workload, gpu.product, index, input, &found)
+        checkPoint(segment, workload, gpu.product, index, input, admissions, &found)
       }
     }
     let refused = Set(plan.unplaced.map(\.workload))
@@ -63,7 +64,7 @@ extension PlanChecker {
   /// Whether the segment is a point of its model's profile that the admission rule allows at this capacity.
   private static func checkPoint(
     _ segment: Segment, _ workload: Workload, _ product: GPUProduct, _ gpu: Int, _ input: PlanningInput,
-    _ found: inout [PlanViolation]
+    _ admissions: CertifiedAdmissions, _ found: inout [PlanViolation]
   ) {
     func report(_ code: PlanViolation.Code, _ message: String) {
       found.append(PlanViolation(code, gpu: gpu, segment: segment.id, workload: workload.id, message))
@@ -89,6 +90,20 @@ extension PlanChecker {
       report(.wrongLatency, "latency \(segment.latencyMs) ms, the profile says \(point.latencyMs)")
     }
     switch input.options.admission {
+    case .certified:
+      let capacity =
+        admissions.admission(workload, product)?.capacity(
+          kind: segment.profile, batch: segment.batch, processes: segment.processes,
+          sloLatencyMs: workload.sloLatencyMs) ?? 0
+      if capacity == 0 {
+        report(
+          .sloMissed,
+          "at no load does the point keep \(workload.percentile) of the requests within \(workload.sloLatencyMs) ms")
+      } else if segment.capacity > capacity * (1 + tolerance) {
+        report(
+          .overCapacity,
+          "capacity \(segment.capacity), and the SLO of \(workload.sloLatencyMs) ms is certified up to \(capacity)")
+      }
     case .halfSLO:
       if point.latencyMs >= 0.45 * workload.sloLatencyMs {
         report(

@@ -61,8 +61,9 @@ extension Market {
     summary.lowerBound = lowerBound
     summary.gap = gap
     return Plan(
-      planner: planner, admission: input.options.admission.rawValue, status: status, gpus: gpus, unplaced: unplaced,
-      partial: partial, summary: summary)
+      planner: planner, admission: input.options.admission.rawValue,
+      margin: input.options.admission == .certified ? input.options.margin : nil, status: status, gpus: gpus,
+      unplaced: unplaced, partial: partial, summary: summary)
   }
 
   /// What the profiles behind a plan were; of all profiles in reach where the plan is empty.

@@ -9,7 +9,7 @@ public struct ParvaGPUPlanner: Planner {
   public init() {}
 
   public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
-    ParvaGPUPlanner.method.plan(Market(input), planner: name)
+    ParvaGPUPlanner.method.plan(Market(input, context), planner: name)
   }
 
   /// Demand matching, relocation, then the optimization step where the options ask for it.

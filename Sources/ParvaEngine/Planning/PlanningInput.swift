@@ -1,5 +1,7 @@
 /// Rule that says how much load a profile point may be given under an SLO.
 public enum AdmissionRule: String, Hashable, Sendable, CaseIterable {
+  /// The largest rate at which the segment keeps the percentile of the SLO under the declared arrivals, less the margin.
+  case certified
   /// The published rule: execution latency below 0.45 x SLO, loaded up to its throughput (SC'24, section 3).
   case halfSLO = "half-slo"
 }
@@ -12,14 +14,21 @@ public struct PlanningInput: Sendable {
   public var pools: [Pool]
   public var profiles: ProfileCatalogue
   public var options: PlanningOptions
+  /// What ``ArrivalProcess/trace(name:)`` refers to.
+  public var traces: [String: ArrivalRecording]
+  /// What was worked out about capacities before; a plan takes less time with it and is the same without.
+  public var capacities: CapacityCache
 
   public init(
-    workloads: [Workload], pools: [Pool], profiles: ProfileCatalogue, options: PlanningOptions = PlanningOptions()
+    workloads: [Workload], pools: [Pool], profiles: ProfileCatalogue, options: PlanningOptions = PlanningOptions(),
+    traces: [String: ArrivalRecording] = [:], capacities: CapacityCache = CapacityCache()
   ) {
     self.workloads = workloads.sorted { $0.id < $1.id }
     self.pools = pools
     self.profiles = profiles
     self.options = options
+    self.traces = traces
+    self.capacities = capacities
   }
 }
 
@@ -58,15 +67,19 @@ public struct PlanningOptions: Hashable, Sendable {
   public var objective: PlanObjective
   /// Whether planner `optimal` adds the proof of its bound to the plan.
   public var certificate: Bool
+  /// Share by which rule `certified` keeps loads below what it could give, for errors of the profile and growth of the
+  /// rate: a certified capacity is divided by one more than this. At least 0.
+  public var margin: Double
 
   public init(
-    admission: AdmissionRule = .halfSLO, maxProcesses: Int = 3, allocationOptimization: Bool = true,
-    objective: PlanObjective = .gpus, certificate: Bool = false
+    admission: AdmissionRule = .certified, maxProcesses: Int = 3, allocationOptimization: Bool = true,
+    objective: PlanObjective = .gpus, certificate: Bool = false, margin: Double = 0
   ) {
     self.admission = admission
     self.maxProcesses = maxProcesses
     self.allocationOptimization = allocationOptimization
     self.objective = objective
     self.certificate = certificate
+    self.margin = margin
   }
 }

@@ -38,6 +38,8 @@ public struct SimulationOptions: Hashable, Sendable {
   public var seeds: [UInt64]
   /// Pattern of all streams; nil for the one that each workload declares.
   public var arrivals: ArrivalShape?
+  /// What ``ArrivalProcess/trace(name:)`` refers to.
+  public var traces: [String: ArrivalRecording]
   /// Milliseconds that a free process waits for a batch to fill, at least 0.
   public var longestWaitMs: Double
   /// Most requests that wait on one segment, at least 1; more are lost.
@@ -48,7 +50,8 @@ public struct SimulationOptions: Hashable, Sendable {
 
   public init(
     duration: Double = 60, warmup: Double = 10, seeds: [UInt64] = [1], arrivals: ArrivalShape? = nil,
-    longestWaitMs: Double = 0, queueLimit: Int = 1 << 16, failurePolicy: FailurePolicy = .lose, buckets: Int = 120
+    longestWaitMs: Double = 0, queueLimit: Int = 1 << 16, failurePolicy: FailurePolicy = .lose, buckets: Int = 120,
+    traces: [String: ArrivalRecording] = [:]
   ) {
     self.duration = duration
     self.warmup = warmup
@@ -58,6 +61,12 @@ public struct SimulationOptions: Hashable, Sendable {
     self.queueLimit = queueLimit
     self.failurePolicy = failurePolicy
     self.buckets = buckets
+    self.traces = traces
+  }
+
+  /// The pattern in which a workload's requests arrive; a trace that is not there was refused before.
+  package func shape(of workload: Workload) -> ArrivalShape {
+    arrivals ?? ArrivalShape(workload.arrivals, traces: traces) ?? .poisson
   }
 }
 
@@ -72,6 +81,8 @@ public struct SimulationRefusal: Hashable, Sendable {
     case noProfile = "no_profile"
     /// The profile has no points of the segment's instance and processes, or none of so large a batch.
     case unknownPoint = "unknown_point"
+    /// A workload arrives by a trace that is not given.
+    case unknownTrace = "unknown_trace"
     /// An event names what the plan in force does not have.
     case unknownTarget = "unknown_target"
   }

@@ -30,6 +30,8 @@ package struct InputError: Error, Hashable, Sendable, CustomStringConvertible {
     case unknownPoint = "unknown_point"
     /// An event of a simulation that names what is not there.
     case unknownTarget = "unknown_target"
+    /// A recorded stream of requests that is referred to and not given.
+    case unknownTrace = "unknown_trace"
     /// Nothing in it where something must be.
     case empty
     /// Two statements of one document that contradict each other.

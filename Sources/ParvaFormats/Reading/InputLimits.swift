@@ -13,6 +13,8 @@ package enum InputLimits {
   package static let latencyMs = 1e-3...1e7
   /// Squared coefficient of variation of gamma arrivals.
   package static let cv2 = 1e-3...1e3
+  /// Margin of certified capacities, as a share.
+  package static let capacityMargin = 0.0...10.0
   package static let priority = -1_000_000...1_000_000
   package static let batch = 1...65_536
   package static let processes = 1...64

@@ -27,6 +27,10 @@ package enum PlanReader {
     let status = word(PlanStatus.self, document.status, ["status"], input, &refusals)
     let source = word(
       ProfileSource.self, document.summary.profileSource, ["summary", "profileSource"], input, &refusals)
+    if let message = document.margin.flatMap({ RangeCheck.message("margin", $0, InputLimits.capacityMargin) }) {
+      refusals.add(
+        input.error(.outOfRange, message, at: ["margin"], value: document.margin.map(RangeCheck.plain)))
+    }
     let gpus = gpus(document.gpus, input, &refusals)
     let unplaced = document.unplaced.enumerated().compactMap { index, refusal in
       word(Unplaced.Code.self, refusal.code, ["unplaced", String(index), "code"], input, &refusals).map {
@@ -45,8 +49,8 @@ package enum PlanReader {
     guard let status, let source else { throw InputErrors(InputError(.empty, "holds no plan", file: input.name)) }
     let summary = document.summary
     return Plan(
-      planner: document.planner, admission: document.admission, status: status, gpus: gpus, unplaced: unplaced,
-      partial: partial,
+      planner: document.planner, admission: document.admission, margin: document.margin, status: status, gpus: gpus,
+      unplaced: unplaced, partial: partial,
       summary: PlanSummary(
         gpuCount: summary.gpuCount, lowerBound: summary.lowerBound, gap: summary.gap,
         allocatedSlices: summary.allocatedSlices, externalFragmentation: summary.externalFragmentation,

@@ -72,6 +72,7 @@ package enum WorkloadReader {
       case .poisson: .init(process: "poisson")
       case .deterministic: .init(process: "deterministic")
       case .gamma(let cv2): .init(process: "gamma", cv2: cv2)
+      case .trace(let name): .init(process: "trace", trace: name)
       }
     return WorkloadSpec(
       id: workload.id, model: workload.model, rate: workload.rate,
@@ -152,6 +153,10 @@ extension WorkloadReader {
       refusals.add(
         place(.contradiction, "cv2 belongs to process gamma alone", ["arrivals", "cv2"], RangeCheck.plain(cv2)))
     }
+    if let trace = spec.trace, spec.process != "trace" {
+      refusals.add(
+        place(.contradiction, "trace belongs to process trace alone", ["arrivals", "trace"], trace))
+    }
     switch spec.process {
     case "poisson": return .poisson
     case "deterministic": return .deterministic
@@ -164,10 +169,19 @@ extension WorkloadReader {
         refusals.add(place(.outOfRange, message, ["arrivals", "cv2"], RangeCheck.plain(cv2)))
       }
       return .gamma(cv2: cv2)
+    case "trace":
+      guard let name = spec.trace else {
+        refusals.add(place(.missingKey, "process trace needs trace, the name of one", ["arrivals"], nil))
+        return .poisson
+      }
+      if !Names.isIdentifier(name) {
+        refusals.add(place(.invalidName, "trace must be \(Names.identifierRule)", ["arrivals", "trace"], name))
+      }
+      return .trace(name: name)
     default:
       refusals.add(
         place(
-          .outOfRange, "process must be poisson, deterministic or gamma", ["arrivals", "process"], spec.process))
+          .outOfRange, "process must be poisson, deterministic, gamma or trace", ["arrivals", "process"], spec.process))
       return .poisson
     }
   }

@@ -167,9 +167,15 @@ package struct PlanPicture {
     if let watts = summary.watts { parts.append("\(Figures.fixed(watts, 0)) W") }
     return [
       style.bold(parts.joined(separator: " \(style.dot) ")),
-      "planner: \(plan.planner) \(style.dot) admission: \(plan.admission) \(style.dot) status: \(plan.status.rawValue) "
+      "planner: \(plan.planner) \(style.dot) admission: \(plan.admission)\(margin) \(style.dot) status: \(plan.status.rawValue) "
         + "\(style.dot) profiles: \(summary.profileSource.rawValue)",
     ]
+  }
+
+  /// A margin that there is; a rule without one and a plan made with none look the same.
+  private var margin: String {
+    guard let margin = plan.margin, margin > 0 else { return "" }
+    return " less \(RangeCheck.plain((margin * 1e5).rounded() / 1e3)) %"
   }
 
   private var proof: String {

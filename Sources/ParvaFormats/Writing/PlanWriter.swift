@@ -40,6 +40,7 @@ package enum PlanWriter {
       root.field("schemaVersion", schemaVersion)
       root.field("planner", plan.planner)
       root.field("admission", plan.admission)
+      if let margin = plan.margin { root.field("margin", margin) }
       root.field("status", plan.status.rawValue)
       root.array("gpus") { gpus in
         for (index, gpu) in plan.gpus.enumerated() {

@@ -45,6 +45,11 @@ package enum WorkloadWriter {
         $0.field("process", "gamma")
         $0.field("cv2", cv2)
       }
+    case .trace(let name):
+      object.object("arrivals", inline: true) {
+        $0.field("process", "trace")
+        $0.field("trace", name)
+      }
     }
     if workload.priority != 0 { object.field("priority", workload.priority) }
     if !workload.labels.isEmpty {
@@ -99,6 +104,7 @@ package enum WorkloadWriter {
         case .poisson: "poisson"
         case .deterministic: "deterministic"
         case .gamma(let cv2): "gamma cv2 \(RangeCheck.plain(cv2))"
+        case .trace(let name): "trace \(name)"
         }
       table.add([
         workload.id, workload.model, RangeCheck.plain(workload.rate), RangeCheck.plain(workload.sloLatencyMs),

@@ -5,6 +5,7 @@ import ParvaFormats
 /// What a plan is made from besides its workloads, as the verbs that plan or judge take it.
 struct DemandOptions: ParsableArguments {
   @OptionGroup var profileOptions: ProfileOptions
+  @OptionGroup var traceOptions: TraceOptions
 
   @Option(
     name: .long, help: "GPU pools as YAML or JSON: stock, hourly cost and watts per product; - is standard input.")
@@ -18,7 +19,7 @@ struct DemandOptions: ParsableArguments {
     let workloads = try WorkloadReader.read(try InputSource.load(path))
     return PlanningInput(
       workloads: workloads, pools: try profileOptions.pools(from: pools), profiles: try profileOptions.catalogue(),
-      options: options)
+      options: options, traces: try traceOptions.traces(for: workloads))
   }
 }
 

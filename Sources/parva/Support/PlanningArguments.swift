@@ -35,6 +35,14 @@ struct PlanningArguments: ParsableArguments {
       """)
   var admission: String?
 
+  @Option(
+    name: .long,
+    help: """
+      What rule certified keeps in reserve for errors of the profile and growth of the rate, as 10% or 0.1: a capacity \
+      is divided by one more than this (default: \(PlanningOptions().margin)).
+      """)
+  var margin: String?
+
   @Option(name: .long, help: "Most MPS processes on one instance.")
   var maxProcesses = PlanningOptions().maxProcesses
 
@@ -58,7 +66,9 @@ struct PlanningArguments: ParsableArguments {
       throw ValidationError(
         "--max-processes must be \(InputLimits.processes.lowerBound) to \(InputLimits.processes.upperBound).")
     }
-    _ = try options
+    guard try margin == nil || options.admission == .certified else {
+      throw ValidationError("--margin belongs to --admission certified.")
+    }
   }
 
   /// Cores and patience, counted from now.
@@ -69,8 +79,21 @@ struct PlanningArguments: ParsableArguments {
       PlanningOptions(
         admission: try Self.choice("admission", admission) ?? PlanningOptions().admission, maxProcesses: maxProcesses,
         allocationOptimization: !noOptimization,
-        objective: try Self.choice("objective", objective) ?? PlanningOptions().objective)
+        objective: try Self.choice("objective", objective) ?? PlanningOptions().objective,
+        margin: try margin.map(Self.share) ?? PlanningOptions().margin)
     }
+  }
+
+  private static func share(_ text: String) throws -> Double {
+    let isPercent = text.hasSuffix("%")
+    guard let number = Double(isPercent ? text.dropLast() : text[...]),
+      InputLimits.capacityMargin.contains(isPercent ? number / 100 : number)
+    else {
+      throw ValidationError(
+        "--margin is a share from \(Int(InputLimits.capacityMargin.lowerBound)) to \(Int(InputLimits.capacityMargin.upperBound)), as 10% "
+          + "or 0.1, not '\(text)'.")
+    }
+    return isPercent ? number / 100 : number
   }
 
   private static func choice<Word: RawRepresentable & CaseIterable>(

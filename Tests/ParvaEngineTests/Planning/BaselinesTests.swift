@@ -8,7 +8,7 @@ import Testing
     let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
     return RandomDemand.input(
       seed: UInt64(seed), products: [product], models: 6, workloads: 25,
-      options: PlanningOptions(maxProcesses: maxProcesses))
+      options: PlanningOptions(admission: .halfSLO, maxProcesses: maxProcesses))
   }
 
   @Test("whole-gpu gives every segment a GPU of its own, uncut", arguments: 0..<10)
@@ -29,7 +29,7 @@ import Testing
       workloads: [Workload(id: "w", model: "m", rate: 3, sloLatencyMs: 10)], pools: [Pool(product: product)],
       profiles: ProfileCatalogue([
         ModelProfile(model: "m", product: product.name, source: .measured, points: [point])
-      ]))
+      ]), options: PlanningOptions(admission: .halfSLO))
     let plan = WholeGPUPlanner().plan(input)
     #expect(plan.unplaced.map(\.code) == [.noProfile])
     #expect(plan.unplaced.first?.message.contains("whole A100-80GB") == true)

@@ -24,7 +24,7 @@ import Testing
       workloads: try PublishedScenarios.workloads(fact.scenario),
       pools: [Pool(product: try PublishedScenarios.product)],
       profiles: try PublishedScenarios.measuredProfiles(),
-      options: PlanningOptions(maxProcesses: fact.maxProcesses))
+      options: PlanningOptions(admission: .halfSLO, maxProcesses: fact.maxProcesses))
     let plan = ParvaGPUPlanner().plan(input)
     #expect(PlanChecker.violations(of: plan, against: input) == [])
     #expect(plan.unplaced.isEmpty)
@@ -47,7 +47,7 @@ import Testing
     let profile = ModelProfile(model: "m", product: product.name, source: .measured, points: [point])
     let input = PlanningInput(
       workloads: [Workload(id: "w", model: "m", rate: 0.3, sloLatencyMs: 10)], pools: [Pool(product: product)],
-      profiles: ProfileCatalogue([profile]))
+      profiles: ProfileCatalogue([profile]), options: PlanningOptions(admission: .halfSLO))
     let plan = ParvaGPUPlanner().plan(input)
     #expect(plan.gpus.flatMap(\.segments).count == 3)
     #expect(plan.gpus.first?.segments.map(\.start) == [0, 4, 6])

@@ -21,7 +21,8 @@ import Testing
     for seed in UInt64(0)..<60 {
       let input = RandomDemand.input(
         seed: seed, products: [product], models: 5, workloads: Int(seed % 20),
-        options: PlanningOptions(maxProcesses: Int(seed % 4) + 1, allocationOptimization: seed % 2 == 0))
+        options: PlanningOptions(
+          admission: .halfSLO, maxProcesses: Int(seed % 4) + 1, allocationOptimization: seed % 2 == 0))
       let plan = planner.plan(input)
       #expect(PlanChecker.violations(of: plan, against: input) == [], "seed \(seed)")
       #expect(plan == planner.plan(input), "seed \(seed): the same input gives the same plan")

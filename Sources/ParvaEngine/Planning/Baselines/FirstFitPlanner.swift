@@ -7,7 +7,8 @@ public struct FirstFitPlanner: Planner {
   public init() {}
 
   public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
-    GreedyPlanning(match: ParvaGPUPlanner.match, allocate: FirstFitPlanner.place).plan(Market(input), planner: name)
+    GreedyPlanning(match: ParvaGPUPlanner.match, allocate: FirstFitPlanner.place).plan(
+      Market(input, context), planner: name)
   }
 
   /// O(segments x occupancy states).

@@ -9,6 +9,6 @@ public struct MIGOnlyPlanner: Planner {
   public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
     var single = input
     single.options.maxProcesses = 1
-    return ParvaGPUPlanner.method.plan(Market(single), planner: name)
+    return ParvaGPUPlanner.method.plan(Market(single, context), planner: name)
   }
 }

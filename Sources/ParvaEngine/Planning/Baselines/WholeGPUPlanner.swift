@@ -9,7 +9,7 @@ public struct WholeGPUPlanner: Planner {
   public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
     GreedyPlanning(match: WholeGPUPlanner.match) { segments, _ in
       segments.map { DraftGPU(pool: 0, segments: [$0]) }
-    }.plan(Market(input), planner: name)
+    }.plan(Market(input, context), planner: name)
   }
 
   /// As many whole GPUs as the rate needs. O(kinds + segments).

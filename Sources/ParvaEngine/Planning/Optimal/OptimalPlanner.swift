@@ -9,7 +9,7 @@ public struct OptimalPlanner: Planner {
   public init() {}
 
   public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
-    let market = Market(input, support: .everything)
+    let market = Market(input, support: .everything, context)
     var refusals: [Int: Unplaced] = [:]
     var serviceable: [Int] = []
     for workload in input.workloads.indices {

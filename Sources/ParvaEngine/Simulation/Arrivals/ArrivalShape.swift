@@ -9,11 +9,16 @@ public enum ArrivalShape: Hashable, Sendable {
   /// A recorded sequence of gaps, played in a circle from a random place; brought to mean 1.
   case recorded(ArrivalRecording)
 
-  public init(_ process: ArrivalProcess) {
+  /// - Parameter traces: what a process may refer to by name.
+  /// - Returns: nil where it refers to another.
+  public init?(_ process: ArrivalProcess, traces: [String: ArrivalRecording]) {
     switch process {
     case .poisson: self = .poisson
     case .deterministic: self = .deterministic
     case .gamma(let cv2): self = .gamma(cv2: cv2)
+    case .trace(let name):
+      guard let recording = traces[name] else { return nil }
+      self = .recorded(recording)
     }
   }
 }

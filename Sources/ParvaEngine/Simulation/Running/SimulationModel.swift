@@ -48,6 +48,10 @@ struct SimulationModel: Sendable {
         plan = next
       }
     }
+    for workload in input.workloads where input.options.arrivals == nil {
+      guard case .trace(let name) = workload.arrivals, input.options.traces[name] == nil else { continue }
+      refuse(.unknownTrace, "workload \(workload.id) arrives by trace \(name), which is not given")
+    }
     guard refusals.isEmpty else { throw SimulationRefusals(refusals: refusals) }
     members = Array(repeating: [], count: input.workloads.count)
     for (index, segment) in segments.enumerated() { members[segment.workload].append(index) }

@@ -39,7 +39,7 @@ struct WorkloadRun {
     tally = RequestTally(
       sloSeconds: workload.sloLatencyMs / 1000, horizon: options.duration, buckets: options.buckets)
     gaps = GapSource(
-      options.arrivals ?? ArrivalShape(workload.arrivals),
+      options.shape(of: workload),
       random: Xoshiro256(seed: seed, name: workload.id, purpose: 0))
     random = Xoshiro256(seed: seed, name: workload.id, purpose: 1)
     curve = RateCurve(from: -options.warmup, changes)

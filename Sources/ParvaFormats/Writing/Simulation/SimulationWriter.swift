@@ -51,7 +51,9 @@ package enum SimulationWriter {
   private static func write(_ options: SimulationOptions, _ object: inout DocumentWriter) {
     object.field("durationSeconds", options.duration)
     object.field("warmupSeconds", options.warmup)
-    object.array("seeds", inline: true) { list in for seed in options.seeds { list.element(Int(truncatingIfNeeded: seed)) } }
+    object.array("seeds", inline: true) { list in
+      for seed in options.seeds { list.element(Int(truncatingIfNeeded: seed)) }
+    }
     object.field("arrivals", options.arrivals.map(name) ?? "declared")
     object.field("maxWaitMs", options.longestWaitMs)
     object.field("queueLimit", options.queueLimit)
@@ -70,7 +72,7 @@ package enum SimulationWriter {
       $0.field("latencyMs", figures.workload.sloLatencyMs)
       $0.field("percentile", figures.workload.percentile)
     }
-    object.field("arrivals", name(report.options.arrivals ?? ArrivalShape(figures.workload.arrivals)))
+    object.field("arrivals", name(report.options.shape(of: figures.workload)))
     object.field("requests", figures.requests)
     object.field("completed", figures.completed)
     object.field("pending", figures.pending)

@@ -1,14 +1,14 @@
 import Foundation
-import ParvaEngine
+package import ParvaEngine
 
 /// Random demand around the published scenarios: models drawn evenly, rates log-normal around a scenario's rate of the
 /// model, SLOs 0.8 to 2 times the scenario's. The same seed gives the same demand.
-struct Generator {
+package struct Generator {
   private var state: UInt64
 
-  init(seed: UInt64) { state = seed }
+  package init(seed: UInt64) { state = seed }
 
-  mutating func workloads(_ count: Int, from scenarios: [[Workload]]) -> [Workload] {
+  package mutating func workloads(_ count: Int, from scenarios: [[Workload]]) -> [Workload] {
     let byModel = Dictionary(grouping: scenarios.flatMap { $0 }, by: \.model).sorted { $0.key < $1.key }.map(\.value)
     return (0..<count).map { index in
       let known = byModel[Int(next() % UInt64(byModel.count))]

@@ -1,13 +1,13 @@
-import Foundation
-import ParvaEngine
+package import Foundation
+package import ParvaEngine
 
 /// The published measurements and scenarios, read from the `shared` folder beside the checkout.
-struct Published {
-  var profiles: ProfileCatalogue
+package struct Published {
+  package private(set) var profiles: ProfileCatalogue
   /// Scenarios 1...6.
-  var scenarios: [[Workload]]
+  package private(set) var scenarios: [[Workload]]
 
-  init(folder: URL, product: GPUProduct) throws {
+  package init(folder: URL, product: GPUProduct) throws {
     profiles = ProfileCatalogue()
     let files = try FileManager.default.contentsOfDirectory(atPath: folder.appending(path: "profiles").path).sorted()
     for file in files where file.hasSuffix(".csv") {

@@ -1,0 +1,75 @@
+/// The grids on which capacities are worked out, each rounded to the safe side, so that many workloads share few cells.
+enum CapacityGrid {
+  /// Objectives and sojourn times: 256 steps an octave, so that an objective loses at most 0.4 %. A step is the head of
+  /// the number's binary form: its exponent and the first eight bits of its significand.
+  static let octave = 256
+  private static let droppedBits = 15
+
+  /// The step at or below an objective of `milliseconds`.
+  static func step(ofObjective milliseconds: Double) -> Int {
+    var value = Float(milliseconds)
+    if Double(value) > milliseconds { value = value.nextDown }
+    return Int(value.bitPattern >> droppedBits)
+  }
+
+  /// A step that is at least ``step(ofObjective:)`` of any objective that a sojourn of `milliseconds` misses, and of the
+  /// one that it only just keeps.
+  static func step(ofSojourn milliseconds: Double) -> Int { Int(Float(milliseconds).bitPattern >> droppedBits) }
+
+  /// The least objective of a step in milliseconds.
+  static func milliseconds(step: Int) -> Double { Double(Float(bitPattern: UInt32(step) << droppedBits)) }
+
+  /// Shares of requests that may miss their objective; the smallest is what a run of bounded length can still tell.
+  static let leastTail = 1e-4
+  private static let mantissas = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5]
+
+  /// The largest share on the grid that is at most 1 - `percentile`; nil below ``leastTail``.
+  static func tail(percentile: Double) -> Double? {
+    // What 0.99 leaves is 0.01 but for rounding.
+    let allowed = (1 - percentile) * (1 + 1e-9)
+    var found: Double?
+    var decade = leastTail
+    while decade < 1 {
+      for mantissa in mantissas where mantissa * decade <= allowed && mantissa * decade <= 0.5 {
+        found = mantissa * decade
+      }
+      decade *= 10
+    }
+    return found
+  }
+
+  /// The least squared coefficient of variation on the grid that is at least `cv2`, which is above 1.
+  static func burstiness(cv2: Double) -> Double {
+    var decade = 1.0
+    while decade < 1e4 {
+      for mantissa in mantissas where mantissa * decade >= cv2 * (1 - 1e-9) { return mantissa * decade }
+      decade *= 10
+    }
+    return cv2
+  }
+
+  /// Loads at which a point is tried, as shares of its throughput: up to 99.5 % in steps of an eighth of a percent of it,
+  /// of half a percent below four fifths, and below a quarter in steps of two percent of the load.
+  static let loads: [Double] = {
+    var shares: [Double] = []
+    var share = 0.995
+    while share > 0.004 {
+      shares.append(share)
+      share = share > 0.801 ? share - 0.00125 : share > 0.251 ? share - 0.005 : share / 1.02
+    }
+    return shares.reversed()
+  }()
+
+  /// Binary logarithm of the length of the shortest runs.
+  static let shortRun = 18
+
+  /// A queue at load x remembers of the order of 1 / (1 - x)^2 requests, so the nearer to one the longer a run has to be:
+  /// the binary logarithm of its length for one late request in a hundred. Short batches make a request dear, so their
+  /// runs stay shorter; nil where the longest that they may have would not see a hundred such memories.
+  static func runExponent(load: Double, batch: Int) -> Int? {
+    let most = min(21, max(shortRun, 16 + batch.bitWidth - batch.leadingZeroBitCount))
+    let wanted = load < 0.95 ? shortRun : load < 0.98 ? 20 : 21
+    let exponent = min(wanted, most)
+    return Double(1 << exponent) * (1 - load) * (1 - load) >= (exponent == 21 ? 50 : 100) ? exponent : nil
+  }
+}

@@ -1,0 +1,66 @@
+/// The rule `certified`: a segment may be given the largest rate at which it keeps the percentile of sojourn times under
+/// the declared arrivals, with the batcher that serves it, less a margin.
+struct CertifiedAdmission: Sendable {
+  /// By kind of instance that the model has points on.
+  private let tables: [Int: KindCapacity]
+  private let options: PlanningOptions
+
+  /// Nil where the percentile is beyond what can be certified, or the trace is not there. O(points x kinds).
+  init?(_ workload: Workload, _ profile: ModelProfile, _ input: PlanningInput) {
+    guard let arrivals = CertifiedArrivals(workload.arrivals, traces: input.traces),
+      let tail = CapacityGrid.tail(percentile: workload.percentile)
+    else { return nil }
+    tables = Dictionary(
+      Set(profile.points.map(\.profile)).map {
+        ($0, input.capacities.kind($0, of: profile, arrivals, tail: tail))
+      }, uniquingKeysWith: { first, _ in first })
+    options = input.options
+  }
+
+  /// Offers of one kind of instance for objectives given in steps of the grid.
+  func offers(kind: Int, steps: [Int]) -> [Offer] {
+    guard let table = tables[kind] else { return [Offer](repeating: .none, count: steps.count) }
+    return steps.map { step in
+      var offer = table.offer(step: step, maxProcesses: options.maxProcesses)
+      offer.capacity /= 1 + options.margin
+      return offer
+    }
+  }
+
+  /// Requests per second that one point may be given; nil where there is no such point.
+  func capacity(kind: Int, batch: Int, processes: Int, sloLatencyMs: Double) -> Double? {
+    let step = CapacityGrid.step(ofObjective: sloLatencyMs)
+    return tables[kind]?.capacity(batch: batch, processes: processes, step: step).map { $0 / (1 + options.margin) }
+  }
+
+  /// The least objective in milliseconds that some point keeps under any load; nil where there is none.
+  func leastObjective() -> Double? {
+    tables.values.compactMap { $0.leastObjective(maxProcesses: options.maxProcesses) }.min()
+  }
+}
+
+/// The admissions of an input's workloads, made once for all that ask the same.
+final class CertifiedAdmissions {
+  private struct Key: Hashable {
+    var model: String
+    var product: String
+    var arrivals: ArrivalProcess
+    var percentile: Double
+  }
+
+  private let input: PlanningInput
+  private var known: [Key: CertifiedAdmission?] = [:]
+
+  init(_ input: PlanningInput) { self.input = input }
+
+  /// Nil where the model has no profile on the product, or nothing can be certified.
+  func admission(_ workload: Workload, _ product: GPUProduct) -> CertifiedAdmission? {
+    let key = Key(
+      model: workload.model, product: product.name, arrivals: workload.arrivals, percentile: workload.percentile)
+    if let known = known[key] { return known }
+    let made = input.profiles.profile(model: workload.model, product: product.name)
+      .flatMap { CertifiedAdmission(workload, $0, input) }
+    known[key] = .some(made)
+    return made
+  }
+}

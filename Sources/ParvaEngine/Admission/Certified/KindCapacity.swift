@@ -1,0 +1,178 @@
+import Synchronization
+
+/// What one model can do on one kind of instance under one stream and percentile, for every objective.
+///
+/// The sojourn times at a given load do not hang on the objective, so the least objective that a point keeps at a load
+/// is worked out once and answers for all objectives; a capacity is the result of a search over the loads. Answers
+/// depend on what is asked alone, never on what was asked before.
+final class KindCapacity: Sendable {
+  /// A way to run the model: a batch limit and a number of processes.
+  struct Point: Sendable {
+    var batch: Int
+    var processes: Int
+    var latencyMs: Double
+    /// Execution times of batches of 1...`batch` requests in milliseconds.
+    var milliseconds: [Double]
+    /// Requests per second when every batch is full.
+    var throughput: Double
+  }
+
+  /// Runs by the binary logarithm of their length, made when they are first needed.
+  private typealias Runs = [Int: [SojournRun]]
+
+  private enum Known {
+    /// Objectives up to this step are missed; nothing else is known.
+    case misses(upTo: Int)
+    /// Objectives from this step on are kept, and no others.
+    case keeps(from: Int)
+  }
+
+  private struct Cell: Hashable {
+    var step: Int
+    var maxProcesses: Int
+  }
+
+  private struct State {
+    /// Row-major: point x load.
+    var known: [Known]
+    var offers: [Cell: Offer] = [:]
+  }
+
+  let points: [Point]
+  private let arrivals: CertifiedArrivals
+  private let tail: Double
+  private let store: ArrivalStore
+  private let state: Mutex<State>
+
+  init(_ profile: ModelProfile, kind: Int, _ arrivals: CertifiedArrivals, tail: Double, _ store: ArrivalStore) {
+    var curves: [Int: LatencyCurve] = [:]
+    points = profile.points.filter { $0.profile == kind }.compactMap { point in
+      let curve = curves[point.processes] ?? LatencyCurve(profile, instance: kind, processes: point.processes)
+      curves[point.processes] = curve
+      guard let times = curve?.table(limit: point.batch), let full = times.last else { return nil }
+      return Point(
+        batch: point.batch, processes: point.processes, latencyMs: point.latencyMs, milliseconds: times,
+        throughput: 1000 * Double(point.batch * point.processes) / full)
+    }
+    self.arrivals = arrivals
+    self.tail = tail
+    self.store = store
+    state = Mutex(
+      State(known: [Known](repeating: .misses(upTo: 0), count: points.count * CapacityGrid.loads.count)))
+  }
+
+  /// The point with most capacity among those of at most `maxProcesses` processes; ``Offer/none`` where none keeps the
+  /// objective at any load. Some ten runs the first time, O(1) from then on.
+  func offer(step: Int, maxProcesses: Int) -> Offer {
+    let cell = Cell(step: step, maxProcesses: maxProcesses)
+    if let known = state.withLock({ $0.offers[cell] }) { return known }
+    var runs: Runs = [:]
+    var best = Offer.none
+    for index in order(step: step, maxProcesses: maxProcesses) {
+      let point = points[index]
+      // One run tells whether the point does better at all.
+      guard let above = CapacityGrid.loads.firstIndex(where: { $0 * point.throughput > best.capacity }),
+        keeps(step, index, load: above, &runs)
+      else { continue }
+      let capacity = capacity(of: index, step: step, &runs)
+      guard capacity > best.capacity else { continue }
+      best = Offer(
+        capacity: capacity, batch: Int32(point.batch), processes: Int32(point.processes), latencyMs: point.latencyMs)
+    }
+    state.withLock { $0.offers[cell] = best }
+    return best
+  }
+
+  /// Capacity of one point in requests per second; nil where there is no such point.
+  func capacity(batch: Int, processes: Int, step: Int) -> Double? {
+    var runs: Runs = [:]
+    return points.firstIndex { $0.batch == batch && $0.processes == processes }.map {
+      capacity(of: $0, step: step, &runs)
+    }
+  }
+
+  /// The least objective in milliseconds under which some point of at most `maxProcesses` processes takes any load.
+  func leastObjective(maxProcesses: Int) -> Double? {
+    var runs: Runs = [:]
+    var least: Int?
+    for index in points.indices where points[index].processes <= maxProcesses {
+      guard let found = leastStep(index, load: 0, &runs), let full = points[index].milliseconds.last else { continue }
+      // Points whose full batch takes longer are not tried, see ``order(step:maxProcesses:)``.
+      least = min(least ?? .max, max(found, CapacityGrid.step(ofObjective: full) + 1))
+    }
+    return least.map { CapacityGrid.milliseconds(step: $0) }
+  }
+
+  /// Points worth a try, those that promise most first. A batch that takes longer than the objective when it is full is
+  /// none of them: a smaller limit does better.
+  private func order(step: Int, maxProcesses: Int) -> [Int] {
+    let objective = CapacityGrid.milliseconds(step: step)
+    let promising = points.indices.compactMap { index -> (index: Int, promise: Double)? in
+      let point = points[index]
+      guard point.processes <= maxProcesses, let full = point.milliseconds.last, full <= objective else { return nil }
+      // What is left for waiting, in units of the time between two starts.
+      let spare = (objective / full - 1) * Double(point.processes)
+      return (index, point.throughput * min(1, 0.3 + 0.6 * spare))
+    }
+    return promising.sorted { ($1.promise, $0.index) < ($0.promise, $1.index) }.map(\.index)
+  }
+
+  /// The highest load of the grid that a binary search finds to be kept. Its order of tries is fixed, so a looser
+  /// objective never ends lower.
+  private func capacity(of index: Int, step: Int, _ runs: inout Runs) -> Double {
+    let loads = CapacityGrid.loads
+    var kept = -1
+    var missed = loads.count
+    var load = loads.count * 3 / 4
+    while true {
+      if keeps(step, index, load: load, &runs) { kept = load } else { missed = load }
+      guard missed - kept > 1 else { break }
+      load = (kept + missed) / 2
+    }
+    return kept < 0 ? 0 : loads[kept] * points[index].throughput
+  }
+
+  private func keeps(_ step: Int, _ index: Int, load: Int, _ runs: inout Runs) -> Bool {
+    let place = index * CapacityGrid.loads.count + load
+    switch state.withLock({ $0.known[place] }) {
+    case .keeps(let from): return step >= from
+    case .misses(let upTo) where step <= upTo: return false
+    case .misses: break
+    }
+    let known = play(index, load: load, objective: step, &runs)
+    state.withLock { $0.known[place] = known }
+    if case .keeps(let from) = known { return step >= from }
+    return false
+  }
+
+  private func leastStep(_ index: Int, load: Int, _ runs: inout Runs) -> Int? {
+    let place = index * CapacityGrid.loads.count + load
+    if case .keeps(let from) = state.withLock({ $0.known[place] }) { return from == .max ? nil : from }
+    let known = play(index, load: load, objective: .max, &runs)
+    guard case .keeps(let from) = known else { return nil }
+    state.withLock { $0.known[place] = known }
+    return from == .max ? nil : from
+  }
+
+  private func play(_ index: Int, load: Int, objective: Int, _ runs: inout Runs) -> Known {
+    let point = points[index]
+    let share = CapacityGrid.loads[load]
+    guard let exponent = CapacityGrid.runExponent(load: share, batch: point.batch) else { return .keeps(from: .max) }
+    var own =
+      runs[exponent] ?? store.streams(arrivals, tail: tail, exponent: exponent).map { SojournRun($0, tail: tail) }
+    // Taken out while it plays, so that its buffers are not copied.
+    runs[exponent] = nil
+    defer { runs[exponent] = own }
+    var least = 0
+    for stream in own.indices {
+      let outcome = own[stream].play(
+        rate: share * point.throughput, milliseconds: point.milliseconds, processes: point.processes,
+        objective: objective)
+      switch outcome {
+      case .misses: return .misses(upTo: objective)
+      case .keeps(let step): least = max(least, step)
+      }
+    }
+    return .keeps(from: least)
+  }
+}

@@ -1,0 +1,153 @@
+import Foundation
+import ParvaTestSupport
+import Testing
+
+@testable import ParvaEngine
+
+/// Certified capacities against theory, against a plain simulation, and against their own promises.
+@Suite struct CapacityTests {
+  private static func table(
+    _ points: [ProfilePoint], arrivals: CertifiedArrivals = .poisson, tail: Double = 0.01
+  ) -> KindCapacity {
+    CapacityCache().kind(
+      0, of: ModelProfile(model: "m", product: "A100-80GB", source: .measured, points: points), arrivals, tail: tail)
+  }
+
+  private static func point(batch: Int, processes: Int, latencyMs: Double) -> ProfilePoint {
+    ProfilePoint(
+      profile: 0, batch: batch, processes: processes, throughput: 1000 * Double(batch * processes) / latencyMs,
+      latencyMs: latencyMs)
+  }
+
+  /// Share of requests that wait longer than `t` services in M/D/1 at load `x` (Erlang 1909).
+  private static func waitsLonger(than t: Double, load x: Double) -> Double {
+    var sum = 0.0
+    var factorial = 1.0
+    for k in 0...Int(t) {
+      if k > 0 { factorial *= Double(k) }
+      let rest = x * (t - Double(k))
+      sum += pow(-rest, Double(k)) / factorial * exp(rest)
+    }
+    return 1 - (1 - x) * sum
+  }
+
+  @Test(
+    "M/D/1: the percentile holds by Erlang's formula, and at little more load it does not",
+    arguments: [1.5, 2, 3, 5, 8, 12, 16], [0.05, 0.01])
+  func singleServer(_ objective: Double, _ tail: Double) throws {
+    let table = Self.table([Self.point(batch: 1, processes: 1, latencyMs: 10)], tail: tail)
+    let step = CapacityGrid.step(ofObjective: 10 * objective)
+    let load = try #require(table.capacity(batch: 1, processes: 1, step: step)) / 100
+    #expect(Self.waitsLonger(than: objective - 1, load: load) <= tail)
+    #expect(Self.waitsLonger(than: objective - 1, load: load * 1.03 + 0.004) > tail)
+  }
+
+  @Test("batches without bound: the percentile holds by the closed form, and at an eighth more it does not")
+  func unboundedBatch() throws {
+    // All that waits is served at once in time 1, so x requests come in a service and exp(-x) of them find it idle:
+    // a share x (2 - s) / (x + exp(-x)) takes longer than s, for s in 1...2.
+    let late = { (x: Double, s: Double) in x * (2 - s) / (x + exp(-x)) }
+    for (objective, tail) in [(1.95, 0.04), (1.9, 0.075), (1.97, 0.025)] {
+      let points = [1, 64].map { Self.point(batch: $0, processes: 1, latencyMs: 100) }
+      let step = CapacityGrid.step(ofObjective: 100 * objective)
+      let capacity = try #require(Self.table(points, tail: tail).capacity(batch: 64, processes: 1, step: step))
+      #expect(late(capacity / 10, objective) <= tail)
+      #expect(late(capacity / 10 * 1.125, CapacityGrid.milliseconds(step: step) / 100) > tail)
+    }
+  }
+
+  struct Stream: Sendable, CustomTestStringConvertible {
+    var cv2: Double
+    var points: Int
+    var testDescription: String { "cv2 \(cv2)" }
+  }
+
+  @Test(
+    "random points keep their percentile in a plain simulation with another stream",
+    arguments: [Stream(cv2: 1, points: 800), Stream(cv2: 4, points: 200)])
+  func promise(_ stream: Stream) throws {
+    var random = SeededGenerator(seed: 20_250_101)
+    var broken: [String] = []
+    var lateness = 0.0
+    var judged = 0
+    for number in 0..<stream.points {
+      let processes = Int.random(in: 1...4, using: &random)
+      let limit = 1 << Int.random(in: 0...6, using: &random)
+      let fixed = exp(Double.random(in: log(1)...log(50), using: &random))
+      let each = fixed * exp(Double.random(in: log(0.002)...log(1), using: &random))
+      let points = (0...6).map { 1 << $0 }.filter { $0 <= limit }.map {
+        Self.point(batch: $0, processes: processes, latencyMs: fixed + each * Double($0))
+      }
+      let tail = Bool.random(using: &random) ? 0.01 : 0.05
+      let table = Self.table(points, arrivals: stream.cv2 == 1 ? .poisson : .gamma(cv2: stream.cv2), tail: tail)
+      let objective = (fixed + each * Double(limit)) * exp(Double.random(in: log(1.05)...log(8), using: &random))
+      let step = CapacityGrid.step(ofObjective: objective)
+      let rate = try #require(table.capacity(batch: limit, processes: processes, step: step))
+      guard rate > 0 else { continue }
+      let queue = ReferenceQueue(
+        processes: processes, milliseconds: try #require(table.points.first { $0.batch == limit }).milliseconds)
+      let groups = queue.late(objective: objective, groups: 16, size: 4000) {
+        (stream.cv2 == 1 ? random.exponential() : random.gamma(cv2: stream.cv2)) * 1000 / rate
+      }
+      let mean = groups.reduce(0, +) / 16
+      let deviation = (groups.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 15).squareRoot()
+      // Even three standard errors less would be too many.
+      if mean - 3 * deviation / 4 > tail {
+        broken.append("point \(number): \(mean) late of \(tail), b \(limit) p \(processes)")
+      }
+      lateness += mean / tail
+      judged += 1
+    }
+    #expect(judged > stream.points / 2)
+    // Certified with 99 % confidence and judged with 99.9 %: one in a hundred would already be too many.
+    #expect(broken.count * 100 <= judged, "\(broken)")
+    // On average the promise is used, not merely kept.
+    #expect(lateness / Double(judged) > 0.5, "\(lateness / Double(judged))")
+  }
+
+  @Test("a looser objective never carries less, whatever was asked before", arguments: 0..<6)
+  func monotone(_ seed: Int) throws {
+    var random = SeededGenerator(seed: UInt64(seed))
+    let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
+    let profile = RandomDemand.profile(model: "m", product, &random)
+    let kind = try #require(profile.points.last).profile
+    let fastest = try #require(profile.points.filter { $0.profile == kind }.map(\.latencyMs).min())
+    let steps = (0..<60).map { CapacityGrid.step(ofObjective: fastest * pow(1.06, Double($0))) }
+    let offers = { (order: [Int]) in
+      let table = CapacityCache().kind(kind, of: profile, .poisson, tail: 0.01)
+      return Dictionary(
+        order.map { ($0, table.offer(step: $0, maxProcesses: 3)) }, uniquingKeysWith: { first, _ in first })
+    }
+    let upwards = offers(steps)
+    for (tight, loose) in zip(steps, steps.dropFirst()) {
+      let (less, more) = (try #require(upwards[tight]), try #require(upwards[loose]))
+      #expect(less.capacity <= more.capacity, "seed \(seed), \(CapacityGrid.milliseconds(step: loose)) ms")
+    }
+    #expect(upwards == offers(steps.shuffled(using: &random)))
+    #expect(upwards.values.contains { $0.capacity > 0 })
+  }
+
+  @Test("grids round to the safe side")
+  func grids() throws {
+    var random = SeededGenerator(seed: 3)
+    for _ in 0..<2000 {
+      let objective = exp(Double.random(in: log(1e-3)...log(1e7), using: &random))
+      let rounded = CapacityGrid.milliseconds(step: CapacityGrid.step(ofObjective: objective))
+      #expect(rounded <= objective && rounded >= objective * 0.996)
+      let percentile = 1 - exp(Double.random(in: log(1e-4)...log(0.9), using: &random))
+      let tail = try #require(CapacityGrid.tail(percentile: percentile))
+      #expect(tail <= (1 - percentile) * (1 + 1e-8))
+      let cv2 = exp(Double.random(in: 1e-9...log(1000), using: &random))
+      #expect(CapacityGrid.burstiness(cv2: cv2) >= cv2 * (1 - 1e-8))
+    }
+    #expect(
+      [0.5, 0.9, 0.95, 0.99, 0.999].map { CapacityGrid.tail(percentile: $0) ?? 0 }.map { ($0 * 1e6).rounded() } == [
+        500_000, 100_000, 50_000, 10_000, 1000,
+      ])
+    #expect(CapacityGrid.tail(percentile: 0.99995) == nil)
+    #expect(CertifiedArrivals(.deterministic, traces: [:]) == .poisson)
+    #expect(CertifiedArrivals(.gamma(cv2: 0.3), traces: [:]) == .poisson)
+    #expect(CertifiedArrivals(.gamma(cv2: 4), traces: [:]) == .gamma(cv2: 4))
+    #expect(CertifiedArrivals(.trace(name: "x"), traces: [:]) == nil)
+  }
+}
