@@ -203,7 +203,9 @@ import Testing
     case .wrongModel: input.plan.gpus[1].segments[0].model = "other"
     case .noProfile: input.profiles = ProfileCatalogue()
     case .unknownPoint: input.plan.gpus[1].segments[0].batch = 9
-    case .unknownTrace: input.workloads[0].arrivals = .trace(name: "monday")
+    case .unknownTrace:
+      input.options.arrivals = nil
+      input.workloads[0].arrivals = .trace(name: "monday")
     case .unknownTarget: input.events = [.failure(time: 1, target: .gpu(2), duration: nil)]
     }
     let error = try #require(throws: SimulationRefusals.self) { try Simulator.run(input) }
