@@ -30,7 +30,8 @@ package enum PlanBinding {
     }
     let pools = Dictionary(grouping: plan.gpus.indices) { plan.gpus[$0].pool }
     for (pool, rows) in pools {
-      let there = fleet.filter { $0.pool == pool }
+      // Where nothing else decides, the nodes take turns: the loss of one then costs least.
+      let there = fleet.filter { $0.pool == pool }.sorted { ($0.index, $0.node) < ($1.index, $1.node) }
       let byNode = Dictionary(grouping: rows.filter(fixed.contains)) { plan.gpus[$0].node }
       for (node, rows) in byNode { bind(rows, there.filter { $0.node == node }) }
       bind(rows.filter { !fixed.contains($0) }, there.filter { !taken.contains($0.uuid) })

@@ -50,11 +50,11 @@ package struct FleetInventory: Hashable, Sendable {
   package init(_ nodes: [NodeRecord], priced: [Pool] = []) {
     isEmpty = nodes.isEmpty
     var owners: [String: Int] = [:]
-    for node in nodes { for gpu in node.state?.observed.gpus ?? [] { owners[gpu.uuid, default: 0] += 1 } }
+    for node in nodes { for gpu in node.settled?.observed.gpus ?? [] { owners[gpu.uuid, default: 0] += 1 } }
     var stock: [String: Pool] = [:]
     var holders: [String: [String: Int]] = [:]
     for node in nodes.sorted(by: { $0.name < $1.name }) {
-      guard let state = node.state else { continue }
+      guard let state = node.settled else { continue }
       let owned = Dictionary(grouping: state.owned, by: \.gpu)
       for gpu in state.observed.gpus.sorted(by: { ($0.index, $0.uuid) < ($1.index, $1.uuid) }) {
         var entry = Self.entry(gpu, node, state, owned[gpu.uuid] ?? [], isShared: owners[gpu.uuid, default: 0] > 1)

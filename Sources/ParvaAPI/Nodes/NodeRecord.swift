@@ -19,6 +19,9 @@ package struct NodeRecord: Hashable, Sendable {
   package var isUnreachable: Bool
   /// What the newest heartbeat said; nil before the first.
   package var state: NodeStateDocument?
+  /// What the newest heartbeat said while no operation ran: plans go by it, because in the middle of an apply instances
+  /// stand that the node does not own yet.
+  package var settled: NodeStateDocument?
   package var heardAt: Date?
 
   package init(_ spec: NodeSpec, named name: String, revision: Int, at time: Date) {
@@ -52,6 +55,7 @@ package struct NodeRecord: Hashable, Sendable {
     self.isDraining = isDraining
     self.isUnreachable = isUnreachable
     self.state = state
+    settled = state
     self.heardAt = heardAt
   }
 

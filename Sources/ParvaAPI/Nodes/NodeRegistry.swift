@@ -81,6 +81,7 @@ package actor NodeRegistry {
       record.createdAt = current.createdAt
       record.isUnreachable = current.isUnreachable
       record.state = current.state
+      record.settled = current.settled
       record.heardAt = current.heardAt
     }
     var batch = StoreBatch()
@@ -104,7 +105,7 @@ package actor NodeRegistry {
     let current = node(name)
     guard precondition.holds(at: current?.revision) else { throw .preconditionFailed(current: current?.revision) }
     guard var record = current else { throw .notFound }
-    if force || record.state?.owned.isEmpty ?? true {
+    if force || record.settled?.owned.isEmpty ?? true {
       try await remove(name)
       return .removed
     }
@@ -153,10 +154,12 @@ package actor NodeRegistry {
     heartbeats[name] = beats
     let before = record
     record.state = state
+    if state.operation == nil || record.settled == nil { record.settled = state }
     record.heardAt = wholeNow
     record.isUnreachable = beats.isUnreachable
     let isStale = storedAt[name].map { clock - $0 > .seconds(60) } ?? true
-    if isStale || !Self.isAlike(before, record) {
+    // What is read back after a restart is what plans go by.
+    if record.settled == state, isStale || !Self.isAlike(before, record) {
       var batch = StoreBatch()
       batch.nodes[name] = record
       try await commit(batch)
@@ -189,7 +192,7 @@ package actor NodeRegistry {
 
   /// Whether only what changes all the time differs: processes, services, the running operation.
   private static func isAlike(_ a: NodeRecord, _ b: NodeRecord) -> Bool {
-    guard a.isUnreachable == b.isUnreachable, let x = a.state, let y = b.state, x.verified == y.verified,
+    guard a.isUnreachable == b.isUnreachable, let x = a.settled, let y = b.settled, x.verified == y.verified,
       x.owned == y.owned, x.observed.gpus.count == y.observed.gpus.count
     else { return false }
     return zip(x.observed.gpus, y.observed.gpus).allSatisfy { p, q in

@@ -26,7 +26,7 @@ extension SQLiteStore {
         arguments: [
           name, node.address, node.secret?.value, node.secretReference, node.zone, try encoder.encode(node.labels),
           node.revision, milliseconds(node.createdAt), milliseconds(node.updatedAt), node.isDraining ? 1 : 0,
-          node.isUnreachable ? 1 : 0, try node.state.map { try encoder.encode($0) }, node.heardAt.map(milliseconds),
+          node.isUnreachable ? 1 : 0, try node.settled.map { try encoder.encode($0) }, node.heardAt.map(milliseconds),
         ])
     }
   }

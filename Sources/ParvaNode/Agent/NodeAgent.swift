@@ -124,9 +124,22 @@ package final class NodeAgent: Sendable {
     state.withLock { $0.operations.first { $0.id == id } }
   }
 
+  /// What the node shows and owns at one moment. While an operation runs the two do not fit together, and it is named.
   package func document() async throws -> NodeStateDocument {
-    let observed = try await reader.observe()
-    let verified = try store.verified()
+    func mark() -> (running: String?, ended: Int) {
+      state.withLock { ($0.running, $0.outcomes.values.reduce(0, +)) }
+    }
+    var before = mark()
+    var observed = try await reader.observe()
+    var verified = try store.verified()
+    var after = mark()
+    // An operation that ended meanwhile has left a reading from before beside records from after it.
+    for _ in 0..<8 where before.ended != after.ended {
+      before = after
+      observed = try await reader.observe()
+      verified = try store.verified()
+      after = mark()
+    }
     return NodeStateDocument(
       name: configuration.name, simulated: observed.simulated, observed: observed,
       verified: verified.map {
@@ -136,7 +149,7 @@ package final class NodeAgent: Sendable {
         OwnedDocument(
           gpu: $0.gpu, profileId: $0.place.profileID, start: $0.place.start, instance: $0.instance, uuid: $0.uuid)
       },
-      services: services.documents, faults: faults.documents, operation: state.withLock { $0.running },
+      services: services.documents, faults: faults.documents, operation: before.running ?? after.running,
       managesMIGMode: configuration.options.manageMIGMode)
   }
 }

@@ -211,6 +211,24 @@ import Testing
     try await api.controller.stop()
   }
 
+  @Test func inTheMiddleOfAnApplyInstancesThatAreNotOwnedYetExcludeNothing() async throws {
+    let api = try await Harness()
+    try await api.join(try FleetSamples.state("n1", gpus: 1))
+    let generation = api.controller.nodes.generation
+    var working = FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0, instances: [(19, 0)])], foreign: true)
+    working.operation = "op-1"
+    try await api.beat(working)
+    let shown = await api.send("GET", "/v1/nodes/n1")
+    #expect(shown.json("status", "gpus", "0", "usable") == "1")
+    #expect(shown.json("status", "gpus", "0", "instances", "0", "profileId") == "19")
+    #expect(api.controller.nodes.generation == generation)
+    working.operation = nil
+    try await api.beat(working)
+    #expect(
+      await api.send("GET", "/v1/nodes/n1").json("status", "gpus", "0", "reason") == "foreign_instances")
+    try await api.controller.stop()
+  }
+
   @Test func aStoreThatWasLostGivesNoRevisionOutAgainThatANodeKnows() async throws {
     let api = try await Harness()
     try await api.join(FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0)], verified: 41))

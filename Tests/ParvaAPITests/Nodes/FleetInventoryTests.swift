@@ -34,21 +34,21 @@ import Testing
   static let exclusions = [
     Exclusion(.nodeDraining) { $0.isDraining = true },
     Exclusion(.nodeUnreachable) { $0.isUnreachable = true },
-    Exclusion(.faulty) { $0.state?.observed.gpus[0].fault = "gpu_is_lost" },
-    Exclusion(.noMIG) { $0.state?.observed.gpus[0].mig = nil },
-    Exclusion(.modeOff) { $0.state?.observed.gpus[0].mig = .init(current: false, pending: false) },
-    Exclusion(.modePending) { $0.state?.observed.gpus[0].mig = .init(current: true, pending: false) },
+    Exclusion(.faulty) { $0.settled?.observed.gpus[0].fault = "gpu_is_lost" },
+    Exclusion(.noMIG) { $0.settled?.observed.gpus[0].mig = nil },
+    Exclusion(.modeOff) { $0.settled?.observed.gpus[0].mig = .init(current: false, pending: false) },
+    Exclusion(.modePending) { $0.settled?.observed.gpus[0].mig = .init(current: true, pending: false) },
     Exclusion(.foreign) { node in
-      node.state = FleetSamples.state("a", [try FleetSamples.gpu("a", 0, instances: [(19, 0)])], foreign: true)
+      node.settled = FleetSamples.state("a", [try FleetSamples.gpu("a", 0, instances: [(19, 0)])], foreign: true)
     },
     Exclusion(.inUse) { node in
-      node.state?.managesMIGMode = true
-      node.state?.observed.gpus[0].mig = .init(current: false, pending: false)
-      node.state?.observed.gpus[0].processes = [ObservedProcess(pid: 7, name: "train")]
+      node.settled?.managesMIGMode = true
+      node.settled?.observed.gpus[0].mig = .init(current: false, pending: false)
+      node.settled?.observed.gpus[0].processes = [ObservedProcess(pid: 7, name: "train")]
     },
     Exclusion(.unknownProduct) { node in
-      node.state?.observed.gpus[0].board = "NVIDIA Unheard Of"
-      node.state?.observed.gpus[0].profiles = []
+      node.settled?.observed.gpus[0].board = "NVIDIA Unheard Of"
+      node.settled?.observed.gpus[0].profiles = []
     },
   ]
 

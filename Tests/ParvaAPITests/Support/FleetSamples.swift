@@ -19,7 +19,8 @@ enum FleetSamples {
   ) throws -> ObservedGPU {
     let product = try #require(ProductCatalogue.product(named: name))
     return ObservedGPU(
-      index: index, uuid: uuid(node, index), board: product.boards.first ?? "NVIDIA \(product.name)", memoryMiB: 81920, mig: mig,
+      index: index, uuid: uuid(node, index), board: product.boards.first ?? "NVIDIA \(product.name)", memoryMiB: 81920,
+      mig: mig,
       profiles: product.profiles.map { profile in
         ObservedProfile(
           id: profile.driverProfileID, name: profile.name, computeSlices: profile.computeSlices,
@@ -60,6 +61,7 @@ enum FleetSamples {
       NodeSpec(address: "http://127.0.0.1:1", webhookSecret: secret, zone: zone), named: name, revision: 1,
       at: Samples.time)
     record.state = state
+    record.settled = state
     record.heardAt = state.map { _ in Samples.time }
     return record
   }

@@ -1,0 +1,114 @@
+"""What the tests of the fleet share: simulated nodes as processes of their own, and waiting for what they report."""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+from controller import PARVA
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+CREATE = "nvmlDeviceCreateGpuInstanceWithPlacement"
+
+
+class Node:
+    """`parva node run --simulate` on a free port of 127.0.0.1; its folder outlives it, as a machine outlives an agent."""
+
+    def __init__(self, name, folder, controller, machine="dgx-a100", *arguments):
+        self.name = name
+        self.folder = os.path.join(folder, name)
+        self.arguments = [
+            PARVA, "node", "run", "--simulate", machine, "--name", name, "--state-dir", self.folder, "--listen",
+            "127.0.0.1:0", "--controller", controller, *arguments]
+        self.start()
+
+    def start(self):
+        self.log = []
+        self.process = subprocess.Popen(
+            self.arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, "PARVA_WEBHOOK_SECRET": SECRET})
+        for line in self.process.stderr:
+            self.log.append(line)
+            if re.search(r"listening on 127\.0\.0\.1:\d+", line):
+                break
+        else:
+            raise AssertionError(f"{self.name} ended with {self.process.wait()}: {''.join(self.log)}")
+        threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True).start()
+
+    def faults(self, *lines):
+        """What the stand-in driver is to do wrong from now on; nothing mends it."""
+        path = os.path.join(self.folder, "simulated", "faults")
+        if lines:
+            with open(path + ".new", "w") as file:
+                file.write("".join(f"{line}\n" for line in lines))
+            os.rename(path + ".new", path)
+        elif os.path.exists(path):
+            os.remove(path)
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+def until(what, attempt, seconds=60):
+    """The first true value of `attempt`. What is waited for has no event of its own to wait on."""
+    end = time.monotonic() + seconds
+    while True:
+        value = attempt()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s for {what}")
+        threading.Event().wait(0.02)
+
+
+def ready(api, count):
+    """Returns once `count` nodes are ready."""
+    def states():
+        nodes = api.get("/v1/nodes").json()["nodes"]
+        return nodes if [one["status"]["state"] for one in nodes] == ["ready"] * count else None
+    return until(f"{count} nodes to be ready", states)
+
+
+def ended(api, location):
+    """The operation when it is over."""
+    return until(
+        "the operation to end",
+        lambda: (lambda one: one if one["status"] != "running" else None)(api.get(f"{location}?wait=30").json()), 120)
+
+
+def planned(api):
+    """Plan revision, and for each node the places of the plan: UUID, profile id, start."""
+    response = api.get("/v1/plan")
+    places = {}
+    for gpu in response.json()["gpus"]:
+        for segment in gpu["segments"]:
+            places.setdefault(gpu["node"], set()).add((gpu["uuid"], segment["profileId"], segment["start"]))
+    return int(response.headers["Parva-Plan-Revision"]), places
+
+
+def standing(node):
+    """Places of the instances that a node reports, with the MIG UUID of each."""
+    return {
+        (gpu["uuid"], one["profileId"], one["start"]): one["uuid"]
+        for gpu in node["status"]["gpus"] for one in gpu["instances"]}
+
+
+def verified(api):
+    """The nodes once all of them report the current plan verified, with exactly its instances."""
+    revision, places = planned(api)
+
+    def nodes():
+        nodes = api.get("/v1/nodes").json()["nodes"]
+        return nodes if all(one["status"].get("verifiedRevision") == revision for one in nodes) else None
+    nodes = until(f"every node to report revision {revision} as verified", nodes)
+    for node in nodes:
+        there, wanted = set(standing(node)), places.get(node["name"], set())
+        if there != wanted:
+            raise AssertionError(f"{node['name']} has {sorted(there)}, the plan {sorted(wanted)}")
+    return nodes
