@@ -10,6 +10,8 @@ extension Controller {
       registry: registry, board: board, requiresPreconditions: configuration.requiresPreconditions)
     let plan = PlanHandlers(registry: registry, nodes: self.nodes, board: board)
     let events = PlanEventHandlers(board: board)
+    let history = PlanHistoryHandlers(
+      store: store, registry: registry, nodes: self.nodes, plan: plan, setup: configuration.planning)
     let nodes = NodeHandlers(
       nodes: self.nodes, board: board, requiresPreconditions: configuration.requiresPreconditions)
     let operations = OperationHandlers(pusher: pusher, plan: plan)
@@ -38,6 +40,12 @@ extension Controller {
       Route("DELETE", "/v1/profiles/{model}", .async(profiles.delete)),
       Route("GET", "/v1/plan", .ready(plan.getReady, otherwise: plan.get)),
       Route("GET", "/v1/plan/events", concurrency: PlanEventHandlers.mostStreams, .async(events.stream)),
+      Route(
+        "POST", "/v1/plan/preview", bodyLimit: InputLimits.fileBytes, concurrency: PlanHistoryHandlers.mostPreviews,
+        .async(history.preview)),
+      Route("GET", "/v1/plans", .async(history.list)),
+      Route("GET", "/v1/plans/{revision}", .async(history.get)),
+      Route("GET", "/v1/plans/{a}/diff/{b}", .async(history.diff)),
       Route("POST", "/v1/plan/apply", .async(operations.apply)),
       Route("GET", "/v1/operations", .async(operations.list)),
       Route("GET", "/v1/operations/{id}", .async(operations.get)),

@@ -42,6 +42,8 @@ package struct NodeResource: Codable, Hashable, Sendable {
     package var product: String?
     package var pool: String?
     package var memoryMiB: Int?
+    /// Memory slices of the whole GPU; nil where its product is not known.
+    package var memorySlices: Int?
     /// `enabled`, `disabled`, `pending` (waits for a reset) or `none`.
     package var migMode: String
     package var usable: Bool
@@ -51,7 +53,8 @@ package struct NodeResource: Codable, Hashable, Sendable {
     package var instances: [Instance]
 
     package init(
-      index: Int, uuid: String, board: String, product: String?, pool: String?, memoryMiB: Int?, migMode: String,
+      index: Int, uuid: String, board: String, product: String?, pool: String?, memoryMiB: Int?, memorySlices: Int?,
+      migMode: String,
       usable: Bool, reason: String?, message: String?, instances: [Instance]
     ) {
       self.index = index
@@ -60,6 +63,7 @@ package struct NodeResource: Codable, Hashable, Sendable {
       self.product = product
       self.pool = pool
       self.memoryMiB = memoryMiB
+      self.memorySlices = memorySlices
       self.migMode = migMode
       self.usable = usable
       self.reason = reason

@@ -15,7 +15,7 @@ start() {
     'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp("scripts/run", ["scripts/run"])' \
     >"$work/out" 2>"$work/err" &
   server=$!
-  for _ in $(seq 300); do
+  for _ in $(seq 600); do
     grep -q 'until Ctrl-C' "$work/out" && return 0
     kill -0 "$server" 2>/dev/null || return 1
     sleep 0.1
@@ -27,12 +27,19 @@ check() { if "${@:2}"; then pass "$1"; else
   fail "$1"
   cat "$work/out" "$work/err" 2>/dev/null
 fi; }
+shows_fleet() {
+  [ "$(grep -c 'simulated: no hardware) · ready · plan revision [0-9]* verified' "$work/out")" -eq 2 ] &&
+    sed -n '/read back from the drivers/,$p' "$work/out" | grep -q '│.*resnet50'
+}
 draws() { grep -q 'A100-80GB' "$work/out" && grep -q 'resnet50' "$work/out" && grep -q 'modelled' "$work/out"; }
 serves() { curl -sf "http://127.0.0.1:$port/v1/workloads/bert" | grep -q '"served"'; }
 ends() {
   kill -INT "$server"
   wait "$server"
-  [ $? -eq 0 ] && ! curl -s -o /dev/null "http://127.0.0.1:$port/healthz"
+  [ $? -eq 0 ] || return 1
+  for listener in "$port" $((port + 1)) $((port + 2)); do
+    ! curl -s -o /dev/null "http://127.0.0.1:$listener/healthz" || return 1
+  done
 }
 refuses_taken_port() {
   local status
@@ -43,9 +50,11 @@ refuses_taken_port() {
 
 check 'scripts/run starts the controller and registers the example' start
 check 'scripts/run draws the plan and says that the profiles are modelled' draws
+check 'scripts/run shows both simulated nodes with the plan verified' shows_fleet
 check 'scripts/run keeps serving' serves
 check 'scripts/run says when its port is taken' refuses_taken_port
-check 'scripts/run ends with Ctrl-C, and the controller with it' ends
+check 'scripts/run ends with Ctrl-C, and the controller and the nodes with it' ends
 check 'scripts/run starts again over the store of the last time' start
 check 'scripts/run finds the workloads of the last time' grep -q 'earlier run' "$work/out"
+check 'scripts/run shows the fleet of the last time' shows_fleet
 check 'scripts/run ends once more' ends

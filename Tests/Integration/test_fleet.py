@@ -19,7 +19,7 @@ def fleet(*names):
     with tempfile.TemporaryDirectory(prefix="parva-fleet-") as folder:
         running = []
         try:
-            api = Controller(os.path.join(folder, "parva.sqlite"), "--heartbeat", "1")
+            api = Controller(os.path.join(folder, "parva.sqlite"), "--heartbeat", "1", "--admission", "half-slo")
             running.append(api)
             api.arguments[api.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{api.port}"
             nodes = []

@@ -17,7 +17,7 @@ package enum PlanBinding {
   package static func bind(_ plan: Plan, to fleet: [FleetGPU], previous: Plan?, keepingNodesOf fixed: Set<Int> = [])
     -> Plan
   {
-    if let previous, let same = rebound(plan, fleet, previous) { return same }
+    if let previous, let same = rebound(plan, fleet, previous, fixed) { return same }
     var bound = plan
     let before = Work(previous)
     var taken: Set<String> = []
@@ -48,14 +48,16 @@ package enum PlanBinding {
 
   /// The binding of the plan before, where the plan is the same and every GPU is still there: while an apply is half
   /// done, what stands must not make an unchanged plan another.
-  private static func rebound(_ plan: Plan, _ fleet: [FleetGPU], _ previous: Plan) -> Plan? {
+  private static func rebound(
+    _ plan: Plan, _ fleet: [FleetGPU], _ previous: Plan, _ fixed: Set<Int>
+  ) -> Plan? {
     let there = Dictionary(fleet.map { ($0.uuid, $0) }, uniquingKeysWith: { first, _ in first })
     guard plan.gpus.count == previous.gpus.count else { return nil }
     var bound = plan
     for (index, old) in previous.gpus.enumerated() {
-      guard let uuid = old.uuid, let gpu = there[uuid], gpu.node == old.node, gpu.pool == plan.gpus[index].pool else {
-        return nil
-      }
+      guard let uuid = old.uuid, let gpu = there[uuid], gpu.node == old.node, gpu.pool == plan.gpus[index].pool,
+        !fixed.contains(index) || plan.gpus[index].node == old.node
+      else { return nil }
       bound.gpus[index].node = old.node
       bound.gpus[index].uuid = uuid
       guard bound.gpus[index] == old else { return nil }

@@ -14,10 +14,18 @@ struct NodeHandlers: Sendable {
 
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
+    let isText = try request.preferred([(false, ["application/json"]), (true, ["text/plain"])])
     let fleet = nodes.snapshot
     let plan = board.view.plan
     let rows = fleet.sorted.map { NodeRepresentation.resource($0, fleet.inventory, plan) }
-    var response = try HTTPResponse.json(200, NodeList(nodes: rows))
+    let list = NodeList(nodes: rows)
+    var response =
+      isText
+      ? HTTPResponse(
+        status: 200, contentType: "text/plain; charset=utf-8",
+        body: Data(FleetPicture(list, style: TextStyle()).text().utf8))
+      : try HTTPResponse.json(200, list)
+    response.headers["Vary"] = "Accept"
     let tag = "\"\(StableHash.digits(of: response.body))\""
     if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
     response.headers["ETag"] = tag

@@ -34,7 +34,8 @@ enum NodeRepresentation {
       gpu.mig.map { $0.current != $0.pending ? "pending" : $0.current ? "enabled" : "disabled" } ?? "none"
     return NodeResource.GPU(
       index: gpu.index, uuid: gpu.uuid, board: gpu.board, product: entry?.product?.name, pool: entry?.pool,
-      memoryMiB: gpu.memoryMiB, migMode: mode, usable: entry?.exclusion == nil && entry != nil,
+      memoryMiB: gpu.memoryMiB, memorySlices: entry?.product?.axisLength, migMode: mode,
+      usable: entry?.exclusion == nil && entry != nil,
       reason: entry?.exclusion?.rawValue, message: entry?.message,
       instances: gpu.instances.map { instance in
         NodeResource.Instance(

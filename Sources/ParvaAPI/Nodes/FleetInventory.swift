@@ -61,11 +61,11 @@ package struct FleetInventory: Hashable, Sendable {
         if entry.exclusion == nil, let product = entry.product {
           let name = node.zone.map { "\(product.name)@\($0)" } ?? product.name
           let price = priced.first { $0.product.name == product.name }
-          stock[
-            name,
-            default: Pool(
-              name: name, product: product, count: 0, hourlyCost: price?.hourlyCost, watts: price?.watts)
-          ].count? += 1
+          var pool =
+            stock[name]
+            ?? Pool(name: name, product: product, count: 0, hourlyCost: price?.hourlyCost, watts: price?.watts)
+          pool.count = (pool.count ?? 0) + 1
+          stock[name] = pool
           entry.pool = name
           holders[name, default: [:]][node.name, default: 0] += 1
         }

@@ -36,7 +36,13 @@ package struct PlanningSetup: Sendable {
     var pools = fleet.isEmpty ? pools : fleet.pools
     if pools.isEmpty {
       pools = Array(self.pools.prefix(1))
+      pools[0].nodes = []
       pools[0].count = 0
+    }
+    // A planner that is told of nodes chooses them; where nobody asks it to, the binding chooses better.
+    let spreads = demand.registrations.rows.contains { $0.workload.placement.spread?.over == .node }
+    if !fleet.isEmpty && !spreads {
+      for index in pools.indices { pools[index].nodes = [] }
     }
     return PlanningInput(
       workloads: demand.registrations.rows.map(\.workload), pools: pools, profiles: profiles(with: demand.profiles),

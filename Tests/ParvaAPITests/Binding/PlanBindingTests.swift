@@ -113,6 +113,17 @@ import Testing
     #expect(Self.uuids(PlanBinding.bind(plan, to: try Self.fleet([[], []]), previous: nil)) == ["U0", "U1"])
   }
 
+  @Test func aNodeThatAPlannerHasChosenIsKeptTo() throws {
+    var plan = try Self.plan([[("a", 9, 0)], [("a", 9, 0)], [("b", 0, 0)]])
+    plan.gpus[0].node = "n1"
+    plan.gpus[1].node = "n0"
+    var fleet = try Self.fleet([[(9, 0)], [(9, 0)], [], []])
+    for index in fleet.indices { fleet[index].node = "n\(index / 2)" }
+    let bound = PlanBinding.bind(plan, to: fleet, previous: nil, keepingNodesOf: [0, 1])
+    #expect(Self.uuids(bound) == ["U2", "U0", "U1"])
+    #expect(bound.gpus.map(\.node) == ["n1", "n0", "n0"])
+  }
+
   /// Instances kept, counted from scratch.
   private static func kept(_ plan: Plan, _ fleet: [FleetGPU]) -> Int {
     plan.gpus.reduce(0) { sum, gpu in

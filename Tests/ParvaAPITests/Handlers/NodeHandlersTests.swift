@@ -97,6 +97,17 @@ import Testing
     try await api.controller.stop()
   }
 
+  @Test func aWorkloadThatIsSpreadOverNodesIsBoundToSeveral() async throws {
+    let api = try await Harness()
+    for name in ["n1", "n2", "n3"] { try await api.join(try FleetSamples.state(name, gpus: 2)) }
+    let spread = Bodies.workload("w").dropLast() + #","placement":{"spread":{"over":"node","atLeast":3}}}"#
+    let created = await api.send("POST", "/v1/workloads", body: String(spread))
+    #expect(created.status == 201, "\(created.text)")
+    let plan = await api.send("GET", "/v1/plan")
+    #expect(Set((0..<3).map { plan.json("gpus", "\($0)", "node") }) == ["n1", "n2", "n3"], "\(plan.text)")
+    try await api.controller.stop()
+  }
+
   @Test func demandBeyondTheFleetIsRefusedAsScarce() async throws {
     let api = try await Harness()
     try await api.join(try FleetSamples.state("n1", gpus: 1))
