@@ -16,6 +16,14 @@ struct PlanCommand: ParsableCommand {
   @Option(name: .long, help: "Workloads as JSON, YAML or CSV; - is standard input.")
   var workloads: String
 
+  @Option(
+    name: .long,
+    help: """
+      The plan in force, as JSON or YAML; - is standard input. Among plans of least cost planner optimal then takes one \
+      that changes few segments of it.
+      """)
+  var from: String?
+
   @OptionGroup var demand: DemandOptions
   @OptionGroup var planner: PlannerArgument
   @OptionGroup var planning: PlanningArguments
@@ -32,9 +40,13 @@ struct PlanCommand: ParsableCommand {
 
   func run() throws {
     var stopwatch = Stopwatch(enabled: verbose)
+    guard from != "-" || (workloads != "-" && demand.pools != "-") else {
+      throw ValidationError("Only one input can be standard input.")
+    }
     var options = try planning.options
     options.certificate = certificate
-    let input = try demand.input(workloads: workloads, options: options)
+    var input = try demand.input(workloads: workloads, options: options)
+    if let from { input.current = try PlanReader.read(try InputSource.load(from, limit: InputLimits.planBytes)) }
     stopwatch.lap("read \(input.workloads.count) workloads")
     let plan = try planner.resolved().plan(input, planning.context)
     stopwatch.lap("planned with \(plan.planner)")

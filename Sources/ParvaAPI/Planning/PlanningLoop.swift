@@ -35,6 +35,7 @@ actor PlanningLoop {
     self.board = board
     self.setup = setup
     self.newest = newest
+    // A document that no longer reads is no reason not to plan: the next plan is made afresh.
     previous = newest.flatMap { try? PlanReader.read(InputSource($0.document, format: .json)) }
     self.keptPlans = keptPlans
     self.now = now
@@ -87,7 +88,7 @@ actor PlanningLoop {
       queue.async { [setup, previous] in
         continuation.resume(
           with: Result {
-            let input = setup.input(for: demand, fleet: fleet)
+            let input = setup.input(for: demand, fleet: fleet, current: previous)
             var plan = try setup.plan(input)
             if !fleet.isEmpty {
               plan = PlanBinding.bind(

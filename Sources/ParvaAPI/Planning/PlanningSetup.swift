@@ -29,10 +29,18 @@ package struct PlanningSetup: Sendable {
     return profiles
   }
 
-  /// What a planner is given for a demand: workloads in order of id, so that the plan depends on the set alone.
+  /// What a planner is given for a demand: workloads in order of id, so that the plan depends on the set
+  /// alone, and on the plan in force.
   ///
   /// The pools are those of the registered nodes' GPUs; while no node is registered, the configured ones.
-  package func input(for demand: Demand, fleet: FleetInventory = FleetInventory([])) -> PlanningInput {
+  package func input(
+    for demand: Demand, fleet: FleetInventory = FleetInventory([]), current: Plan? = nil
+  ) -> PlanningInput {
+    var current = current
+    if fleet.isEmpty, let gpus = current?.gpus.indices {
+      // GPUs of nodes that are gone are no one's any more.
+      for gpu in gpus { (current?.gpus[gpu].node, current?.gpus[gpu].uuid) = (nil, nil) }
+    }
     var pools = fleet.isEmpty ? pools : fleet.pools
     if pools.isEmpty {
       pools = Array(self.pools.prefix(1))
@@ -46,7 +54,7 @@ package struct PlanningSetup: Sendable {
     }
     return PlanningInput(
       workloads: demand.registrations.rows.map(\.workload), pools: pools, profiles: profiles(with: demand.profiles),
-      options: options, traces: traces, capacities: capacities)
+      options: options, traces: traces, capacities: capacities, current: current)
   }
 
   /// Plans and re-judges the plan. Pure, and as slow as the planner: never called on an event loop.

@@ -11,7 +11,7 @@ struct Market: Sendable {
     var computeSlices: Int
   }
 
-  let input: PlanningInput
+  private(set) var input: PlanningInput
   /// One per pool.
   let cuts: [CutTable]
   let columns: [Column]
@@ -70,6 +70,16 @@ struct Market: Sendable {
           sloLatencyMs: workload.sloLatencyMs, into: &offers, at: index * columns.count + poolColumns[pool].lowerBound)
       }
     }
+  }
+
+  /// The market of some of the workloads, at other rates and with other stocks. O(workloads x columns).
+  func part(_ workloads: [Int], rates: [Double], stock: [Int?]) -> Market {
+    var part = self
+    part.input.workloads = workloads.map { input.workloads[$0] }
+    for (index, rate) in rates.enumerated() { part.input.workloads[index].rate = rate }
+    for (pool, count) in stock.enumerated() { part.input.pools[pool].count = count }
+    part.offers = workloads.flatMap { offers[$0 * columns.count..<($0 + 1) * columns.count] }
+    return part
   }
 
   /// ``Offer/none`` where no point is admissible. O(1).

@@ -71,6 +71,13 @@ struct TightestFit: Sendable {
   /// Keeps anything from being placed on the GPU until ``reopen(_:with:)``.
   mutating func close(_ gpu: Int) { stateOf[gpu] = nil }
 
+  /// Adds a GPU with these placements on it and returns its index.
+  mutating func append(_ placements: [Placement]) -> Int {
+    stateOf.append(nil)
+    reopen(gpuCount - 1, with: placements)
+    return gpuCount - 1
+  }
+
   /// Opens a closed GPU with these placements on it.
   mutating func reopen(_ gpu: Int, with placements: [Placement]) {
     var state = State(taken: 0, slices: 0)

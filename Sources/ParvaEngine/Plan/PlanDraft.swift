@@ -5,17 +5,24 @@ struct DraftSegment: Hashable, Sendable {
   /// Index into ``Market/columns``.
   var column: Int
   var start: Int
+  /// Number that a segment of an earlier plan passes on; nil for the lowest that is free.
+  var ordinal: Int? = nil
+  /// Whether the segment stands in the earlier plan exactly as here.
+  var isKept = false
 }
 
 struct DraftGPU: Hashable, Sendable {
   var pool: Int
   /// Nil until some node is needed or chosen.
   var node: String?
+  /// The real GPU, where an earlier plan was bound to it.
+  var uuid: String?
   var segments: [DraftSegment]
 
-  init(pool: Int, node: String? = nil, segments: [DraftSegment]) {
+  init(pool: Int, node: String? = nil, uuid: String? = nil, segments: [DraftSegment]) {
     self.pool = pool
     self.node = node
+    self.uuid = uuid
     self.segments = segments
   }
 }
@@ -28,7 +35,9 @@ extension Market {
     _ draft: [DraftGPU], planner: String, unplaced: [Unplaced], partial: [PartialService] = [],
     lowerBound: Double? = nil, gap: Double? = nil
   ) -> Plan {
-    let draft = NodeFilling.run(draft.filter { !$0.segments.isEmpty }, input.pools)
+    var draft = NodeFilling.run(draft.filter { !$0.segments.isEmpty }, input.pools)
+    // In order of start, so that sums do not depend on how the draft came about.
+    for gpu in draft.indices { draft[gpu].segments.sort { $0.start < $1.start } }
     var rates = input.workloads.map(\.rate)
     let served = Dictionary(partial.map { ($0.workload, $0.served) }, uniquingKeysWith: { first, _ in first })
     for (index, workload) in input.workloads.enumerated() where !served.isEmpty {
@@ -38,23 +47,23 @@ extension Market {
     for gpu in draft {
       for segment in gpu.segments { total[segment.workload] += capacity(segment.workload, segment.column) }
     }
-    var ordinals = [Int](repeating: 0, count: input.workloads.count)
+    var ordinals = OrdinalSupply(draft, workloads: input.workloads.count)
     var gpus: [PlannedGPU] = []
     gpus.reserveCapacity(draft.count)
     for gpu in draft where !gpu.segments.isEmpty {
       let pool = input.pools[gpu.pool]
-      let segments = gpu.segments.sorted { $0.start < $1.start }.map { segment in
+      let segments = gpu.segments.map { segment in
         let offer = offer(segment.workload, segment.column)
         let workload = input.workloads[segment.workload]
-        defer { ordinals[segment.workload] += 1 }
         return Segment(
-          workload: workload.id, ordinal: ordinals[segment.workload], model: workload.model,
+          workload: workload.id, ordinal: segment.ordinal ?? ordinals.next(segment.workload), model: workload.model,
           profile: columns[segment.column].profile, start: segment.start, batch: Int(offer.batch),
           processes: Int(offer.processes), capacity: offer.capacity,
           load: min(offer.capacity, rates[segment.workload] * (offer.capacity / total[segment.workload])),
           latencyMs: offer.latencyMs)
       }
-      gpus.append(PlannedGPU(pool: pool.name, product: pool.product, node: gpu.node, segments: segments))
+      gpus.append(
+        PlannedGPU(pool: pool.name, product: pool.product, node: gpu.node, uuid: gpu.uuid, segments: segments))
     }
     let status: PlanStatus = !unplaced.isEmpty ? .infeasible : gap == 0 && partial.isEmpty ? .optimal : .feasible
     var summary = PlanMetrics.summary(of: gpus, pools: input.pools, profileSource: profileSource(of: draft))
@@ -80,5 +89,30 @@ extension Market {
       }
     }
     return used.isEmpty ? input.profiles.all.map(\.source).merged : used.merged
+  }
+}
+
+/// Hands out, per workload, the lowest ordinals that no segment of a draft brings along.
+private struct OrdinalSupply {
+  private var following: [Int]
+  /// Those brought along, per workload.
+  private var taken: [Int: Set<Int>] = [:]
+
+  init(_ draft: [DraftGPU], workloads: Int) {
+    following = [Int](repeating: 0, count: workloads)
+    for gpu in draft {
+      for segment in gpu.segments {
+        if let ordinal = segment.ordinal { taken[segment.workload, default: []].insert(ordinal) }
+      }
+    }
+  }
+
+  mutating func next(_ workload: Int) -> Int {
+    var ordinal = following[workload]
+    if !taken.isEmpty, let own = taken[workload] {
+      while own.contains(ordinal) { ordinal += 1 }
+    }
+    following[workload] = ordinal + 1
+    return ordinal
   }
 }

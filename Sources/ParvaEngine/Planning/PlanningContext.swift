@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What the outside world lends to a planner: cores and patience. The engine itself has neither threads nor a clock.
 public struct PlanningContext: Sendable {
   /// Runs `body` for 0..<count, on as many cores as the caller likes, and returns after the last has ended. The result of
@@ -12,6 +14,17 @@ public struct PlanningContext: Sendable {
   ) {
     self.forEach = forEach
     self.shouldStop = shouldStop
+  }
+
+  /// The same cores with patience for at most `checks` more questions whether to stop: a limit on work that does not
+  /// depend on the clock.
+  func limited(to checks: Int) -> PlanningContext {
+    let asked = Atomic(0)
+    return PlanningContext(
+      forEach: forEach,
+      shouldStop: { [shouldStop] in
+        asked.wrappingAdd(1, ordering: .relaxed).newValue > checks || shouldStop()
+      })
   }
 
   /// One core and no deadline.

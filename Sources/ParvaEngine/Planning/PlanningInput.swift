@@ -18,10 +18,13 @@ public struct PlanningInput: Sendable {
   public var traces: [String: ArrivalRecording]
   /// What was worked out about capacities before; a plan takes less time with it and is the same without.
   public var capacities: CapacityCache
+  /// The plan in force: planner `optimal` keeps of it what can stay. The others plan afresh.
+  public var current: Plan?
 
   public init(
     workloads: [Workload], pools: [Pool], profiles: ProfileCatalogue, options: PlanningOptions = PlanningOptions(),
-    traces: [String: ArrivalRecording] = [:], capacities: CapacityCache = CapacityCache()
+    traces: [String: ArrivalRecording] = [:], capacities: CapacityCache = CapacityCache(),
+    current: Plan? = nil
   ) {
     self.workloads = workloads.sorted { $0.id < $1.id }
     self.pools = pools
@@ -29,6 +32,7 @@ public struct PlanningInput: Sendable {
     self.options = options
     self.traces = traces
     self.capacities = capacities
+    self.current = current
   }
 }
 
@@ -70,10 +74,15 @@ public struct PlanningOptions: Hashable, Sendable {
   /// Share by which rule `certified` keeps loads below what it could give, for errors of the profile and growth of the
   /// rate: a certified capacity is divided by one more than this. At least 0.
   public var margin: Double
+  /// Whether planner `optimal` puts slices that a plan leaves over to work as spare capacity.
+  public var headroom: Bool
+  /// How many GPUs more than the least planner `optimal` may use to change less of ``PlanningInput/current``.
+  public var maxExtraGPUs: Int
 
   public init(
     admission: AdmissionRule = .certified, maxProcesses: Int = 3, allocationOptimization: Bool = true,
-    objective: PlanObjective = .gpus, certificate: Bool = false, margin: Double = 0
+    objective: PlanObjective = .gpus, certificate: Bool = false, margin: Double = 0, headroom: Bool = true,
+    maxExtraGPUs: Int = 0
   ) {
     self.admission = admission
     self.maxProcesses = maxProcesses
@@ -81,5 +90,7 @@ public struct PlanningOptions: Hashable, Sendable {
     self.objective = objective
     self.certificate = certificate
     self.margin = margin
+    self.headroom = headroom
+    self.maxExtraGPUs = maxExtraGPUs
   }
 }

@@ -25,6 +25,11 @@ struct PlannerArgument: ParsableArguments {
   }
 }
 
+/// The value of an option that turns something on or off.
+enum Switch: String, ExpressibleByArgument, CaseIterable {
+  case on, off
+}
+
 /// How a plan is to be made, whatever the planner.
 struct PlanningArguments: ParsableArguments {
   @Option(
@@ -57,6 +62,18 @@ struct PlanningArguments: ParsableArguments {
   @Option(name: .long, help: "Seconds after which a planner settles for the best plan it has.")
   var deadline = 2.0
 
+  @Option(
+    name: .long,
+    help: """
+      Whether planner optimal puts unused slices to work as spare capacity, without a GPU more: on or off.
+      """)
+  var headroom = Switch.on
+
+  @Option(
+    name: .customLong("max-extra-gpus"),
+    help: "How many GPUs more than the least may be used to change fewer segments of the plan in force.")
+  var maxExtraGPUs = 0
+
   @Flag(name: .customLong("no-optimization"), help: "Leave out the allocation optimization of planner parvagpu.")
   var noOptimization = false
 
@@ -69,6 +86,10 @@ struct PlanningArguments: ParsableArguments {
     guard try margin == nil || options.admission == .certified else {
       throw ValidationError("--margin belongs to --admission certified.")
     }
+    guard (0...1_000_000).contains(maxExtraGPUs) else {
+      throw ValidationError("--max-extra-gpus must be 0 to 1000000.")
+    }
+    _ = try options
   }
 
   /// Cores and patience, counted from now.
@@ -80,7 +101,8 @@ struct PlanningArguments: ParsableArguments {
         admission: try Self.choice("admission", admission) ?? PlanningOptions().admission, maxProcesses: maxProcesses,
         allocationOptimization: !noOptimization,
         objective: try Self.choice("objective", objective) ?? PlanningOptions().objective,
-        margin: try margin.map(Self.share) ?? PlanningOptions().margin)
+        margin: try margin.map(Self.share) ?? PlanningOptions().margin,
+        headroom: headroom == .on, maxExtraGPUs: maxExtraGPUs)
     }
   }
 

@@ -1,0 +1,53 @@
+/// The plan in force as far as it can stay: its GPUs with those of their segments that a new plan may keep.
+///
+/// A segment may stay when its workload is still served and its point - profile, batch, processes - is still the best one
+/// of that profile for the workload. A GPU may stay when its pool is still there with the same product.
+struct CurrentSlots {
+  /// In order of the current plan.
+  var slots: [DraftGPU] = []
+  /// Segments in the current plan per workload, whether they can stay or not.
+  var segmentsBefore: [Int]
+
+  /// `isServed` says which workloads get anything at all. O(segments).
+  init(_ current: Plan, _ market: Market, isServed: [Bool]) {
+    segmentsBefore = [Int](repeating: 0, count: market.input.workloads.count)
+    var workloads: [String: Int] = [:]
+    workloads.reserveCapacity(market.input.workloads.count)
+    for (index, workload) in market.input.workloads.enumerated() { workloads[workload.id] = index }
+    let pools = Dictionary(
+      market.input.pools.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
+    var uuids: Set<String> = []
+    for gpu in current.gpus {
+      for segment in gpu.segments {
+        if let workload = workloads[segment.workload] { segmentsBefore[workload] += 1 }
+      }
+      guard let pool = pools[gpu.pool], market.input.pools[pool].product.name == gpu.product.name else { continue }
+      // A GPU named twice is one GPU.
+      if let uuid = gpu.uuid, !uuids.insert(uuid).inserted { continue }
+      var slot = DraftGPU(pool: pool, segments: [], node: gpu.node, uuid: gpu.uuid)
+      let product = market.input.pools[pool].product
+      var taken: UInt64 = 0
+      var slices = 0
+      for segment in gpu.segments {
+        guard let workload = workloads[segment.workload], isServed[workload],
+          market.input.workloads[workload].model == segment.model,
+          gpu.product.profiles.indices.contains(segment.profile),
+          let profile = product.profileIndex(driverID: gpu.product.profiles[segment.profile].driverProfileID),
+          let column = market.poolColumns[pool].first(where: { market.columns[$0].profile == profile })
+        else { continue }
+        let kind = product.profiles[profile]
+        let offer = market.offer(workload, column)
+        guard offer.capacity > 0, Int(offer.batch) == segment.batch, Int(offer.processes) == segment.processes,
+          kind.starts.contains(segment.start), kind.mask(at: segment.start) & taken == 0,
+          slices + kind.computeSlices <= product.computeSlices
+        else { continue }
+        taken |= kind.mask(at: segment.start)
+        slices += kind.computeSlices
+        slot.segments.append(
+          DraftSegment(
+            workload: workload, column: column, start: segment.start, ordinal: segment.ordinal, isKept: true))
+      }
+      slots.append(slot)
+    }
+  }
+}
