@@ -13,11 +13,26 @@ package struct Generator {
     return (0..<count).map { index in
       let known = byModel[Int(next() % UInt64(byModel.count))]
       let base = known[Int(next() % UInt64(known.count))]
-      let normal = (-2 * log(1 - uniform())).squareRoot() * cos(2 * .pi * uniform())
+      let normal = normal()
       return Workload(
         id: "w\(index)", model: base.model, rate: base.rate * exp(0.5 * normal),
         sloLatencyMs: base.sloLatencyMs * (0.8 + 1.2 * uniform()))
     }
+  }
+
+  /// The same workloads, an even share of them at other rates: log-normal factors of sigma 0.2.
+  mutating func changed(_ workloads: [Workload], share: Double) -> [Workload] {
+    var changed = workloads
+    var order = Array(workloads.indices)
+    for place in 0..<max(1, Int((share * Double(workloads.count)).rounded())) {
+      order.swapAt(place, place + Int(next() % UInt64(order.count - place)))
+      changed[order[place]].rate *= exp(0.2 * normal())
+    }
+    return changed
+  }
+
+  private mutating func normal() -> Double {
+    (-2 * log(1 - uniform())).squareRoot() * cos(2 * .pi * uniform())
   }
 
   private mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }

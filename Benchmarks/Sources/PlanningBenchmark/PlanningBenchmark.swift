@@ -1,40 +1,90 @@
-import BenchmarkInputs
 import Dispatch
 import Foundation
 import ParvaEngine
 
+/// Prints the tables of docs/planning.md. Ends with 1 when a plan fails its check or a promise is broken.
 @main
 struct PlanningBenchmark {
+  static let usage = """
+    usage: scripts/benchmark planning [scenarios|growth|keeping|once]... [--data FOLDER] [--sizes N,N,...] [--seeds N,N,...]
+      scenarios  the six published scenarios, all planners
+      growth     random demand of growing size: GPUs, time and memory of optimal beside parvagpu
+      keeping    how many segments change when a share of the rates changes
+      once       one plan of the first size and seed, for a profiler
+      --data     the published measurements (default: ../shared/data/parvagpu-sc24)
+      --sizes    workloads (default: 110,1100,11000,110000)
+      --seeds    how many seeds for each size (default: 20,5,3,1)
+    """
+
   static func main() throws {
-    let arguments = CommandLine.arguments
-    let folder = URL(filePath: arguments.count > 1 ? arguments[1] : "../../shared/data/parvagpu-sc24")
-    let sizes = arguments.count > 2 ? arguments[2].split(separator: ",").compactMap { Int($0) } : [110, 1100, 11000]
-    let seeds = arguments.count > 3 ? Int(arguments[3]) ?? 3 : 3
-    guard let product = ProductCatalogue.product(named: "A100-80GB") else { return }
-    let published = try Published(folder: folder, product: product)
-    let cores = PlanningContext(
-      forEach: { count, body in DispatchQueue.concurrentPerform(iterations: count, execute: body) },
-      shouldStop: { false })
-    for size in sizes {
-      for seed in 0..<seeds {
-        var generator = Generator(seed: UInt64(seed))
-        let workloads = generator.workloads(size, from: published.scenarios)
-        let input = PlanningInput(
-          workloads: workloads, pools: [Pool(product: product)], profiles: published.profiles,
-          options: PlanningOptions(admission: .halfSLO))
-        var line = "\(size) seed \(seed):"
-        for planner in Planners.all {
-          let clock = ContinuousClock()
-          var plan: Plan?
-          let time = clock.measure { plan = planner.plan(input, cores) }
-          guard let plan else { continue }
-          line +=
-            " \(planner.name) \(plan.summary.gpuCount) gap \(plan.summary.gap ?? -1) "
-            + "bound \(plan.summary.lowerBound ?? 0) left \(plan.unplaced.count) \(time);"
-          if let fault = PlanChecker.violations(of: plan, against: input).first { print(fault) }
-        }
-        print(line)
+    var arguments = CommandLine.arguments.dropFirst()
+    var sections: [String] = []
+    var folder = "../shared/data/parvagpu-sc24"
+    var (sizes, seeds) = ([110, 1100, 11000, 110_000], [20, 5, 3, 1])
+    while let word = arguments.popFirst() {
+      switch word {
+      case "scenarios", "growth", "keeping", "once": sections.append(word)
+      case "--data": folder = arguments.popFirst() ?? folder
+      case "--sizes": sizes = numbers(arguments.popFirst())
+      case "--seeds": seeds = numbers(arguments.popFirst())
+      default:
+        FileHandle.standardError.write(Data((usage + "\n").utf8))
+        exit(2)
       }
     }
+    guard let product = ProductCatalogue.product(named: "A100-80GB"), !sizes.isEmpty, !seeds.isEmpty else { exit(2) }
+    let published = try Published(folder: URL(filePath: folder), product: product)
+    let bench = Bench(published: published, product: product)
+    if sections.isEmpty { sections = ["scenarios", "growth", "keeping"] }
+    for section in sections {
+      switch section {
+      case "scenarios": bench.scenarios()
+      case "growth": bench.growth(sizes: sizes, seeds: seeds)
+      case "keeping": bench.keeping(sizes: sizes, seeds: seeds)
+      default: bench.once(size: sizes[0], seed: seeds[0])
+      }
+    }
+  }
+
+  private static func numbers(_ text: String?) -> [Int] {
+    (text ?? "").split(separator: ",").compactMap { Int($0) }.filter { $0 > 0 }
+  }
+}
+
+/// What every section needs.
+struct Bench {
+  let published: Published
+  let product: GPUProduct
+
+  /// All cores, and as long as it takes.
+  static let cores = PlanningContext(
+    forEach: { count, body in DispatchQueue.concurrentPerform(iterations: count, execute: body) },
+    shouldStop: { false })
+
+  func input(_ workloads: [Workload], maxProcesses: Int = 3, headroom: Bool = true) -> PlanningInput {
+    PlanningInput(
+      workloads: workloads, pools: [Pool(product: product)], profiles: published.profiles,
+      options: PlanningOptions(admission: .halfSLO, maxProcesses: maxProcesses, headroom: headroom))
+  }
+
+  func random(_ size: Int, seed: Int) -> [Workload] {
+    var generator = Generator(seed: UInt64(seed))
+    return generator.workloads(size, from: published.scenarios)
+  }
+
+  /// Ends the run when a plan is not what it says.
+  func check(_ plan: Plan, _ input: PlanningInput, _ what: String) {
+    guard let fault = PlanChecker.violations(of: plan, against: input).first else { return }
+    fail("\(what): the plan of \(plan.planner) breaks \(fault.code.rawValue): \(fault.message)")
+  }
+
+  func fail(_ message: String) {
+    FileHandle.standardError.write(Data("benchmark: \(message)\n".utf8))
+    exit(1)
+  }
+
+  /// Nothing but a plan, so that a profiler sees nothing else.
+  func once(size: Int, seed: Int) {
+    print(OptimalPlanner().plan(input(random(size, seed: seed))).summary.gpuCount)
   }
 }

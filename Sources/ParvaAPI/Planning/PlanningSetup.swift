@@ -36,10 +36,13 @@ package struct PlanningSetup: Sendable {
   package func input(
     for demand: Demand, fleet: FleetInventory = FleetInventory([]), current: Plan? = nil
   ) -> PlanningInput {
-    var current = current
-    if fleet.isEmpty, let gpus = current?.gpus.indices {
+    var inForce = current
+    if fleet.isEmpty, let count = current?.gpus.count {
       // GPUs of nodes that are gone are no one's any more.
-      for gpu in gpus { (current?.gpus[gpu].node, current?.gpus[gpu].uuid) = (nil, nil) }
+      for gpu in 0..<count {
+        inForce?.gpus[gpu].node = nil
+        inForce?.gpus[gpu].uuid = nil
+      }
     }
     var pools = fleet.isEmpty ? pools : fleet.pools
     if pools.isEmpty {
@@ -54,7 +57,7 @@ package struct PlanningSetup: Sendable {
     }
     return PlanningInput(
       workloads: demand.registrations.rows.map(\.workload), pools: pools, profiles: profiles(with: demand.profiles),
-      options: options, traces: traces, capacities: capacities, current: current)
+      options: options, traces: traces, capacities: capacities, current: inForce)
   }
 
   /// Plans and re-judges the plan. Pure, and as slow as the planner: never called on an event loop.

@@ -1,7 +1,8 @@
 /// What changes from one plan to another, by segment and by MIG instance.
 ///
 /// Segments are the same when their ids are. GPUs are the same when their UUIDs are; those not yet bound to a real GPU
-/// are matched first by equal content and then in order, so that a mere renumbering is no difference.
+/// are matched first by equal content, then by most segments in common and then in order, so that a mere renumbering is
+/// no difference.
 public struct PlanDiff: Hashable, Sendable {
   /// Where a segment stands in one of the two plans.
   public struct Place: Hashable, Sendable {
@@ -79,6 +80,7 @@ public struct PlanDiff: Hashable, Sendable {
       free.remove(same)
       result[index] = same
     }
+    matchCommon(old, new, &result, &free)
     for index in new.indices where result[index] == nil {
       let same = free.contains(index) && alike(old[index], new[index]) ? index : nil
       guard let same else { continue }
@@ -88,10 +90,32 @@ public struct PlanDiff: Hashable, Sendable {
     return result
   }
 
+  /// Matches GPUs that have segments in common, those with most first.
+  private static func matchCommon(
+    _ old: [PlannedGPU], _ new: [PlannedGPU], _ result: inout [Int?], _ free: inout Set<Int>
+  ) {
+    var holders: [String: Int] = [:]
+    for index in free { for segment in old[index].segments { holders[mark(segment)] = index } }
+    var pairs: [(common: Int, old: Int, new: Int)] = []
+    for index in new.indices where result[index] == nil {
+      var common: [Int: Int] = [:]
+      for segment in new[index].segments {
+        if let holder = holders[mark(segment)] { common[holder, default: 0] += 1 }
+      }
+      for (holder, count) in common where alike(old[holder], new[index]) { pairs.append((count, holder, index)) }
+    }
+    for pair in pairs.sorted(by: { (-$0.common, $0.old, $0.new) < (-$1.common, $1.old, $1.new) }) {
+      guard result[pair.new] == nil, free.remove(pair.old) != nil else { continue }
+      result[pair.new] = pair.old
+    }
+  }
+
+  private static func mark(_ segment: Segment) -> String { "\(segment.id) \(segment.profile) \(segment.start)" }
+
   private static func content(_ gpu: PlannedGPU) -> Content {
     Content(
       pool: gpu.pool, product: gpu.product.name,
-      segments: Set(gpu.segments.map { "\($0.id) \($0.profile) \($0.start)" }))
+      segments: Set(gpu.segments.map(mark)))
   }
 
   private static func alike(_ a: PlannedGPU, _ b: PlannedGPU) -> Bool {

@@ -1,19 +1,19 @@
 /// Carries a current plan over to a new demand: a plan that costs no more than a given one and changes few segments.
 ///
 /// What still serves stays where it is. Workloads that lack capacity get new segments in free room, then on GPUs that the
-/// budget still allows. Where that is not enough, the GPUs that are used worst are planned again together with what
-/// lacks - first a few, then more, in the end all - until everything fits into the budget; on those GPUs as much as
-/// possible of the old content is found again in the new. Small demands are then searched for a plan with still fewer
-/// changes.
+/// budget still allows. Where that is not enough, covers are exchanged for cheaper ones, as few as fit the budget, and
+/// the GPUs with most room are cut anew. As a last resort the GPUs that are used worst are planned again together with
+/// what lacks - first a few, then more, in the end all. On GPUs that are cut anew as much as possible of the old content
+/// is found again in the new. Small demands are then searched for a plan with still fewer changes.
 struct Keeping {
-  private let market: Market
-  private let weights: [Double]
+  let market: Market
+  let weights: [Double]
   private let rates: [Double]
-  private let context: PlanningContext
-  private let prices: KeepingPrices
-  private let segmentsBefore: [Int]
-  private let allowedCost: Double
-  private let allowedCount: Int
+  let context: PlanningContext
+  let prices: KeepingPrices
+  let segmentsBefore: [Int]
+  let allowedCost: Double
+  let allowedCount: Int
   private var state: KeepingState
 
   /// A plan for the same workloads as `fresh`, at most `extra` GPUs larger, near `current`. Nearly linear in the segments
@@ -49,6 +49,7 @@ struct Keeping {
   private mutating func run(_ fresh: [DraftGPU]) -> [DraftGPU] {
     let untouched = state
     fillRoom()
+    if !isDone, let better = exchanged(untouched) { state = better }
     if !isDone { repack() }
     if !isDone {
       // Everything anew, with what happens to stand where it stood.
@@ -64,7 +65,7 @@ struct Keeping {
 
   private var isDone: Bool { isAffordable(state) && state.lacking.isEmpty }
 
-  private func isAffordable(_ state: KeepingState) -> Bool {
+  func isAffordable(_ state: KeepingState) -> Bool {
     state.cost <= allowedCost && state.gpuCount <= allowedCount && state.isWithinStock
   }
 

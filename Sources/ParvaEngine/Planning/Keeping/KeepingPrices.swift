@@ -21,6 +21,11 @@ struct KeepingPrices {
     for (column, price) in zip(model.columns, ascent.prices) { prices[column] = price }
   }
 
+  /// What the contents of each slot are worth below the slot's weight. O(segments).
+  func room(_ state: KeepingState) -> [Double] {
+    state.slots.map { slot in slot.segments.reduce(state.weights[slot.pool]) { $0 - prices[$1.column] } }
+  }
+
   /// What the needed part of each slot is worth below the slot's weight: room, segments that their workload could do
   /// without, and sizes that are dear for what they carry. O(segments).
   func waste(_ state: KeepingState) -> [Double] {

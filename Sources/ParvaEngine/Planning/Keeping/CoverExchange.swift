@@ -1,0 +1,151 @@
+/// Which workloads should buy other instances than they have, so that all covers together are worth no more than a
+/// budget, with few of them changed.
+struct CoverExchange {
+  private struct Change {
+    var workload: Int
+    /// Instances per column of the market.
+    var cover: [Int]
+    /// What it saves, in units of the objective.
+    var saving: Double
+    /// Segments that change with it.
+    var changes: Int
+  }
+
+  private let state: KeepingState
+  private let prices: [Double]
+  private let segmentsBefore: [Int]
+  /// (slot, index in the slot) of each workload's segments.
+  private var places: [[(slot: Int, index: Int)]]
+  /// For workloads that lack something, in order of the input.
+  private var forced: [Change] = []
+  /// For the others whose instances are dearer than need be, most saving per changed segment first.
+  private var voluntary: [Change] = []
+  /// What all covers are worth when only the forced exchanges are made, and when all are.
+  private var worth = 0.0
+  private(set) var least = 0.0
+
+  /// O(workloads x covers + segments).
+  init(_ state: KeepingState, _ prices: [Double], _ segmentsBefore: [Int]) {
+    self.state = state
+    self.prices = prices
+    self.segmentsBefore = segmentsBefore
+    places = [[(slot: Int, index: Int)]](repeating: [], count: state.rates.count)
+    for (slot, gpu) in state.slots.enumerated() {
+      for (index, segment) in gpu.segments.enumerated() { places[segment.workload].append((slot, index)) }
+    }
+    var solver = CoverSolver(kinds: prices.count)
+    for workload in state.rates.indices where state.rates[workload] > 0 {
+      let row = prices.indices.map { state.market.capacity(workload, $0) }
+      _ = solver.solve(capacities: row[...], rate: state.rates[workload], prices: prices)
+      let cheapest = solver.lowerBound
+      let now = counts(workload)
+      let price = value(now)
+      let isLacking = state.lack(workload) > 0
+      guard isLacking || price > cheapest + 1e-6 else {
+        worth += price
+        least += price
+        continue
+      }
+      let change = change(workload, row, now, cheapest, penalty: isLacking ? 0.05 : 0.005)
+      if isLacking {
+        forced.append(change)
+        worth += price - change.saving
+        least += price - change.saving
+      } else {
+        worth += price
+        least += price - max(0, change.saving)
+        if change.saving > 1e-6 { voluntary.append(change) }
+      }
+    }
+    voluntary.sort { a, b in
+      let (x, y) = (a.saving / Double(max(1, a.changes)), b.saving / Double(max(1, b.changes)))
+      return x != y ? x > y : a.workload < b.workload
+    }
+  }
+
+  /// The state without the segments that go, and the segments that come, when covers are exchanged until all are worth
+  /// at most `budget`, or no exchange is left.
+  func exchange(downTo budget: Double) -> (state: KeepingState, pending: [DraftSegment]) {
+    var next = state
+    var pending: [DraftSegment] = []
+    var left = worth
+    for change in forced { apply(change, &next, &pending) }
+    for change in voluntary {
+      guard left > budget else { break }
+      left -= change.saving
+      apply(change, &next, &pending)
+    }
+    return (next, pending)
+  }
+
+  private func counts(_ workload: Int) -> [Int] {
+    var counts = [Int](repeating: 0, count: prices.count)
+    for place in places[workload] { counts[state.slots[place.slot].segments[place.index].column] += 1 }
+    return counts
+  }
+
+  private func value(_ cover: [Int]) -> Double { zip(cover, prices).reduce(0) { $0 + Double($1.0) * $1.1 } }
+
+  /// A cover that is cheap and near the present one: each changed segment counts as `penalty` GPUs.
+  private func change(
+    _ workload: Int, _ row: [Double], _ now: [Int], _ cheapest: Double, penalty: Double
+  ) -> Change {
+    let unit = state.weights.min() ?? 1
+    let list = CoverAlternatives(
+      capacities: row[...], rate: state.rates[workload], prices: prices, least: cheapest, allowance: 0.15 * unit,
+      limit: 32)
+    var best: (cover: [Int], changes: Int, value: Double)?
+    var covers = list.covers.map { $0.map(Int.init) }
+    covers.append(completed(workload, row, now))
+    for cover in covers {
+      let kept = zip(cover, now).reduce(0) { $0 + min($1.0, $1.1) }
+      let changes = max(segmentsBefore[workload], cover.reduce(0, +)) - kept
+      let value = value(cover)
+      if value + penalty * unit * Double(changes) < best.map({ $0.value + penalty * unit * Double($0.changes) })
+        ?? .infinity
+      {
+        best = (cover, changes, value)
+      }
+    }
+    return Change(
+      workload: workload, cover: best?.cover ?? now, saving: value(now) - (best?.value ?? value(now)),
+      changes: best?.changes ?? 0)
+  }
+
+  /// The present instances and the cheapest cover of what they leave over.
+  private func completed(_ workload: Int, _ row: [Double], _ now: [Int]) -> [Int] {
+    let lack = state.lack(workload)
+    guard lack > 0 else { return now }
+    var solver = CoverSolver(kinds: prices.count)
+    _ = solver.solve(capacities: row[...], rate: lack, prices: prices)
+    var cover = [Int32](repeating: 0, count: row.count)
+    solver.cover(into: &cover, at: 0)
+    return zip(now, cover).map { $0 + Int($1) }
+  }
+
+  private func apply(_ change: Change, _ next: inout KeepingState, _ pending: inout [DraftSegment]) {
+    var wanted = change.cover
+    var gone: Set<Int> = []
+    for place in places[change.workload] {
+      let column = state.slots[place.slot].segments[place.index].column
+      if wanted[column] > 0 { wanted[column] -= 1 } else { gone.insert(place.slot) }
+    }
+    if !gone.isEmpty {
+      wanted = change.cover
+      for slot in Set(places[change.workload].map(\.slot)).sorted() {
+        next.set(
+          slot,
+          next.slots[slot].segments.filter { segment in
+            guard segment.workload == change.workload else { return true }
+            wanted[segment.column] -= 1
+            return wanted[segment.column] >= 0
+          })
+      }
+      wanted = wanted.map { max(0, $0) }
+    }
+    for (column, count) in wanted.enumerated() {
+      pending += [DraftSegment](
+        repeating: DraftSegment(workload: change.workload, column: column, start: 0), count: count)
+    }
+  }
+}

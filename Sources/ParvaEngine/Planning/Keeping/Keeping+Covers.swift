@@ -1,0 +1,102 @@
+extension Keeping {
+  /// The plan in force with covers exchanged only as far as the budget asks for, then with as few GPUs cut anew as hold
+  /// them; nil where that leads nowhere.
+  ///
+  /// Covers are exchanged in order of what they waste, at first just enough to fit divisibly, then more of them, in the
+  /// end all that are dearer than the cheapest. O(workloads + segments) for each of a handful of tries.
+  func exchanged(_ start: KeepingState) -> KeepingState? {
+    let plan = CoverExchange(start, prices.prices, segmentsBefore)
+    let slack = allowedCost - plan.least
+    guard slack >= 0 else { return nil }
+    for share in [0, 0.25, 0.5, 0.75, 1] {
+      guard !context.shouldStop() else { return nil }
+      let (state, pending) = plan.exchange(downTo: allowedCost - share * slack)
+      if let found = placed(pending, state) { return found }
+    }
+    return nil
+  }
+
+  /// `state` with new segments in free room and on GPUs that the budget allows; where that is not enough, the GPUs with
+  /// most room are cut anew for what stands on them and what is left.
+  private func placed(_ pending: [DraftSegment], _ start: KeepingState) -> KeepingState? {
+    var state = start
+    var room = KeepingRoom(state)
+    var reserved: Set<Int> = []
+    var rest: [DraftSegment] = []
+    for segment in pending.sorted(by: { size($0) != size($1) ? size($0) > size($1) : $0.workload < $1.workload }) {
+      var place = room.place(segment.column)
+      let pool = market.columns[segment.column].pool
+      if place == nil, canAfford(pool, state, reserved) {
+        let slot = state.emptySlot(pool: pool, excluding: reserved)
+        reserved.insert(slot)
+        room.open(slot, DraftGPU(pool: pool, segments: []))
+        place = room.place(segment.column)
+      }
+      guard let place else {
+        rest.append(segment)
+        continue
+      }
+      var placed = segment
+      placed.start = place.start
+      state.set(place.slot, state.slots[place.slot].segments + [placed])
+      reserved.remove(place.slot)
+    }
+    return rest.isEmpty && isAffordable(state) ? state : recut(rest, state)
+  }
+
+  private func size(_ segment: DraftSegment) -> Int {
+    let column = market.columns[segment.column]
+    return column.computeSlices + market.cuts[column.pool].product.profiles[column.profile].placementSize
+  }
+
+  private func canAfford(_ pool: Int, _ state: KeepingState, _ reserved: Set<Int>) -> Bool {
+    let cost = reserved.reduce(state.cost) { $0 + weights[state.slots[$1].pool] }
+    return state.gpuCount + reserved.count < allowedCount && cost + weights[pool] <= allowedCost
+      && state.used[pool] + reserved.count(where: { state.slots[$0].pool == pool }) < state.stock[pool]
+  }
+
+  /// Cuts the GPUs with most room anew, more of them each time.
+  private func recut(_ pending: [DraftSegment], _ state: KeepingState) -> KeepingState? {
+    let roomy = prices.room(state)
+    let order = state.slots.indices.filter { !state.slots[$0].segments.isEmpty }
+      .sorted { (-roomy[$0], $0) < (-roomy[$1], $1) }
+    let need = pending.reduce(max(0, state.cost - allowedCost)) { $0 + prices.prices[$1.column] }
+    var (count, gained) = (0, max(0, allowedCost - state.cost))
+    while count < order.count, gained < need || count < 1 {
+      gained += max(0, roomy[order[count]])
+      count += 1
+    }
+    while count <= order.count, !context.shouldStop() {
+      if let found = recut(Array(order.prefix(count)), pending, state) { return found }
+      guard count < order.count / 2 else { return nil }
+      count = max(count + 1, count * 5 / 4)
+    }
+    return nil
+  }
+
+  private func recut(_ slots: [Int], _ pending: [DraftSegment], _ state: KeepingState) -> KeepingState? {
+    let segments = slots.flatMap { state.slots[$0].segments } + pending
+    var draft: [DraftGPU] = []
+    for (pool, range) in market.poolColumns.enumerated() {
+      var waiting = range.map { column in segments.filter { $0.column == column } }
+      guard waiting.contains(where: { !$0.isEmpty }) else { continue }
+      let table = market.cuts[pool]
+      let packing = CutPacking(waiting.map(\.count), table)
+      for (cut, times) in zip(table.maximalCuts, packing.multiplicities) {
+        for _ in 0..<times {
+          let contents = cut.counts.enumerated().flatMap { kind, count in
+            (0..<count).compactMap { _ in waiting[kind].popLast() }
+          }
+          if !contents.isEmpty { draft.append(DraftGPU(pool: pool, segments: contents)) }
+        }
+      }
+      guard waiting.allSatisfy(\.isEmpty) else { return nil }
+    }
+    let freed = slots.reduce(0) { $0 + weights[state.slots[$1].pool] }
+    guard state.cost - freed + draft.reduce(0, { $0 + weights[$1.pool] }) <= allowedCost,
+      state.gpuCount - slots.count + draft.count <= allowedCount
+    else { return nil }
+    let next = KeepingMatch.apply(draft, to: slots, of: state)
+    return isAffordable(next) && next.lacking.isEmpty ? next : nil
+  }
+}
