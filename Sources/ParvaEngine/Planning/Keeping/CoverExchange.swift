@@ -1,7 +1,7 @@
 /// Which workloads should buy other instances than they have, so that all covers together are worth no more than a
 /// budget, with few of them changed.
 struct CoverExchange {
-  private struct Change {
+  struct Change {
     var workload: Int
     /// Instances per column of the market.
     var cover: [Int]
@@ -24,8 +24,9 @@ struct CoverExchange {
   private var worth = 0.0
   private(set) var least = 0.0
 
-  /// O(workloads x covers + segments).
-  init(_ state: KeepingState, _ prices: [Double], _ segmentsBefore: [Int]) {
+  /// `penalty` is what a changed segment of a workload that lacks something counts, in GPUs; for the others it counts a
+  /// tenth. O(workloads x covers + segments).
+  init(_ state: KeepingState, _ prices: [Double], _ segmentsBefore: [Int], penalty: Double) {
     self.state = state
     self.prices = prices
     self.segmentsBefore = segmentsBefore
@@ -46,7 +47,7 @@ struct CoverExchange {
         least += price
         continue
       }
-      let change = change(workload, row, now, cheapest, penalty: isLacking ? 0.05 : 0.005)
+      let change = change(workload, row, now, cheapest, penalty: isLacking ? penalty : penalty / 10)
       if isLacking {
         forced.append(change)
         worth += price - change.saving
@@ -63,19 +64,68 @@ struct CoverExchange {
     }
   }
 
-  /// The state without the segments that go, and the segments that come, when covers are exchanged until all are worth
-  /// at most `budget`, or no exchange is left.
-  func exchange(downTo budget: Double) -> (state: KeepingState, pending: [DraftSegment]) {
+  /// The forced exchanges and as many others as leave all covers worth at most `budget`, or all there are.
+  func changes(downTo budget: Double) -> [Change] {
+    var left = worth
+    return forced
+      + voluntary.prefix { change in
+        guard left > budget else { return false }
+        left -= change.saving
+        return true
+      }
+  }
+
+  /// The state without the segments that go, and the segments that come.
+  func exchange(_ changes: [Change]) -> (state: KeepingState, pending: [DraftSegment]) {
     var next = state
     var pending: [DraftSegment] = []
-    var left = worth
-    for change in forced { apply(change, &next, &pending) }
-    for change in voluntary {
-      guard left > budget else { break }
-      left -= change.saving
-      apply(change, &next, &pending)
-    }
+    for change in changes { apply(change, &next, &pending) }
     return (next, pending)
+  }
+
+  /// All exchanges, with covers chosen together so that all instances fit into a number of GPUs of one pool; nil where
+  /// the search finds no such choice or there are several pools.
+  func balanced(GPUs limit: Int?, allowance: Double, _ context: PlanningContext) -> [Change]? {
+    let changes = forced + voluntary
+    guard let limit, !changes.isEmpty else { return nil }
+    let market = state.market
+    let workloads = changes.map(\.workload)
+    let part = market.part(workloads, rates: workloads.map { state.rates[$0] }, stock: [nil])
+    let model = PriceModel(part, workloads: Array(workloads.indices), weights: state.weights)
+    var rest = [Int](repeating: 0, count: market.columns.count)
+    for slot in state.slots { for segment in slot.segments { rest[segment.column] += 1 } }
+    for workload in workloads { for (column, count) in counts(workload).enumerated() { rest[column] -= count } }
+    guard rest.indices.allSatisfy({ rest[$0] == 0 || model.columns.contains($0) }) else { return nil }
+    var covers: [Int32] = []
+    var totals = model.columns.map { rest[$0] }
+    for change in changes {
+      for (index, column) in model.columns.enumerated() {
+        covers.append(Int32(change.cover[column]))
+        totals[index] += change.cover[column]
+      }
+    }
+    let ownPrices = model.columns.map { prices[$0] }
+    var solver = CoverSolver(kinds: ownPrices.count)
+    var alternatives: [(workload: Int, covers: [[Int32]])] = []
+    for index in workloads.indices.prefix(3000) {
+      let row = model.capacities[index * ownPrices.count..<(index + 1) * ownPrices.count]
+      _ = solver.solve(capacities: row, rate: model.rates[index], prices: ownPrices)
+      let list = CoverAlternatives(
+        capacities: row, rate: model.rates[index], prices: ownPrices, least: solver.lowerBound,
+        allowance: min(allowance, 0.1 * (state.weights.min() ?? 1)), limit: 24)
+      if list.covers.count > 1 { alternatives.append((index, list.covers)) }
+    }
+    var search = BalanceSearch(
+      CoverAssignment(covers: covers, totals: totals), model, alternatives: alternatives, allowed: [limit],
+      prices: ownPrices, seed: 1)
+    guard let packed = search.run(rounds: 40, context) else { return nil }
+    return changes.enumerated().map { index, change in
+      var balanced = change
+      for (offset, column) in model.columns.enumerated() {
+        balanced.cover[column] = Int(packed.assignment.covers[index * model.columns.count + offset])
+      }
+      return balanced
+    }
   }
 
   private func counts(_ workload: Int) -> [Int] {

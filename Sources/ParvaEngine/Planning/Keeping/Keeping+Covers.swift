@@ -2,18 +2,40 @@ extension Keeping {
   /// The plan in force with covers exchanged only as far as the budget asks for, then with as few GPUs cut anew as hold
   /// them; nil where that leads nowhere.
   ///
-  /// Covers are exchanged in order of what they waste, at first just enough to fit divisibly, then more of them, in the
-  /// end all that are dearer than the cheapest. O(workloads + segments) for each of a handful of tries.
+  /// Covers are exchanged in order of what they waste, at first just enough to fit divisibly and with a liking for
+  /// covers near the old ones, then more of them and cheaper ones; in the end those that change anyway are chosen
+  /// together so that their sizes fill cuts. O(workloads + segments) for each of a handful of tries.
   func exchanged(_ start: KeepingState) -> KeepingState? {
-    let plan = CoverExchange(start, prices.prices, segmentsBefore)
-    let slack = allowedCost - plan.least
-    guard slack >= 0 else { return nil }
-    for share in [0, 0.25, 0.5, 0.75, 1] {
-      guard !context.shouldStop() else { return nil }
-      let (state, pending) = plan.exchange(downTo: allowedCost - share * slack)
-      if let found = placed(pending, state) { return found }
+    for penalty in [0.05, 0.002, 0] {
+      let plan = CoverExchange(start, prices.prices, segmentsBefore, penalty: penalty)
+      let slack = allowedCost - plan.least
+      guard slack >= 0 else { continue }
+      for share in [0, 0.5, 1] {
+        guard !context.shouldStop() else { return nil }
+        let (state, pending) = plan.exchange(plan.changes(downTo: allowedCost - share * slack))
+        if canHold(state, pending), let found = placed(pending, state) { return found }
+      }
+      guard let balanced = plan.balanced(GPUs: balanceLimit, allowance: slack, context) else { continue }
+      let (state, pending) = plan.exchange(balanced)
+      if canHold(state, pending), let found = placed(pending, state) { return found }
     }
     return nil
+  }
+
+  /// GPUs that a plan may have where there is one pool; nil where there are several.
+  private var balanceLimit: Int? {
+    guard weights.count == 1 else { return nil }
+    return min(allowedCount, Int(allowedCost / weights[0]), market.input.pools[0].count ?? .max)
+  }
+
+  /// Whether the budget holds all segments, wherever they stand.
+  private func canHold(_ state: KeepingState, _ pending: [DraftSegment]) -> Bool {
+    var totals = [Int](repeating: 0, count: market.columns.count)
+    for slot in state.slots { for segment in slot.segments { totals[segment.column] += 1 } }
+    for segment in pending { totals[segment.column] += 1 }
+    let counts = market.poolColumns.indices.map { CutPacking(Array(totals[market.poolColumns[$0]]), market.cuts[$0]).gpuCount }
+    return zip(counts, weights).reduce(0) { $0 + Double($1.0) * $1.1 } <= allowedCost
+      && counts.reduce(0, +) <= allowedCount && zip(counts, state.stock).allSatisfy { $0 <= $1 }
   }
 
   /// `state` with new segments in free room and on GPUs that the budget allows; where that is not enough, the GPUs with
@@ -66,10 +88,10 @@ extension Keeping {
       gained += max(0, roomy[order[count]])
       count += 1
     }
-    while count <= order.count, !context.shouldStop() {
+    while !context.shouldStop() {
       if let found = recut(Array(order.prefix(count)), pending, state) { return found }
-      guard count < order.count / 2 else { return nil }
-      count = max(count + 1, count * 5 / 4)
+      guard count < order.count else { return nil }
+      count = min(order.count, max(count + 1, count * 5 / 4))
     }
     return nil
   }
