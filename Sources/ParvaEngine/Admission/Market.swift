@@ -72,11 +72,15 @@ struct Market: Sendable {
     }
   }
 
-  /// The market of some of the workloads, at other rates and with other stocks. O(workloads x columns).
+  /// The market of some of the workloads, at other rates and with other stocks, wherever their segments may then stand.
+  /// O(workloads x columns).
   func part(_ workloads: [Int], rates: [Double], stock: [Int?]) -> Market {
     var part = self
     part.input.workloads = workloads.map { input.workloads[$0] }
-    for (index, rate) in rates.enumerated() { part.input.workloads[index].rate = rate }
+    for (index, rate) in rates.enumerated() {
+      part.input.workloads[index].rate = rate
+      part.input.workloads[index].placement.spread = nil
+    }
     for (pool, count) in stock.enumerated() { part.input.pools[pool].count = count }
     part.offers = workloads.flatMap { offers[$0 * columns.count..<($0 + 1) * columns.count] }
     return part

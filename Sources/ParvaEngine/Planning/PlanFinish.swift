@@ -7,14 +7,100 @@ enum PlanFinish {
   ) -> [DraftGPU] {
     let options = market.input.options
     guard let current = market.input.current, !current.gpus.isEmpty else {
-      return options.headroom ? Headroom.fill(fresh, market) : fresh
+      return options.headroom ? Headroom.fill(fresh, market, rates: rates) : fresh
     }
-    let draft = Keeping.plan(
-      fresh, near: current, market, rates: rates, weights: market.input.weights, extra: options.maxExtraGPUs, context)
+    let draft = keep(fresh, current, market, rates: rates, context)
     guard options.headroom else { return draft }
     // A workload may get its former number of segments back: it is shown as changed anyway.
     var additions = CurrentSlots(current, market, isServed: rates.map { _ in true }).segmentsBefore
     for gpu in draft { for segment in gpu.segments { additions[segment.workload] -= 1 } }
-    return Headroom.fill(draft, market, additions: additions.map { max(0, $0) })
+    return Headroom.fill(draft, market, rates: rates, additions: additions.map { max(0, $0) })
+  }
+
+  /// Tenant by tenant: no two share a GPU. The fresh plan stands where what is kept breaks a spread or a node.
+  private static func keep(
+    _ fresh: [DraftGPU], _ current: Plan, _ market: Market, rates: [Double], _ context: PlanningContext
+  ) -> [DraftGPU] {
+    let tenants = Tenants(market)
+    guard tenants.count > 1 else {
+      let stock = market.input.pools.map { $0.count ?? .max }
+      let draft = Keeping.plan(
+        fresh, near: current, market, rates: rates, stock: stock, extra: market.input.options.maxExtraGPUs, context)
+      return isLegal(draft, market) ? draft : fresh
+    }
+    let groups = Dictionary(grouping: fresh) { tenants.of($0) }
+    let currentGroups = tenants.split(current)
+    var extra = market.input.options.maxExtraGPUs
+    var left = market.input.pools.map { $0.count ?? .max }
+    for gpu in fresh where left[gpu.pool] != .max { left[gpu.pool] -= 1 }
+    var draft: [DraftGPU] = []
+    for (tenant, own) in groups.sorted(by: { $0.key < $1.key }) {
+      var near = current
+      near.gpus = currentGroups[tenant] ?? []
+      // What the others need stays theirs.
+      var stock = left
+      for gpu in own where stock[gpu.pool] != .max { stock[gpu.pool] += 1 }
+      let kept = Keeping.plan(own, near: near, market, rates: rates, stock: stock, extra: extra, context)
+      extra = max(0, extra - max(0, kept.count - own.count))
+      for (pool, stock) in stock.enumerated() where stock != .max {
+        left[pool] = stock - kept.count { $0.pool == pool }
+      }
+      draft += kept
+    }
+    return isLegal(draft, market) ? draft : fresh
+  }
+
+  /// Whether spreads hold and no node holds more GPUs than it has. O(segments).
+  private static func isLegal(_ draft: [DraftGPU], _ market: Market) -> Bool {
+    for (index, pool) in market.input.pools.enumerated() where !pool.nodes.isEmpty {
+      let used = Dictionary(grouping: draft.filter { $0.pool == index && $0.node != nil }, by: \.node)
+      for (node, gpus) in used where gpus.count > pool.nodes.reduce(0, { $1.name == node ? $0 + $1.count : $0 }) {
+        return false
+      }
+    }
+    var domains: [Int: Set<String>] = [:]
+    let spreads = market.input.workloads.map(\.placement.spread)
+    guard spreads.contains(where: { $0 != nil }) else { return true }
+    for (index, gpu) in draft.enumerated() {
+      for segment in gpu.segments {
+        guard let spread = spreads[segment.workload] else { continue }
+        switch spread.over {
+        case .gpu: domains[segment.workload, default: []].insert("\(index)")
+        case .node: domains[segment.workload, default: []].formUnion(gpu.node.map { [$0] } ?? [])
+        }
+      }
+    }
+    return domains.allSatisfy { workload, set in set.count >= spreads[workload]?.atLeast ?? 1 }
+  }
+}
+
+/// Which workloads may share GPUs, as numbers: 0 for those that are not exclusive.
+struct Tenants {
+  private(set) var numbers: [Int]
+  private let byID: [String: Int]
+  let count: Int
+
+  /// O(workloads).
+  init(_ market: Market) {
+    let tenants = market.input.workloads.map(\.tenant)
+    let known = Set(tenants.compactMap { $0 }).sorted()
+    let numberOf = Dictionary(known.enumerated().map { ($0.element, $0.offset + 1) }, uniquingKeysWith: { a, _ in a })
+    numbers = tenants.map { tenant in tenant.flatMap { numberOf[$0] } ?? 0 }
+    count = known.count + 1
+    byID =
+      known.isEmpty
+      ? [:]
+      : Dictionary(
+        market.input.workloads.enumerated().map { ($0.element.id, $0.offset) }, uniquingKeysWith: { a, _ in a })
+  }
+
+  /// The tenant that a GPU belongs to.
+  func of(_ gpu: DraftGPU) -> Int { gpu.segments.first.map { numbers[$0.workload] } ?? 0 }
+
+  /// The GPUs of a plan by the tenant that has a segment there.
+  func split(_ plan: Plan) -> [Int: [PlannedGPU]] {
+    Dictionary(grouping: plan.gpus) { gpu in
+      gpu.segments.lazy.compactMap { byID[$0.workload] }.first.map { numbers[$0] } ?? 0
+    }
   }
 }

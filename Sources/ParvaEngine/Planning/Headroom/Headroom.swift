@@ -6,6 +6,8 @@
 struct Headroom {
   private struct State: Hashable {
     var pool: Int
+    /// Whose GPU it is; see ``Tenants``.
+    var tenant: Int
     var taken: UInt64
     var slices: Int
   }
@@ -22,6 +24,9 @@ struct Headroom {
   }
 
   private let market: Market
+  /// Requests per second that each workload is to get.
+  private let rates: [Double]
+  private let tenants: Tenants
   private var gpus: [DraftGPU]
   /// Requests per second that each workload's segments can take.
   private var capacity: [Double]
@@ -37,14 +42,18 @@ struct Headroom {
   private var additions: [Int]?
 
   /// `draft` with its unused slices put to work. O(segments + steps x states).
-  static func fill(_ draft: [DraftGPU], _ market: Market, additions: [Int]? = nil) -> [DraftGPU] {
-    var headroom = Headroom(draft, market, additions)
+  static func fill(
+    _ draft: [DraftGPU], _ market: Market, rates: [Double], additions: [Int]? = nil
+  ) -> [DraftGPU] {
+    var headroom = Headroom(draft, market, rates, additions)
     headroom.run()
     return headroom.gpus
   }
 
-  private init(_ draft: [DraftGPU], _ market: Market, _ additions: [Int]?) {
+  private init(_ draft: [DraftGPU], _ market: Market, _ rates: [Double], _ additions: [Int]?) {
     self.market = market
+    self.rates = rates
+    tenants = Tenants(market)
     self.additions = additions
     gpus = draft
     capacity = [Double](repeating: 0, count: market.input.workloads.count)
@@ -69,12 +78,12 @@ struct Headroom {
     guard !states.isEmpty else { return }
     var queue = PriorityQueue()
     for workload in capacity.indices where capacity[workload] > 0 {
-      queue.insert(workload, capacity[workload] / market.input.workloads[workload].rate)
+      queue.insert(workload, capacity[workload] / rates[workload])
     }
     while let workload = queue.popFirst() {
       guard let step = best(addition(of: workload), enlargement(of: workload)) else { continue }
       apply(step, workload)
-      queue.insert(workload, capacity[workload] / market.input.workloads[workload].rate)
+      queue.insert(workload, capacity[workload] / rates[workload])
     }
   }
 
@@ -97,6 +106,7 @@ struct Headroom {
       for number in states.indices where states[number].pool == market.columns[column].pool {
         guard let start = start(column, in: states[number]), let gpu = firstMember(number) else { continue }
         isFull = false
+        guard states[number].tenant == tenants.numbers[workload] else { continue }
         let used = states[number].slices
         if let place, (used, -gpu) <= (place.used, -place.gpu) { continue }
         place = (gpu, start, used)
@@ -147,7 +157,7 @@ struct Headroom {
   // MARK: - Room
 
   private func state(of gpu: Int) -> State {
-    var state = State(pool: gpus[gpu].pool, taken: 0, slices: 0)
+    var state = State(pool: gpus[gpu].pool, tenant: tenants.of(gpus[gpu]), taken: 0, slices: 0)
     for segment in gpus[gpu].segments {
       let column = market.columns[segment.column]
       state.taken |= market.cuts[column.pool].product.profiles[column.profile].mask(at: segment.start)

@@ -91,7 +91,8 @@ struct CoverExchange {
     let market = state.market
     let workloads = changes.map(\.workload)
     let part = market.part(workloads, rates: workloads.map { state.rates[$0] }, stock: [nil])
-    let model = PriceModel(part, workloads: Array(workloads.indices), weights: state.weights)
+    let model = PriceModel(
+      part, workloads: Array(workloads.indices), weights: state.weights, supply: Supply(part.input))
     var rest = [Int](repeating: 0, count: market.columns.count)
     for slot in state.slots { for segment in slot.segments { rest[segment.column] += 1 } }
     for workload in workloads { for (column, count) in counts(workload).enumerated() { rest[column] -= count } }

@@ -17,6 +17,9 @@ struct CurrentSlots {
     let pools = Dictionary(
       market.input.pools.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
     var uuids: Set<String> = []
+    var nodes = market.input.pools.map { pool in
+      Dictionary(pool.nodes.map { ($0.name, $0.count) }, uniquingKeysWith: +)
+    }
     for gpu in current.gpus {
       for segment in gpu.segments {
         if let workload = workloads[segment.workload] { segmentsBefore[workload] += 1 }
@@ -24,7 +27,15 @@ struct CurrentSlots {
       guard let pool = pools[gpu.pool], market.input.pools[pool].product.name == gpu.product.name else { continue }
       // A GPU named twice is one GPU.
       if let uuid = gpu.uuid, !uuids.insert(uuid).inserted { continue }
-      var slot = DraftGPU(pool: pool, segments: [], node: gpu.node, uuid: gpu.uuid)
+      var slot = DraftGPU(pool: pool, node: gpu.node, uuid: gpu.uuid, segments: [])
+      if !nodes[pool].isEmpty, let node = gpu.node {
+        // A node that is gone, or has fewer GPUs now, took its GPUs with it.
+        if let left = nodes[pool][node], left > 0 {
+          nodes[pool][node] = left - 1
+        } else {
+          (slot.node, slot.uuid) = (nil, nil)
+        }
+      }
       let product = market.input.pools[pool].product
       var taken: UInt64 = 0
       var slices = 0

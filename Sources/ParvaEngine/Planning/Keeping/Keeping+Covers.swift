@@ -25,7 +25,7 @@ extension Keeping {
   /// GPUs that a plan may have where there is one pool; nil where there are several.
   private var balanceLimit: Int? {
     guard weights.count == 1 else { return nil }
-    return min(allowedCount, Int(allowedCost / weights[0]), market.input.pools[0].count ?? .max)
+    return min(allowedCount, Int(allowedCost / weights[0]), stock[0])
   }
 
   /// Whether the budget holds all segments, wherever they stand.
@@ -33,7 +33,9 @@ extension Keeping {
     var totals = [Int](repeating: 0, count: market.columns.count)
     for slot in state.slots { for segment in slot.segments { totals[segment.column] += 1 } }
     for segment in pending { totals[segment.column] += 1 }
-    let counts = market.poolColumns.indices.map { CutPacking(Array(totals[market.poolColumns[$0]]), market.cuts[$0]).gpuCount }
+    let counts = market.poolColumns.indices.map {
+      CutPacking(Array(totals[market.poolColumns[$0]]), market.cuts[$0]).gpuCount
+    }
     return zip(counts, weights).reduce(0) { $0 + Double($1.0) * $1.1 } <= allowedCost
       && counts.reduce(0, +) <= allowedCount && zip(counts, state.stock).allSatisfy { $0 <= $1 }
   }

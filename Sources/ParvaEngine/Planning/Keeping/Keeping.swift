@@ -8,6 +8,8 @@
 struct Keeping {
   let market: Market
   let weights: [Double]
+  /// GPUs that may be used, per pool.
+  let stock: [Int]
   private let rates: [Double]
   let context: PlanningContext
   let prices: KeepingPrices
@@ -16,23 +18,25 @@ struct Keeping {
   let allowedCount: Int
   private var state: KeepingState
 
-  /// A plan for the same workloads as `fresh`, at most `extra` GPUs larger, near `current`. Nearly linear in the segments
+  /// A plan for the same workloads as `fresh`, at most `extra` GPUs larger, near `current`; all may share GPUs. Nearly linear in the segments
   /// while little changes.
   static func plan(
-    _ fresh: [DraftGPU], near current: Plan, _ market: Market, rates: [Double], weights: [Double], extra: Int,
+    _ fresh: [DraftGPU], near current: Plan, _ market: Market, rates: [Double], stock: [Int], extra: Int,
     _ context: PlanningContext
   ) -> [DraftGPU] {
     guard !fresh.isEmpty, !current.gpus.isEmpty else { return fresh }
-    var keeping = Keeping(fresh, current, market, rates: rates, weights: weights, extra: extra, context)
+    var keeping = Keeping(fresh, current, market, rates: rates, stock: stock, extra: extra, context)
     return keeping.run(fresh)
   }
 
   private init(
-    _ fresh: [DraftGPU], _ current: Plan, _ market: Market, rates: [Double], weights: [Double], extra: Int,
+    _ fresh: [DraftGPU], _ current: Plan, _ market: Market, rates: [Double], stock: [Int], extra: Int,
     _ context: PlanningContext
   ) {
     self.market = market
-    self.weights = weights
+    self.stock = stock
+    weights = market.input.weights
+    let weights = weights
     self.context = context
     var served = [Bool](repeating: false, count: rates.count)
     for gpu in fresh { for segment in gpu.segments { served[segment.workload] = true } }
@@ -43,7 +47,7 @@ struct Keeping {
     let cost = fresh.reduce(0) { $0 + weights[$1.pool] }
     allowedCost = cost + Double(extra) * (weights.max() ?? 1) + 1e-9
     allowedCount = extra > 0 || Set(weights).count == 1 ? fresh.count + extra : .max
-    state = KeepingState(there.slots, market, rates: self.rates, weights: weights)
+    state = KeepingState(there.slots, market, rates: self.rates, weights: weights, stock: stock)
   }
 
   private mutating func run(_ fresh: [DraftGPU]) -> [DraftGPU] {
@@ -176,12 +180,10 @@ struct Keeping {
     for slot in slots { rest.set(slot, []) }
     let workloads = rest.lacking
     guard !workloads.isEmpty else { return isAffordable(rest) ? rest : nil }
-    let stock = market.input.pools.indices.map { pool in
-      market.input.pools[pool].count.map { max(0, $0 - rest.used[pool]) }
-    }
-    let part = market.part(workloads, rates: workloads.map(rest.lack), stock: stock)
+    let left = stock.indices.map { pool in stock[pool] == .max ? nil : max(0, stock[pool] - rest.used[pool]) }
+    let part = market.part(workloads, rates: workloads.map(rest.lack), stock: left)
     let optimizer = CoverOptimizer(part, weights: weights, context.limited(to: 60 + workloads.count / 4))
-    let outcome = optimizer.solve(Array(workloads.indices))
+    let outcome = optimizer.solve(Array(workloads.indices), Supply(part.input))
     guard outcome.packed.fitsStock else { return nil }
     var draft = CutPlacement.place(outcome.packed, outcome.model, part)
     for gpu in draft.indices {

@@ -16,7 +16,8 @@ struct KeepingPrices {
     let sample = stride(from: 0, to: served.count, by: step).map { served[$0] }
     guard !sample.isEmpty else { return }
     let part = market.part(sample, rates: sample.map { rates[$0] }, stock: weights.map { _ in nil })
-    let model = PriceModel(part, workloads: Array(sample.indices), weights: weights)
+    let model = PriceModel(
+      part, workloads: Array(sample.indices), weights: weights, supply: Supply(part.input))
     let ascent = PriceAscent(model, tolerance: 1e-3 * (weights.min() ?? 1), limit: 40, context)
     for (column, price) in zip(model.columns, ascent.prices) { prices[column] = price }
   }

@@ -14,12 +14,12 @@ struct KeepingState {
   /// Non-empty slots per pool.
   private(set) var used: [Int]
 
-  init(_ slots: [DraftGPU], _ market: Market, rates: [Double], weights: [Double]) {
+  init(_ slots: [DraftGPU], _ market: Market, rates: [Double], weights: [Double], stock: [Int]) {
     self.market = market
     self.rates = rates
     self.weights = weights
     self.slots = slots
-    stock = market.input.pools.map { $0.count ?? .max }
+    self.stock = stock
     capacity = [Double](repeating: 0, count: rates.count)
     used = [Int](repeating: 0, count: stock.count)
     for slot in slots { count(slot, sign: 1) }
