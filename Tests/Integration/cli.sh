@@ -114,6 +114,22 @@ for format in json yaml csv; do
   check "diff -o $format" code 4 "$PARVA" diff first.json grown.json -o "$format"
 done
 
+# --- plan --from, --headroom
+check 'the same demand from its own plan gives the same bytes' bash -c \
+  '"$PARVA" plan --workloads demand.csv --from first.json -o json | cmp - first.json'
+check 'from standard input too' bash -c \
+  '"$PARVA" plan --workloads demand.csv --from - -o json <first.json | cmp - first.json'
+check 'only one input can be standard input' code 2 "$PARVA" plan --workloads - --from -
+check 'a plan in force that is none ends with 2' code 2 "$PARVA" plan --workloads demand.csv --from demand.csv
+"$PARVA" plan --workloads more.json --from first.json -o json >kept.json
+check 'a grown demand is planned from the plan in force' code 0 "$PARVA" validate kept.json --workloads more.json
+check 'without headroom slices stay free' bash -c \
+  '"$PARVA" plan --workloads demand.csv --headroom off -o json >bare.json && ! cmp -s bare.json first.json'
+check 'and the number of GPUs is the same' bash -c \
+  '[ "$(grep -o "\"gpuCount\": [0-9]*" bare.json)" = "$(grep -o "\"gpuCount\": [0-9]*" first.json)" ]'
+check 'headroom is on or off' code 2 "$PARVA" plan --workloads demand.csv --headroom maybe
+check 'extra GPUs are not negative' code 2 "$PARVA" plan --workloads demand.csv --max-extra-gpus=-1
+
 # --- compare
 check 'compare runs every planner' code 0 "$PARVA" compare --workloads demand.csv --svg chart.svg
 check 'names them' says out 'parvagpu'
