@@ -50,8 +50,16 @@ enum PlanFinish {
     return isLegal(draft, market) ? draft : fresh
   }
 
-  /// Whether spreads hold and no node holds more GPUs than it has. O(segments).
+  /// Whether spreads hold, no GPU has more instances of a profile than it may and no node more GPUs than it has.
+  /// O(segments).
   private static func isLegal(_ draft: [DraftGPU], _ market: Market) -> Bool {
+    for gpu in draft {
+      for segment in gpu.segments {
+        let column = market.columns[segment.column]
+        let most = market.cuts[column.pool].product.profiles[column.profile].maxInstances
+        guard gpu.segments.count(where: { $0.column == segment.column }) <= most else { return false }
+      }
+    }
     for (index, pool) in market.input.pools.enumerated() where !pool.nodes.isEmpty {
       let used = Dictionary(grouping: draft.filter { $0.pool == index && $0.node != nil }, by: \.node)
       for (node, gpus) in used where gpus.count > pool.nodes.reduce(0, { $1.name == node ? $0 + $1.count : $0 }) {

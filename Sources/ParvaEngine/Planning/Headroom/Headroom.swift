@@ -10,6 +10,8 @@ struct Headroom {
     var tenant: Int
     var taken: UInt64
     var slices: Int
+    /// Bit per profile of the product: no further instance of it is allowed.
+    var exhausted: UInt64
   }
 
   /// One way to give a workload more capacity.
@@ -121,13 +123,9 @@ struct Headroom {
   private func enlargement(of workload: Int) -> Step? {
     var found: Step?
     for gpu in openGPUs[workload].reversed().map(Int.init) {
-      let whole = state(of: gpu)
       for (index, segment) in gpus[gpu].segments.enumerated() where segment.workload == workload && !segment.isKept {
         let old = market.columns[segment.column]
-        let profile = market.cuts[old.pool].product.profiles[old.profile]
-        var rest = whole
-        rest.taken &= ~profile.mask(at: segment.start)
-        rest.slices -= profile.computeSlices
+        let rest = state(of: gpu, without: index)
         let now = market.capacity(workload, segment.column)
         for column in market.poolColumns[old.pool] where column != segment.column {
           let slices = market.columns[column].computeSlices - old.computeSlices
@@ -156,12 +154,19 @@ struct Headroom {
 
   // MARK: - Room
 
-  private func state(of gpu: Int) -> State {
-    var state = State(pool: gpus[gpu].pool, tenant: tenants.of(gpus[gpu]), taken: 0, slices: 0)
-    for segment in gpus[gpu].segments {
+  /// What stands on a GPU, or would stand there without one of its segments.
+  private func state(of gpu: Int, without left: Int? = nil) -> State {
+    var state = State(pool: gpus[gpu].pool, tenant: tenants.of(gpus[gpu]), taken: 0, slices: 0, exhausted: 0)
+    let product = market.cuts[state.pool].product
+    for (index, segment) in gpus[gpu].segments.enumerated() where index != left {
       let column = market.columns[segment.column]
-      state.taken |= market.cuts[column.pool].product.profiles[column.profile].mask(at: segment.start)
+      let profile = product.profiles[column.profile]
+      state.taken |= profile.mask(at: segment.start)
       state.slices += column.computeSlices
+      let alike = gpus[gpu].segments.indices.count {
+        $0 != left && gpus[gpu].segments[$0].column == segment.column
+      }
+      if alike >= profile.maxInstances { state.exhausted |= 1 << UInt64(column.profile) }
     }
     return state
   }
@@ -188,8 +193,12 @@ struct Headroom {
   /// The first legal start that is free.
   private func start(_ column: Int, in state: State) -> Int? {
     let product = market.cuts[state.pool].product
-    let profile = product.profiles[market.columns[column].profile]
-    guard state.slices + profile.computeSlices <= product.computeSlices else { return nil }
+    let number = market.columns[column].profile
+    let profile = product.profiles[number]
+    guard state.slices + profile.computeSlices <= product.computeSlices, state.exhausted >> UInt64(number) & 1 == 0
+    else {
+      return nil
+    }
     return profile.starts.first { profile.mask(at: $0) & state.taken == 0 }
   }
 }
