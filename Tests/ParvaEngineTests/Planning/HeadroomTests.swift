@@ -68,7 +68,7 @@ import Testing
       pools: [Pool(product: product)],
       profiles: ProfileCatalogue([
         ModelProfile(model: "m", product: product.name, source: .measured, points: points)
-      ]))
+      ]), options: PlanningOptions(admission: .halfSLO))
     let plan = OptimalPlanner().plan(input)
     #expect(plan.summary.gpuCount == 1)
     let slices = plan.gpus[0].segments.reduce(into: [String: Double]()) { $0[$1.workload, default: 0] += $1.capacity }

@@ -8,7 +8,7 @@ import Testing
     let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
     return RandomDemand.input(
       seed: UInt64(seed), products: [product], models: 6, workloads: workloads,
-      options: PlanningOptions(headroom: headroom))
+      options: PlanningOptions(admission: .halfSLO, headroom: headroom))
   }
 
   /// Changes some rates by up to a third, takes workloads away and adds others.
