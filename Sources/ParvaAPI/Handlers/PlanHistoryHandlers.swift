@@ -149,12 +149,7 @@ struct PlanHistoryHandlers: Sendable {
       queue.async { [setup] in
         continuation.resume(
           with: Result {
-            let input = setup.input(for: demand, fleet: fleet)
-            var plan = try setup.plan(input)
-            if !fleet.isEmpty {
-              plan = PlanBinding.bind(
-                plan, to: fleet.usable, previous: current, keepingNodesOf: PlanBinding.fixedGPUs(plan, input.workloads))
-            }
+            let plan = try setup.plan(for: demand, on: fleet, replacing: current)
             let diff = PlanDiffWriter(from: current, to: plan).json()
             return Data(#"{"plan":"#.utf8) + PlanWriter.json(plan) + Data(#","diff":"#.utf8) + diff + Data("}\n".utf8)
           })

@@ -88,13 +88,7 @@ actor PlanningLoop {
       queue.async { [setup, previous] in
         continuation.resume(
           with: Result {
-            let input = setup.input(for: demand, fleet: fleet, current: previous)
-            var plan = try setup.plan(input)
-            if !fleet.isEmpty {
-              plan = PlanBinding.bind(
-                plan, to: fleet.usable, previous: previous,
-                keepingNodesOf: PlanBinding.fixedGPUs(plan, input.workloads))
-            }
+            let plan = try setup.plan(for: demand, on: fleet, replacing: previous)
             return (plan, PlanWriter.json(plan))
           })
       }

@@ -60,7 +60,18 @@ package struct PlanningSetup: Sendable {
       options: options, traces: traces, capacities: capacities, current: inForce)
   }
 
-  /// Plans and re-judges the plan. Pure, and as slow as the planner: never called on an event loop.
+  /// The plan for a demand, bound to the GPUs of the fleet where there is one, with what can stay of the plan in force.
+  /// Pure, and as slow as the planner: never called on an event loop.
+  package func plan(for demand: Demand, on fleet: FleetInventory, replacing current: Plan?) throws(PlanningFault) -> Plan
+  {
+    let input = input(for: demand, fleet: fleet, current: current)
+    let plan = try plan(input)
+    guard !fleet.isEmpty else { return plan }
+    return PlanBinding.bind(
+      plan, to: fleet.usable, previous: current, keepingNodesOf: PlanBinding.fixedGPUs(plan, input.workloads))
+  }
+
+  /// Plans and re-judges the plan.
   package func plan(_ input: PlanningInput) throws(PlanningFault) -> Plan {
     let plan = planner.plan(input, .allCores(until: .now + patience))
     let violations = PlanChecker.violations(of: plan, against: input)
