@@ -21,7 +21,7 @@ package struct Generator {
   }
 
   /// The same workloads, an even share of them at other rates: log-normal factors of sigma 0.2.
-  mutating func changed(_ workloads: [Workload], share: Double) -> [Workload] {
+  package mutating func changed(_ workloads: [Workload], share: Double) -> [Workload] {
     var changed = workloads
     var order = Array(workloads.indices)
     for place in 0..<max(1, Int((share * Double(workloads.count)).rounded())) {

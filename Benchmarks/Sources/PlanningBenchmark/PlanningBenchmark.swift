@@ -1,3 +1,4 @@
+import BenchmarkInputs
 import Dispatch
 import Foundation
 import ParvaEngine
