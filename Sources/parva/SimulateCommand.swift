@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import ParvaAPI
 import ParvaEngine
 import ParvaFormats
 
@@ -82,7 +83,7 @@ struct SimulateCommand: ParsableCommand {
     let clock = ContinuousClock()
     let (began, spent) = (clock.now, Cores.processorSeconds)
     do {
-      let report = try Simulator.run(input, .allCores(deadline: .zero)) { progress.advance(by: $0) }
+      let report = try Simulator.run(input, .allCores(patience: .zero)) { progress.advance(by: $0) }
       progress.finish()
       if verbose {
         let (seconds, processor) = ((clock.now - began) / .seconds(1), Cores.processorSeconds - spent)

@@ -1,4 +1,3 @@
-import Dispatch
 package import ParvaEngine
 
 /// How this controller plans: everything but the demand.
@@ -73,21 +72,12 @@ package struct PlanningSetup: Sendable {
 
   /// Plans and re-judges the plan.
   package func plan(_ input: PlanningInput) throws(PlanningFault) -> Plan {
-    let plan = planner.plan(input, .allCores(until: .now + patience))
+    let plan = planner.plan(input, .allCores(patience: patience))
     let violations = PlanChecker.violations(of: plan, against: input)
     if let first = violations.first {
       throw PlanningFault(planner: planner.name, first: first, count: violations.count)
     }
     return plan
-  }
-}
-
-extension PlanningContext {
-  /// Every core there is, and patience until `deadline`.
-  fileprivate static func allCores(until deadline: ContinuousClock.Instant) -> PlanningContext {
-    PlanningContext(
-      forEach: { count, body in DispatchQueue.concurrentPerform(iterations: count, execute: body) },
-      shouldStop: { ContinuousClock.now >= deadline })
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ParvaAPI
 import ParvaEngine
 import ParvaFormats
 
@@ -59,7 +60,7 @@ struct PlanningArguments: ParsableArguments {
       """)
   var objective: String?
 
-  @Option(name: .long, help: "Seconds after which a planner settles for the best plan it has.")
+  @Option(name: .long, help: "Seconds of improving after which a planner settles for the best plan it has.")
   var deadline = 2.0
 
   @Option(
@@ -92,8 +93,8 @@ struct PlanningArguments: ParsableArguments {
     _ = try options
   }
 
-  /// Cores and patience, counted from now.
-  var context: PlanningContext { .allCores(deadline: .seconds(deadline)) }
+  /// All cores, and patience until the deadline.
+  var context: PlanningContext { .allCores(patience: .seconds(deadline)) }
 
   var options: PlanningOptions {
     get throws {
