@@ -7,7 +7,7 @@ import Testing
 @testable import ParvaNode
 
 /// Any legal state to any legal state, with faults and crashes at every call and every record.
-@Suite struct ApplyPropertyTests {
+@Suite(.blocking) struct ApplyPropertyTests {
   /// `PARVA_TEST_SEEDS` multiplies the number of cases: 1 takes seconds, 10 a minute or two.
   static let factor = ProcessInfo.processInfo.environment["PARVA_TEST_SEEDS"].flatMap(Int.init) ?? 1
   static let plainSeeds = 120 * factor

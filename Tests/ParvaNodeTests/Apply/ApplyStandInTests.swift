@@ -7,7 +7,7 @@ import Testing
 @testable import ParvaNode
 
 /// The same applies through NVML against the stand-in library.
-@Suite struct ApplyStandInTests {
+@Suite(.blocking) struct ApplyStandInTests {
   private static func wanted(_ revision: Int, _ places: [Int: [(Int, Int)]]) -> WantedNode {
     WantedNode(
       revision: revision,

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ParvaNode
 
-@Suite struct NVMLDriverTests {
+@Suite(.blocking) struct NVMLDriverTests {
   @Test(arguments: ProductCatalogue.all.map(\.name))
   func everyProductsProfilesAndPlacementsAreReadAsTheTablesSay(_ name: String) throws {
     let product = try #require(ProductCatalogue.product(named: name))

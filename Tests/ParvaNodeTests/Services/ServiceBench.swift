@@ -77,11 +77,11 @@ final class ServiceBench {
     services.run(Self.wanted(instances), on: Self.owned(instances, life: life))
   }
 
-  /// Looks until the condition holds; a failure after half a minute, which no healthy run comes near.
+  /// Looks until the condition holds; a failure after two minutes, which no healthy run comes near.
   func until(
     _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: ([ServiceDocument]) throws -> Bool
   ) rethrows {
-    let deadline = ContinuousClock.now + .seconds(30)
+    let deadline = ContinuousClock.now + .seconds(120)
     while ContinuousClock.now < deadline {
       services.tick()
       if try condition(services.documents) { return }
