@@ -61,7 +61,8 @@ package struct PlanningSetup: Sendable {
 
   /// The plan for a demand, bound to the GPUs of the fleet where there is one, with what can stay of the plan in force.
   /// Pure, and as slow as the planner: never called on an event loop.
-  package func plan(for demand: Demand, on fleet: FleetInventory, replacing current: Plan?) throws(PlanningFault) -> Plan
+  package func plan(for demand: Demand, on fleet: FleetInventory, replacing current: Plan?) throws(PlanningFault)
+    -> Plan
   {
     let input = input(for: demand, fleet: fleet, current: current)
     let plan = try plan(input)
