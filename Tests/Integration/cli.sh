@@ -5,34 +5,8 @@ set -uo pipefail
 : "${PARVA:?names the binary to be tested}"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 shared=${PARVA_SHARED:-$here/../../../shared}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export LC_ALL=C.UTF-8 COLUMNS=110
-unset PARVA_SERVER PARVA_TOKEN NO_COLOR
-bad=0
-check() { # NAME CONDITION...
-  local name=$1
-  shift
-  if "$@"; then printf 'ok - %s\n' "$name"; else
-    printf 'not ok - %s\n' "$name"
-    bad=1
-  fi
-}
-code() { # EXPECTED COMMAND...: runs with output in out and err
-  local expected=$1
-  shift
-  "$@" >out 2>err
-  local got=$?
-  [ "$got" -eq "$expected" ] || {
-    printf '  exit %d, expected %d: %s\n' "$got" "$expected" "$*"
-    head -3 err
-    return 1
-  }
-}
-silent_out() { [ ! -s out ]; }
-silent_err() { [ ! -s err ]; }
-says() { grep -qF -- "$2" "$1"; }
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+in_empty_folder
 
 cat >demand.yaml <<'EOF'
 workloads:

@@ -3,32 +3,8 @@
 # usage: PARVA=PATH constraints.sh; prints `ok - NAME` and `not ok - NAME` lines, one a check.
 set -uo pipefail
 : "${PARVA:?names the binary to be tested}"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export LC_ALL=C.UTF-8 COLUMNS=110
-unset PARVA_SERVER PARVA_TOKEN
-bad=0
-check() { # NAME CONDITION...
-  local name=$1
-  shift
-  if "$@"; then printf 'ok - %s\n' "$name"; else
-    printf 'not ok - %s\n' "$name"
-    bad=1
-  fi
-}
-code() { # EXPECTED COMMAND...: runs with output in out and err
-  local expected=$1
-  shift
-  "$@" >out 2>err
-  local got=$?
-  [ "$got" -eq "$expected" ] || {
-    printf '  exit %d, expected %d: %s\n' "$got" "$expected" "$*"
-    head -3 err
-    return 1
-  }
-}
-says() { grep -qF -- "$2" "$1"; }
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+in_empty_folder
 
 # Two products in one table; model b fits the larger one alone.
 cat >profiles.csv <<'EOT'

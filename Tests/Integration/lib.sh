@@ -1,5 +1,5 @@
-# Shared by the shell tests of this folder: how a check reports itself, and tools from the Python package index.
-# Sourced after `cd` to the checkout.
+# Shared by the shell tests of this folder: how a check reports itself, the command line as scripts call it, and tools
+# from the Python package index (for those, sourced after `cd` to the checkout).
 
 pass() { printf 'ok - %s\n' "$1"; }
 fail() { printf 'not ok - %s\n' "$1"; }
@@ -20,3 +20,37 @@ python_tool() { # PACKAGE VERSION CHECK
   skip "$3" "$1 could not be installed (is the network reachable?)"
   exit 0
 }
+
+# --- The command line, in an empty folder of its own; `exit "$bad"` ends such a test.
+
+in_empty_folder() {
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  cd "$work" || exit 1
+  export PARVA LC_ALL=C.UTF-8 COLUMNS=110
+  unset PARVA_SERVER PARVA_TOKEN NO_COLOR
+  bad=0
+}
+
+check() { # NAME CONDITION...
+  if "${@:2}"; then pass "$1"; else
+    fail "$1"
+    head -3 err 2>/dev/null
+    bad=1
+  fi
+}
+
+code() { # EXPECTED COMMAND...: runs with output in out and err
+  local expected=$1
+  shift
+  "$@" >out 2>err
+  local got=$?
+  [ "$got" -eq "$expected" ] || {
+    printf '  exit %d, expected %d: %s\n' "$got" "$expected" "$*"
+    return 1
+  }
+}
+
+silent_out() { [ ! -s out ]; }
+silent_err() { [ ! -s err ]; }
+says() { grep -qF -- "$2" "$1"; }
