@@ -16,6 +16,12 @@ struct CapacityBenchmark {
     let pools = [Pool(product: product)]
 
     for (name, arrivals) in [("poisson", ArrivalProcess.poisson), ("gamma cv2 4", .gamma(cv2: 4))] {
+      let gpus = published.scenarios.map { workloads in
+        var input = PlanningInput(workloads: workloads, pools: pools, profiles: published.profiles)
+        for index in input.workloads.indices { input.workloads[index].arrivals = arrivals }
+        return String(OptimalPlanner().plan(input).gpus.count)
+      }
+      print("\(name): GPUs of the published scenarios: \(gpus.joined(separator: " "))")
       var spent: [Double] = []
       for workload in published.scenarios.joined() {
         var workload = workload

@@ -19,10 +19,10 @@ extension Market {
   /// cache holds already costs a look-up a workload and column.
   func certifiedOffers(_ context: PlanningContext) -> [Offer] {
     var groups: [Group: Int] = [:]
-    // By group: the workload that stands for it, and the steps of all its objectives.
+    // By group: the workload that stands for it, and the steps of all its objectives with their places in the answers.
     var representatives: [Int] = []
     var steps: [[Int: Int]] = []
-    var places = [(group: Int, step: Int)](repeating: (0, 0), count: input.workloads.count)
+    var asking = [(group: Int, step: Int)](repeating: (0, 0), count: input.workloads.count)
     for (index, workload) in input.workloads.enumerated() {
       let key = Group(model: workload.model, arrivals: workload.arrivals, percentile: workload.percentile)
       let group = groups[key] ?? representatives.count
@@ -32,16 +32,17 @@ extension Market {
         steps.append([:])
       }
       let step = CapacityGrid.step(ofObjective: workload.sloLatencyMs)
-      let place = steps[group][step] ?? steps[group].count
-      steps[group][step] = place
-      places[index] = (group, place)
+      steps[group][step] = 0
+      asking[index] = (group, step)
     }
     let admissions = CertifiedAdmissions(input)
     var jobs: [Job] = []
     // Row-major: group x column.
     var jobOf = [Int?](repeating: nil, count: representatives.count * columns.count)
     for (group, representative) in representatives.enumerated() {
-      let asked = steps[group].sorted { $0.value < $1.value }.map(\.key)
+      // Loosest first: what misses a loose objective is known to miss the tighter ones.
+      let asked = steps[group].keys.sorted(by: >)
+      for (place, step) in asked.enumerated() { steps[group][step] = place }
       for (number, column) in columns.enumerated() {
         let product = input.pools[column.pool].product
         guard let admission = admissions.admission(input.workloads[representative], product) else { continue }
@@ -57,10 +58,11 @@ extension Market {
     }
     let found = answers.withLock { $0 }
     var offers = [Offer](repeating: .none, count: input.workloads.count * columns.count)
-    for (index, place) in places.enumerated() {
+    for (index, (group, step)) in asking.enumerated() {
+      guard let place = steps[group][step] else { continue }
       for column in columns.indices {
-        guard let job = jobOf[place.group * columns.count + column] else { continue }
-        offers[index * columns.count + column] = found[job][place.step]
+        guard let job = jobOf[group * columns.count + column] else { continue }
+        offers[index * columns.count + column] = found[job][place]
       }
     }
     return offers

@@ -1,36 +1,45 @@
 import Synchronization
 
-/// Streams of arrivals at rate 1, drawn when they are first needed and then shared by all that are judged by them.
+/// Streams of arrivals at rate 1, drawn as far as they are needed and shared by all that are judged by them.
 final class ArrivalStore: Sendable {
-  private struct Key: Hashable {
-    var cv2: Double
-    var tail: Double
-    var exponent: Int
+  /// One stream, which grows under its own lock: who needs it meanwhile waits instead of drawing it too.
+  private final class Growing: Sendable {
+    private let drawn: Mutex<DrawnStream>
+
+    init(cv2: Double) { drawn = Mutex(DrawnStream(cv2: cv2)) }
+
+    func stream(_ count: Int) -> UnitStream {
+      drawn.withLock { drawn in
+        drawn.draw(count)
+        return drawn.stream
+      }
+    }
   }
 
-  /// Streams kept, each of 2 to 35 MB; beyond it all are dropped.
-  private static let limit = 24
-  private let known = Mutex<[Key: UnitArrivals]>([:])
+  /// Streams kept, each of 3 to 54 MB; beyond it all are dropped.
+  private static let limit = 12
+  private let known = Mutex<[Double: Growing]>([:])
 
   /// What a point has to keep the percentile under, each by itself. O(arrivals) the first time.
   ///
-  /// - Parameter exponent: ``CapacityGrid/runExponent(load:)``.
-  func streams(_ arrivals: CertifiedArrivals, tail: Double, exponent: Int) -> [UnitArrivals] {
+  /// - Parameter exponent: ``CapacityGrid/runExponent(load:batch:)``.
+  func arrivals(_ arrivals: CertifiedArrivals, tail: Double, exponent: Int) -> [UnitArrivals] {
     switch arrivals {
-    case .poisson: [stream(Key(cv2: 1, tail: tail, exponent: exponent))]
-    case .gamma(let cv2): [stream(Key(cv2: cv2, tail: tail, exponent: exponent))]
-    case .recorded(let recording): [UnitArrivals(recording), stream(Key(cv2: 1, tail: tail, exponent: exponent))]
+    case .poisson: [drawn(cv2: 1, tail, exponent)]
+    case .gamma(let cv2): [drawn(cv2: cv2, tail, exponent)]
+    case .recorded(let recording): [UnitArrivals(recording), drawn(cv2: 1, tail, exponent)]
     }
   }
 
-  private func stream(_ key: Key) -> UnitArrivals {
-    if let stream = known.withLock({ $0[key] }) { return stream }
-    let made = UnitArrivals(cv2: key.cv2, tail: key.tail, exponent: key.exponent)
-    return known.withLock { known in
-      if let stream = known[key] { return stream }
+  private func drawn(cv2: Double, _ tail: Double, _ exponent: Int) -> UnitArrivals {
+    let growing = known.withLock { known in
+      if let growing = known[cv2] { return growing }
       if known.count >= Self.limit { known = [:] }
-      known[key] = made
+      let made = Growing(cv2: cv2)
+      known[cv2] = made
       return made
     }
+    let judged = UnitArrivals.judged(exponent: exponent, tail: tail)
+    return UnitArrivals(growing.stream(UnitArrivals.length(judged: judged)), judged: judged, cv2: cv2)
   }
 }

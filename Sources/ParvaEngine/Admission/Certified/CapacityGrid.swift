@@ -60,16 +60,20 @@ enum CapacityGrid {
     return shares.reversed()
   }()
 
-  /// Binary logarithm of the length of the shortest runs.
-  static let shortRun = 18
+  /// Binary logarithm of the length of the shortest runs, for one late request in a hundred.
+  static let shortRun = 17
+  private static let longRun = 21
 
-  /// A queue at load x remembers of the order of 1 / (1 - x)^2 requests, so the nearer to one the longer a run has to be:
-  /// the binary logarithm of its length for one late request in a hundred. Short batches make a request dear, so their
-  /// runs stay shorter; nil where the longest that they may have would not see a hundred such memories.
-  static func runExponent(load: Double, batch: Int) -> Int? {
-    let most = min(21, max(shortRun, 16 + batch.bitWidth - batch.leadingZeroBitCount))
-    let wanted = load < 0.95 ? shortRun : load < 0.98 ? 20 : 21
-    let exponent = min(wanted, most)
-    return Double(1 << exponent) * (1 - load) * (1 - load) >= (exponent == 21 ? 50 : 100) ? exponent : nil
+  /// The binary logarithm of the length of a run, or nil where none that is affordable would tell.
+  ///
+  /// A queue at load x remembers of the order of cv2 / (1 - x)^2 requests, so the nearer to one the longer a run has to
+  /// be: 200 such memories at least. Batches are what a run costs, so those of few requests may only have shorter runs,
+  /// and those of many get longer ones than they need, which makes their answers finer.
+  static func runExponent(load: Double, batch: Int, cv2: Double) -> Int? {
+    let bits = batch.bitWidth - batch.leadingZeroBitCount
+    let enough = (shortRun...min(longRun - 1, shortRun + bits)).first {
+      Double(1 << $0) * (1 - load) * (1 - load) >= 200 * cv2
+    }
+    return enough.map { min(longRun, $0 + max(0, bits - 5)) }
   }
 }

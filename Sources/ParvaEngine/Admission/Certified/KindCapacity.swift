@@ -17,9 +17,6 @@ final class KindCapacity: Sendable {
     var throughput: Double
   }
 
-  /// Runs by the binary logarithm of their length, made when they are first needed.
-  private typealias Runs = [Int: [SojournRun]]
-
   private enum Known {
     /// Objectives up to this step are missed; nothing else is known.
     case misses(upTo: Int)
@@ -66,15 +63,15 @@ final class KindCapacity: Sendable {
   func offer(step: Int, maxProcesses: Int) -> Offer {
     let cell = Cell(step: step, maxProcesses: maxProcesses)
     if let known = state.withLock({ $0.offers[cell] }) { return known }
-    var runs: Runs = [:]
+    var run = SojournRun(tail: tail)
     var best = Offer.none
     for index in order(step: step, maxProcesses: maxProcesses) {
       let point = points[index]
       // One run tells whether the point does better at all.
       guard let above = CapacityGrid.loads.firstIndex(where: { $0 * point.throughput > best.capacity }),
-        keeps(step, index, load: above, &runs)
+        keeps(step, index, load: above, &run)
       else { continue }
-      let capacity = capacity(of: index, step: step, &runs)
+      let capacity = capacity(of: index, step: step, &run)
       guard capacity > best.capacity else { continue }
       best = Offer(
         capacity: capacity, batch: Int32(point.batch), processes: Int32(point.processes), latencyMs: point.latencyMs)
@@ -85,18 +82,18 @@ final class KindCapacity: Sendable {
 
   /// Capacity of one point in requests per second; nil where there is no such point.
   func capacity(batch: Int, processes: Int, step: Int) -> Double? {
-    var runs: Runs = [:]
+    var run = SojournRun(tail: tail)
     return points.firstIndex { $0.batch == batch && $0.processes == processes }.map {
-      capacity(of: $0, step: step, &runs)
+      capacity(of: $0, step: step, &run)
     }
   }
 
   /// The least objective in milliseconds under which some point of at most `maxProcesses` processes takes any load.
   func leastObjective(maxProcesses: Int) -> Double? {
-    var runs: Runs = [:]
+    var run = SojournRun(tail: tail)
     var least: Int?
     for index in points.indices where points[index].processes <= maxProcesses {
-      guard let found = leastStep(index, load: 0, &runs), let full = points[index].milliseconds.last else { continue }
+      guard let found = leastStep(index, load: 0, &run), let full = points[index].milliseconds.last else { continue }
       // Points whose full batch takes longer are not tried, see ``order(step:maxProcesses:)``.
       least = min(least ?? .max, max(found, CapacityGrid.step(ofObjective: full) + 1))
     }
@@ -119,54 +116,49 @@ final class KindCapacity: Sendable {
 
   /// The highest load of the grid that a binary search finds to be kept. Its order of tries is fixed, so a looser
   /// objective never ends lower.
-  private func capacity(of index: Int, step: Int, _ runs: inout Runs) -> Double {
+  private func capacity(of index: Int, step: Int, _ run: inout SojournRun) -> Double {
     let loads = CapacityGrid.loads
     var kept = -1
     var missed = loads.count
     var load = loads.count * 3 / 4
     while true {
-      if keeps(step, index, load: load, &runs) { kept = load } else { missed = load }
+      if keeps(step, index, load: load, &run) { kept = load } else { missed = load }
       guard missed - kept > 1 else { break }
       load = (kept + missed) / 2
     }
     return kept < 0 ? 0 : loads[kept] * points[index].throughput
   }
 
-  private func keeps(_ step: Int, _ index: Int, load: Int, _ runs: inout Runs) -> Bool {
+  private func keeps(_ step: Int, _ index: Int, load: Int, _ run: inout SojournRun) -> Bool {
     let place = index * CapacityGrid.loads.count + load
     switch state.withLock({ $0.known[place] }) {
     case .keeps(let from): return step >= from
     case .misses(let upTo) where step <= upTo: return false
     case .misses: break
     }
-    let known = play(index, load: load, objective: step, &runs)
+    let known = play(index, load: load, objective: step, &run)
     state.withLock { $0.known[place] = known }
     if case .keeps(let from) = known { return step >= from }
     return false
   }
 
-  private func leastStep(_ index: Int, load: Int, _ runs: inout Runs) -> Int? {
+  private func leastStep(_ index: Int, load: Int, _ run: inout SojournRun) -> Int? {
     let place = index * CapacityGrid.loads.count + load
     if case .keeps(let from) = state.withLock({ $0.known[place] }) { return from == .max ? nil : from }
-    let known = play(index, load: load, objective: .max, &runs)
+    let known = play(index, load: load, objective: .max, &run)
     guard case .keeps(let from) = known else { return nil }
     state.withLock { $0.known[place] = known }
     return from == .max ? nil : from
   }
 
-  private func play(_ index: Int, load: Int, objective: Int, _ runs: inout Runs) -> Known {
+  private func play(_ index: Int, load: Int, objective: Int, _ run: inout SojournRun) -> Known {
     let point = points[index]
     let share = CapacityGrid.loads[load]
-    guard let exponent = CapacityGrid.runExponent(load: share, batch: point.batch) else { return .keeps(from: .max) }
-    var own =
-      runs[exponent] ?? store.streams(arrivals, tail: tail, exponent: exponent).map { SojournRun($0, tail: tail) }
-    // Taken out while it plays, so that its buffers are not copied.
-    runs[exponent] = nil
-    defer { runs[exponent] = own }
+    guard let exponent = CapacityGrid.runExponent(load: share, batch: point.batch, cv2: arrivals.cv2) else { return .keeps(from: .max) }
     var least = 0
-    for stream in own.indices {
-      let outcome = own[stream].play(
-        rate: share * point.throughput, milliseconds: point.milliseconds, processes: point.processes,
+    for arrivals in store.arrivals(arrivals, tail: tail, exponent: exponent) {
+      let outcome = run.play(
+        arrivals, rate: share * point.throughput, milliseconds: point.milliseconds, processes: point.processes,
         objective: objective)
       switch outcome {
       case .misses: return .misses(upTo: objective)
