@@ -154,7 +154,9 @@ final class KindCapacity: Sendable {
   private func play(_ index: Int, load: Int, objective: Int, _ run: inout SojournRun) -> Known {
     let point = points[index]
     let share = CapacityGrid.loads[load]
-    guard let exponent = CapacityGrid.runExponent(load: share, batch: point.batch, cv2: arrivals.cv2) else { return .keeps(from: .max) }
+    guard let exponent = CapacityGrid.runExponent(load: share, batch: point.batch, cv2: arrivals.cv2) else {
+      return .keeps(from: .max)
+    }
     var least = 0
     for arrivals in store.arrivals(arrivals, tail: tail, exponent: exponent) {
       let outcome = run.play(

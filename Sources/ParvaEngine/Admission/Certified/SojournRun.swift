@@ -21,17 +21,16 @@ struct SojournRun {
   ///
   /// - Parameters:
   ///   - milliseconds: execution times of batches of 1 to the limit.
-  ///   - wait: the longest time in milliseconds that a free process waits for a batch to fill.
   ///   - objective: the step that is asked for.
   mutating func play(
-    _ arrivals: UnitArrivals, rate: Double, milliseconds: [Double], processes: Int, wait: Double = 0, objective: Int
+    _ arrivals: UnitArrivals, rate: Double, milliseconds: [Double], processes: Int, objective: Int
   ) -> Outcome {
     // Time is counted in the unit of the stream.
     let scale = rate / 1000 / arrivals.pace
     let execution = milliseconds.map { $0 * scale }
     // To begin with a queue is safer than without: what is left of it after the warm-up makes sojourns longer.
     var queue = ServedQueue(
-      arrivals.stream, execution: execution, wait: wait * scale, milliseconds: 1 / scale,
+      arrivals, execution: execution, milliseconds: 1 / scale,
       freeAt: [Double](repeating: 2 * (execution.last ?? 0), count: processes))
     tally.clear(shortest: milliseconds.min() ?? 0, objective: objective)
     let patience = SojournPatience(arrivals, tail: tail)
@@ -51,9 +50,10 @@ struct SojournRun {
 /// The queue of a segment with the processes that serve it; times are in the unit of its stream of arrivals.
 private struct ServedQueue {
   private let stream: UnitStream
+  /// Arrivals of the run: those that the stream may have beyond them are not looked at.
+  private let total: Int
   /// Of batches of 1 to the limit.
   private let execution: [Double]
-  private let wait: Double
   /// In a unit of time.
   private let milliseconds: Double
   /// By process: when it ends its batch.
@@ -61,10 +61,10 @@ private struct ServedQueue {
   /// The first arrival not served.
   private var head = 0
 
-  init(_ stream: UnitStream, execution: [Double], wait: Double, milliseconds: Double, freeAt: [Double]) {
-    self.stream = stream
+  init(_ arrivals: UnitArrivals, execution: [Double], milliseconds: Double, freeAt: [Double]) {
+    stream = arrivals.stream
+    total = arrivals.warmup + arrivals.judged
     self.execution = execution
-    self.wait = wait
     self.milliseconds = milliseconds
     self.freeAt = freeAt
   }
@@ -74,22 +74,19 @@ private struct ServedQueue {
   mutating func serve(until end: Int, group: Int, floor: Double, _ tally: inout SojournTally) {
     let (stream, batches) = (stream, execution)
     let times = stream.times.span
-    let firstAt = stream.firstAt.span
+    let marks = stream.marks.span
     let execution = batches.span
-    let total = times.count
     let limit = execution.count
     let threshold = floor / milliseconds
     var head = head
     while head < end {
       let (process, free) = firstFree()
-      var start = max(free, times[head])
-      if wait > 0 {
-        let full = head + limit <= total ? times[head + limit - 1] : .infinity
-        start = max(start, min(full, times[head] + wait))
-      }
+      let start = max(free, times[head])
       let last = min(head + limit, total)
-      var next = min(max(head + 1, Int(firstAt[min(Int(start), firstAt.count - 1)])), last)
-      while next < last, times[next] <= start { next += 1 }
+      // Who came last of those that wait: first the sixteen it is among, then itself.
+      let sixteen = marks.last(in: head >> 4...(last - 1) >> 4, notAfter: start)
+      let candidates = max(head, 16 * sixteen)...min(last, 16 * sixteen + 16) - 1
+      let next = times.last(in: candidates, notAfter: start) + 1
       let done = start + execution[next - head - 1]
       freeAt[process] = done
       while head < next {
@@ -112,5 +109,21 @@ private struct ServedQueue {
       free = min(other, free)
     }
     return (first, free)
+  }
+}
+
+extension Span<Double> {
+  /// The last of ascending times that is not after `time`, as the first of the range is not. O(log range), without a
+  /// branch on what is found.
+  @inline(__always)
+  fileprivate func last(in range: ClosedRange<Int>, notAfter time: Double) -> Int {
+    var found = range.lowerBound
+    var left = range.upperBound - found + 1
+    while left > 1 {
+      let half = left >> 1
+      found = self[found + half] <= time ? found + half : found
+      left -= half
+    }
+    return found
   }
 }

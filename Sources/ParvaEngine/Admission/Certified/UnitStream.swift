@@ -1,9 +1,9 @@
-/// Arrivals at rate 1 in the order of time, with an index by time.
+/// Arrivals at rate 1 in the order of time.
 struct UnitStream: Sendable {
   /// Ascending.
   private(set) var times: [Double] = []
-  /// By unit of time: the first arrival at or after its beginning. The last unit begins after the last arrival.
-  private(set) var firstAt: [UInt32] = [0]
+  /// Every 16th of the times, beginning with the first: what a search looks at that should stay in the caches.
+  private(set) var marks: [Double] = []
 
   init() {}
 
@@ -15,17 +15,11 @@ struct UnitStream: Sendable {
     }
   }
 
-  /// Adds `count` arrivals at times that do not fall. O(count + time).
+  /// Adds `count` arrivals at times that do not fall. O(count).
   mutating func extend(by count: Int, _ next: (Int) -> Double) {
-    let known = times.count
-    times.reserveCapacity(known + count)
+    times.reserveCapacity(times.count + count)
     for index in 0..<count { times.append(next(index)) }
-    // Each arrival is, until a later one comes, the last before the next unit; units without any take what was before.
-    let units = Int(times.last ?? 0) + 2
-    let indexed = firstAt.count
-    firstAt.append(contentsOf: repeatElement(0, count: units - indexed))
-    for number in known..<times.count { firstAt[Int(times[number]) + 1] = UInt32(number + 1) }
-    for unit in indexed..<units { firstAt[unit] = max(firstAt[unit], firstAt[unit - 1]) }
+    for mark in stride(from: 16 * marks.count, to: times.count, by: 16) { marks.append(times[mark]) }
   }
 }
 
@@ -52,9 +46,9 @@ struct DrawnStream {
         return time
       }
     } else {
-      let (shape, scale) = (1 / cv2, cv2)
+      let cv2 = cv2
       stream.extend(by: missing) { _ in
-        time += random.gamma(shape: shape) * scale
+        time += random.gamma(cv2: cv2) * cv2
         return time
       }
     }
@@ -79,21 +73,38 @@ private struct UnitRandom {
 
   mutating func exponential() -> Double { -Elementary.log(uniform()) }
 
-  /// A gamma variate of mean `shape`, which is below 1, by algorithm GS of Ahrens and Dieter (1974).
-  mutating func gamma(shape: Double) -> Double {
+  /// A gamma variate of mean and shape 1 / `cv2`, which is above 1, by algorithm GS of Ahrens and Dieter (1974).
+  mutating func gamma(cv2: Double) -> Double {
     let e = 2.718_281_828_459_045
-    let bound = (e + shape) / e
+    let bound = (e + 1 / cv2) / e
     while true {
       let p = bound * uniform()
       if p <= 1 {
-        let x = Elementary.exp(Elementary.log(p) / shape)
+        let x = Self.power(p, cv2)
         // exp(-x) is at least 1 - x, which is mostly enough to know.
         let u = uniform()
         if u <= 1 - x || u <= Elementary.exp(-x) { return x }
       } else {
-        let x = -Elementary.log((bound - p) / shape)
-        if Elementary.log(uniform()) <= (shape - 1) * Elementary.log(x) { return x }
+        let x = -Elementary.log((bound - p) * cv2)
+        if Elementary.log(uniform()) <= (1 / cv2 - 1) * Elementary.log(x) { return x }
       }
     }
+  }
+
+  /// `base`, between 0 and 1, to the power of `exponent`: by products where that is a multiple of a half, as all of the
+  /// grid are.
+  private static func power(_ base: Double, _ exponent: Double) -> Double {
+    guard exponent < 1e4, exponent * 2 == Double(Int(exponent * 2)) else {
+      return Elementary.exp(Elementary.log(base) * exponent)
+    }
+    var halves = Int(exponent * 2)
+    var factor = base.squareRoot()
+    var product = 1.0
+    while halves > 0 {
+      if halves & 1 == 1 { product *= factor }
+      factor *= factor
+      halves >>= 1
+    }
+    return product
   }
 }
