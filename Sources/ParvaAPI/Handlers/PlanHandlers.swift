@@ -37,23 +37,20 @@ struct PlanHandlers: Sendable {
     }
   }
 
-  /// The answer where it is there already, so that most readers cost no thread; nil where there is something to wait
-  /// for or to write first.
-  func getReady(_ request: HTTPRequest) throws -> HTTPResponse? {
+  /// The plan that covers every change acknowledged before this request, or, with `after`, the next one.
+  ///
+  /// Where that is there and written already, which most readers find, no other thread is needed.
+  func get(_ request: HTTPRequest) throws -> Route.Beginning {
     let question = try Question(request, demand: registry.revision, fleet: nodes.generation)
     let view = board.view
-    guard question.isAnswered(by: view), let plan = view.plan, let body = plan.writtenDocument(question.format) else {
-      return nil
+    if question.isAnswered(by: view), let plan = view.plan, let body = plan.writtenDocument(question.format) {
+      return .answer(answer(question, request, plan, body))
     }
-    return answer(question, request, plan, body)
-  }
-
-  /// The plan that covers every change acknowledged before this request, or, with `after`, the next one.
-  func get(_ request: HTTPRequest) async throws -> HTTPResponse {
-    let question = try Question(request, demand: registry.revision, fleet: nodes.generation)
-    let view = await board.wait(for: .seconds(question.seconds), until: question.isAnswered)
-    let plan = try Self.plan(of: view)
-    return answer(question, request, plan, plan.document(question.format))
+    return .rest {
+      let view = await board.wait(for: .seconds(question.seconds), until: question.isAnswered)
+      let plan = try Self.plan(of: view)
+      return answer(question, request, plan, plan.document(question.format))
+    }
   }
 
   private func answer(
