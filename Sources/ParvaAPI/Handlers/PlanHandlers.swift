@@ -43,8 +43,8 @@ struct PlanHandlers: Sendable {
   func get(_ request: HTTPRequest) throws -> Route.Beginning {
     let question = try Question(request, demand: registry.revision, fleet: nodes.generation)
     let view = board.view
-    if question.isAnswered(by: view), let plan = view.plan, let body = plan.writtenDocument(question.format) {
-      return .answer(answer(question, request, plan, body))
+    if question.isAnswered(by: view), let plan = view.plan, let written = plan.writtenDocument(question.format) {
+      return .answer(answer(question, request, plan, written))
     }
     return .rest {
       let view = await board.wait(for: .seconds(question.seconds), until: question.isAnswered)
@@ -54,17 +54,13 @@ struct PlanHandlers: Sendable {
   }
 
   private func answer(
-    _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ body: CachedBody
+    _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ written: PublishedPlan.Rendition
   ) -> HTTPResponse {
-    let format = question.format
-    let tag = format == .json ? "\"\(plan.tag)\"" : "\"\(plan.tag)-\(format.rawValue)\""
-    let headers: HTTPHeaders = [
-      "ETag": tag, "Vary": "Accept", "Parva-Plan-Revision": String(plan.record.revision),
-      "Parva-Demand-Revision": String(plan.record.demandRevision),
-    ]
+    let headers = written.headers
     if let after = question.after, plan.record.revision <= after { return HTTPResponse(status: 204, headers: headers) }
-    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(status: 200, contentType: format.mediaType, cached: body, headers: headers)
+    if request.isFresh(written.tag) { return HTTPResponse(status: 304, headers: headers) }
+    return HTTPResponse(
+      status: 200, contentType: question.format.mediaType, cached: written.body, headers: headers)
   }
 
   /// The plan that covers every change acknowledged before this call; where it does not come in time, the newest there is.
