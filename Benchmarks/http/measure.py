@@ -252,13 +252,13 @@ def main():
             def run(server, path, *options, **more):
                 return server, lambda: load(server, path, *options, **more)
 
-            base = compare("GET /healthz, keep-alive, 64 connections",
-                           [run(server, "/healthz") for server in trio], "bare loop", "at most 1.3")
+            compare("GET /healthz, keep-alive, 64 connections",
+                    [run(server, "/healthz") for server in trio], "bare loop", "at most 1.3")
             compare(f"GET of a plan of {len(plan)} bytes, keep-alive",
                     [run(large, "/"), run(peer, "/plan.json"), run(ours, "/v1/plan")], "nginx", "at most 1")
             posted = compare("POST of a workload of 300 bytes, decoded, found to be registered, answered 409",
                              [run(small, "/healthz"), run(ours, "/v1/workloads", "-s", post_script(folder, ours))], None, "")
-            scale = base["bare loop"] / 6.1
+            scale = posted["bare loop"] / 6.1
             print(f"  half of the best Swift framework's 47 us, times this machine's factor {scale:.2f}: "
                   f"{23.5 * scale:.1f} us (target); parva: {posted['parva']:.1f} us")
             compare("GET /healthz, a new connection per request",
