@@ -188,10 +188,10 @@ def prefer(server, policy, priority):
 def latency(servers):
     """Client and server are first in line, because a wait for a core that others hold is many times what is measured.
 
-    Even so the kernel lets others have 50 ms of a second. A run is short, so that this is in few of them, and the run in
-    the middle is what counts.
+    Even so the kernel lets others have 50 ms of a second. A run is short, so that this is in few of them, and the run
+    in the middle is what counts.
     """
-    print("\nLatency of GET /healthz at half of the highest rate, from when a request was due (15 runs of 0.3 s in turn)")
+    print("\nLatency of GET /healthz at half of the highest rate, from when a request was due; 15 runs of 0.3 s in turn")
     try:
         for server in servers:
             prefer(server, os.SCHED_FIFO, 1)
@@ -257,7 +257,8 @@ def main():
             compare(f"GET of a plan of {len(plan)} bytes, keep-alive",
                     [run(large, "/"), run(peer, "/plan.json"), run(ours, "/v1/plan")], "nginx", "at most 1")
             posted = compare("POST of a workload of 300 bytes, decoded, found to be registered, answered 409",
-                             [run(small, "/healthz"), run(ours, "/v1/workloads", "-s", post_script(folder, ours))], None, "")
+                             [run(small, "/healthz"), run(ours, "/v1/workloads", "-s", post_script(folder, ours))],
+                             None, "")
             scale = posted["bare loop"] / 6.1
             print(f"  half of the best Swift framework's 47 us, times this machine's factor {scale:.2f}: "
                   f"{23.5 * scale:.1f} us (target); parva: {posted['parva']:.1f} us")
