@@ -157,12 +157,14 @@ def make_plan(server):
             return plan
 
 
-def post_script(folder):
+def post_script(folder, server):
     body = json.dumps({"id": "w0", "model": "resnet50", "rate": 829.5, "slo": {"latencyMs": 204.5, "percentile": 0.99},
                        "arrivals": {"process": "poisson"}, "priority": 0,
-                       "labels": {"team": "vision", "region": "eu-west-1", "owner": "somebody@example.com"}})
+                       "labels": {"team": "vision", "region": "eu-west-1", "owner": "somebody.example.com"}})
     body += " " * (300 - len(body))
     assert len(body) == 300, len(body)
+    status, answer = request(server, "POST", "/v1/workloads", body)
+    assert status == 409, answer
     path = f"{folder}/post.lua"
     with open(path, "w") as file:
         file.write(f"wrk.method = 'POST'\nwrk.body = [[{body}]]\nwrk.headers['Content-Type'] = 'application/json'\n")
@@ -171,18 +173,41 @@ def post_script(folder):
 
 def paced(server, path, rate):
     output = subprocess.run(
-        [f"{TOOLS}/paced-client", str(server.port), path, str(CONNECTIONS), str(int(rate)), "5"],
+        [f"{TOOLS}/paced-client", str(server.port), path, str(CONNECTIONS), str(int(rate)), "0.3"],
         capture_output=True, text=True, check=True).stdout
     return tuple(map(float, output.split()))
 
 
-def latency(servers, rates):
-    print("\nLatency of GET /healthz at half of the highest rate, from when a request was due")
+def prefer(server, policy, priority):
+    """Sets how the threads of a server and those of this process, which its children inherit, are scheduled."""
+    for pid in [os.getpid(), *server.pids()]:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+
+
+def latency(servers):
+    """Client and server are first in line, because a wait for a core that others hold is many times what is measured.
+
+    Even so the kernel lets others have 50 ms of a second. A run is short, so that this is in few of them, and the run
+    in the middle is what counts.
+    """
+    print("\nLatency of GET /healthz at half of the highest rate, from when a request was due; 15 runs of 0.3 s in turn")
+    try:
+        for server in servers:
+            prefer(server, os.SCHED_FIFO, 1)
+    except PermissionError:
+        print("  without the right to real-time priority: what else runs on this machine is in these figures")
+    rates = {server.name: statistics.median(load(server, "/healthz")[1] for _ in range(3)) for server in servers}
+    runs = {server.name: [] for server in servers}
+    for _ in range(15):
+        for server in servers:
+            runs[server.name].append(paced(server, "/healthz", rates[server.name] / 2))
     for server in servers:
-        runs = [paced(server, "/healthz", rates[server.name] / 2) for _ in range(3)]
-        median, high = min(runs, key=lambda run: run[1])
-        print(f"  {server.name:10} median {median:.0f} us, 99th percentile {high:.0f} us, {high / median:.2f} x "
-              "(best of three runs; target: 2 x)")
+        prefer(server, os.SCHED_OTHER, 0)
+        median, high = (statistics.median(values) for values in zip(*runs[server.name]))
+        best = min(high / median for median, high in runs[server.name])
+        print(f"  {server.name:10} {rates[server.name] / 2:.0f} requests/s: median {median:.0f} us, 99th percentile "
+              f"{high:.0f} us, {high / median:.2f} x; in the best run {best:.2f} x (target: 2)")
 
 
 def idle_memory(server, count):
@@ -223,22 +248,18 @@ def main():
             os.chmod(folder, 0o755)
             large = start(bare(len(plan)))
             trio = [small, peer, ours]
-            rates = {}
 
             def run(server, path, *options, **more):
-                def once():
-                    cost, rate = load(server, path, *options, **more)
-                    rates.setdefault(server.name, rate)
-                    return cost, rate
-                return server, once
+                return server, lambda: load(server, path, *options, **more)
 
-            base = compare("GET /healthz, keep-alive, 64 connections",
-                           [run(server, "/healthz") for server in trio], "bare loop", "at most 1.3")
+            compare("GET /healthz, keep-alive, 64 connections",
+                    [run(server, "/healthz") for server in trio], "bare loop", "at most 1.3")
             compare(f"GET of a plan of {len(plan)} bytes, keep-alive",
                     [run(large, "/"), run(peer, "/plan.json"), run(ours, "/v1/plan")], "nginx", "at most 1")
             posted = compare("POST of a workload of 300 bytes, decoded, found to be registered, answered 409",
-                             [run(small, "/healthz"), run(ours, "/v1/workloads", "-s", post_script(folder))], None, "")
-            scale = base["bare loop"] / 6.1
+                             [run(small, "/healthz"), run(ours, "/v1/workloads", "-s", post_script(folder, ours))],
+                             None, "")
+            scale = posted["bare loop"] / 6.1
             print(f"  half of the best Swift framework's 47 us, times this machine's factor {scale:.2f}: "
                   f"{23.5 * scale:.1f} us (target); parva: {posted['parva']:.1f} us")
             compare("GET /healthz, a new connection per request",
@@ -250,7 +271,7 @@ def main():
             compare("GET /healthz, a new TLS connection per request, P-256 key",
                     [run(server, "/healthz", "-H", "Connection: close", scheme="https")
                      for server in (secure_peer, secure)], "nginx", "0.9 to 1.1")
-            latency([small, ours], rates)
+            latency(trio)
             idle_memory(ours, 10_000)
         finally:
             for server in servers:

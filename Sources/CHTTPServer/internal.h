@@ -17,7 +17,7 @@ enum {
   CHS_GATHER_BELOW = 4096,  /* smaller bodies are copied beside their head, larger ones written from where they are */
   CHS_READS_PER_TURN = 16,  /* then other connections have their turn */
   CHS_REQUESTS_PER_TURN = 64,
-  CHS_SENT_PER_TURN = 256 * 1024,
+  CHS_SENT_PER_TURN = 64 * 1024,
   CHS_PIPELINE_ROOM = 4096, /* bytes beyond a head that are read while a head is awaited */
   CHS_WHEEL_SLOTS = 256,
   CHS_WHEEL_TICK_MS = 16

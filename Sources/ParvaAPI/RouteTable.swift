@@ -27,7 +27,7 @@ extension Controller {
       Route("GET", "/metrics", .inline(metrics.get)),
       Route("GET", "/openapi.yaml", .inline(document.get)),
       Route("GET", "/v1/workloads", .async(set.list)),
-      Route("POST", "/v1/workloads", .async(workloads.create)),
+      Route("POST", "/v1/workloads", .begun(workloads.create)),
       Route("PUT", "/v1/workloads", bodyLimit: InputLimits.fileBytes, .async(set.replaceAll)),
       Route("POST", "/v1/workloads/batch", bodyLimit: InputLimits.fileBytes, .async(set.createBatch)),
       Route("GET", "/v1/workloads/{id}", .inline(workloads.get)),
@@ -38,7 +38,7 @@ extension Controller {
       Route("GET", "/v1/profiles/{model}", .async(profiles.get)),
       Route("PUT", "/v1/profiles/{model}", bodyLimit: ProfileHandlers.bodyLimit, .async(profiles.put)),
       Route("DELETE", "/v1/profiles/{model}", .async(profiles.delete)),
-      Route("GET", "/v1/plan", .ready(plan.getReady, otherwise: plan.get)),
+      Route("GET", "/v1/plan", .begun(plan.get)),
       Route("GET", "/v1/plan/events", concurrency: PlanEventHandlers.mostStreams, .async(events.stream)),
       Route(
         "POST", "/v1/plan/preview", bodyLimit: InputLimits.fileBytes, concurrency: PlanHistoryHandlers.mostPreviews,

@@ -122,6 +122,10 @@ def size(process):
 def soak(options, context, minutes):
     with controller(*options) as api:
         load = Load(api.port, context)
+        # The first plan: until it is there, the controller is not ready and says so.
+        first = load.connection()
+        load.ask(first, {200}, "GET", "/v1/plan")
+        first.close()
         clients = [read, read, write, poll, watch, break_rules, drop]
         threads = [
             threading.Thread(target=load.run, args=(client, random.Random(SEED + index)))

@@ -19,6 +19,13 @@ import Testing
       .inline { _ in throw ProblemDetails(status: 422, code: "bad_rate", detail: "a \"b\"\n", pointer: "/rate") }),
     Route("GET", "/fails", .async { _ in throw Failure(secret: "hunter2") }),
     Route(
+      "POST", "/begun",
+      .begun { request in
+        if request.body.isEmpty { throw ProblemDetails(status: 400, code: "body_missing", detail: "There is no body.") }
+        if request.body.count < 4 { return .answer(HTTPResponse(status: 200, body: Data("answer".utf8))) }
+        return .rest { HTTPResponse(status: 202, body: Data("rest of ".utf8) + request.body) }
+      }),
+    Route(
       "PUT", "/stream",
       .streaming { _, body in
         var count = 0
@@ -59,6 +66,9 @@ import Testing
     Case(method: "GET", path: "/v1/plans/3/diff", status: 404),
     Case(method: "POST", path: "/v1/workloads", body: "12345678", status: 201, answer: "12345678"),
     Case(method: "POST", path: "/v1/workloads", body: "123456789", status: 413),
+    Case(method: "POST", path: "/begun", status: 400),
+    Case(method: "POST", path: "/begun", body: "123", status: 200, answer: "answer"),
+    Case(method: "POST", path: "/begun", body: "1234", status: 202, answer: "rest of 1234"),
     Case(method: "PUT", path: "/stream", body: "12345", status: 200, answer: "5"),
   ]
 
@@ -128,7 +138,7 @@ import Testing
 
   @Test func routesAreListedAsGiven() {
     #expect(Self.router.routes.map { "\($0.method) \($0.pattern)" }.first == "GET /healthz")
-    #expect(Self.router.routes.count == 9)
+    #expect(Self.router.routes.count == 10)
   }
 }
 

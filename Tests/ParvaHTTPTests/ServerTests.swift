@@ -59,6 +59,42 @@ import Testing
     }
   }
 
+  @Test func handlersBeginOnTheLoopWhereTheBodyIsSmall() async throws {
+    // Only the worker pool runs tasks.
+    @Sendable func place() -> Data { Data(withUnsafeCurrentTask { $0 == nil ? "loop" : "pool" }.utf8) }
+    let router = Router(routes: [
+      Route("POST", "/answer", .begun { _ in .answer(HTTPResponse(status: 200, body: place())) }),
+      Route("POST", "/rest", .begun { _ in .rest { HTTPResponse(status: 200, body: place()) } }),
+    ])
+    try await withServer(router) { address, _ in
+      for (path, size, expected) in [
+        ("/answer", 0, "loop"), ("/answer", 4_096, "loop"), ("/answer", 4_097, "pool"), ("/rest", 1, "pool"),
+      ] {
+        let body = Data(repeating: 0x61, count: size)
+        let response = try await Transport.ask(HTTPRequest(method: "POST", path: path, body: body), at: address)
+        #expect(String(decoding: response.body, as: UTF8.self) == expected, "\(size) bytes to \(path)")
+      }
+    }
+  }
+
+  @Test func pathsAreDecodedAndFreedOfDotSegmentsOnceAndBeforeRouting() async throws {
+    let router = Router(routes: [
+      Route("GET", "/v1/items/{id}", .inline { HTTPResponse(status: 200, body: Data($0.pathParameters["id"]!.utf8)) })
+    ])
+    try await withServer(router) { address, _ in
+      for (target, expected) in [
+        ("/%76%31/items/a", "a"), ("/v1/x/../items/a", "a"), ("/v1/x/%2e%2E/./items/a", "a"), ("/v1/items/%61", "a"),
+        ("/v1/items/a%2Fb", "a/b"), ("/v1/items/..%2Fb", "../b"), ("/v1/items/%2561", "%61"),
+        ("/v1/items/%252e%252e", "%2e%2e"), ("/v1%2Fitems/a", nil), ("/v1/items/a/..", nil),
+        ("/v1/items/%2e%2e/a", nil),
+      ] {
+        let response = try await Transport.ask(HTTPRequest(method: "GET", path: target), at: address)
+        #expect(response.status == (expected == nil ? 404 : 200), "\(target)")
+        if let expected { #expect(String(decoding: response.body, as: UTF8.self) == expected, "\(target)") }
+      }
+    }
+  }
+
   @Test(arguments: ["/inline", "/async", "/stream"])
   func chunkedBodyInSinglePiecesArrivesWhole(_ path: String) async throws {
     try await withServer(Self.echo()) { address, _ in

@@ -28,7 +28,7 @@ static int compare(const void *a, const void *b) {
 int main(int argc, char **argv) {
   if (argc != 6) return 2;
   size_t connections = (size_t)atol(argv[3]), rate = (size_t)atol(argv[4]);
-  size_t total = rate * (size_t)atol(argv[5]), sent = 0, done = 0, idle = 0;
+  size_t total = (size_t)((double)rate * atof(argv[5])), sent = 0, done = 0, idle = 0;
   char request[512], in[65536];
   size_t length = (size_t)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", argv[2]);
   int *free_sockets = malloc(connections * sizeof *free_sockets);

@@ -50,6 +50,24 @@ package actor DemandRegistry {
   /// Changes that wait for the next commit.
   package var waitingChanges: Int { queue.count }
 
+  /// Why the demand as it stands refuses a change, without a wait for the store; nil leaves the word to ``change(_:)``.
+  ///
+  /// That is so for all that carry a claim: the store knows whether it was honoured before. `change` must be small.
+  package nonisolated func refusal(of change: DemandChange) -> ChangeRefusal? {
+    guard change.claim == nil else { return nil }
+    let time = now()
+    // Within the lock: a copy of the demand that outlived it would make the next change copy the whole table.
+    return demand.withLock { demand in
+      var transaction = DemandTransaction(base: demand, claims: [], limit: limit, now: time)
+      do throws(ChangeRefusal) {
+        _ = try transaction.perform(change)
+        return nil
+      } catch {
+        return error
+      }
+    }
+  }
+
   /// Does a change, or refuses it whole.
   package func change(_ change: DemandChange) async throws(ChangeRefusal) -> ChangeReceipt {
     let result = await withCheckedContinuation { done in

@@ -21,10 +21,8 @@ struct MetricsHandlers: Sendable {
     switch route.handler {
     case .inline(let handle):
       route.handler = .inline { request in try counter.timing { try handle(request) } }
-    case .ready(let handle, let otherwise):
-      route.handler = .ready(
-        { request in try counter.timing { try handle(request) } },
-        otherwise: { request in try await counter.timing { try await otherwise(request) } })
+    case .begun(let handle):
+      route.handler = .begun { request in try counter.timing { try handle(request) } }
     case .async(let handle):
       route.handler = .async { request in try await counter.timing { try await handle(request) } }
     case .streaming(let handle):
@@ -47,21 +45,26 @@ extension RouteCounter {
     }
   }
 
-  /// Nil is no answer yet, so it does not count.
-  fileprivate func timing(_ handle: () throws -> HTTPResponse?) throws -> HTTPResponse? {
+  /// What goes on elsewhere counts there, from its beginning here.
+  fileprivate func timing(_ handle: () throws -> Route.Beginning) throws -> Route.Beginning {
     let started = ContinuousClock.now
     do {
-      let response = try handle()
-      if let response { add(response.status, in: started.duration(to: .now)) }
-      return response
+      switch try handle() {
+      case .answer(let response):
+        add(response.status, in: started.duration(to: .now))
+        return .answer(response)
+      case .rest(let rest):
+        return .rest { try await self.timing(since: started, rest) }
+      }
     } catch {
       add(Self.status(of: error), in: started.duration(to: .now))
       throw error
     }
   }
 
-  fileprivate func timing(_ handle: () async throws -> HTTPResponse) async throws -> HTTPResponse {
-    let started = ContinuousClock.now
+  fileprivate func timing(
+    since started: ContinuousClock.Instant = .now, _ handle: () async throws -> HTTPResponse
+  ) async throws -> HTTPResponse {
     do {
       let response = try await handle()
       add(response.status, in: started.duration(to: .now))

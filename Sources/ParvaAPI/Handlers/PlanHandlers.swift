@@ -37,37 +37,30 @@ struct PlanHandlers: Sendable {
     }
   }
 
-  /// The answer where it is there already, so that most readers cost no thread; nil where there is something to wait
-  /// for or to write first.
-  func getReady(_ request: HTTPRequest) throws -> HTTPResponse? {
+  /// The plan that covers every change acknowledged before this request, or, with `after`, the next one.
+  ///
+  /// Where that is there and written already, which most readers find, no other thread is needed.
+  func get(_ request: HTTPRequest) throws -> Route.Beginning {
     let question = try Question(request, demand: registry.revision, fleet: nodes.generation)
     let view = board.view
-    guard question.isAnswered(by: view), let plan = view.plan, let body = plan.writtenDocument(question.format) else {
-      return nil
+    if question.isAnswered(by: view), let plan = view.plan, let written = plan.writtenDocument(question.format) {
+      return .answer(answer(question, request, plan, written))
     }
-    return answer(question, request, plan, body)
-  }
-
-  /// The plan that covers every change acknowledged before this request, or, with `after`, the next one.
-  func get(_ request: HTTPRequest) async throws -> HTTPResponse {
-    let question = try Question(request, demand: registry.revision, fleet: nodes.generation)
-    let view = await board.wait(for: .seconds(question.seconds), until: question.isAnswered)
-    let plan = try Self.plan(of: view)
-    return answer(question, request, plan, plan.document(question.format))
+    return .rest {
+      let view = await board.wait(for: .seconds(question.seconds), until: question.isAnswered)
+      let plan = try Self.plan(of: view)
+      return answer(question, request, plan, plan.document(question.format))
+    }
   }
 
   private func answer(
-    _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ body: CachedBody
+    _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ written: PublishedPlan.Rendition
   ) -> HTTPResponse {
-    let format = question.format
-    let tag = format == .json ? "\"\(plan.tag)\"" : "\"\(plan.tag)-\(format.rawValue)\""
-    let headers: HTTPHeaders = [
-      "ETag": tag, "Vary": "Accept", "Parva-Plan-Revision": String(plan.record.revision),
-      "Parva-Demand-Revision": String(plan.record.demandRevision),
-    ]
+    let headers = written.headers
     if let after = question.after, plan.record.revision <= after { return HTTPResponse(status: 204, headers: headers) }
-    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(status: 200, contentType: format.mediaType, cached: body, headers: headers)
+    if request.isFresh(written.tag) { return HTTPResponse(status: 304, headers: headers) }
+    return HTTPResponse(
+      status: 200, contentType: question.format.mediaType, cached: written.body, headers: headers)
   }
 
   /// The plan that covers every change acknowledged before this call; where it does not come in time, the newest there is.

@@ -24,10 +24,21 @@ struct WorkloadHandlers: Sendable {
 
   // MARK: - Changing
 
-  func create(_ request: HTTPRequest) async throws -> HTTPResponse {
+  /// Workloads as they are usually written are read on the loop, and refused there where the demand tells why.
+  func create(_ request: HTTPRequest) throws -> Route.Beginning {
     try request.allowQuery()
     let claim = try request.idempotencyClaim()
-    let workload = try Self.workload(in: request)
+    let source = try request.input()
+    guard let workload = WorkloadReader.readQuickly(source) else {
+      return .rest { try await create(try Self.workload(in: source), claim) }
+    }
+    if let refusal = registry.refusal(of: DemandChange(.create([workload]), claim: claim)) {
+      throw ProblemDetails(refusal, resource: "workload \(workload.id)", pointerPrefix: "")
+    }
+    return .rest { try await create(workload, claim) }
+  }
+
+  private func create(_ workload: Workload, _ claim: IdempotencyClaim?) async throws -> HTTPResponse {
     let receipt = try await change(
       DemandChange(.create([workload]), claim: claim), workload.id, pointerPrefix: "")
     let registration = Registration(
@@ -42,7 +53,7 @@ struct WorkloadHandlers: Sendable {
     try request.allowQuery()
     let id = request.pathParameters["id"] ?? ""
     let precondition = try conditions(of: request, isThere: registry.read { $0.registrations[id] != nil })
-    let workload = try Self.workload(in: request, named: id)
+    let workload = try Self.named(id, try Self.workload(in: try request.input()))
     let receipt = try await change(DemandChange(.put(workload), if: precondition), id)
     return try answer(receipt, id)
   }
@@ -114,16 +125,12 @@ struct WorkloadHandlers: Sendable {
     return response
   }
 
-  private static func workload(in request: HTTPRequest, named id: String? = nil) throws(ProblemDetails) -> Workload {
-    let source = try request.input()
-    let workload: Workload
+  private static func workload(in source: InputSource) throws(ProblemDetails) -> Workload {
     do {
-      workload = try WorkloadReader.readOne(source)
+      return try WorkloadReader.readOne(source)
     } catch {
       throw ProblemDetails(error)
     }
-    guard let id else { return workload }
-    return try named(id, workload)
   }
 
   private static func named(_ id: String, _ workload: Workload) throws(ProblemDetails) -> Workload {

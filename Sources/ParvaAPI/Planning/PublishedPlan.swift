@@ -1,7 +1,7 @@
 package import Foundation
 package import ParvaEngine
 import ParvaFormats
-package import ParvaHTTP
+import ParvaHTTP
 import Synchronization
 
 /// A plan as clients see it, with its documents and its answers about single workloads.
@@ -9,22 +9,22 @@ package final class PublishedPlan: Sendable {
   package let record: PlanRecord
   package let plan: Plan
   package let json: Data
-  private let document: CachedBody
+  private let document: Rendition
   /// What each node is told of it; nil where it is bound to no nodes.
   package let slices: NodeSlices?
   /// Changes with the content, and with the revision.
   package let tag: String
   private let unplaced: [String: Unplaced]
   private let partial: [String: PartialService]
-  private let rendered = Mutex<[PlanFormat: CachedBody]>([:])
+  private let rendered = Mutex<[PlanFormat: Rendition]>([:])
 
   package init(record: PlanRecord, plan: Plan, json: Data, slices: NodeSlices? = nil) {
     self.record = record
     self.plan = plan
     self.json = json
-    document = CachedBody(json)
     self.slices = slices
     tag = "\(record.revision)-\(StableHash.digits(of: json))"
+    document = Rendition(CachedBody(json), tag: "\"\(tag)\"", record)
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
     partial = Dictionary(plan.partial.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
   }
@@ -34,13 +34,13 @@ package final class PublishedPlan: Sendable {
   package func partialService(of workload: String) -> PartialService? { partial[workload] }
 
   /// The document in one format where it has been written before.
-  package func writtenDocument(_ format: PlanFormat) -> CachedBody? {
+  func writtenDocument(_ format: PlanFormat) -> Rendition? {
     format == .json ? document : rendered.withLock { $0[format] }
   }
 
   /// The document in one format, written once. O(segments) the first time.
-  package func document(_ format: PlanFormat) -> CachedBody {
-    if let body = writtenDocument(format) { return body }
+  func document(_ format: PlanFormat) -> Rendition {
+    if let written = writtenDocument(format) { return written }
     let data =
       switch format {
       case .json: json
@@ -48,9 +48,27 @@ package final class PublishedPlan: Sendable {
       case .csv: PlanWriter.csv(plan)
       case .text: Data(PlanPicture(plan, style: TextStyle()).text().utf8)
       }
-    let body = CachedBody(data)
-    rendered.withLock { $0[format] = body }
-    return body
+    let written = Rendition(CachedBody(data), tag: "\"\(tag)-\(format.rawValue)\"", record)
+    rendered.withLock { $0[format] = written }
+    return written
+  }
+
+  /// A plan in one format, ready to be sent many times.
+  struct Rendition {
+    let body: CachedBody
+    /// The entity tag, with its quotes.
+    let tag: String
+    /// What every answer with it carries, whatever its status.
+    let headers: HTTPHeaders
+
+    fileprivate init(_ body: CachedBody, tag: String, _ record: PlanRecord) {
+      self.body = body
+      self.tag = tag
+      headers = [
+        "ETag": tag, "Vary": "Accept", "Parva-Plan-Revision": String(record.revision),
+        "Parva-Demand-Revision": String(record.demandRevision),
+      ]
+    }
   }
 }
 

@@ -86,7 +86,9 @@ package enum WorkloadReader {
 
 extension WorkloadReader {
   /// The workload where it is written in the usual way and nothing is wrong with it; nil leaves it to the general way.
-  static func readQuickly(_ source: InputSource) -> Workload? {
+  ///
+  /// - Complexity: O(bytes).
+  package static func readQuickly(_ source: InputSource) -> Workload? {
     guard source.format == .json, source.data.count <= InputLimits.fileBytes,
       let spec = QuickWorkloadParser.spec(source.data)
     else { return nil }

@@ -3,15 +3,26 @@ package struct Route: Sendable {
   package enum Handler: Sendable {
     /// Runs on the event loop: for answers that need no waiting and microseconds of work.
     case inline(@Sendable (HTTPRequest) throws -> HTTPResponse)
-    /// Runs the first closure on the event loop, and where it has nothing ready (nil) the second on the worker pool.
-    case ready(
-      @Sendable (HTTPRequest) throws -> HTTPResponse?,
-      otherwise: @Sendable (HTTPRequest) async throws -> HTTPResponse)
+    /// Begins on the event loop, with microseconds of work and a small body, and goes on on the worker pool where that
+    /// was not all.
+    case begun(@Sendable (HTTPRequest) throws -> Beginning)
     /// Runs on Swift's worker pool, with the whole body in memory.
     case async(@Sendable (HTTPRequest) async throws -> HTTPResponse)
     /// Runs on the worker pool while the body still arrives; `request.body` is empty and the limit counts all chunks.
     case streaming(@Sendable (HTTPRequest, HTTPBodyStream) async throws -> HTTPResponse)
   }
+
+  /// What a handler has come to on the event loop.
+  package enum Beginning: Sendable {
+    case answer(HTTPResponse)
+    /// The rest has to wait for something, or is much work.
+    case rest(Rest)
+  }
+
+  package typealias Rest = @Sendable () async throws -> HTTPResponse
+
+  /// A handler that begins on the event loop is run on the worker pool as a whole where the body has more bytes.
+  static let mostBytesOnLoop = 4_096
 
   package var method: String
   /// Path with `{name}` for a single segment, for example `/v1/workloads/{id}`.

@@ -22,24 +22,30 @@ extension Router {
     return finish(response, of: request)
   }
 
-  /// Runs a handler that needs no waiting.
-  func runInline<Response>(
-    _ handler: (HTTPRequest) throws -> Response, _ request: HTTPRequest, _ wrap: (HTTPResponse) -> Response
-  ) -> Response {
+  /// Runs what of a route's handler belongs on the event loop; nil where all of it is for the worker pool.
+  func begin(_ index: Int, _ request: HTTPRequest) -> Route.Beginning? {
     do {
-      return try handler(request)
+      switch routes[index].handler {
+      case .inline(let handle): return .answer(try handle(request))
+      case .begun(let handle): return request.body.count > Route.mostBytesOnLoop ? nil : try handle(request)
+      case .async, .streaming: return nil
+      }
     } catch {
-      return wrap(response(to: error, of: request))
+      return .answer(response(to: error, of: request))
     }
   }
 
-  /// Runs a route's handler, unless the route is busy. A streamed response counts until its producer is let go.
-  func run(_ index: Int, _ request: HTTPRequest, body: HTTPBodyStream? = nil) async -> HTTPResponse {
-    guard let limit = limits[index] else { return await run(routes[index].handler, request, body: body) }
+  /// Runs a route's handler, or the rest of one that has begun, unless the route is busy. A streamed response counts
+  /// until its producer is let go.
+  func run(
+    _ index: Int, _ request: HTTPRequest, rest: Route.Rest? = nil, body: HTTPBodyStream? = nil
+  ) async -> HTTPResponse {
+    let handler = rest.map { rest in .async { _ in try await rest() } } ?? routes[index].handler
+    guard let limit = limits[index] else { return await run(handler, request, body: body) }
     guard let permit = limit.enter() else {
       return ConcurrencyLimit.problem.response(requestID: request.requestID)
     }
-    var response = await run(routes[index].handler, request, body: body)
+    var response = await run(handler, request, body: body)
     if let stream = response.stream {
       response.stream = { writer in
         try await stream(writer)
@@ -54,9 +60,11 @@ extension Router {
     do {
       switch handler {
       case .inline(let handle): return try handle(request)
-      case .ready(let handle, let otherwise):
-        if let response = try handle(request) { return response }
-        return try await otherwise(request)
+      case .begun(let handle):
+        switch try handle(request) {
+        case .answer(let response): return response
+        case .rest(let rest): return try await rest()
+        }
       case .async(let handle): return try await handle(request)
       case .streaming(let handle):
         var bare = request

@@ -41,11 +41,13 @@ final class Exchange: Sendable {
     Unmanaged<Exchange>.fromOpaque(user!).takeUnretainedValue()
   }
 
-  /// Starts the handler on the worker pool.
-  func run(route index: Int, streamed: Bool) {
-    start {
+  /// Runs the handler on the worker pool, or the rest of what has begun.
+  func run(route index: Int, from beginning: Route.Beginning?, streamed: Bool) {
+    var rest: Route.Rest?
+    if case .rest(let work)? = beginning { rest = work }
+    start { [rest] in
       let body = streamed ? HTTPBodyStream { try await self.pull() } : nil
-      let answer = await self.core.router.run(index, self.request, body: body)
+      let answer = await self.core.router.run(index, self.request, rest: rest, body: body)
       let response = self.core.router.finish(answer, of: self.request)
       await self.answer(response)
     }

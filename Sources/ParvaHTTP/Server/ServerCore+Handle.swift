@@ -42,9 +42,10 @@ extension ServerCore {
     case .answer(let ready):
       response = ready
     case .route(let index):
-      guard let ready = runOnLoop(index, request) else {
+      let beginning = router.begin(index, request)
+      guard case .answer(let ready)? = beginning else {
         let exchange = Exchange(core: self, token: token, request: request, began: began)
-        exchange.run(route: index, streamed: raw.streamed)
+        exchange.run(route: index, from: beginning, streamed: raw.streamed)
         return Unmanaged.passRetained(exchange).toOpaque()
       }
       response = ready
@@ -58,15 +59,6 @@ extension ServerCore {
     send(finished, token)
     log(request, finished, began)
     return nil
-  }
-
-  /// Nil where the answer is for the worker pool to make.
-  private func runOnLoop(_ index: Int, _ request: HTTPRequest) -> HTTPResponse? {
-    switch router.routes[index].handler {
-    case .inline(let handle): router.runInline(handle, request) { $0 }
-    case .ready(let handle, _): router.runInline(handle, request) { $0 }
-    case .async, .streaming: nil
-    }
   }
 
   /// Answers what never became a request.

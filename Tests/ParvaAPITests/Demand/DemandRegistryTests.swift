@@ -44,6 +44,18 @@ import Testing
     #expect(registry.revision == 1)
   }
 
+  @Test func aRefusalIsKnownWithoutTheStore() async throws {
+    let registry = try await registry(limit: 2)
+    _ = try await registry.change(DemandChange(.create([Samples.workload("a")])))
+    let claim = IdempotencyClaim(key: "k", fingerprint: 1)
+    #expect(registry.refusal(of: DemandChange(.create([Samples.workload("a")]))) == .exists(id: "a", index: 0))
+    #expect(registry.refusal(of: DemandChange(.create([Samples.workload("a")]), claim: claim)) == nil)
+    #expect(registry.refusal(of: DemandChange(.create([Samples.workload("b")]))) == nil)
+    #expect(
+      registry.refusal(of: DemandChange(.create([Samples.workload("b"), Samples.workload("c")]))) == .tooMany(limit: 2))
+    #expect(ids(registry) == ["a"] && registry.revision == 1)
+  }
+
   @Test func puttingWhatIsThereChangesNothing() async throws {
     let registry = try await registry()
     _ = try await registry.change(DemandChange(.put(Samples.workload("a"))))
