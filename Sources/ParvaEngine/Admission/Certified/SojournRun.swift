@@ -100,6 +100,7 @@ private struct ServedQueue {
     self.head = head
   }
 
+  @inline(__always)
   private func firstFree() -> (process: Int, time: Double) {
     var first = 0
     var free = freeAt[0]
@@ -121,7 +122,9 @@ extension Span<Double> {
     var left = range.upperBound - found + 1
     while left > 1 {
       let half = left >> 1
-      found = self[found + half] <= time ? found + half : found
+      // 1 where it is after: the sign of the difference.
+      let isAfter = Int(truncatingIfNeeded: (time - self[found + half]).bitPattern >> 63)
+      found &+= half & (isAfter &- 1)
       left -= half
     }
     return found
