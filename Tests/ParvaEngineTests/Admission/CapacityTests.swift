@@ -39,10 +39,10 @@ import Testing
     let step = CapacityGrid.step(ofObjective: 10 * objective)
     let load = try #require(table.capacity(batch: 1, processes: 1, step: step)) / 100
     #expect(Self.waitsLonger(than: objective - 1, load: load) <= tail)
-    #expect(Self.waitsLonger(than: objective - 1, load: load * 1.03 + 0.004) > tail)
+    #expect(Self.waitsLonger(than: objective - 1, load: load * 1.05 + 0.004) > tail)
   }
 
-  @Test("batches without bound: the percentile holds by the closed form, and at an eighth more it does not")
+  @Test("batches without bound: the percentile holds by the closed form, and at a seventh more it does not")
   func unboundedBatch() throws {
     // All that waits is served at once in time 1, so x requests come in a service and exp(-x) of them find it idle:
     // a share x (2 - s) / (x + exp(-x)) takes longer than s, for s in 1...2.
@@ -52,7 +52,7 @@ import Testing
       let step = CapacityGrid.step(ofObjective: 100 * objective)
       let capacity = try #require(Self.table(points, tail: tail).capacity(batch: 64, processes: 1, step: step))
       #expect(late(capacity / 10, objective) <= tail)
-      #expect(late(capacity / 10 * 1.125, CapacityGrid.milliseconds(step: step) / 100) > tail)
+      #expect(late(capacity / 70 * 8, CapacityGrid.milliseconds(step: step) / 100) > tail)
     }
   }
 
@@ -99,10 +99,10 @@ import Testing
       judged += 1
     }
     #expect(judged > stream.points / 2)
-    // Certified with 99 % confidence and judged with 99.9 %: one in a hundred would already be too many.
-    #expect(broken.count * 100 <= judged, "\(broken)")
+    // Certified with 99 % confidence and judged with 99.9 %: of a thousand points one might be broken, and none is.
+    #expect(broken.isEmpty, "\(broken)")
     // On average the promise is used, not merely kept.
-    #expect(lateness / Double(judged) > 0.5, "\(lateness / Double(judged))")
+    #expect(lateness / Double(judged) > 0.4, "\(lateness / Double(judged))")
   }
 
   @Test("a looser objective never carries less, whatever was asked before", arguments: 0..<6)

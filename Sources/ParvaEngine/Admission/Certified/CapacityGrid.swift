@@ -71,7 +71,7 @@ enum CapacityGrid {
   /// and those of many get runs that are longer, up to four times, which makes their answers finer.
   static func runExponent(load: Double, batch: Int, cv2: Double) -> Int? {
     let bits = batch.bitWidth - batch.leadingZeroBitCount
-    let (least, fine) = (200 * cv2, Double(200 << min(2, max(0, bits - 5))))
+    let (least, fine) = (100 * cv2 * (1 + cv2), Double(200 << min(2, max(0, bits - 5))))
     let tells = { (exponent: Int, memories: Double) in Double(1 << exponent) * (1 - load) * (1 - load) >= memories }
     guard tells(min(longRun - 1, shortRun + bits), least) else { return nil }
     return (shortRun..<longRun).first { tells($0, max(least, fine)) } ?? longRun

@@ -73,24 +73,25 @@ private struct ServedQueue {
   /// milliseconds.
   mutating func serve(until end: Int, group: Int, floor: Double, _ tally: inout SojournTally) {
     let (stream, batches) = (stream, execution)
-    let times = stream.times.span
     let marks = stream.marks.span
+    let offsets = stream.offsets.span
     let execution = batches.span
     let limit = execution.count
     let threshold = floor / milliseconds
     var head = head
     while head < end {
       let (process, free) = firstFree()
-      let start = max(free, times[head])
+      let start = max(free, marks[head >> 4] + Double(offsets[head]))
       let last = min(head + limit, total)
       // Who came last of those that wait: first the sixteen it is among, then itself.
-      let sixteen = marks.last(in: head >> 4...(last - 1) >> 4, notAfter: start)
+      let sixteen = marks.last(in: head >> 4...(last - 1) >> 4) { start - $0 }
       let candidates = max(head, 16 * sixteen)...min(last, 16 * sixteen + 16) - 1
-      let next = times.last(in: candidates, notAfter: start) + 1
+      let sinceMark = start - marks[sixteen]
+      let next = offsets.last(in: candidates) { sinceMark - Double($0) } + 1
       let done = start + execution[next - head - 1]
       freeAt[process] = done
       while head < next {
-        let sojourn = done - times[head]
+        let sojourn = done - (marks[head >> 4] + Double(offsets[head]))
         if sojourn < threshold { break }
         tally.count(sojourn * milliseconds, group: group)
         head += 1
@@ -113,17 +114,17 @@ private struct ServedQueue {
   }
 }
 
-extension Span<Double> {
-  /// The last of ascending times that is not after `time`, as the first of the range is not. O(log range), without a
-  /// branch on what is found.
+extension Span {
+  /// The last of ascending times that is not after now: `since` tells how long ago a time is, and the first of the range is
+  /// not in the future. O(log range), without a branch on what is found.
   @inline(__always)
-  fileprivate func last(in range: ClosedRange<Int>, notAfter time: Double) -> Int {
+  fileprivate func last(in range: ClosedRange<Int>, since: (Element) -> Double) -> Int where Element: Copyable {
     var found = range.lowerBound
     var left = range.upperBound - found + 1
     while left > 1 {
       let half = left >> 1
-      // 1 where it is after: the sign of the difference.
-      let isAfter = Int(truncatingIfNeeded: (time - self[found + half]).bitPattern >> 63)
+      // 1 where it is in the future: the sign of the difference.
+      let isAfter = Int(truncatingIfNeeded: since(self[found + half]).bitPattern >> 63)
       found &+= half & (isAfter &- 1)
       left -= half
     }

@@ -75,7 +75,7 @@ struct SojournPatience {
     self.tail = tail
     groupSize = Double(arrivals.groupSize)
     allowed = (1...arrivals.groups).map { Int(tail * Double(arrivals.groupSize * min($0 + 2, arrivals.groups))) }
-    let ends = (0...arrivals.groups).map { arrivals.stream.times[arrivals.warmup + $0 * arrivals.groupSize - 1] }
+    let ends = (0...arrivals.groups).map { arrivals.stream.time(arrivals.warmup + $0 * arrivals.groupSize - 1) }
     let mean = (ends[arrivals.groups] - ends[0]) / Double(arrivals.groups)
     delays = (0..<arrivals.groups).map { ends[$0 + 1] - ends[$0] - mean }
     spread = delays.reduce(0) { $0 + $1 * $1 }

@@ -35,7 +35,7 @@ struct UnitArrivals: Sendable {
     groups = Self.mostGroups
     groupSize = judged / Self.mostGroups
     warmup = groupSize
-    let time = stream.times[warmup + judged - 1] - stream.times[warmup - 1]
+    let time = stream.time(warmup + judged - 1) - stream.time(warmup - 1)
     pace = Double(judged) / time / (1 + (cv2 / Double(judged)).squareRoot())
   }
 

@@ -1,9 +1,11 @@
-/// Arrivals at rate 1 in the order of time.
+/// Arrivals at rate 1 in the order of time, in sixteens: four bytes each, so that a long stream stays in the caches.
 struct UnitStream: Sendable {
-  /// Ascending.
-  private(set) var times: [Double] = []
-  /// Every 16th of the times, beginning with the first: what a search looks at that should stay in the caches.
+  /// Of every sixteen arrivals the time of the first.
   private(set) var marks: [Double] = []
+  /// How long after the first of its sixteen each arrival comes, rounded down; ascending in each sixteen.
+  private(set) var offsets: [Float] = []
+
+  var count: Int { offsets.count }
 
   init() {}
 
@@ -15,11 +17,18 @@ struct UnitStream: Sendable {
     }
   }
 
+  func time(_ index: Int) -> Double { marks[index >> 4] + Double(offsets[index]) }
+
   /// Adds `count` arrivals at times that do not fall. O(count).
   mutating func extend(by count: Int, _ next: (Int) -> Double) {
-    times.reserveCapacity(times.count + count)
-    for index in 0..<count { times.append(next(index)) }
-    for mark in stride(from: 16 * marks.count, to: times.count, by: 16) { marks.append(times[mark]) }
+    offsets.reserveCapacity(offsets.count + count)
+    for index in 0..<count {
+      let time = next(index)
+      if offsets.count & 15 == 0 { marks.append(time) }
+      let after = time - marks[marks.count - 1]
+      // Without the bits that a Float has no place for there is nothing to round up.
+      offsets.append(Float(Double(bitPattern: after.bitPattern & ~0x1fff_ffff)))
+    }
   }
 }
 
@@ -36,10 +45,10 @@ struct DrawnStream {
 
   /// Draws until there are `count` arrivals at least. O(arrivals drawn).
   mutating func draw(_ count: Int) {
-    guard stream.times.count < count else { return }
+    guard stream.count < count else { return }
     // In variables of their own they stay in registers.
     var (random, time) = (random, time)
-    let missing = count - stream.times.count
+    let missing = count - stream.count
     if cv2 == 1 {
       stream.extend(by: missing) { _ in
         time += random.exponential()
