@@ -41,6 +41,26 @@ import Testing
     #expect(plan.json("summary", "profileSource") == "measured")
   }
 
+  @Test func aCertifiedPlanIsThatOfTheEngineAndSaysSo() async throws {
+    var setup = try Harness.builtIn
+    setup.options = PlanningOptions(admission: .certified, margin: 0.1)
+    let api = try await Harness(planning: setup)
+    let created = await api.send("POST", "/v1/workloads", body: Bodies.workload("w", rate: 900, latencyMs: 120))
+    #expect(created.status == 201)
+    let plan = await api.send("GET", "/v1/plan")
+    #expect(plan.json("admission") == "certified" && plan.json("margin") == "0.1")
+    let workload = try WorkloadReader.readOne(
+      InputSource(Data(Bodies.workload("w", rate: 900, latencyMs: 120).utf8)))
+    let input = PlanningInput(
+      workloads: [workload], pools: setup.pools, profiles: setup.catalogue, options: setup.options)
+    let expected = setup.planner.plan(input)
+    #expect(plan.body == PlanWriter.json(expected))
+    #expect(PlanChecker.violations(of: expected, against: input) == [])
+    // No point runs a batch in 3 ms.
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("hasty", latencyMs: 3))
+    #expect(await api.send("GET", "/v1/plan").json("unplaced", "0", "code") == "slo_unreachable")
+  }
+
   @Test func whatCannotBeServedSaysWhyAndHindersNobody() async throws {
     let api = try await Harness()
     let body = Bodies.batch(
