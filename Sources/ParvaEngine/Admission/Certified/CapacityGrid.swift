@@ -66,8 +66,9 @@ enum CapacityGrid {
 
   /// The binary logarithm of the length of a run, or nil where none that is affordable would tell.
   ///
-  /// A queue at load x remembers of the order of cv2 / (1 - x)^2 requests, so the nearer to one the longer a run has to
-  /// be: 200 such memories at least. Batches are what a run costs, so those of few requests may only have shorter runs,
+  /// A queue at load x remembers of the order of cv2 (1 + cv2) / 2 / (1 - x)^2 requests, so the nearer to one the longer a
+  /// run has to be: 200 such memories at least. Heavy traffic theory has cv2 alone; the rest is what the skewness of
+  /// gamma gaps was seen to ask for. Batches are what a run costs, so those of few requests may only have shorter runs,
   /// and those of many get runs that are longer, up to four times, which makes their answers finer.
   static func runExponent(load: Double, batch: Int, cv2: Double) -> Int? {
     let bits = batch.bitWidth - batch.leadingZeroBitCount
