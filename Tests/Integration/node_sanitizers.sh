@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 flags=(-std=c17 -D_GNU_SOURCE -g -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -fsanitize=address,undefined
   -fno-sanitize-recover=all -ISources/CNVML/include)
 echo 'int main(void) { return 0; }' >"$work/probe.c"
-"$clang" --version | grep -q clang && flags+=(-fno-sanitize=function)
+"$clang" --version | grep clang >/dev/null && flags+=(-fno-sanitize=function)
 if ! "$clang" "${flags[@]}" "$work/probe.c" -o "$work/probe" 2>"$work/probe.log" || ! "$work/probe"; then
   skip "$name" "this toolchain has no sanitizers"
   exit 0
