@@ -16,22 +16,26 @@ final class ArrivalStore: Sendable {
     }
   }
 
-  /// Streams kept, each of 3 to 54 MB; beyond it all are dropped.
+  /// Streams kept of each sort, the drawn ones of up to 10 MB; beyond it all are dropped.
   private static let limit = 12
   private let known = Mutex<[Double: Growing]>([:])
+  private let recordings = Mutex<[ArrivalRecording: UnitArrivals]>([:])
 
-  /// What a point has to keep the percentile under, each by itself. O(arrivals) the first time.
-  ///
-  /// - Parameter exponent: ``CapacityGrid/runExponent(load:batch:)``.
-  func arrivals(_ arrivals: CertifiedArrivals, tail: Double, exponent: Int) -> [UnitArrivals] {
-    switch arrivals {
-    case .poisson: [drawn(cv2: 1, tail, exponent)]
-    case .gamma(let cv2): [drawn(cv2: cv2, tail, exponent)]
-    case .recorded(let recording): [UnitArrivals(recording), drawn(cv2: 1, tail, exponent)]
+  /// A recording as it is played. O(arrivals).
+  func recorded(_ recording: ArrivalRecording) -> UnitArrivals {
+    recordings.withLock { known in
+      if let arrivals = known[recording] { return arrivals }
+      if known.count >= Self.limit { known = [:] }
+      let made = UnitArrivals(recording)
+      known[recording] = made
+      return made
     }
   }
 
-  private func drawn(cv2: Double, _ tail: Double, _ exponent: Int) -> UnitArrivals {
+  /// A renewal stream whose gaps have a squared coefficient of variation of `cv2`. O(arrivals) the first time.
+  ///
+  /// - Parameter exponent: ``CapacityGrid/runExponent(load:batch:cv2:)``.
+  func drawn(cv2: Double, tail: Double, exponent: Int) -> UnitArrivals {
     let growing = known.withLock { known in
       if let growing = known[cv2] { return growing }
       if known.count >= Self.limit { known = [:] }

@@ -36,7 +36,10 @@ final class KindCapacity: Sendable {
   }
 
   let points: [Point]
-  private let arrivals: CertifiedArrivals
+  /// Squared coefficient of variation of the stream that is drawn.
+  private let cv2: Double
+  /// What has to be kept beside that stream.
+  private let recorded: UnitArrivals?
   private let tail: Double
   private let store: ArrivalStore
   private let state: Mutex<State>
@@ -51,7 +54,8 @@ final class KindCapacity: Sendable {
         batch: point.batch, processes: point.processes, latencyMs: point.latencyMs, milliseconds: times,
         throughput: 1000 * Double(point.batch * point.processes) / full)
     }
-    self.arrivals = arrivals
+    cv2 = arrivals.cv2
+    recorded = if case .recorded(let recording) = arrivals { store.recorded(recording) } else { nil }
     self.tail = tail
     self.store = store
     state = Mutex(
@@ -154,11 +158,11 @@ final class KindCapacity: Sendable {
   private func play(_ index: Int, load: Int, objective: Int, _ run: inout SojournRun) -> Known {
     let point = points[index]
     let share = CapacityGrid.loads[load]
-    guard let exponent = CapacityGrid.runExponent(load: share, batch: point.batch, cv2: arrivals.cv2) else {
+    guard let exponent = CapacityGrid.runExponent(load: share, batch: point.batch, cv2: cv2) else {
       return .keeps(from: .max)
     }
     var least = 0
-    for arrivals in store.arrivals(arrivals, tail: tail, exponent: exponent) {
+    for arrivals in [recorded, store.drawn(cv2: cv2, tail: tail, exponent: exponent)].compactMap({ $0 }) {
       let outcome = run.play(
         arrivals, rate: share * point.throughput, milliseconds: point.milliseconds, processes: point.processes,
         objective: objective)
