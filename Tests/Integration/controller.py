@@ -56,27 +56,53 @@ class Response:
         return json.loads(self.body)
 
 
-class Controller:
-    """`parva serve` on a free port of 127.0.0.1, over a store that outlives it."""
+class Program:
+    """`parva` as a process of its own that says on which port of 127.0.0.1 it listens; what it says is kept in `log`."""
 
-    def __init__(self, store, *arguments):
-        self.arguments = [
-            PARVA, "serve", "--listen", "127.0.0.1:0", "--store", store, "--log-level", "info", *arguments]
+    #: How it says that; the group is the port.
+    listens = ""
+
+    def __init__(self, *arguments, **environment):
+        self.arguments = [PARVA, *arguments]
+        self.environment = {**os.environ, **environment}
         self.start()
 
     def start(self):
         self.log = []
-        self.process = subprocess.Popen(self.arguments, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(self.arguments, stderr=subprocess.PIPE, text=True, env=self.environment)
         for line in self.process.stderr:
             self.log.append(line)
-            found = re.search(r"addresses=127\.0\.0\.1:(\d+)", line)
+            found = re.search(self.listens, line)
             if found:
                 self.port = int(found.group(1))
                 break
         else:
-            raise AssertionError(f"serve ended with {self.process.wait()}: {''.join(self.log)}")
-        # Somebody has to empty the pipe, or the controller would stop at a full one.
+            raise AssertionError(f"{self.arguments[1]} ended with {self.process.wait()}: {''.join(self.log)}")
+        # Somebody has to empty the pipe, or the process would stop at a full one.
         threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True).start()
+
+    def kill(self):
+        """SIGKILL: nothing gets to say goodbye."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        """SIGTERM; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+
+class Controller(Program):
+    """`parva serve` over a store that outlives it."""
+
+    listens = r"addresses=127\.0\.0\.1:(\d+)"
+
+    def __init__(self, store, *arguments):
+        super().__init__("serve", "--listen", "127.0.0.1:0", "--store", store, "--log-level", "info", *arguments)
 
     def request(self, method, path, body=None, headers=None, connection=None):
         own = connection is None
@@ -93,20 +119,6 @@ class Controller:
 
     def get(self, path, **headers):
         return self.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
-
-    def kill(self):
-        """SIGKILL: nothing gets to say goodbye."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        """SIGTERM; returns the exit status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
-
-    def restart(self):
-        self.kill()
-        self.start()
 
 
 @contextlib.contextmanager

@@ -1,40 +1,26 @@
 """What the tests of the fleet share: simulated nodes as processes of their own, and waiting for what they report."""
 
 import os
-import re
-import signal
-import subprocess
 import threading
 import time
 
-from controller import PARVA
+from controller import Program
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CREATE = "nvmlDeviceCreateGpuInstanceWithPlacement"
 
 
-class Node:
-    """`parva node run --simulate` on a free port of 127.0.0.1; its folder outlives it, as a machine outlives an agent."""
+class Node(Program):
+    """`parva node run --simulate`; its folder outlives it, as a machine outlives an agent."""
+
+    listens = r"listening on 127\.0\.0\.1:(\d+)"
 
     def __init__(self, name, folder, controller, machine="dgx-a100", *arguments):
         self.name = name
         self.folder = os.path.join(folder, name)
-        self.arguments = [
-            PARVA, "node", "run", "--simulate", machine, "--name", name, "--state-dir", self.folder, "--listen",
-            "127.0.0.1:0", "--controller", controller, *arguments]
-        self.start()
-
-    def start(self):
-        self.log = []
-        self.process = subprocess.Popen(
-            self.arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, "PARVA_WEBHOOK_SECRET": SECRET})
-        for line in self.process.stderr:
-            self.log.append(line)
-            if re.search(r"listening on 127\.0\.0\.1:\d+", line):
-                break
-        else:
-            raise AssertionError(f"{self.name} ended with {self.process.wait()}: {''.join(self.log)}")
-        threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True).start()
+        super().__init__(
+            "node", "run", "--simulate", machine, "--name", name, "--state-dir", self.folder, "--listen", "127.0.0.1:0",
+            "--controller", controller, *arguments, PARVA_WEBHOOK_SECRET=SECRET)
 
     def faults(self, *lines):
         """What the stand-in driver is to do wrong from now on; nothing mends it."""
@@ -45,14 +31,6 @@ class Node:
             os.rename(path + ".new", path)
         elif os.path.exists(path):
             os.remove(path)
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
 
 
 def until(what, attempt, seconds=60):
