@@ -1,20 +1,11 @@
 /// Everything the planners ask about demand and supply, worked out once per input: for each workload, what every
 /// instance kind of every pool can do for it.
 struct Market: Sendable {
-  /// One instance kind of one pool. All kinds of the first pool come first, then those of the second, and so on.
-  struct Column: Sendable {
-    var pool: Int
-    /// Index into the kinds of the pool's ``CutTable``.
-    var kind: Int
-    /// Index into the product's profiles.
-    var profile: Int
-    var computeSlices: Int
-  }
-
   private(set) var input: PlanningInput
   /// One per pool.
   let cuts: [CutTable]
-  let columns: [Column]
+  /// All kinds of the first pool come first, then those of the second, and so on.
+  let columns: [InstanceColumn]
   /// Columns of each pool.
   let poolColumns: [Range<Int>]
   /// Row-major: workload x column.
@@ -31,45 +22,20 @@ struct Market: Sendable {
       tables[pool.product.name] = table
       return table
     }
-    var columns: [Column] = []
+    var columns: [InstanceColumn] = []
     var ranges: [Range<Int>] = []
     for (pool, table) in cuts.enumerated() {
       let first = columns.count
       for (kind, profile) in table.kinds.enumerated() {
         let slices = table.product.profiles[profile].computeSlices
-        columns.append(Column(pool: pool, kind: kind, profile: profile, computeSlices: slices))
+        columns.append(InstanceColumn(pool: pool, kind: kind, profile: profile, computeSlices: slices))
       }
       ranges.append(first..<columns.count)
     }
     self.columns = columns
     poolColumns = ranges
-    offers = [Offer](repeating: .none, count: input.workloads.count * columns.count)
-    switch input.options.admission {
-    case .certified: offers = certifiedOffers(context)
-    case .halfSLO: writeOffers()
-    }
+    offers = input.options.admission.offers(input, columns, context)
     applyPlacement()
-  }
-
-  private mutating func writeOffers() {
-    var admissions: [String: [HalfSLOAdmission?]] = [:]
-    for (index, workload) in input.workloads.enumerated() {
-      let row: [HalfSLOAdmission?]
-      if let known = admissions[workload.model] {
-        row = known
-      } else {
-        row = input.pools.indices.map { pool in
-          input.profiles.profile(model: workload.model, product: input.pools[pool].product.name).map {
-            HalfSLOAdmission($0, kinds: cuts[pool].kinds, maxProcesses: input.options.maxProcesses)
-          }
-        }
-        admissions[workload.model] = row
-      }
-      for (pool, admission) in row.enumerated() {
-        admission?.writeOffers(
-          sloLatencyMs: workload.sloLatencyMs, into: &offers, at: index * columns.count + poolColumns[pool].lowerBound)
-      }
-    }
   }
 
   /// The market of some of the workloads, at other rates and with other stocks, wherever their segments may then stand.

@@ -70,8 +70,8 @@ extension Market {
     summary.lowerBound = lowerBound
     summary.gap = gap
     return Plan(
-      planner: planner, admission: input.options.admission.rawValue,
-      margin: input.options.admission == .certified ? input.options.margin : nil, status: status, gpus: gpus,
+      planner: planner, admission: input.options.admission.name,
+      margin: input.options.admission.takesMargin ? input.options.margin : nil, status: status, gpus: gpus,
       unplaced: unplaced, partial: partial, summary: summary)
   }
 
