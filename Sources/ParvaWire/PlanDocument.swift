@@ -94,22 +94,22 @@ package struct PlanDocument: Decodable, Sendable {
     package var allocatedSlices: Int
     package var externalFragmentation: Double
     package var internalSlack: Double
-    package var cost: Double?
-    package var watts: Double?
+    /// Sums of figures, by the name of the objective.
+    package var sums: [String: Double]
     package var profileSource: String
 
     package init(from decoder: any Decoder) throws {
+      let sums = decoder.keys(.sums)
       let object = try decoder.object(
-        "gpuCount", "lowerBound", "gap", "allocatedSlices", "externalFragmentation", "internalSlack", "cost", "watts",
-        "profileSource")
+        "gpuCount", "lowerBound", "gap", "allocatedSlices", "externalFragmentation", "internalSlack", "profileSource",
+        also: sums)
       gpuCount = try object.integer("gpuCount")
       lowerBound = try object.optionalNumber("lowerBound")
       gap = try object.optionalNumber("gap")
       allocatedSlices = try object.integer("allocatedSlices")
       externalFragmentation = try object.number("externalFragmentation")
       internalSlack = try object.number("internalSlack")
-      cost = try object.optionalNumber("cost")
-      watts = try object.optionalNumber("watts")
+      self.sums = try object.numbers(sums)
       profileSource = try object.decode(String.self, forKey: "profileSource")
     }
   }

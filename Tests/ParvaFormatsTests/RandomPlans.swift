@@ -37,9 +37,15 @@ enum RandomPlans {
       summary: PlanSummary(
         gpuCount: gpus.count, lowerBound: maybe(&random), gap: maybe(&random), allocatedSlices: 3,
         externalFragmentation: Double.random(in: 0...1, using: &random),
-        internalSlack: Double.random(in: 0...1, using: &random), cost: maybe(&random), watts: maybe(&random),
+        internalSlack: Double.random(in: 0...1, using: &random), sums: sums(&random),
         profileSource: ProfileSource.allCases.randomElement(using: &random) ?? .measured),
       certificate: Bool.random(using: &random) ? certificate(&random) : nil)
+  }
+
+  private static func sums(_ random: inout SeededGenerator) -> [String: Double] {
+    var sums: [String: Double] = [:]
+    for objective in PlanObjective.summed { sums[objective.name] = maybe(&random) }
+    return sums
   }
 
   private static func certificate(_ random: inout SeededGenerator) -> PlanCertificate {

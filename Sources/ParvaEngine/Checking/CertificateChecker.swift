@@ -173,11 +173,8 @@ public struct CertificateChecker {
   /// Objective of one GPU of each pool; where it is not stated, that of the dearest pool, or 1.
   private func weights(_ objective: PlanObjective) -> [String: Double] {
     func stated(_ pool: Pool) -> Double? {
-      switch objective {
-      case .gpus: 1
-      case .cost: pool.hourlyCost
-      case .watts: pool.watts
-      }
+      guard let figure = objective.figure else { return 1 }
+      return pool.figures[figure]
     }
     let dearest = input.pools.compactMap(stated).max() ?? 1
     return pools.mapValues { max(stated($0) ?? dearest, 1e-6) }

@@ -54,7 +54,7 @@ package enum PlanReader {
       summary: PlanSummary(
         gpuCount: summary.gpuCount, lowerBound: summary.lowerBound, gap: summary.gap,
         allocatedSlices: summary.allocatedSlices, externalFragmentation: summary.externalFragmentation,
-        internalSlack: summary.internalSlack, cost: summary.cost, watts: summary.watts, profileSource: source),
+        internalSlack: summary.internalSlack, sums: summary.sums, profileSource: source),
       certificate: certificate)
   }
 

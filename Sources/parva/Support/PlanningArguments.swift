@@ -33,6 +33,10 @@ enum Switch: String, ExpressibleByArgument, CaseIterable {
 
 /// How a plan is to be made, whatever the planner.
 struct PlanningArguments: ParsableArguments {
+  private static let objectives = PlanObjective.allCases.map { objective in
+    objective.figure.map { "\(objective.name) (the pools' \($0))" } ?? objective.name
+  }
+
   @Option(
     name: .long,
     help: """
@@ -56,8 +60,9 @@ struct PlanningArguments: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      What planner optimal minimises: gpus, cost (the pools' hourlyCost) or watts \
-      (default: \(PlanningOptions().objective.rawValue)).
+      What planner optimal minimises: \
+      \(Self.objectives.joined(separator: ", ")) \
+      (default: \(PlanningOptions().objective.name)).
       """)
   var objective: String?
 

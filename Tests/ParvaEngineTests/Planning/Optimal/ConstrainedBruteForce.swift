@@ -62,11 +62,7 @@ enum ConstrainedBruteForce {
   }
 
   private static func weight(_ pool: Pool, _ input: PlanningInput) -> Double {
-    switch input.options.objective {
-    case .gpus: 1
-    case .cost: pool.hourlyCost ?? 1
-    case .watts: pool.watts ?? 1
-    }
+    input.options.objective.weight(of: pool) ?? 1
   }
 
   /// Nil where the GPU would bring nothing.

@@ -26,13 +26,13 @@ import Testing
         seed: seed, products: products, workloads: Int.random(in: 1...3, using: &random), most: 35)
       let withNodes = Bool.random(using: &random)
       for pool in input.pools.indices {
-        input.pools[pool].hourlyCost = [2.0, 1.5][pool]
+        input.pools[pool].figures["hourlyCost"] = [2.0, 1.5][pool]
         guard withNodes else { continue }
         let nodes = (0..<Int.random(in: 1...3, using: &random)).map {
           PoolNode(name: "n\(pool)-\($0)", count: Int.random(in: 1...3, using: &random))
         }
         let old = input.pools[pool]
-        input.pools[pool] = Pool(name: old.name, product: old.product, hourlyCost: old.hourlyCost, nodes: nodes)
+        input.pools[pool] = Pool(name: old.name, product: old.product, figures: old.figures, nodes: nodes)
       }
       if Bool.random(using: &random) { input.options.objective = .cost }
       input.options.certificate = true
