@@ -58,7 +58,8 @@ import Testing
       #expect(PlanChecker.violations(of: many, against: split) == [], "seed \(seed)")
       #expect(many.summary.gpuCount == one.summary.gpuCount, "seed \(seed)")
       #expect(many.unplaced.map(\.workload) == one.unplaced.map(\.workload), "seed \(seed)")
-      #expect(many.summary.lowerBound == one.summary.lowerBound, "seed \(seed)")
+      let bounds = (try #require(many.summary.lowerBound), try #require(one.summary.lowerBound))
+      #expect((bounds.0 - bounds.1).magnitude < 1e-6, "seed \(seed): \(bounds)")
       #expect(many.summary.gap == one.summary.gap, "seed \(seed)")
       #expect(many.status == one.status, "seed \(seed)")
       if !one.unplaced.isEmpty { short += 1 }
