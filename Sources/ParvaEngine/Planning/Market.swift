@@ -1,7 +1,10 @@
 /// Everything the planners ask about demand and supply, worked out once per input: for each workload, what every
 /// instance kind of every pool can do for it.
 struct Market: Sendable {
+  /// Its pools are the classes' merged ones.
   private(set) var input: PlanningInput
+  /// Which of the pools that the user names are planned as one; each for itself where a planner uses the first alone.
+  let classes: PoolClasses
   /// One per pool.
   let cuts: [CutTable]
   /// All kinds of the first pool come first, then those of the second, and so on.
@@ -14,6 +17,9 @@ struct Market: Sendable {
 
   /// O(workloads x columns x log points), and with rule `certified` the runs that its cache does not hold yet.
   init(_ input: PlanningInput, support: PlacementSupport = .pools, _ context: PlanningContext) {
+    classes = support == .everything ? PoolClasses(input) : PoolClasses(apart: input.pools)
+    var input = input
+    input.pools = classes.merged
     self.input = input
     self.support = support
     var tables: [String: CutTable] = [:]
