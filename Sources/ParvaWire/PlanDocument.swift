@@ -56,7 +56,7 @@ package struct PlanDocument: Decodable, Sendable {
     }
   }
 
-  package struct Unplaced: Decodable, Sendable {
+  package struct Unserved: Decodable, Sendable {
     package var workload: String
     package var code: String
     package var message: String
@@ -120,7 +120,7 @@ package struct PlanDocument: Decodable, Sendable {
   package var margin: Double?
   package var status: String
   package var gpus: [Attempt<GPU>]
-  package var unplaced: [Unplaced]
+  package var unplaced: [Unserved]
   package var partial: [Partial]?
   package var summary: Summary
   package var certificate: CertificateDocument?
@@ -135,7 +135,7 @@ package struct PlanDocument: Decodable, Sendable {
     margin = try object.optionalNumber("margin")
     status = try object.decode(String.self, forKey: "status")
     gpus = try object.decode([Attempt<GPU>].self, forKey: "gpus")
-    unplaced = try object.decode([Unplaced].self, forKey: "unplaced")
+    unplaced = try object.decode([Unserved].self, forKey: "unplaced")
     partial = try object.decodeIfPresent([Partial].self, forKey: "partial")
     summary = try object.decode(Summary.self, forKey: "summary")
     certificate = try object.decodeIfPresent(CertificateDocument.self, forKey: "certificate")

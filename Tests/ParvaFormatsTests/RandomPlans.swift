@@ -19,9 +19,9 @@ struct SeededGenerator: RandomNumberGenerator {
 enum RandomPlans {
   static func plan(_ random: inout SeededGenerator) -> Plan {
     let gpus = (0..<Int.random(in: 0...6, using: &random)).map { _ in gpu(&random) }
-    let codes = Unplaced.Code.allCases
+    let codes = Unserved.Code.allCases
     let unplaced = (0..<Int.random(in: 0...3, using: &random)).map { index in
-      Unplaced(
+      Unserved(
         workload: "left-\(index)", code: codes.randomElement(using: &random) ?? .noProfile,
         message: ["plain", "with \"quotes\" and \\ back", "ünïcode: – ✓", "line\nbreak\ttab", ": - # yaml?", ""]
           .randomElement(using: &random) ?? "")

@@ -14,7 +14,7 @@ package final class PublishedPlan: Sendable {
   package let slices: NodeSlices?
   /// Changes with the content, and with the revision.
   package let tag: String
-  private let unplaced: [String: Unplaced]
+  private let unplaced: [String: Unserved]
   private let partial: [String: PartialService]
   private let rendered = Mutex<[PlanFormat: Rendition]>([:])
 
@@ -29,7 +29,7 @@ package final class PublishedPlan: Sendable {
     partial = Dictionary(plan.partial.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  package func refusal(of workload: String) -> Unplaced? { unplaced[workload] }
+  package func refusal(of workload: String) -> Unserved? { unplaced[workload] }
 
   package func partialService(of workload: String) -> PartialService? { partial[workload] }
 

@@ -77,14 +77,14 @@ private enum CertifiedOffers {
     return offers
   }
 
-  @Sendable static func reason(_ workload: Workload, _ input: PlanningInput) -> Unplaced {
+  @Sendable static func reason(_ workload: Workload, _ input: PlanningInput) -> Unserved {
     if case .trace(let name) = workload.arrivals, input.traces[name] == nil {
-      return Unplaced(
+      return Unserved(
         workload: workload.id, code: .unknownTrace,
         message: "the workload arrives by trace \(name), which the planner was not given; give it the recording")
     }
     guard CapacityGrid.tail(percentile: workload.percentile) != nil else {
-      return Unplaced(
+      return Unserved(
         workload: workload.id, code: .sloUnreachable,
         message: "percentile \(workload.percentile) is more than can be certified; at most "
           + "\(1 - CapacityGrid.leastTail) can")
@@ -94,7 +94,7 @@ private enum CertifiedOffers {
     let promise =
       "no point of model \(workload.model) keeps \(workload.percentile) of the requests within "
       + "\(workload.sloLatencyMs.shortText) ms under the declared arrivals at any load"
-    return Unplaced(
+    return Unserved(
       workload: workload.id, code: .sloUnreachable,
       message: least.map { "\(promise); an SLO of \((($0 * 1000).rounded(.up) / 1000).shortText) ms can be served" }
         ?? promise)

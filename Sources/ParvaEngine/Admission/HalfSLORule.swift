@@ -86,13 +86,13 @@ struct HalfSLOAdmission: Sendable {
     return offers
   }
 
-  @Sendable static func reason(_ workload: Workload, _ input: PlanningInput) -> Unplaced {
+  @Sendable static func reason(_ workload: Workload, _ input: PlanningInput) -> Unserved {
     let points = Set(input.pools.map(\.product.name)).sorted().compactMap {
       input.profiles.profile(model: workload.model, product: $0)
     }.flatMap(\.points)
     let fastest = points.filter { $0.processes <= input.options.maxProcesses }.map(\.latencyMs).min() ?? 0
     let needed = (fastest / share * 1000).rounded(.up) / 1000
-    return Unplaced(
+    return Unserved(
       workload: workload.id, code: .sloUnreachable,
       message: "the fastest point of model \(workload.model) takes \(fastest.shortText) ms, and it must stay below "
         + "\(share) x the SLO of \(workload.sloLatencyMs.shortText) ms; "

@@ -14,7 +14,7 @@ public struct CertificateChecker {
     pools = Dictionary(input.pools.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let refused = Set(plan.unplaced.map(\.workload))
     groups = Dictionary(grouping: input.workloads.filter { !refused.contains($0.id) }) { workload in
-      workload.placement.exclusive.map { [$0, workload.labels[$0] ?? ""] } ?? []
+      workload.constraints.exclusive.map { [$0, workload.labels[$0] ?? ""] } ?? []
     }
     rates = Dictionary(plan.partial.map { ($0.workload, $0.served) }, uniquingKeysWith: { first, _ in first })
   }
@@ -126,7 +126,7 @@ public struct CertificateChecker {
     var floor = 0.0
     for workload in workloads {
       let offers = capacities.offers(workload)
-      let domains = workload.placement.spread?.atLeast ?? 1
+      let domains = workload.constraints.spread?.atLeast ?? 1
       let items = offers.map { offer in
         // What is not priced costs nothing.
         let price = priced[offer.pool.name]?.prices.first { $0.profile == offer.profile }?.value ?? 0

@@ -20,7 +20,7 @@ struct CheckedCapacities {
   /// The most that each plain instance of each allowed pool may be given. O(points of the model), and what the judge has
   /// to find out.
   func offers(_ workload: Workload) -> [Offer] {
-    let rules = workload.placement
+    let rules = workload.constraints
     return input.pools.flatMap { pool -> [Offer] in
       let product = pool.product
       let isWanted =

@@ -13,7 +13,7 @@ public struct AdmissionRule: Sendable {
   let offers: @Sendable (_ input: PlanningInput, _ columns: [InstanceColumn], _ context: PlanningContext) -> [Offer]
   /// Why a workload gets no offer although there are points of at most ``PlanningOptions/maxProcesses`` processes, and
   /// what would be enough.
-  let reason: @Sendable (_ workload: Workload, _ input: PlanningInput) -> Unplaced
+  let reason: @Sendable (_ workload: Workload, _ input: PlanningInput) -> Unserved
   /// Judges what plans by this rule claim, in code that shares nothing with `offers`.
   let judge: @Sendable (_ input: PlanningInput) -> any CapacityJudge
 }

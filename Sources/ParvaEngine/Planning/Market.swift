@@ -13,10 +13,10 @@ struct Market: Sendable {
   let poolColumns: [Range<Int>]
   /// Row-major: workload x column.
   var offers: [Offer]
-  let support: PlacementSupport
+  let support: ConstraintSupport
 
   /// O(workloads x columns x log points), and with rule `certified` the runs that its cache does not hold yet.
-  init(_ input: PlanningInput, support: PlacementSupport = .pools, _ context: PlanningContext) {
+  init(_ input: PlanningInput, support: ConstraintSupport = .pools, _ context: PlanningContext) {
     classes = support == .everything ? PoolClasses(input) : PoolClasses(apart: input.pools)
     var input = input
     input.pools = classes.merged
@@ -41,7 +41,7 @@ struct Market: Sendable {
     self.columns = columns
     poolColumns = ranges
     offers = input.options.admission.offers(input, columns, context)
-    applyPlacement()
+    applyConstraints()
   }
 
   /// The market of some of the workloads, at other rates and with other stocks, wherever their segments may then stand.
@@ -51,7 +51,7 @@ struct Market: Sendable {
     part.input.workloads = workloads.map { input.workloads[$0] }
     for (index, rate) in rates.enumerated() {
       part.input.workloads[index].rate = rate
-      part.input.workloads[index].placement.spread = nil
+      part.input.workloads[index].constraints.spread = nil
     }
     for (pool, count) in stock.enumerated() { part.input.pools[pool].count = count }
     part.offers = workloads.flatMap { offers[$0 * columns.count..<($0 + 1) * columns.count] }
@@ -65,7 +65,7 @@ struct Market: Sendable {
   func capacity(_ workload: Int, _ column: Int) -> Double { offer(workload, column).capacity }
 
   /// Why the workload cannot be served at all, or nil. O(columns).
-  func refusal(_ workload: Int) -> Unplaced? {
+  func refusal(_ workload: Int) -> Unserved? {
     let most = columns.indices.map { capacity(workload, $0) }.max() ?? 0
     let demand = input.workloads[workload]
     guard most > 0 else { return unserviceable(workload) }

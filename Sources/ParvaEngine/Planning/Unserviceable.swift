@@ -1,17 +1,17 @@
 /// Says why no point of a model serves a workload, and what would be enough.
 enum Unserviceable {
   /// Looks at all pools of the input; call only for a workload without any offer. O(points).
-  static func reason(_ workload: Workload, _ input: PlanningInput) -> Unplaced {
+  static func reason(_ workload: Workload, _ input: PlanningInput) -> Unserved {
     let products = Set(input.pools.map(\.product.name)).sorted()
     let points = products.compactMap { input.profiles.profile(model: workload.model, product: $0) }.flatMap(\.points)
     guard !points.isEmpty else {
-      return Unplaced(
+      return Unserved(
         workload: workload.id, code: .noProfile,
         message: "no profile of model \(workload.model) on \(products.joined(separator: ", ")); add one and plan again")
     }
     let limit = input.options.maxProcesses
     guard points.contains(where: { $0.processes <= limit }) else {
-      return Unplaced(
+      return Unserved(
         workload: workload.id, code: .processLimit,
         message: "every point of model \(workload.model) runs more than \(limit) processes; raise the limit")
     }

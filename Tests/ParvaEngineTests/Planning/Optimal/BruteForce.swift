@@ -69,7 +69,7 @@ enum BruteForce {
   /// The best that each kind of each pool can do, side after side.
   static func capacities(_ workload: Workload, _ input: PlanningInput) -> [[Int: Double]] {
     input.pools.map { pool in
-      guard workload.placement.allows(pool) else { return [:] }
+      guard workload.constraints.allows(pool) else { return [:] }
       let points = input.profiles.profile(model: workload.model, product: pool.product.name)?.points ?? []
       var best: [Int: Double] = [:]
       for point in points

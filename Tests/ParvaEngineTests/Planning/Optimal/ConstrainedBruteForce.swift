@@ -56,7 +56,7 @@ enum ConstrainedBruteForce {
     }
     return frontier.filter { state, _ in
       zip(workloads.indices, state.rest).allSatisfy { index, rest in
-        rest <= 0 && state.domains[index] >= workloads[index].placement.spread?.atLeast ?? 0
+        rest <= 0 && state.domains[index] >= workloads[index].constraints.spread?.atLeast ?? 0
       }
     }.map(\.value).min()
   }
@@ -72,7 +72,7 @@ enum ConstrainedBruteForce {
     for index in workloads.indices where content.present[index] {
       if next.rest[index] > 0 { isUseful = true }
       next.rest[index] = max(0, next.rest[index] - content.capacity[index])
-      guard let spread = workloads[index].placement.spread else { continue }
+      guard let spread = workloads[index].constraints.spread else { continue }
       if spread.over == .node {
         guard !next.onNode[index] else { continue }
         next.onNode[index] = true
