@@ -48,7 +48,8 @@ import Testing
         split.pools.append(
           Pool(
             name: "zone-\(split.pools.count)", product: product, count: count,
-            hourlyCost: whole.options.objective == .gpus ? Double(Int.random(in: 1...9, using: &random)) : nil,
+            figures: whole.options.objective == .gpus
+              ? ["hourlyCost": Double(Int.random(in: 1...9, using: &random))] : [:],
             nodes: byNode ? Array(nodes[first..<first + count]) : []))
         first += count
       }
