@@ -46,7 +46,7 @@ struct GreedyFill {
     }
     left = supply.counts
     nodes = supply.nodes
-    overNodes = market.input.workloads.contains { $0.placement.spread?.over == .node }
+    overNodes = market.input.workloads.contains { $0.constraints.spread?.over == .node }
     for gpu in draft where !gpu.segments.isEmpty {
       open(Room(pool: gpu.pool, tenant: tenants.of(gpu)), gpu)
       if let place = nodes[gpu.pool].firstIndex(where: { $0.name == gpu.node }) { nodes[gpu.pool][place].count -= 1 }
@@ -56,7 +56,7 @@ struct GreedyFill {
   /// Gives the workload all of a rate, or nothing; whether it did.
   mutating func insert(_ workload: Int, rate: Double) -> Bool {
     let demand = market.input.workloads[workload]
-    let spread = demand.placement.spread
+    let spread = demand.constraints.spread
     let ranked = columns(workload)
     var rest = rate * (1 - CoverSolver.slack)
     var places: [Place] = []
