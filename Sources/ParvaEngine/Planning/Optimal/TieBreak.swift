@@ -14,7 +14,9 @@ struct TieBreak {
 
   /// What breaks ties, per GPU of each pool; nil where nothing tells the pools apart.
   private var figures: [Double]? {
-    let stated = market.input.pools.map { market.input.options.objective == .cost ? 1 : $0.hourlyCost }
+    let stated = market.input.pools.map {
+      market.input.options.objective == .cost ? 1 : PlanObjective.cost.weight(of: $0)
+    }
     guard let dearest = stated.compactMap({ $0 }).max() else { return nil }
     let figures = stated.map { $0 ?? dearest }
     let shares = zip(figures, weights).map { $0 / $1 }

@@ -17,7 +17,7 @@ import Testing
   }
 
   private func weight(_ pool: Pool, _ input: PlanningInput) -> Double {
-    input.options.objective == .cost ? pool.hourlyCost ?? 1 : 1
+    input.options.objective == .cost ? pool.figures["hourlyCost"] ?? 1 : 1
   }
 
   /// Higher priority first, then most requests per second of a whole GPU.
@@ -84,7 +84,7 @@ import Testing
       var input = RandomDemand.small(
         seed: seed, products: products, workloads: Int.random(in: 2...14, using: &random), most: 200)
       for pool in input.pools.indices {
-        input.pools[pool].hourlyCost = Double(Int.random(in: 10...40, using: &random)) / 10
+        input.pools[pool].figures["hourlyCost"] = Double(Int.random(in: 10...40, using: &random)) / 10
         input.pools[pool].count =
           Int.random(in: 0..<3, using: &random) == 0 ? nil : Int.random(in: 0...6, using: &random)
       }
@@ -115,7 +115,7 @@ import Testing
       var input = RandomDemand.small(
         seed: seed, products: products, workloads: Int.random(in: 1...4, using: &random), most: 35)
       for pool in input.pools.indices {
-        input.pools[pool].hourlyCost = Double(Int.random(in: 1...3, using: &random))
+        input.pools[pool].figures["hourlyCost"] = Double(Int.random(in: 1...3, using: &random))
       }
       input.options.objective = seed % 2 == 0 ? .gpus : .cost
       let plan = OptimalPlanner().plan(input)
@@ -124,12 +124,12 @@ import Testing
       var both = input
       both.options.objective = .cost
       for pool in both.pools.indices {
-        let price = input.pools[pool].hourlyCost ?? 0
-        both.pools[pool].hourlyCost = seed % 2 == 0 ? 1 + price / 1000 : price + 0.001
+        let price = input.pools[pool].figures["hourlyCost"] ?? 0
+        both.pools[pool].figures["hourlyCost"] = seed % 2 == 0 ? 1 + price / 1000 : price + 0.001
       }
       let least = try #require(BruteForce.leastCost(both))
       let cost = plan.gpus.reduce(0) { sum, gpu in
-        sum + (both.pools.first { $0.name == gpu.pool }?.hourlyCost ?? 0)
+        sum + (both.pools.first { $0.name == gpu.pool }?.figures["hourlyCost"] ?? 0)
       }
       #expect((cost - least).magnitude < 1e-6, "seed \(seed): \(cost) of \(least)")
     }
