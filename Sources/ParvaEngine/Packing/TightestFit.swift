@@ -6,9 +6,13 @@ struct TightestFit: Sendable {
   private struct State: Hashable {
     var taken: UInt64
     var slices: Int
+    /// Four bits for each profile of which fewer may stand than it has starts.
+    var counts: UInt64 = 0
   }
 
   private let product: GPUProduct
+  /// Per profile where its bits are in ``State/counts``; nil where its starts are the only limit.
+  private let shift: [Int?]
   private var states: [State] = []
   private var numberOf: [State: Int] = [:]
   /// Per state a min-heap of GPU indices; an entry counts only while `stateOf` agrees.
@@ -21,6 +25,12 @@ struct TightestFit: Sendable {
 
   init(_ product: GPUProduct) {
     self.product = product
+    var next = 0
+    shift = product.profiles.map { profile in
+      guard profile.maxInstances < min(profile.starts.count, 16), next < 64 else { return nil }
+      next += 4
+      return next - 4
+    }
   }
 
   /// Puts an instance of `profile` on the GPU with most used slices among those where one of `starts` is free - the
@@ -65,7 +75,11 @@ struct TightestFit: Sendable {
     guard let number = stateOf[gpu] else { return }
     let kind = product.profiles[profile]
     let state = states[number]
-    move(gpu, to: State(taken: state.taken & ~kind.mask(at: start), slices: state.slices - kind.computeSlices))
+    move(
+      gpu,
+      to: State(
+        taken: state.taken & ~kind.mask(at: start), slices: state.slices - kind.computeSlices,
+        counts: state.counts - (shift[profile].map { 1 << UInt64($0) } ?? 0)))
   }
 
   /// Keeps anything from being placed on the GPU until ``reopen(_:with:)``.
@@ -96,12 +110,15 @@ struct TightestFit: Sendable {
   private func freeStart(_ profile: Int, _ starts: [Int], in state: State) -> Int? {
     let kind = product.profiles[profile]
     guard state.slices + kind.computeSlices <= product.computeSlices else { return nil }
+    if let shift = shift[profile], Int(state.counts >> UInt64(shift) & 15) >= kind.maxInstances { return nil }
     return starts.first { kind.mask(at: $0) & state.taken == 0 }
   }
 
   private func adding(_ profile: Int, _ start: Int, to state: State) -> State {
     let kind = product.profiles[profile]
-    return State(taken: state.taken | kind.mask(at: start), slices: state.slices + kind.computeSlices)
+    return State(
+      taken: state.taken | kind.mask(at: start), slices: state.slices + kind.computeSlices,
+      counts: state.counts + (shift[profile].map { 1 << UInt64($0) } ?? 0))
   }
 
   private mutating func move(_ gpu: Int, to state: State) {

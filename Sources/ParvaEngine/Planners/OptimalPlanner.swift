@@ -23,15 +23,16 @@ public struct OptimalPlanner: Planner {
     let optimizer = CoverOptimizer(market, weights: weights, context)
     let choice = ScarcitySearch(market, TenantSolver(market, optimizer, context), context).serve(serviceable)
     for (workload, refusal) in choice.refusals { refusals[workload] = refusal }
-    let fleet = choice.fleet
     var rates = input.workloads.map(\.rate)
     for (workload, service) in choice.partial { rates[workload] = service.served }
+    var fleet = choice.fleet
+    if let found = fleet { fleet = TieBreak(market, context).broken(found, rates: rates) }
     let draft = PlanFinish.finish(fleet?.draft ?? [], market, rates: rates, context)
     let cost = draft.reduce(0) { $0 + weights[$1.pool] }
     var plan = market.finish(
       draft, planner: name, unplaced: refusals.sorted { $0.key < $1.key }.map(\.value),
       partial: choice.partial.sorted { $0.key < $1.key }.map(\.value), lowerBound: fleet?.bound ?? 0,
-      gap: fleet.map { max(0, cost - $0.least) } ?? 0)
+      gap: fleet.map { cost - $0.least > 1e-9 * max(1, cost) ? cost - $0.least : 0 } ?? 0)
     if input.options.certificate { plan.certificate = PlanCertificate(fleet, market) }
     return plan
   }

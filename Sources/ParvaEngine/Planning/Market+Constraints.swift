@@ -57,5 +57,5 @@ extension Market {
 
 extension Workload {
   /// Whether it asks for more than a choice of pools.
-  fileprivate var needsEveryConstraint: Bool { constraints.spread != nil || constraints.exclusive != nil }
+  var needsEveryConstraint: Bool { constraints.spread != nil || constraints.exclusive != nil }
 }

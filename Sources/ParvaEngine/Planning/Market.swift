@@ -2,7 +2,7 @@
 /// instance kind of every pool can do for it.
 struct Market: Sendable {
   /// Its pools are the classes' merged ones.
-  private(set) var input: PlanningInput
+  var input: PlanningInput
   /// Which of the pools that the user names are planned as one; each for itself where a planner uses the first alone.
   let classes: PoolClasses
   /// One per pool.

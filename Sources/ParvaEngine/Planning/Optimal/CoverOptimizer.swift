@@ -21,12 +21,20 @@ struct CoverOptimizer {
     var isOptimal: Bool { packed.fitsStock && packed.cost <= least + 1e-9 }
   }
 
+  /// How much work a solve may be.
+  enum Effort: Sendable {
+    /// For the plan that is handed out.
+    case full
+    /// For the question whether some workloads fit, of which there may be many.
+    case brief
+  }
+
   private static let allowanceLimit = 64
 
   private let market: Market
-  private let weights: [Double]
-  private let lattice: ObjectiveLattice
-  private let context: PlanningContext
+  let weights: [Double]
+  let lattice: ObjectiveLattice
+  let context: PlanningContext
 
   /// `weights` holds the objective per GPU of each pool of the market.
   init(_ market: Market, weights: [Double], _ context: PlanningContext) {
@@ -37,7 +45,7 @@ struct CoverOptimizer {
   }
 
   /// The best plan found for `workloads`, all of which some instance serves. Linear in their number.
-  func solve(_ workloads: [Int], _ supply: Supply) -> Outcome {
+  func solve(_ workloads: [Int], _ supply: Supply, _ effort: Effort = .full) -> Outcome {
     let model = PriceModel(market, workloads: workloads, weights: weights, supply: supply)
     let tolerance = (workloads.count > 2000 ? 0.01 : 1e-6) * (weights.min() ?? 1)
     let ascent = PriceAscent(model, tolerance: tolerance, limit: 80, context)
@@ -49,13 +57,21 @@ struct CoverOptimizer {
     let bound = max(ascent.bound, model.spreadFloor)
     var outcome = Outcome(
       model: model, packed: packed, ascent: ascent, bound: bound, least: lattice.least(from: bound))
-    improve(&outcome)
+    improve(&outcome, effort)
     return outcome
   }
 
+  /// The least value of the objective that a bound allows.
+  func least(from bound: Double) -> Double { lattice.least(from: bound) }
+
   /// Looks for a plan at the least value that is not excluded yet; where there provably is none, that value is excluded
   /// and the next one is tried. Small demands end with a proof, large ones with the best that exchanges find.
-  private func improve(_ outcome: inout Outcome) {
+  private func improve(_ outcome: inout Outcome, _ effort: Effort) {
+    guard !outcome.isOptimal else { return }
+    if outcome.model.pools.count == 1, let better = balance(outcome, ceiling: outcome.least) { outcome.packed = better }
+    guard !outcome.isOptimal, !context.shouldStop() else { return }
+    branch(&outcome, effort)
+    guard !outcome.isOptimal, outcome.model.pools.count == 1 || !outcome.model.spreads.isEmpty else { return }
     var canProve = true
     var ceiling = outcome.least
     for _ in 0..<200 where !outcome.isOptimal && !context.shouldStop() {

@@ -122,7 +122,7 @@ struct ExactSearch {
       if packed.packings.contains(where: { !$0.isMinimal }) { isUncertain = true }
       return nil
     }
-    var search = SpreadSearch(assignment, model, ceiling: ceiling)
+    var search = SpreadSearch(assignment, model, ceiling: ceiling, context)
     switch search.run() {
     case .found(let layout):
       // Nodes may have more room than others have left of their pool.

@@ -39,6 +39,14 @@ struct PriceAscent: Sendable {
     }
   }
 
+  /// Takes other prices where they prove more; they are made legal first.
+  mutating func offer(_ prices: [Double], _ stockPrices: [Double], _ context: PlanningContext) {
+    let own = zip(stockPrices, model.pools).map { $1.stock == nil ? 0 : $0 }
+    let (trial, trialStock) = legal(prices, own)
+    evaluate(trial, trialStock, context)
+    mix.append(0)
+  }
+
   /// Compute slices as prices: a whole GPU is worth its weight.
   private func startingPrices() -> [Double] {
     model.pools.flatMap { pool in

@@ -21,22 +21,66 @@ struct ScarcitySearch {
   /// One solve when everyone fits; else O(log n) solves for each stretch of workloads that does not.
   func serve(_ workloads: [Int]) -> Choice {
     guard !workloads.isEmpty else { return Choice() }
-    var supply = Supply(market.input)
+    let supply = Supply(market.input)
     let whole = solver.solve(workloads, supply)
     guard !whole.fitsStock else { return Choice(fleet: whole) }
     let message = shortage(whole)
+    let order = solver.order(workloads)
+    let choice = searched(order, supply, message)
+    return filled(notBelowGreedy(choice, order, supply, message), order, supply)
+  }
+
+  /// What stands when workloads are taken in order and each is put where there is room is served in any case: of two
+  /// choices that one is better which serves the first workload in order that only one of them serves.
+  private func notBelowGreedy(_ choice: Choice, _ order: [Int], _ supply: Supply, _ message: String) -> Choice {
+    var greedy = GreedyFill(market, weights: solver.weights, supply)
+    var served: [Int] = []
+    for workload in order where greedy.insert(workload, rate: market.input.workloads[workload].rate) {
+      served.append(workload)
+    }
+    let both = Set(served)
+    let first = order.first { both.contains($0) != (choice.refusals[$0] == nil && choice.partial[$0] == nil) }
+    guard let first, both.contains(first) else { return choice }
+    var fleet = solver.solve(served.sorted(), supply, .brief)
+    if !fleet.fitsStock { solver.replace(&fleet, greedy.gpus) }
+    var better = Choice(fleet: fleet)
+    for workload in order where !both.contains(workload) {
+      better.refusals[workload] = Unserved(
+        workload: market.input.workloads[workload].id, code: .noStock, message: message)
+    }
+    return better
+  }
+
+  /// Whom the search left out, or did not come to, and who fits into what is left as it stands.
+  private func filled(_ choice: Choice, _ order: [Int], _ supply: Supply) -> Choice {
+    guard var fleet = choice.fleet, !choice.refusals.isEmpty else { return choice }
+    var filled = choice
+    var fill = GreedyFill(market, weights: solver.weights, supply, draft: fleet.draft)
+    for workload in order
+    where filled.refusals[workload] != nil && fill.insert(workload, rate: market.input.workloads[workload].rate) {
+      filled.refusals[workload] = nil
+    }
+    guard filled.refusals.count < choice.refusals.count else { return choice }
+    // More is served than the bound is about, so it still holds.
+    solver.replace(&fleet, fill.gpus)
+    filled.fleet = fleet
+    return filled
+  }
+
+  private func searched(_ ordered: [Int], _ given: Supply, _ message: String) -> Choice {
+    var supply = given
     var choice = Choice()
     var served: [Int] = []
     // Stretches still to be tried, the next one last. A stretch that does not fit is halved; a single workload that does
     // not fit is refused, or served in part.
-    var stretches = [order(workloads)[...]]
+    var stretches = [ordered[...]]
     var failures = 0
     // About as much work as some hundred solves of a thousand workloads.
-    let failureLimit = max(48, 200_000 / workloads.count)
+    let failureLimit = max(48, 200_000 / ordered.count)
     while let stretch = stretches.popLast() {
       let isTried = failures < failureLimit && !context.shouldStop()
       if isTried {
-        let fleet = solver.solve((served + stretch).sorted(), supply)
+        let fleet = solver.solve((served + stretch).sorted(), supply, .brief)
         if fleet.fitsStock {
           served += stretch
           choice.fleet = fleet
@@ -79,7 +123,7 @@ struct ScarcitySearch {
       guard rate > 0, rate < demanded else { return nil }
       var trial = supply
       trial.rates[workload] = rate
-      let fleet = solver.solve((served + [workload]).sorted(), trial)
+      let fleet = solver.solve((served + [workload]).sorted(), trial, .brief)
       guard fleet.fitsStock else { return nil }
       let bought = fleet.draft.reduce(0) { sum, gpu in
         gpu.segments.reduce(sum) {
@@ -100,22 +144,6 @@ struct ScarcitySearch {
       best = better
     }
     return best
-  }
-
-  /// By priority, then by requests per second that one GPU can serve at best, then as in the input. O(n log n).
-  private func order(_ workloads: [Int]) -> [Int] {
-    func density(_ workload: Int) -> Double {
-      market.columns.indices.map { index in
-        let column = market.columns[index]
-        let whole = Double(market.cuts[column.pool].product.computeSlices)
-        return market.capacity(workload, index) * whole / Double(column.computeSlices)
-      }.max() ?? 0
-    }
-    let ranked = workloads.map { (workload: $0, density: density($0)) }
-    return ranked.sorted { a, b in
-      let (x, y) = (market.input.workloads[a.workload].priority, market.input.workloads[b.workload].priority)
-      return x != y ? x > y : a.density != b.density ? a.density > b.density : a.workload < b.workload
-    }.map(\.workload)
   }
 
   /// What is missing for everyone, pool by pool: with that much more the plan in hand is one.

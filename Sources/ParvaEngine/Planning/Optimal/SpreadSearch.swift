@@ -27,6 +27,10 @@ struct SpreadSearch {
 
   private static let nodeLimit = 30_000
 
+  /// Most ways to fill one GPU that are looked at.
+  private static let contentLimit = 4000
+
+  private let context: PlanningContext
   private let model: PriceModel
   private let ceiling: Double
   private let workloads: [Int]
@@ -38,7 +42,8 @@ struct SpreadSearch {
   private var nodes = 0
   private var built: [SpreadLayout.GPU] = []
 
-  init(_ assignment: CoverAssignment, _ model: PriceModel, ceiling: Double) {
+  init(_ assignment: CoverAssignment, _ model: PriceModel, ceiling: Double, _ context: PlanningContext) {
+    self.context = context
     self.model = model
     self.ceiling = ceiling
     width = model.columns.count
@@ -75,6 +80,7 @@ struct SpreadSearch {
     guard nodes < SpreadSearch.nodeLimit, spent < failed[state] ?? .infinity, spent + least(state) <= ceiling + 1e-9
     else { return false }
     nodes += 1
+    if nodes % 16 == 0, context.shouldStop() { nodes = SpreadSearch.nodeLimit }
     let bin = bins[state.bin]
     if state.room > 0, spent + model.pools[bin.pool].weight <= ceiling + 1e-9 {
       for content in contents(state, bin.pool) {
@@ -132,7 +138,8 @@ struct SpreadSearch {
   // MARK: - Contents of one GPU
 
   /// Every way to fill a GPU: the spread workloads take any of the slots of a cut, the others all that is left of them.
-  private func contents(_ state: State, _ pool: Int) -> [[SpreadLayout.Slot]] {
+  /// Beyond the limit the search is over, with nothing shown.
+  private mutating func contents(_ state: State, _ pool: Int) -> [[SpreadLayout.Slot]] {
     let side = model.pools[pool]
     var seen: Set<[Int]> = []
     var found: [[SpreadLayout.Slot]] = []
@@ -141,6 +148,10 @@ struct SpreadSearch {
       var partial: [[Int]] = [[]]
       for (kind, column) in side.columns.enumerated() {
         let splits = splits(cut.counts[kind], column, state)
+        guard partial.count * splits.count <= SpreadSearch.contentLimit else {
+          nodes = SpreadSearch.nodeLimit
+          return found
+        }
         partial = partial.flatMap { head in splits.map { head + $0 } }
       }
       for counts in partial where counts.contains(where: { $0 > 0 }) && seen.insert(counts).inserted {
@@ -153,6 +164,7 @@ struct SpreadSearch {
   private func splits(_ slots: Int, _ column: Int, _ state: State) -> [[Int]] {
     var found: [[Int]] = []
     func extend(_ chosen: [Int], _ free: Int) {
+      guard found.count <= SpreadSearch.contentLimit else { return }
       guard chosen.count < workloads.count else {
         found.append(chosen + [min(free, state.left[workloads.count * width + column])])
         return

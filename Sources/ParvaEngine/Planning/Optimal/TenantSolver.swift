@@ -2,9 +2,7 @@
 struct TenantSolver {
   /// The plans of all tenants together.
   struct Fleet: Sendable {
-    /// One per tenant that has workloads, in order of tenant, those without one first.
-    var parts: [CoverOptimizer.Outcome]
-    /// Their draft, part by part.
+    /// Tenant by tenant, those without one first; as it was found otherwise where that is better.
     var draft: [DraftGPU]
     var cost: Double
     /// No plan for these workloads costs less.
@@ -16,8 +14,10 @@ struct TenantSolver {
     var fitsStock: Bool
     /// GPUs per pool of the market.
     var counts: [Int]
-    /// What each tenant's prices prove with the whole stock to itself; the bounds add up.
+    /// What each tenant's prices prove with the whole stock to itself, in order of tenant; the bounds add up.
     var proofs: [CoverOptimizer.Outcome]
+
+    var isOptimal: Bool { fitsStock && cost <= least + 1e-9 }
   }
 
   private static let orderLimit = 6
@@ -33,10 +33,41 @@ struct TenantSolver {
     self.context = context
   }
 
+  /// The best plan found for `workloads`; never dearer than what simple rules find.
+  func solve(_ workloads: [Int], _ supply: Supply, _ effort: CoverOptimizer.Effort = .full) -> Fleet {
+    var fleet = searched(workloads, supply, effort)
+    // Large plans within half a percent of the bound are not worth the time that a comparison takes.
+    let isNear = workloads.count > 1000 && fleet.fitsStock && fleet.cost - fleet.bound <= 0.005 * fleet.bound
+    guard !fleet.isOptimal, !isNear else { return fleet }
+    for draft in SimplePlans(market, weights: weights, supply).drafts(workloads) {
+      var other = fleet
+      replace(&other, draft)
+      if isBetter(other, fleet) { fleet = other }
+    }
+    return fleet
+  }
+
+  /// Objective per GPU of each pool of the market.
+  var weights: [Double] { optimizer.weights }
+
+  /// Who is served first where not everyone can be.
+  func order(_ workloads: [Int]) -> [Int] {
+    SimplePlans(market, weights: weights, Supply(market.input)).serviceOrder(workloads)
+  }
+
+  /// Puts another plan within stock in place of the one that was found; what is proven stays.
+  func replace(_ fleet: inout Fleet, _ draft: [DraftGPU]) {
+    fleet.draft = draft.filter { !$0.segments.isEmpty }
+    fleet.counts = [Int](repeating: 0, count: market.input.pools.count)
+    for gpu in fleet.draft { fleet.counts[gpu.pool] += 1 }
+    fleet.cost = fleet.draft.reduce(0) { $0 + weights[$1.pool] }
+    fleet.fitsStock = true
+  }
+
   /// One solve per tenant where the stock is no concern.
-  func solve(_ workloads: [Int], _ supply: Supply) -> Fleet {
+  private func searched(_ workloads: [Int], _ supply: Supply, _ effort: CoverOptimizer.Effort) -> Fleet {
     let groups = groups(workloads)
-    let alone = groups.map { optimizer.solve($0, supply) }
+    let alone = groups.map { optimizer.solve($0, supply, effort) }
     guard alone.count > 1 else { return fleet(alone, proofs: alone) }
     let together = fleet(alone, proofs: alone)
     let overNodes = alone.contains { $0.model.spreads.values.contains { $0.over == .node } }
@@ -48,8 +79,9 @@ struct TenantSolver {
       if best.map({ isBetter(next, $0) }) ?? true { best = next }
       if next.fitsStock, next.cost <= next.least + 1e-9 || context.shouldStop() { break }
     }
-    guard let sequential = best else { return together }
-    return allotted(groups, supply, alone, sequential)
+    guard var found = best else { return together }
+    if !found.isOptimal, !overNodes, let joint = jointly(alone, supply, known: found, effort) { found = joint }
+    return allotted(groups, supply, alone, found)
   }
 
   private func groups(_ workloads: [Int]) -> [[Int]] {
@@ -79,11 +111,37 @@ struct TenantSolver {
     return fleet(parts, proofs: proofs)
   }
 
+  /// All tenants in one search over what they take of the stock; nil where they are too many for that.
+  private func jointly(
+    _ alone: [CoverOptimizer.Outcome], _ supply: Supply, known: Fleet, _ effort: CoverOptimizer.Effort
+  ) -> Fleet? {
+    guard
+      let result = optimizer.branch(
+        alone, stock: supply.counts, known: known.fitsStock ? known.cost : .infinity, effort)
+    else { return nil }
+    var next = known
+    if let assignments = result.assignments {
+      let parts = zip(alone, assignments).map { outcome, assignment in
+        var part = outcome
+        part.packed = PackedCovers(assignment, outcome.model)
+        return part
+      }
+      let found = fleet(parts, proofs: alone)
+      if isBetter(found, next) { next = found }
+    }
+    let least = max(next.least, optimizer.least(from: result.bound))
+    guard least > next.least + 1e-9 else { return next }
+    next.isExhaustive = true
+    next.bound = next.fitsStock ? min(result.bound, next.cost) : result.bound
+    next.least = least
+    return next
+  }
+
   /// Two tenants and little stock: every way to share it out, which decides the matter.
   private func allotted(
     _ groups: [[Int]], _ supply: Supply, _ alone: [CoverOptimizer.Outcome], _ best: Fleet
   ) -> Fleet {
-    guard !(best.fitsStock && best.cost <= best.least + 1e-9), groups.count == 2,
+    guard !best.isOptimal, groups.count == 2,
       supply.nodes.allSatisfy(\.isEmpty)
     else { return best }
     let stocked = supply.counts.indices.filter { supply.counts[$0] != nil }
@@ -136,7 +194,7 @@ struct TenantSolver {
     // Of several tenants each pays whole GPUs, so their rounded bounds add up.
     let bound = proofs.count == 1 ? proofs[0].bound : proofs.reduce(0) { $0 + $1.least }
     return Fleet(
-      parts: parts, draft: parts.flatMap { CutPlacement.place($0.packed, $0.model, market) },
+      draft: parts.flatMap { CutPlacement.place($0.packed, $0.model, market) },
       cost: parts.reduce(0) { $0 + $1.packed.cost }, bound: bound, least: proofs.reduce(0) { $0 + $1.least },
       isExhaustive: proofs.contains(where: \.isExhaustive), fitsStock: fits, counts: counts, proofs: proofs)
   }

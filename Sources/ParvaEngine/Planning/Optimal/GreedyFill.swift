@@ -1,0 +1,158 @@
+/// Adds workloads to a draft one by one, each where there is room and on further GPUs in stock, without moving anything.
+///
+/// What the searches find is never less than this: it gives the plan before any search, and it is asked again for whom a
+/// search left out. Near linear in the instances: GPUs of a pool and tenant that are filled alike are one state.
+struct GreedyFill {
+  private struct Room: Hashable {
+    var pool: Int
+    var tenant: Int
+  }
+
+  private struct Place {
+    var room: Room
+    var gpu: Int
+    var column: Int
+    var start: Int
+  }
+
+  private let market: Market
+  private let weights: [Double]
+  private let tenants: Tenants
+  /// Per column what an instance counts.
+  private let prices: [Double]
+  /// Columns for which a room has no place left, until something there changes.
+  private var full: [Room: Set<Int>] = [:]
+  private(set) var gpus: [DraftGPU] = []
+  private var fits: [Room: TightestFit] = [:]
+  /// Per room the number in `gpus` of each of its GPUs.
+  private var numbers: [Room: [Int]] = [:]
+  private var left: [Int?]
+  private var nodes: [[PoolNode]]
+  private let overNodes: Bool
+
+  /// `draft` holds what stands already; `supply` is all there is, what stands included.
+  init(_ market: Market, weights: [Double], _ supply: Supply, draft: [DraftGPU] = []) {
+    self.market = market
+    self.weights = weights
+    tenants = Tenants(market)
+    // Slices at the pool's weight, or the part of the axis where that is more.
+    prices = market.columns.map { column in
+      let product = market.cuts[column.pool].product
+      let profile = product.profiles[column.profile]
+      return weights[column.pool]
+        * max(
+          Double(profile.computeSlices) / Double(product.computeSlices),
+          Double(profile.placementSize) / Double(product.axisLength))
+    }
+    left = supply.counts
+    nodes = supply.nodes
+    overNodes = market.input.workloads.contains { $0.constraints.spread?.over == .node }
+    for gpu in draft where !gpu.segments.isEmpty {
+      open(Room(pool: gpu.pool, tenant: tenants.of(gpu)), gpu)
+      if let place = nodes[gpu.pool].firstIndex(where: { $0.name == gpu.node }) { nodes[gpu.pool][place].count -= 1 }
+    }
+  }
+
+  /// Gives the workload all of a rate, or nothing; whether it did.
+  mutating func insert(_ workload: Int, rate: Double) -> Bool {
+    let demand = market.input.workloads[workload]
+    let spread = demand.constraints.spread
+    let ranked = columns(workload)
+    var rest = rate * (1 - CoverSolver.slack)
+    var places: [Place] = []
+    var domains: Set<String> = []
+    var lacking = spread?.atLeast ?? 0
+    while rest > 0 || lacking > 0 {
+      let ratios = ranked.map { prices[$0] / min(market.capacity(workload, $0), max(rest, 1e-12)) }
+      let wanted = ranked.indices.sorted { (ratios[$0], $0) < (ratios[$1], $1) }.map { ranked[$0] }
+      let held = lacking > 0 ? domains : []
+      guard let place = put(workload, wanted, spread?.over, outside: held) else { break }
+      places.append(place)
+      rest -= market.capacity(workload, place.column)
+      if let spread, domains.insert(domain(place.gpu, spread.over)).inserted { lacking -= 1 }
+    }
+    guard rest > 0 || lacking > 0 else { return true }
+    for place in places.reversed() { take(place) }
+    return false
+  }
+
+  private func columns(_ workload: Int) -> [Int] {
+    market.columns.indices.filter { market.capacity(workload, $0) > 0 }
+  }
+
+  private func domain(_ gpu: Int, _ over: Spread.Domain) -> String {
+    over == .node ? gpus[gpu].node ?? "" : "\(gpu)"
+  }
+
+  /// An instance of the first column with room on GPUs in use, else of the first with a GPU in stock.
+  private mutating func put(
+    _ workload: Int, _ wanted: [Int], _ over: Spread.Domain?, outside held: Set<String>
+  ) -> Place? {
+    let tenant = tenants.numbers[workload]
+    for column in wanted {
+      let room = Room(pool: market.columns[column].pool, tenant: tenant)
+      guard !(full[room]?.contains(column) ?? false), var fit = fits[room], let own = numbers[room] else { continue }
+      // Taken out of the table so that it is changed in place.
+      fits[room] = nil
+      defer { fits[room] = fit }
+      let closed =
+        over.map { over in
+          held.isEmpty ? [] : own.indices.filter { held.contains(domain(own[$0], over)) }
+        } ?? []
+      for index in closed { fit.close(index) }
+      let profile = market.columns[column].profile
+      let starts = market.cuts[room.pool].product.profiles[profile].starts
+      let found = fit.place(profile, starts: starts, opening: false)
+      for index in closed { fit.reopen(index, with: placements(own[index])) }
+      guard let found else {
+        if closed.isEmpty { full[room, default: []].insert(column) }
+        continue
+      }
+      let gpu = own[found.gpu]
+      gpus[gpu].segments.append(DraftSegment(workload: workload, column: column, start: found.start))
+      return Place(room: room, gpu: gpu, column: column, start: found.start)
+    }
+    for column in wanted {
+      let pool = market.columns[column].pool
+      guard left[pool] ?? 1 > 0 else { continue }
+      var gpu = DraftGPU(pool: pool, segments: [])
+      if overNodes, !nodes[pool].isEmpty {
+        let free = nodes[pool].indices.filter { nodes[pool][$0].count > 0 && !held.contains(nodes[pool][$0].name) }
+        guard let node = free.max(by: { (nodes[pool][$0].count, $1) < (nodes[pool][$1].count, $0) }) else { continue }
+        nodes[pool][node].count -= 1
+        gpu.node = nodes[pool][node].name
+      }
+      let starts = market.cuts[pool].product.profiles[market.columns[column].profile].starts
+      // From the back, where a small instance takes least away from large ones.
+      guard let start = starts.last else { continue }
+      gpu.segments = [DraftSegment(workload: workload, column: column, start: start)]
+      let room = Room(pool: pool, tenant: tenant)
+      open(room, gpu)
+      return Place(room: room, gpu: gpus.count - 1, column: column, start: start)
+    }
+    return nil
+  }
+
+  private func placements(_ gpu: Int) -> [Placement] {
+    gpus[gpu].segments.map { Placement(profile: market.columns[$0.column].profile, start: $0.start) }
+  }
+
+  private mutating func open(_ room: Room, _ gpu: DraftGPU) {
+    gpus.append(gpu)
+    full[room] = nil
+    numbers[room, default: []].append(gpus.count - 1)
+    if let stock = left[room.pool] { left[room.pool] = stock - 1 }
+    var fit = fits[room] ?? TightestFit(market.cuts[room.pool].product)
+    fits[room] = nil
+    _ = fit.append(placements(gpus.count - 1))
+    fits[room] = fit
+  }
+
+  /// Takes back what was put last. A GPU that becomes empty stays open for those who come next.
+  private mutating func take(_ place: Place) {
+    gpus[place.gpu].segments.removeLast()
+    full[place.room] = nil
+    guard let index = numbers[place.room]?.firstIndex(of: place.gpu) else { return }
+    fits[place.room]?.remove(market.columns[place.column].profile, start: place.start, gpu: index)
+  }
+}

@@ -1,0 +1,72 @@
+/// Plans by simple rules, within stock: what a search returns is never worse.
+struct SimplePlans {
+  private let market: Market
+  private let weights: [Double]
+  private let supply: Supply
+
+  init(_ market: Market, weights: [Double], _ supply: Supply) {
+    self.market = market
+    self.weights = weights
+    self.supply = supply
+  }
+
+  /// Complete plans for `workloads`. Near linear in the instances.
+  func drafts(_ workloads: [Int]) -> [[DraftGPU]] {
+    [filled(largestFirst(workloads)), filled(serviceOrder(workloads)), published(workloads)].compactMap { $0 }
+  }
+
+  /// By priority, then by requests per second that one GPU can serve at best, then as in the input. O(n log n).
+  func serviceOrder(_ workloads: [Int]) -> [Int] {
+    func density(_ workload: Int) -> Double {
+      market.columns.indices.map { index in
+        let column = market.columns[index]
+        let whole = Double(market.cuts[column.pool].product.computeSlices)
+        return market.capacity(workload, index) * whole / Double(column.computeSlices)
+      }.max() ?? 0
+    }
+    let ranked = workloads.map { (workload: $0, density: density($0)) }
+    return ranked.sorted { a, b in
+      let (x, y) = (market.input.workloads[a.workload].priority, market.input.workloads[b.workload].priority)
+      return x != y ? x > y : a.density != b.density ? a.density > b.density : a.workload < b.workload
+    }.map(\.workload)
+  }
+
+  /// Those that need several failure domains, then those with most demand.
+  private func largestFirst(_ workloads: [Int]) -> [Int] {
+    let ranked = workloads.map { workload in
+      let most = market.columns.indices.map { market.capacity(workload, $0) }.max() ?? 0
+      let spread = market.input.workloads[workload].constraints.spread?.atLeast ?? 1
+      return (workload: workload, spread: spread, size: most > 0 ? rate(workload) / most : 0)
+    }
+    return ranked.sorted { ($1.spread, $1.size, $0.workload) < ($0.spread, $0.size, $1.workload) }.map(\.workload)
+  }
+
+  /// One after the other.
+  private func filled(_ order: [Int]) -> [DraftGPU]? {
+    var fill = GreedyFill(market, weights: weights, supply)
+    for workload in order where !fill.insert(workload, rate: rate(workload)) { return nil }
+    return fill.gpus.filter { !$0.segments.isEmpty }
+  }
+
+  /// The published method, where there is one pool and nothing else to heed.
+  private func published(_ workloads: [Int]) -> [DraftGPU]? {
+    guard market.input.pools.count == 1, !market.input.workloads.contains(where: { $0.needsEveryConstraint })
+    else { return nil }
+    var part = market.part(workloads, rates: workloads.map(rate), stock: supply.counts)
+    part.input.options.allocationOptimization = true
+    var segments: [DraftSegment] = []
+    for workload in workloads.indices {
+      guard case .success(let matched) = ParvaGPUPlanner.match(workload, part) else { return nil }
+      segments += matched
+    }
+    let draft = ParvaGPUPlanner.method.allocate(segments, part)
+    guard draft.count <= supply.counts[0] ?? .max else { return nil }
+    return draft.map { gpu in
+      var gpu = gpu
+      for index in gpu.segments.indices { gpu.segments[index].workload = workloads[gpu.segments[index].workload] }
+      return gpu
+    }
+  }
+
+  private func rate(_ workload: Int) -> Double { supply.rates[workload] ?? market.input.workloads[workload].rate }
+}
