@@ -43,6 +43,7 @@ let package = Package(
     .target(
       name: "CCodec", cSettings: strictC, linkerSettings: [.linkedLibrary("crypto"), .linkedLibrary("z")]),
     .target(name: "CCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("curl")]),
+    .target(name: "CSpawn", cSettings: strictC),
     .target(name: "CNVML", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
     // Loaded by dlopen only, in place of the driver's library; it shares nothing with CNVML but the layouts.
     .target(
@@ -58,12 +59,13 @@ let package = Package(
       resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
     .target(
       name: "ParvaNode",
-      dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", "CNVML", logging],
-      swiftSettings: strict),
+      dependencies: ["ParvaWire", "ParvaFormats", "ParvaHTTP", "CNVML", "CSpawn", logging], swiftSettings: strict),
+    .target(name: "ParvaStandIn", dependencies: ["ParvaEngine", "ParvaNode"], swiftSettings: strict),
     .executableTarget(
       name: "parva",
       dependencies: [
-        "ParvaAPI", "ParvaNode", "ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", argumentParser, logging,
+        "ParvaAPI", "ParvaNode", "ParvaStandIn", "ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP",
+        argumentParser, logging,
       ],
       swiftSettings: strict),
 
@@ -88,7 +90,8 @@ let package = Package(
     .testTarget(
       name: "ParvaNodeTests",
       dependencies: [
-        "ParvaNode", "ParvaEngine", "ParvaFormats", "ParvaHTTP", "ParvaWire", "ParvaTestSupport", logging,
+        "ParvaNode", "ParvaStandIn", "ParvaEngine", "ParvaFormats", "ParvaHTTP", "ParvaWire", "ParvaTestSupport",
+        logging,
       ],
       resources: [.copy("Driver/Listings")], swiftSettings: strict),
   ],

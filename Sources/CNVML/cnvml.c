@@ -11,7 +11,6 @@
   X(init_old, "nvmlInit", (void))                                                                                    \
   X(shutdown, "nvmlShutdown", (void))                                                                                \
   X(driver_version, "nvmlSystemGetDriverVersion", (char *, unsigned))                                                \
-  X(library_version, "nvmlSystemGetNVMLVersion", (char *, unsigned))                                                 \
   X(cuda_version, "nvmlSystemGetCudaDriverVersion_v2", (int *))                                                      \
   X(cuda_version_old, "nvmlSystemGetCudaDriverVersion", (int *))                                                     \
   X(process_name, "nvmlSystemGetProcessName", (unsigned, char *, unsigned))                                          \
@@ -26,14 +25,12 @@
   X(device_minor, "nvmlDeviceGetMinorNumber", (cnvml_device, unsigned *))                                            \
   X(device_memory, "nvmlDeviceGetMemoryInfo_v2", (cnvml_device, cnvml_memory_v2 *))                                  \
   X(device_memory_old, "nvmlDeviceGetMemoryInfo", (cnvml_device, cnvml_memory_v1 *))                                 \
-  X(device_attributes, "nvmlDeviceGetAttributes_v2", (cnvml_device, cnvml_attributes *))                             \
   X(mig_mode, "nvmlDeviceGetMigMode", (cnvml_device, unsigned *, unsigned *))                                        \
   X(set_mig_mode, "nvmlDeviceSetMigMode", (cnvml_device, unsigned, int *))                                           \
   X(gi_profile, "nvmlDeviceGetGpuInstanceProfileInfoV", (cnvml_device, unsigned, void *))                            \
   X(gi_profile_old, "nvmlDeviceGetGpuInstanceProfileInfo", (cnvml_device, unsigned, cnvml_gi_profile_v1 *))          \
   X(gi_placements, "nvmlDeviceGetGpuInstancePossiblePlacements_v2",                                                  \
     (cnvml_device, unsigned, cnvml_placement *, unsigned *))                                                         \
-  X(gi_remaining, "nvmlDeviceGetGpuInstanceRemainingCapacity", (cnvml_device, unsigned, unsigned *))                 \
   X(gi_create, "nvmlDeviceCreateGpuInstanceWithPlacement",                                                           \
     (cnvml_device, unsigned, const cnvml_placement *, cnvml_gi *))                                                   \
   X(gi_list, "nvmlDeviceGetGpuInstances", (cnvml_device, unsigned, cnvml_gi *, unsigned *))                          \
@@ -44,18 +41,10 @@
   X(ci_profile_old, "nvmlGpuInstanceGetComputeInstanceProfileInfo",                                                  \
     (cnvml_gi, unsigned, unsigned, cnvml_ci_profile_v1 *))                                                           \
   X(ci_create, "nvmlGpuInstanceCreateComputeInstance", (cnvml_gi, unsigned, cnvml_ci *))                             \
-  X(ci_create_placed, "nvmlGpuInstanceCreateComputeInstanceWithPlacement",                                           \
-    (cnvml_gi, unsigned, const cnvml_placement *, cnvml_ci *))                                                       \
-  X(ci_placements, "nvmlGpuInstanceGetComputeInstancePossiblePlacements",                                            \
-    (cnvml_gi, unsigned, cnvml_placement *, unsigned *))                                                             \
   X(ci_list, "nvmlGpuInstanceGetComputeInstances", (cnvml_gi, unsigned, cnvml_ci *, unsigned *))                     \
   X(ci_by_id, "nvmlGpuInstanceGetComputeInstanceById", (cnvml_gi, unsigned, cnvml_ci *))                             \
   X(ci_info, "nvmlComputeInstanceGetInfo_v2", (cnvml_ci, cnvml_ci_info *))                                           \
   X(ci_destroy, "nvmlComputeInstanceDestroy", (cnvml_ci))                                                            \
-  X(mig_limit, "nvmlDeviceGetMaxMigDeviceCount", (cnvml_device, unsigned *))                                         \
-  X(mig_by_index, "nvmlDeviceGetMigDeviceHandleByIndex", (cnvml_device, unsigned, cnvml_device *))                   \
-  X(mig_gi_id, "nvmlDeviceGetGpuInstanceId", (cnvml_device, unsigned *))                                             \
-  X(mig_ci_id, "nvmlDeviceGetComputeInstanceId", (cnvml_device, unsigned *))                                         \
   X(compute, "nvmlDeviceGetComputeRunningProcesses_v3", (cnvml_device, unsigned *, cnvml_process *))                 \
   X(compute_old, "nvmlDeviceGetComputeRunningProcesses", (cnvml_device, unsigned *, cnvml_process_v1 *))             \
   X(graphics, "nvmlDeviceGetGraphicsRunningProcesses_v3", (cnvml_device, unsigned *, cnvml_process *))               \
@@ -108,10 +97,6 @@ cnvml_library *cnvml_open(const char *path, char *message, size_t message_size) 
 
 void cnvml_close(cnvml_library *library) { free(library); }
 
-bool cnvml_has_symbol(const cnvml_library *library, const char *symbol) {
-  return dlsym(library->handle, symbol) != NULL;
-}
-
 /// Calls the member, or answers that the library lacks it.
 #define CNVML_CALL(member, ...) (l->member ? l->member(__VA_ARGS__) : CNVML_FUNCTION_NOT_FOUND)
 /// Calls the member or its older version of the same type.
@@ -121,9 +106,6 @@ int cnvml_init(const cnvml_library *l) { return l->init ? l->init() : l->init_ol
 int cnvml_shutdown(const cnvml_library *l) { return l->shutdown ? l->shutdown() : CNVML_FUNCTION_NOT_FOUND; }
 int cnvml_driver_version(const cnvml_library *l, char *buffer, uint32_t size) {
   return CNVML_CALL(driver_version, buffer, size);
-}
-int cnvml_library_version(const cnvml_library *l, char *buffer, uint32_t size) {
-  return CNVML_CALL(library_version, buffer, size);
 }
 int cnvml_cuda_version(const cnvml_library *l, int *version) { return CNVML_EITHER(cuda_version, version); }
 
@@ -162,9 +144,6 @@ int cnvml_device_memory(const cnvml_library *l, cnvml_device device, uint64_t *t
   return code;
 }
 
-int cnvml_device_attributes(const cnvml_library *l, cnvml_device device, cnvml_attributes *attributes) {
-  return CNVML_CALL(device_attributes, device, attributes);
-}
 int cnvml_mig_mode(const cnvml_library *l, cnvml_device device, uint32_t *current, uint32_t *pending) {
   return CNVML_CALL(mig_mode, device, current, pending);
 }
@@ -215,9 +194,6 @@ int cnvml_gi_placements(
     const cnvml_library *l, cnvml_device device, uint32_t profile_id, cnvml_placement *placements, uint32_t *count) {
   return CNVML_CALL(gi_placements, device, profile_id, placements, count);
 }
-int cnvml_gi_remaining(const cnvml_library *l, cnvml_device device, uint32_t profile_id, uint32_t *count) {
-  return CNVML_CALL(gi_remaining, device, profile_id, count);
-}
 int cnvml_gi_create(
     const cnvml_library *l, cnvml_device device, uint32_t profile_id, cnvml_placement placement, cnvml_gi *instance) {
   return CNVML_CALL(gi_create, device, profile_id, &placement, instance);
@@ -262,14 +238,6 @@ int cnvml_ci_profile_by_enum(
 int cnvml_ci_create(const cnvml_library *l, cnvml_gi instance, uint32_t profile_id, cnvml_ci *compute) {
   return CNVML_CALL(ci_create, instance, profile_id, compute);
 }
-int cnvml_ci_create_placed(
-    const cnvml_library *l, cnvml_gi instance, uint32_t profile_id, cnvml_placement placement, cnvml_ci *compute) {
-  return CNVML_CALL(ci_create_placed, instance, profile_id, &placement, compute);
-}
-int cnvml_ci_placements(
-    const cnvml_library *l, cnvml_gi instance, uint32_t profile_id, cnvml_placement *placements, uint32_t *count) {
-  return CNVML_CALL(ci_placements, instance, profile_id, placements, count);
-}
 int cnvml_ci_list(
     const cnvml_library *l, cnvml_gi instance, uint32_t profile_id, cnvml_ci *computes, uint32_t *count) {
   return CNVML_CALL(ci_list, instance, profile_id, computes, count);
@@ -281,17 +249,6 @@ int cnvml_ci_get_info(const cnvml_library *l, cnvml_ci compute, cnvml_ci_info *i
   return CNVML_CALL(ci_info, compute, info);
 }
 int cnvml_ci_destroy(const cnvml_library *l, cnvml_ci compute) { return CNVML_CALL(ci_destroy, compute); }
-
-int cnvml_mig_device_limit(const cnvml_library *l, cnvml_device device, uint32_t *count) {
-  return CNVML_CALL(mig_limit, device, count);
-}
-int cnvml_mig_device_by_index(const cnvml_library *l, cnvml_device device, uint32_t index, cnvml_device *mig) {
-  return CNVML_CALL(mig_by_index, device, index, mig);
-}
-int cnvml_mig_device_ids(const cnvml_library *l, cnvml_device mig, uint32_t *gi_id, uint32_t *ci_id) {
-  int code = CNVML_CALL(mig_gi_id, mig, gi_id);
-  return code == CNVML_OK ? CNVML_CALL(mig_ci_id, mig, ci_id) : code;
-}
 
 /// Widens the unversioned list in place of the caller's buffer; such a library knows no MIG ids.
 static int old_processes(

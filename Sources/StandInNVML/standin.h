@@ -44,7 +44,7 @@ struct standin_config {
 };
 
 struct standin_ci {
-  uint32_t used, profile, start, size, handle_index;
+  uint32_t used, profile, start, size;
   uint64_t serial;
 };
 

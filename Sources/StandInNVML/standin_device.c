@@ -43,13 +43,6 @@ STANDIN_EXPORT int nvmlSystemGetDriverVersion(char *buffer, unsigned size) {
   STANDIN_DONE;
 }
 
-STANDIN_EXPORT int nvmlSystemGetNVMLVersion(char *buffer, unsigned size);
-STANDIN_EXPORT int nvmlSystemGetNVMLVersion(char *buffer, unsigned size) {
-  STANDIN_CALL("nvmlSystemGetNVMLVersion");
-  code = text(buffer, size, "12.SIMULATED");
-  STANDIN_DONE;
-}
-
 STANDIN_EXPORT int nvmlSystemGetCudaDriverVersion_v2(int *version);
 STANDIN_EXPORT int nvmlSystemGetCudaDriverVersion_v2(int *version) {
   STANDIN_CALL("nvmlSystemGetCudaDriverVersion_v2");
@@ -244,56 +237,6 @@ STANDIN_EXPORT int nvmlDeviceSetMigMode(void *device, unsigned mode, int *activa
     standin_remember_mode(world);
   }
   STANDIN_DONE;
-}
-
-STANDIN_EXPORT int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *count);
-STANDIN_EXPORT int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *count) {
-  STANDIN_CALL("nvmlDeviceGetMaxMigDeviceCount");
-  struct standin_target t;
-  code = gpu_of(world, device, &t);
-  // One more than instances fit: the holes that destroyed instances leave must be reachable.
-  if (code == CNVML_OK) *count = standin_product(world, t.gpu)->compute_slices + 1;
-  STANDIN_DONE;
-}
-
-STANDIN_EXPORT int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **mig);
-STANDIN_EXPORT int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **mig) {
-  STANDIN_CALL("nvmlDeviceGetMigDeviceHandleByIndex");
-  struct standin_target t;
-  code = gpu_of(world, device, &t);
-  if (code == CNVML_OK && t.kind != KIND_GPU) code = CNVML_INVALID_ARGUMENT;
-  if (code == CNVML_OK) {
-    code = CNVML_NOT_FOUND;
-    for (uint32_t at = 0; at < STANDIN_GIS * STANDIN_CIS; at++) {
-      struct standin_target m = {KIND_MIG, t.gpu, at / STANDIN_CIS, at % STANDIN_CIS};
-      const struct standin_ci *ci = standin_find_ci(world, m);
-      if (!ci || ci->handle_index != index) continue;
-      *mig = standin_handle(m);
-      code = CNVML_OK;
-      break;
-    }
-  }
-  STANDIN_DONE;
-}
-
-static int mig_id(const char *symbol, void *device, unsigned *id, bool compute) {
-  STANDIN_CALL(symbol);
-  struct standin_target t;
-  code = gpu_of(world, device, &t);
-  if (code == CNVML_OK && t.kind != KIND_MIG) code = CNVML_INVALID_ARGUMENT;
-  if (code == CNVML_OK && !standin_find_ci(world, t)) code = CNVML_NOT_FOUND;
-  if (code == CNVML_OK) *id = compute ? t.ci : t.gi;
-  STANDIN_DONE;
-}
-
-STANDIN_EXPORT int nvmlDeviceGetGpuInstanceId(void *device, unsigned *id);
-STANDIN_EXPORT int nvmlDeviceGetGpuInstanceId(void *device, unsigned *id) {
-  return mig_id("nvmlDeviceGetGpuInstanceId", device, id, false);
-}
-
-STANDIN_EXPORT int nvmlDeviceGetComputeInstanceId(void *device, unsigned *id);
-STANDIN_EXPORT int nvmlDeviceGetComputeInstanceId(void *device, unsigned *id) {
-  return mig_id("nvmlDeviceGetComputeInstanceId", device, id, true);
 }
 
 static int processes(const char *symbol, char type, void *device, unsigned *count, cnvml_process *list) {

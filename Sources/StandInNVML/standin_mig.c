@@ -113,21 +113,6 @@ static bool fits(const struct standin *world, uint32_t gpu, const struct standin
   return !(taken & span(start, p->size)) && same < p->limit && slices <= product->compute_slices;
 }
 
-STANDIN_EXPORT int nvmlDeviceGetGpuInstanceRemainingCapacity(void *device, unsigned id, unsigned *count);
-STANDIN_EXPORT int nvmlDeviceGetGpuInstanceRemainingCapacity(void *device, unsigned id, unsigned *count) {
-  STANDIN_CALL("nvmlDeviceGetGpuInstanceRemainingCapacity");
-  uint32_t gpu;
-  code = whole_gpu(world, device, &gpu);
-  if (code == CNVML_OK && !world->state->gpus[gpu].mode) code = CNVML_NOT_SUPPORTED;
-  const struct standin_profile *p = code == CNVML_OK ? standin_profile(standin_product(world, gpu), id) : NULL;
-  if (code == CNVML_OK && !p) code = CNVML_NOT_SUPPORTED;
-  if (code == CNVML_OK) {
-    *count = 0;
-    for (uint32_t start = 0; start < 64; start++) *count += (p->starts >> start & 1) && fits(world, gpu, p, start);
-  }
-  STANDIN_DONE;
-}
-
 /// Ids follow size and order of creation, not placement, and the tenth is skipped as one board was seen to do.
 static uint32_t free_gi_id(const struct standin_gpu *gpu, const struct standin_product *product, uint32_t size) {
   uint32_t first = size * 2 > product->axis ? 0 : size * 4 > product->axis ? 1 : size * 8 > product->axis ? 3 : 7;
@@ -146,21 +131,13 @@ static int create_gi(
   const struct standin_product *product = standin_product(world, gpu);
   const struct standin_profile *p = standin_profile(product, id);
   if (!state->mode || !p) return CNVML_NOT_SUPPORTED;
-  uint32_t start = 64;
-  if (placement) {
-    if (placement->start > 63 || placement->size != p->size || !(p->starts >> placement->start & 1)) {
-      return CNVML_INVALID_ARGUMENT;
-    }
-    if (fits(world, gpu, p, placement->start)) start = placement->start;
-  } else {
-    for (uint32_t high = 64; high-- > 0 && start == 64;) {
-      if ((p->starts >> high & 1) && fits(world, gpu, p, high)) start = high;
-    }
+  if (placement->start > 63 || placement->size != p->size || !(p->starts >> placement->start & 1)) {
+    return CNVML_INVALID_ARGUMENT;
   }
   uint32_t slot = free_gi_id(state, product, p->size);
-  if (start == 64 || slot == STANDIN_GIS) return CNVML_INSUFFICIENT_RESOURCES;
+  if (slot == STANDIN_GIS || !fits(world, gpu, p, placement->start)) return CNVML_INSUFFICIENT_RESOURCES;
   struct standin_gi *gi = &state->gis[slot];
-  *gi = (struct standin_gi){.profile = id, .start = start, .size = p->size};
+  *gi = (struct standin_gi){.profile = id, .start = placement->start, .size = p->size};
   gi->used = 1;
   *instance = standin_handle((struct standin_target){KIND_GI, gpu, slot, 0});
   return CNVML_OK;
@@ -172,14 +149,6 @@ STANDIN_EXPORT int nvmlDeviceCreateGpuInstanceWithPlacement(
     void *device, unsigned id, const cnvml_placement *placement, void **instance) {
   STANDIN_CALL("nvmlDeviceCreateGpuInstanceWithPlacement");
   code = placement ? create_gi(world, device, id, placement, instance) : CNVML_INVALID_ARGUMENT;
-  STANDIN_DONE;
-}
-
-/// Without a placement the highest free start is taken.
-STANDIN_EXPORT int nvmlDeviceCreateGpuInstance(void *device, unsigned id, void **instance);
-STANDIN_EXPORT int nvmlDeviceCreateGpuInstance(void *device, unsigned id, void **instance) {
-  STANDIN_CALL("nvmlDeviceCreateGpuInstance");
-  code = create_gi(world, device, id, NULL, instance);
   STANDIN_DONE;
 }
 
@@ -320,17 +289,6 @@ STANDIN_EXPORT int nvmlGpuInstanceGetComputeInstanceProfileInfo(
   STANDIN_DONE;
 }
 
-/// The lowest MIG device index that no compute instance of the GPU has: an index freed before stays a hole till then.
-static uint32_t free_handle_index(const struct standin_gpu *gpu) {
-  uint64_t taken = 0;
-  for (uint32_t g = 0; g < STANDIN_GIS; g++) {
-    for (uint32_t c = 0; gpu->gis[g].used && c < STANDIN_CIS; c++) {
-      if (gpu->gis[g].cis[c].used) taken |= UINT64_C(1) << gpu->gis[g].cis[c].handle_index;
-    }
-  }
-  return (uint32_t)__builtin_ctzll(~taken);
-}
-
 STANDIN_EXPORT int nvmlGpuInstanceCreateComputeInstance(void *instance, unsigned id, void **compute);
 STANDIN_EXPORT int nvmlGpuInstanceCreateComputeInstance(void *instance, unsigned id, void **compute) {
   STANDIN_CALL("nvmlGpuInstanceCreateComputeInstance");
@@ -355,7 +313,7 @@ STANDIN_EXPORT int nvmlGpuInstanceCreateComputeInstance(void *instance, unsigned
     } else {
       struct standin_ci *ci = &gi->cis[slot];
       *ci = (struct standin_ci){
-          .profile = id, .start = start, .size = p.size, .handle_index = free_handle_index(&world->state->gpus[t.gpu]),
+          .profile = id, .start = start, .size = p.size,
           .serial = ++world->state->serial};
       ci->used = 1;
       *compute = standin_handle((struct standin_target){KIND_CI, t.gpu, t.gi, slot});

@@ -16,7 +16,7 @@
 
 #include "standin.h"
 
-static const uint64_t state_magic = UINT64_C(0x5041525653494d31);
+static const uint64_t state_magic = UINT64_C(0x5041525653494d32);
 
 /// One machine per loaded copy; all of it is guarded by `mutex`, and the mapped state by the lock file too.
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import ParvaFormats
 import ParvaNode
+import ParvaStandIn
 import ParvaWire
 
 /// Which GPUs the node verbs speak to, and where the node keeps its records.
@@ -87,9 +88,9 @@ struct NodeFileOptions: ParsableArguments {
   @Flag(name: .long, help: "Take over instances that stand exactly where one is wanted, whoever made them.")
   var adopt = false
 
-  func wanted(on node: ObservedNode, verified: NodeStore.Verified?) throws -> WantedNode {
+  func wanted(on node: ObservedNode, verified: NodeStore.Verified?) throws -> NodeAssignment {
     let source = try InputSource.load(file)
-    guard MigPartedReader.isMigParted(source) else { return try WantedNodeReader.read(source) }
+    guard MigPartedReader.isMigParted(source) else { return try NodeAssignmentReader.read(source) }
     do {
       return try MigPartedMapping.wanted(
         try MigPartedReader.read(source), named: config, on: node, owned: verified?.holdings.owned ?? [],

@@ -82,7 +82,7 @@ struct NodeRunCommand: AsyncParsableCommand {
     configuration.reconcileInterval = .seconds(reconcile)
     let logger = Logger(label: "parva.node") { StreamLogHandler.standardError(label: $0) }
     let bell = Doorbell()
-    configuration.onOperationEnd = { bell.ring() }
+    configuration.onChange = { bell.ring() }
     let agent = NodeAgent(
       configuration: configuration, driver: driver, store: store,
       services: try services(store: store, simulated: simulated, logger: logger), simulated: simulated,
@@ -100,7 +100,7 @@ struct NodeRunCommand: AsyncParsableCommand {
     } catch {
       throw CommandFailure(.unexpected, "\(error)")
     }
-    let reconciling = Task { await agent.reconcileUntilCancelled() }
+    let running = Task { await agent.run() }
     let linkConfiguration = try link.configuration(
       name: options.nodeName, secrets: secrets, listening: "\(scheme)://\(addresses[0])")
     let linking = linkConfiguration.map { configuration in
@@ -118,9 +118,8 @@ struct NodeRunCommand: AsyncParsableCommand {
     }
     linking?.cancel()
     await http.shutdown()
-    reconciling.cancel()
-    await reconciling.value
-    await agent.settled()
+    running.cancel()
+    await running.value
   }
 
   private func services(store: NodeStore, simulated: Bool, logger: Logger) throws -> NodeServices {

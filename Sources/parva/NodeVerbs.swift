@@ -147,7 +147,7 @@ struct NodeExportCommand: ParsableCommand {
     switch format {
     case .migParted: try Console.write(MigPartedWriter.yaml(MigPartedMapping.export(node)))
     case .json:
-      let wanted = WantedNode(
+      let wanted = NodeAssignment(
         revision: 1,
         gpus: node.gpus.filter { $0.mig?.current == true }.map { gpu in
           WantedGPU(

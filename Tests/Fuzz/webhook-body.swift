@@ -1,5 +1,6 @@
 // Fuzzes the reader of the body of a node's POST /v1/apply.
 import Foundation
+
 @testable import ParvaFormats
 @testable import ParvaWire
 
@@ -10,11 +11,11 @@ nonisolated(unsafe) var accepted = 0
 public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let body = Data(bytes: start, count: count)
   do {
-    let wanted = try WantedNodeReader.read(InputSource(body, format: .json))
+    let wanted = try NodeAssignmentReader.read(InputSource(body, format: .json))
     accepted &+= 1
     // What is taken is written and read back as the same: it lives on in the node's records.
     guard let written = try? JSONEncoder().encode(wanted),
-      let again = try? WantedNodeReader.read(InputSource(written, format: .json))
+      let again = try? NodeAssignmentReader.read(InputSource(written, format: .json))
     else { preconditionFailure("an accepted plan cannot be read back") }
     precondition(again == wanted)
   } catch {

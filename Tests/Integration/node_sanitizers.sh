@@ -13,7 +13,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # Not `function`: the two sides of dlsym name the same handles by types of their own.
 flags=(-std=c17 -D_GNU_SOURCE -g -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -fsanitize=address,undefined
-  -fno-sanitize-recover=all -ISources/CNVML/include)
+  -fno-sanitize-recover=all -ISources/CNVML/include -ISources/CSpawn/include)
 echo 'int main(void) { return 0; }' >"$work/probe.c"
 "$clang" --version | grep clang >/dev/null && flags+=(-fno-sanitize=function)
 if ! "$clang" "${flags[@]}" "$work/probe.c" -o "$work/probe" 2>"$work/probe.log" || ! "$work/probe"; then
@@ -22,7 +22,7 @@ if ! "$clang" "${flags[@]}" "$work/probe.c" -o "$work/probe" 2>"$work/probe.log"
 fi
 built() {
   "$clang" "${flags[@]}" -fPIC -shared Sources/StandInNVML/*.c -o "$work/libnvidia-ml.so.1" -ldl &&
-    "$clang" "${flags[@]}" Tests/Integration/nvml_walk.c Sources/CNVML/*.c -o "$work/walk" -ldl
+    "$clang" "${flags[@]}" Tests/Integration/nvml_walk.c Sources/CNVML/*.c Sources/CSpawn/*.c -o "$work/walk" -ldl
 }
 if ! built >"$work/build.log" 2>&1; then
   cat "$work/build.log"

@@ -10,7 +10,7 @@ import sys
 SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "Sources")
 
 # Targets whose folders still form circles. A target leaves this list for good; none comes in.
-UNFINISHED = {"ParvaAPI", "ParvaNode"}
+UNFINISHED = {"ParvaAPI"}
 
 # Folders that must not depend on others, not even through a third: judges share nothing with those they judge.
 APART = [

@@ -12,7 +12,7 @@ struct Scenario {
   var gpus: [ObservedGPU] = []
   var owned: [OwnedInstance] = []
   var foreign: [OwnedInstance] = []
-  var wanted = WantedNode(revision: 2, gpus: [])
+  var wanted = NodeAssignment(revision: 2, gpus: [])
 
   init(product: GPUProduct, seed: UInt64, gpuCount: Int = 2) {
     self.product = product
@@ -84,7 +84,7 @@ struct Scenario {
     try store.journal.clear()
     try store.save(
       NodeStore.Verified(
-        wanted: WantedNode(revision: 1, gpus: gpus), holdings: Holdings(owned: owned), bootID: "boot"))
+        wanted: NodeAssignment(revision: 1, gpus: gpus), holdings: Holdings(owned: owned), bootID: "boot"))
     return store
   }
 

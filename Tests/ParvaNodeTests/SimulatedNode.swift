@@ -1,5 +1,6 @@
 import Foundation
 import ParvaEngine
+import ParvaStandIn
 import ParvaWire
 import Testing
 

@@ -39,13 +39,10 @@ const char *cnvml_code_name(int code);
 cnvml_library *cnvml_open(const char *path, char *message, size_t message_size);
 /// Frees the library's table; NULL is allowed. The mapping stays, because the driver library may have left threads.
 void cnvml_close(cnvml_library *library);
-/// Whether the loaded library has this symbol.
-bool cnvml_has_symbol(const cnvml_library *library, const char *symbol);
 
 int cnvml_init(const cnvml_library *l);
 int cnvml_shutdown(const cnvml_library *l);
 int cnvml_driver_version(const cnvml_library *l, char *buffer, uint32_t size);
-int cnvml_library_version(const cnvml_library *l, char *buffer, uint32_t size);
 /// 1000 x major + 10 x minor.
 int cnvml_cuda_version(const cnvml_library *l, int *version);
 
@@ -59,7 +56,6 @@ int cnvml_device_pci(const cnvml_library *l, cnvml_device device, cnvml_pci *pci
 int cnvml_device_minor(const cnvml_library *l, cnvml_device device, uint32_t *minor);
 /// Bytes.
 int cnvml_device_memory(const cnvml_library *l, cnvml_device device, uint64_t *total, uint64_t *used);
-int cnvml_device_attributes(const cnvml_library *l, cnvml_device device, cnvml_attributes *attributes);
 
 /// NOT_SUPPORTED on a GPU without MIG.
 int cnvml_mig_mode(const cnvml_library *l, cnvml_device device, uint32_t *current, uint32_t *pending);
@@ -72,7 +68,6 @@ int cnvml_gi_profile_by_enum(
 /// The profile's static placements, MIG on or off, occupied or not. `*count` is the room on entry, the number on return.
 int cnvml_gi_placements(
     const cnvml_library *l, cnvml_device device, uint32_t profile_id, cnvml_placement *placements, uint32_t *count);
-int cnvml_gi_remaining(const cnvml_library *l, cnvml_device device, uint32_t profile_id, uint32_t *count);
 /// There is no placement-less fallback: a placement the library cannot honour is FUNCTION_NOT_FOUND.
 int cnvml_gi_create(
     const cnvml_library *l, cnvml_device device, uint32_t profile_id, cnvml_placement placement, cnvml_gi *instance);
@@ -86,22 +81,12 @@ int cnvml_gi_destroy(const cnvml_library *l, cnvml_gi instance);
 int cnvml_ci_profile_by_enum(
     const cnvml_library *l, cnvml_gi instance, uint32_t enumeration, cnvml_ci_profile *profile);
 int cnvml_ci_create(const cnvml_library *l, cnvml_gi instance, uint32_t profile_id, cnvml_ci *compute);
-/// FUNCTION_NOT_FOUND on libraries older than compute instance placements.
-int cnvml_ci_create_placed(
-    const cnvml_library *l, cnvml_gi instance, uint32_t profile_id, cnvml_placement placement, cnvml_ci *compute);
-int cnvml_ci_placements(
-    const cnvml_library *l, cnvml_gi instance, uint32_t profile_id, cnvml_placement *placements, uint32_t *count);
 /// The buffer must hold the profile's instance count.
 int cnvml_ci_list(
     const cnvml_library *l, cnvml_gi instance, uint32_t profile_id, cnvml_ci *computes, uint32_t *count);
 int cnvml_ci_by_id(const cnvml_library *l, cnvml_gi instance, uint32_t id, cnvml_ci *compute);
 int cnvml_ci_get_info(const cnvml_library *l, cnvml_ci compute, cnvml_ci_info *info);
 int cnvml_ci_destroy(const cnvml_library *l, cnvml_ci compute);
-
-int cnvml_mig_device_limit(const cnvml_library *l, cnvml_device device, uint32_t *count);
-/// NOT_FOUND is a hole: go on to the next index, up to `cnvml_mig_device_limit`.
-int cnvml_mig_device_by_index(const cnvml_library *l, cnvml_device device, uint32_t index, cnvml_device *mig);
-int cnvml_mig_device_ids(const cnvml_library *l, cnvml_device mig, uint32_t *gi_id, uint32_t *ci_id);
 
 /// `*count` is the room on entry; INSUFFICIENT_SIZE answers with the number needed.
 int cnvml_processes(

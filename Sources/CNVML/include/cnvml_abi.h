@@ -149,12 +149,6 @@ typedef struct {
   char bus_id[32];
 } cnvml_pci;
 
-typedef struct {
-  uint32_t multiprocessor_count, shared_copy, shared_decoder, shared_encoder, shared_jpeg, shared_ofa;
-  uint32_t gpu_instance_slices, compute_instance_slices;
-  uint64_t memory_mb;
-} cnvml_attributes;
-
 /// `data` is the XID of a critical error. Libraries before MIG fill the first three members alone.
 typedef struct {
   void *device;
@@ -203,7 +197,6 @@ static_assert(
     sizeof(cnvml_pci) == 68 && offsetof(cnvml_pci, domain) == 16 && offsetof(cnvml_pci, pci_device_id) == 28
         && offsetof(cnvml_pci, bus_id) == 36,
     "PCI info");
-static_assert(sizeof(cnvml_attributes) == 40, "attributes");
 static_assert(
     sizeof(cnvml_event) == 32 && offsetof(cnvml_event, type) == 8 && offsetof(cnvml_event, data) == 16
         && offsetof(cnvml_event, gpu_instance_id) == 24 && offsetof(cnvml_event, compute_instance_id) == 28,

@@ -32,8 +32,8 @@ package struct NodeSlices: Hashable, Sendable {
     for node in gpus.keys { gpus[node]?.sort { $0.uuid < $1.uuid } }
   }
 
-  package func wanted(_ node: String, revision: Int) -> WantedNode {
-    WantedNode(revision: revision, gpus: gpus[node] ?? [])
+  package func wanted(_ node: String, revision: Int) -> NodeAssignment {
+    NodeAssignment(revision: revision, gpus: gpus[node] ?? [])
   }
 
   // MARK: - As it is stored

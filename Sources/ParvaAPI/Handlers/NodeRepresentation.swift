@@ -14,7 +14,7 @@ enum NodeRepresentation {
       status: status(node, inventory.gpus.filter { $0.node == node.name }, wanted))
   }
 
-  private static func status(_ node: NodeRecord, _ gpus: [FleetGPU], _ wanted: WantedNode?) -> NodeResource.Status {
+  private static func status(_ node: NodeRecord, _ gpus: [FleetGPU], _ wanted: NodeAssignment?) -> NodeResource.Status {
     let state = node.state
     let entries = Dictionary(gpus.map { ($0.uuid, $0) }, uniquingKeysWith: { first, _ in first })
     let shown = (state?.observed.gpus ?? []).sorted { ($0.index, $0.uuid) < ($1.index, $1.uuid) }
@@ -28,7 +28,7 @@ enum NodeRepresentation {
   }
 
   private static func gpu(
-    _ gpu: ObservedGPU, _ entry: FleetGPU?, _ owned: [OwnedDocument], _ wanted: WantedNode?
+    _ gpu: ObservedGPU, _ entry: FleetGPU?, _ owned: [OwnedDocument], _ wanted: NodeAssignment?
   ) -> NodeResource.GPU {
     let mode =
       gpu.mig.map { $0.current != $0.pending ? "pending" : $0.current ? "enabled" : "disabled" } ?? "none"

@@ -24,7 +24,7 @@ struct NodePush: Sendable {
 
   let operation: String
   let node: String
-  let wanted: WantedNode
+  let wanted: NodeAssignment
   let nodes: NodeRegistry
   let settings: PushSettings
   let client: HTTPClient

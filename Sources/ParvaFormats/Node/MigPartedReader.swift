@@ -61,7 +61,7 @@ package enum MigPartedReader {
 
   /// - Throws: every refusal found, each with its place.
   package static func read(_ source: InputSource) throws(InputErrors) -> MigPartedConfig {
-    let document = try InputDocument(source, limit: WantedNodeReader.bytes)
+    let document = try InputDocument(source, limit: NodeAssignmentReader.bytes)
     let spec = try document.decode(Spec.self)
     var refusals = Refusals()
     if spec.version != "v1" {

@@ -3,80 +3,69 @@ import Logging
 import ParvaWire
 import Synchronization
 
-/// Collects the errors that the GPUs report, on a thread of its own, for as long as it lives.
+/// Collects the errors that the GPUs report.
 final class FaultWatch: Sendable {
   private struct State {
+    var feed: (any GPUFaultFeed)?
     var documents: [GPUFaultDocument]?
-    var isRunning = false
-    /// Called after each error; for those who wait for one.
-    var listener: (@Sendable (GPUFault) -> Void)?
   }
 
   /// Kinds of errors kept; a broken GPU reports few kinds and many of each.
   static let kindsKept = 256
+  /// Milliseconds of one wait, after which it is seen whether to go on.
   private static let wait = 500
 
   private let driver: any GPUDriver
+  private let clock: any Clock<Duration>
   private let logger: Logger
-  private let state: SharedState
+  private let onFault: @Sendable () -> Void
+  private let queue = WorkQueue("parva.node.faults")
+  private let state = Mutex(State())
 
-  /// Lives on with the thread, which must not keep its owner alive.
-  private final class SharedState: Sendable {
-    let value = Mutex(State())
-  }
-
-  init(driver: any GPUDriver, logger: Logger) {
+  init(
+    driver: any GPUDriver, clock: any Clock<Duration> = ContinuousClock(), logger: Logger,
+    onFault: @escaping @Sendable () -> Void
+  ) {
     self.driver = driver
+    self.clock = clock
     self.logger = logger
-    state = SharedState()
+    self.onFault = onFault
   }
-
-  deinit { state.value.withLock { $0.isRunning = false } }
 
   /// Nil where the driver tells of no errors.
-  var documents: [GPUFaultDocument]? { state.value.withLock { $0.documents } }
-
-  func listen(_ listener: @escaping @Sendable (GPUFault) -> Void) {
-    state.value.withLock { $0.listener = listener }
-  }
+  var documents: [GPUFaultDocument]? { state.withLock(\.documents) }
 
   /// Errors count from when this returns.
   func start() {
-    let isFirst = state.value.withLock { state in
-      defer { state.isRunning = true }
-      return !state.isRunning
-    }
-    guard isFirst, let feed = try? driver.faults() else { return }
-    state.value.withLock { $0.documents = [] }
-    let (driver, logger, state) = (driver, logger, state)
-    let thread = Thread { Self.run(feed, driver, logger, state) }
-    thread.name = "parva-faults"
-    thread.start()
+    guard let feed = try? driver.faults() else { return }
+    state.withLock { $0 = State(feed: feed, documents: []) }
   }
 
-  private static func run(_ first: any GPUFaultFeed, _ driver: any GPUDriver, _ logger: Logger, _ state: SharedState) {
-    var feed: (any GPUFaultFeed)? = first
-    while state.value.withLock({ $0.isRunning }) {
+  /// Takes in what comes until the task is cancelled; returns at once where the driver tells of no errors.
+  func run() async {
+    guard var feed = state.withLock(\.feed) else { return }
+    while !Task.isCancelled {
       do throws(DriverError) {
-        // After a reset or a lost GPU the old set tells nothing more.
-        if feed == nil { feed = try driver.faults() }
-        guard let current = feed else { return }
-        guard let fault = try current.next(within: wait) else { continue }
-        record(fault, in: state)
+        let current = feed
+        guard let fault = try await queue.run({ () throws(DriverError) in try current.next(within: Self.wait) }) else {
+          continue
+        }
+        record(fault)
         logger.error(
           "a GPU reports an error",
           metadata: ["gpu": "\(fault.gpu)", "xid": "\(fault.xid)", "instance": "\(fault.instance ?? -1)"])
-        state.value.withLock { $0.listener }?(fault)
+        onFault()
       } catch {
-        feed = nil
-        Thread.sleep(forTimeInterval: 5)
+        // After a reset or a lost GPU the old set tells nothing more.
+        try? await clock.sleep(for: .seconds(5))
+        if let next = try? driver.faults() { feed = next }
       }
     }
   }
 
-  private static func record(_ fault: GPUFault, in state: SharedState) {
+  private func record(_ fault: GPUFault) {
     let now = Date.ISO8601FormatStyle(includingFractionalSeconds: true).format(Date())
-    state.value.withLock { state in
+    state.withLock { state in
       var documents = state.documents ?? []
       let index = documents.firstIndex {
         $0.gpu == fault.gpu && $0.xid == fault.xid && $0.instance == fault.instance
@@ -84,7 +73,7 @@ final class FaultWatch: Sendable {
       if let index {
         documents[index].count += 1
         documents[index].last = now
-      } else if documents.count < kindsKept {
+      } else if documents.count < Self.kindsKept {
         documents.append(
           GPUFaultDocument(gpu: fault.gpu, xid: fault.xid, instance: fault.instance, count: 1, last: now))
       }

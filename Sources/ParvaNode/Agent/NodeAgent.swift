@@ -3,15 +3,15 @@ package import Logging
 package import ParvaWire
 import Synchronization
 
-/// The agent of one node: takes plan revisions, applies them one after the other, keeps the last verified one standing.
+/// The agent of one node: takes node assignments, applies them one after the other, keeps the last verified one standing.
 package final class NodeAgent: Sendable {
   package struct Configuration: Sendable {
     package var name: String
     package var options = ApplyPlanner.Options()
     /// Between two looks whether the GPUs still are as verified.
     package var reconcileInterval = Duration.seconds(60)
-    /// Called after every operation.
-    package var onOperationEnd: @Sendable () -> Void = {}
+    /// Called after every operation, and when a GPU reports an error: what the node shows has changed.
+    package var onChange: @Sendable () -> Void = {}
 
     package init(name: String, options: ApplyPlanner.Options = ApplyPlanner.Options()) {
       self.name = name
@@ -19,126 +19,202 @@ package final class NodeAgent: Sendable {
     }
   }
 
-  struct State {
-    var operations: [NodeOperationDocument] = []
-    var running: String?
-    /// Waits for the running operation to end; a newer revision takes its place.
-    var pending: (id: String, wanted: WantedNode)?
-    /// The newest revision that was accepted.
-    var latest: WantedNode?
-    var serial = 0
-    var outcomes: [NodeOperationDocument.Status: Int] = [:]
-    /// Ticks left before the next attempt to restore, and what it will be after a further failure.
-    var restoreDelay = 0
-    var restoreBackoff = 1
+  package enum Refusal: Error, Hashable, Sendable {
+    /// An older revision than the newest that was accepted.
+    case stale(latest: Int)
+    /// The same revision with other contents.
+    case conflict
   }
 
-  /// Operations kept for asking.
-  static let operationsKept = 64
+  /// Looks left before the next attempt to restore, and what it will be after a further failure.
+  private struct Backoff {
+    var left = 0
+    var next = 1
+  }
 
-  let configuration: Configuration
-  let driver: any GPUDriver
   let store: NodeStore
-  let services: any InstanceServices
-  let reader: StateReader
-  let faults: FaultWatch
-  let logger: Logger
-  let state = Mutex(State())
-  /// All changes to GPUs and services happen here, one at a time.
-  let queue = DispatchQueue(label: "parva.node.apply")
   /// Known from the first reading on; an operation carries it.
   let simulated: Bool
-  /// Makes the ids of this run's operations differ from an earlier run's.
-  let runID: String
+  let operations: NodeOperations
+  let reader: StateReader
+  private let configuration: Configuration
+  private let driver: any GPUDriver
+  private let services: any InstanceServices
+  private let faults: FaultWatch
+  private let clock: any Clock<Duration>
+  private let logger: Logger
+  /// All changes to GPUs and services happen here, one at a time.
+  private let queue = WorkQueue("parva.node.apply")
+  private let backoff = Mutex(Backoff())
 
   package init(
     configuration: Configuration, driver: any GPUDriver, store: NodeStore,
-    services: any InstanceServices = NoServices(), simulated: Bool, logger: Logger = Logger(label: "parva.node")
+    services: any InstanceServices = NoServices(), simulated: Bool, clock: any Clock<Duration> = ContinuousClock(),
+    logger: Logger = Logger(label: "parva.node")
   ) {
     self.configuration = configuration
     self.driver = driver
     self.store = store
     self.services = services
     self.simulated = simulated
+    self.clock = clock
     self.logger = logger
-    reader = StateReader(driver: driver)
-    faults = FaultWatch(driver: driver, logger: logger)
-    runID = String(UUID().uuidString.prefix(8)).lowercased()
+    operations = NodeOperations(simulated: simulated)
+    reader = StateReader(driver: driver, clock: clock)
+    faults = FaultWatch(driver: driver, clock: clock, logger: logger, onFault: configuration.onChange)
   }
+
+  // MARK: - Life
 
   /// Ends what a crash left unfinished and restores the last verified plan where the GPUs differ from it.
   ///
-  /// Returns when that is done, whether or not it succeeded; reconciling goes on.
+  /// Returns when that is done, whether or not it succeeded; ``run()`` goes on with it.
   package func start() async throws {
     faults.start()
-    try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-      queue.async { [self] in
-        do {
-          try begin()
-          done.resume()
-        } catch {
-          done.resume(throwing: error)
-        }
-      }
-    }
+    try await queue.run { try self.begin() }
   }
 
   private func begin() throws {
     if let left = UnfinishedApply(try store.journal.records()) {
-      let id = open(kind: "resume", revision: left.begin.wanted.revision)
+      let id = operations.open("resume", revision: left.begin.wanted.revision)
       logger.notice("an apply was interrupted", metadata: ["revision": "\(left.begin.wanted.revision)"])
       perform(id) { runner, progress throws(ApplyJournal.Failure) in
         try runner.resume(options: options(), release: services.release(exceptFor:), progress: progress)
       }
     }
-    state.withLock { $0.latest = $0.latest ?? (try? store.verified())?.wanted }
+    operations.recall((try? store.verified())?.wanted)
     restoreIfNeeded()
     settleServices()
   }
 
-  /// Looks after everything until the task is cancelled: services every second, GPUs at the configured interval.
-  package func reconcileUntilCancelled() async {
+  /// Looks after everything until the task is cancelled: services every second, GPUs at the configured interval, errors
+  /// of the GPUs as they come. Returns when what was begun has ended.
+  package func run() async {
+    async let watching: Void = faults.run()
     var sinceLook = Duration.zero
-    while !Task.isCancelled {
-      try? await Task.sleep(for: .seconds(1))
+    while (try? await clock.sleep(for: .seconds(1))) != nil {
       sinceLook += .seconds(1)
       let look = sinceLook >= configuration.reconcileInterval
       if look { sinceLook = .zero }
-      await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
-        queue.async { [self] in
-          services.tick()
-          if look { restoreIfNeeded() }
-          done.resume()
-        }
+      await queue.run { [self] in
+        services.tick()
+        if look { restoreIfNeeded() }
       }
     }
+    await watching
+    await settled()
   }
 
   /// Returns when everything that was accepted so far has ended.
-  package func settled() async {
-    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in queue.async { done.resume() } }
+  package func settled() async { await queue.run {} }
+
+  // MARK: - Applying
+
+  /// Accepts a revision and answers the operation that carries it out.
+  ///
+  /// The same revision again answers the operation that it has, unless that ended without success: then it is tried
+  /// anew. Returns before anything is changed.
+  package func submit(_ wanted: NodeAssignment) throws(Refusal) -> NodeOperationDocument {
+    let (document, isNew) = try operations.accept(wanted)
+    if isNew { queue.add { self.performPending() } }
+    return document
   }
 
-  /// What an operation looks like now.
-  package func operation(_ id: String) -> NodeOperationDocument? {
-    state.withLock { $0.operations.first { $0.id == id } }
+  private func performPending() {
+    guard let (id, wanted) = operations.takePending() else { return }
+    apply(wanted, as: id, options())
+    backoff.withLock { $0 = Backoff() }
   }
+
+  private func apply(_ wanted: NodeAssignment, as id: String, _ options: ApplyPlanner.Options) {
+    perform(id) { runner, progress throws(ApplyJournal.Failure) in
+      try runner.apply(wanted, options: options, release: services.release(exceptFor:), progress: progress)
+    }
+    // Nothing was released for what was refused.
+    if operations.document(id)?.status != .refused { settleServices() }
+  }
+
+  /// The options of an apply now: what runs and is ours is no obstacle, since it is ended first.
+  private func options(leavingLost: Bool = false) -> ApplyPlanner.Options {
+    var options = configuration.options
+    options.drainable = services.pids
+    options.leavesLost = leavingLost
+    return options
+  }
+
+  /// Makes the services fit what is verified now.
+  private func settleServices() {
+    guard let verified = try? store.verified() else { return }
+    services.release(exceptFor: verified.wanted)
+    services.run(verified.wanted, on: verified.holdings.owned)
+  }
+
+  /// Runs one apply on the caller's thread, which is the queue's, and keeps its operation up to date.
+  private func perform(
+    _ id: String,
+    _ body: (ApplyRunner, (ApplyRunner.Progress) -> Void) throws(ApplyJournal.Failure) -> ApplyOutcome?
+  ) {
+    operations.begin(id)
+    do throws(ApplyJournal.Failure) {
+      let runner = ApplyRunner(driver: driver, store: store)
+      operations.end(id, .success(try body(runner) { operations.advance(id, $0) }))
+    } catch {
+      logger.error("the node's own records cannot be kept", metadata: ["error": "\(error)"])
+      operations.end(id, .failure(error))
+    }
+    configuration.onChange()
+    let operation = operations.document(id)
+    logger.notice(
+      "apply ended",
+      metadata: [
+        "operation": "\(id)", "revision": "\(operation?.revision ?? 0)",
+        "status": "\(operation?.status.rawValue ?? "")", "simulated": "\(simulated)",
+      ])
+  }
+
+  /// Applies the last verified plan again where the GPUs have come to differ, as after a reboot.
+  ///
+  /// After a failure the next tries wait 1, 2, 4, ... up to 32 looks.
+  private func restoreIfNeeded() {
+    let isEarly = backoff.withLock { backoff in
+      defer { backoff.left = max(0, backoff.left - 1) }
+      return backoff.left > 0
+    }
+    guard !isEarly, !operations.hasPending, let verified = try? store.verified() else { return }
+    let options = options(leavingLost: true)
+    let plan = try? ApplyRunner(driver: driver, store: store).dryRun(verified.wanted, options: options)
+    // A GPU that was lost may come back without what was on record there.
+    if let plan, plan.steps.isEmpty, verified.degraded == .lost(plan.lost),
+      Set(plan.owned) == Set(verified.holdings.owned)
+    {
+      return
+    }
+    logger.notice(
+      "the GPUs differ from the last verified plan",
+      metadata: ["revision": "\(verified.wanted.revision)", "steps": "\(plan?.steps.count ?? -1)"])
+    let id = operations.open("restore", revision: verified.wanted.revision)
+    apply(verified.wanted, as: id, options)
+    let restored = operations.document(id)?.status == .verified
+    backoff.withLock { $0 = restored ? Backoff() : Backoff(left: $0.next, next: min(32, $0.next * 2)) }
+  }
+
+  // MARK: - Showing
+
+  /// What an operation looks like now.
+  package func operation(_ id: String) -> NodeOperationDocument? { operations.document(id) }
 
   /// What the node shows and owns at one moment. While an operation runs the two do not fit together, and it is named.
   package func document() async throws -> NodeStateDocument {
-    func mark() -> (running: String?, ended: Int) {
-      state.withLock { ($0.running, $0.outcomes.values.reduce(0, +)) }
-    }
-    var before = mark()
+    var before = operations.mark
     var observed = try await reader.observe()
     var verified = try store.verified()
-    var after = mark()
+    var after = operations.mark
     // An operation that ended meanwhile has left a reading from before beside records from after it.
     for _ in 0..<8 where before.ended != after.ended {
       before = after
       observed = try await reader.observe()
       verified = try store.verified()
-      after = mark()
+      after = operations.mark
     }
     let answering = Set(observed.gpus.filter { $0.fault == nil }.map(\.uuid))
     let owned = Dictionary(grouping: verified?.holdings.owned ?? [], by: \.gpu)
@@ -154,7 +230,6 @@ package final class NodeAgent: Sendable {
       },
       owned: (verified?.holdings.owned ?? []).filter { answering.contains($0.gpu) }.map(OwnedDocument.init),
       lost: lost.isEmpty ? nil : lost, services: services.documents, faults: faults.documents,
-      operation: before.running ?? after.running,
-      managesMIGMode: configuration.options.manageMIGMode)
+      operation: before.running ?? after.running, managesMIGMode: configuration.options.manageMIGMode)
   }
 }

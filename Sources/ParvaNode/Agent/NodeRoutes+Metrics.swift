@@ -1,7 +1,6 @@
 import Foundation
 import ParvaHTTP
 import ParvaWire
-import Synchronization
 
 extension NodeRoutes {
   /// Prometheus text. Labels follow DCGM's names where it has them.
@@ -65,7 +64,7 @@ extension NodeRoutes {
           ("{kind=\"\($0.kind)\",uuid=\"\($0.uuid)\",ordinal=\"\($0.ordinal)\"}", $0.restarts)
         }, type: "counter")
     }
-    let outcomes = agent.state.withLock { $0.outcomes }
+    let outcomes = agent.operations.outcomes
     gauge(
       "parva_node_applies_total", "Applies by their end.",
       NodeOperationDocument.Status.allCases.filter(\.isOver).map {

@@ -35,7 +35,7 @@ package struct NodeRoutes: Sendable {
       Route("GET", "/metrics", .async(metrics)),
       Route("GET", "/v1/state", .async(state)),
       Route("GET", "/v1/operations/{id}", .inline(operation)),
-      Route("POST", "/v1/apply", bodyLimit: WantedNodeReader.bytes, .async(apply)),
+      Route("POST", "/v1/apply", bodyLimit: NodeAssignmentReader.bytes, .async(apply)),
     ]
   }
 
@@ -74,9 +74,9 @@ package struct NodeRoutes: Sendable {
 
   private func apply(_ request: HTTPRequest) async throws -> HTTPResponse {
     try authorize(request)
-    let wanted: WantedNode
+    let wanted: NodeAssignment
     do {
-      wanted = try WantedNodeReader.read(InputSource(request.body, format: .json))
+      wanted = try NodeAssignmentReader.read(InputSource(request.body, format: .json))
     } catch {
       throw ProblemDetails(
         status: 400, code: error.first.code.rawValue, detail: error.first.message, pointer: error.first.pointer)

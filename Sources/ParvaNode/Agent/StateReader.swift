@@ -1,4 +1,3 @@
-import Dispatch
 package import ParvaWire
 import Synchronization
 
@@ -8,51 +7,58 @@ package final class StateReader: Sendable {
   private struct State {
     var waiting: [Int: CheckedContinuation<ObservedNode, any Error>] = [:]
     var next = 0
-    var since: ContinuousClock.Instant?
+    /// How long the reading that runs has taken; nil when none runs.
+    var elapsed: (@Sendable () -> Duration)?
   }
 
   private let driver: any GPUDriver
-  private let queue = DispatchQueue(label: "parva.node.read")
+  private let clock: any Clock<Duration>
+  private let queue = WorkQueue("parva.node.read")
   private let state = Mutex(State())
 
-  package init(driver: any GPUDriver) { self.driver = driver }
+  init(driver: any GPUDriver, clock: any Clock<Duration> = ContinuousClock()) {
+    self.driver = driver
+    self.clock = clock
+  }
 
   /// How long the driver has not answered the running reading; nil when none runs.
-  package var unanswered: Duration? { state.withLock { $0.since.map { .now - $0 } } }
+  package var unanswered: Duration? { state.withLock { $0.elapsed?() } }
 
   /// Throws ``DriverError`` with code `timeout` when the driver does not answer in time.
   package func observe(within deadline: Duration = .seconds(10)) async throws -> ObservedNode {
     try await withCheckedThrowingContinuation { continuation in
-      let (ticket, first) = state.withLock { state in
+      let (ticket, isFirst) = state.withLock { state in
         state.next += 1
         state.waiting[state.next] = continuation
-        let first = state.since == nil
-        if first { state.since = .now }
-        return (state.next, first)
+        let isFirst = state.elapsed == nil
+        if isFirst { state.elapsed = clock.stopwatch() }
+        return (state.next, isFirst)
       }
-      if first {
-        queue.async { [self] in
-          let result: Result<ObservedNode, any Error>
-          do {
-            result = .success(try driver.observe())
-          } catch {
-            result = .failure(error)
-          }
+      if isFirst {
+        queue.add { [self] in
+          let result = Result { () throws(DriverError) in try driver.observe() }.mapError { $0 as any Error }
           let waiting = state.withLock { state in
             defer { state.waiting = [:] }
-            state.since = nil
+            state.elapsed = nil
             return state.waiting.values
           }
           for continuation in waiting { continuation.resume(with: result) }
         }
       }
-      let seconds = Double(deadline.components.seconds) + Double(deadline.components.attoseconds) / 1e18
-      DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { [self] in
-        let late = state.withLock { $0.waiting.removeValue(forKey: ticket) }
-        late?.resume(
+      Task { [self] in
+        try? await clock.sleep(for: deadline)
+        state.withLock { $0.waiting.removeValue(forKey: ticket) }?.resume(
           throwing: DriverError(
             code: "timeout", call: "observe", detail: "the driver has not answered within \(deadline)"))
       }
     }
+  }
+}
+
+extension Clock<Duration> {
+  /// Time from now on.
+  fileprivate func stopwatch() -> @Sendable () -> Duration {
+    let start = now
+    return { start.duration(to: now) }
   }
 }

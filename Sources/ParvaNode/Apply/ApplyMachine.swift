@@ -12,7 +12,7 @@ package struct ApplyMachine: Sendable {
     case record(JournalRecord)
     case read(gpu: String)
     /// End what runs on instances that this state does not have, or has with other contents.
-    case release(WantedNode)
+    case release(NodeAssignment)
     case perform(ApplyStep)
     case finish(ApplyOutcome)
   }
@@ -46,7 +46,7 @@ package struct ApplyMachine: Sendable {
   /// Errors that another try cannot cure.
   static let permanentCodes: Set<String> = ["gpu_is_lost", "no_permission", "nvml_required", "not_supported"]
 
-  package let wanted: WantedNode
+  package let wanted: NodeAssignment
   package let bootID: String
   package let options: ApplyPlanner.Options
   /// The last verified state, with what was adopted: a failure leads back to it.
@@ -71,7 +71,7 @@ package struct ApplyMachine: Sendable {
   package private(set) var lost: [LostGPU] = []
 
   package init(
-    wanted: WantedNode, base: [OwnedInstance], holdings: Holdings, bootID: String,
+    wanted: NodeAssignment, base: [OwnedInstance], holdings: Holdings, bootID: String,
     options: ApplyPlanner.Options = ApplyPlanner.Options()
   ) {
     self.wanted = wanted

@@ -33,8 +33,8 @@ package struct ApplyRunner: Sendable {
   /// `release` ends what runs on instances that go or that are to run something else. It is called once nothing stands
   /// against the plan any more, and before anything is changed; never for a plan that is refused.
   package func apply(
-    _ wanted: WantedNode, options: ApplyPlanner.Options = ApplyPlanner.Options(),
-    release: (WantedNode) -> Void = { _ in }, progress: (Progress) -> Void = { _ in }
+    _ wanted: NodeAssignment, options: ApplyPlanner.Options = ApplyPlanner.Options(),
+    release: (NodeAssignment) -> Void = { _ in }, progress: (Progress) -> Void = { _ in }
   ) throws(ApplyJournal.Failure) -> ApplyOutcome {
     _ = try resume(options: options, release: release, progress: progress)
     let before = try store.verified()
@@ -46,7 +46,7 @@ package struct ApplyRunner: Sendable {
 
   /// The options with what the driver can do, and who has the devices open of GPUs whose MIG mode would change; a look at
   /// every descriptor is not worth it otherwise.
-  private func surveyed(_ options: ApplyPlanner.Options, for wanted: WantedNode) -> ApplyPlanner.Options {
+  private func surveyed(_ options: ApplyPlanner.Options, for wanted: NodeAssignment) -> ApplyPlanner.Options {
     var options = options
     options.isReadOnly = driver.isReadOnly
     guard options.manageMIGMode, let gpus = try? driver.observe().gpus else { return options }
@@ -58,7 +58,7 @@ package struct ApplyRunner: Sendable {
 
   /// Brings an unfinished apply to its end: forward, or back when it had failed already. Nil when there is none.
   package func resume(
-    options: ApplyPlanner.Options = ApplyPlanner.Options(), release: (WantedNode) -> Void = { _ in },
+    options: ApplyPlanner.Options = ApplyPlanner.Options(), release: (NodeAssignment) -> Void = { _ in },
     progress: (Progress) -> Void = { _ in }
   ) throws(ApplyJournal.Failure) -> ApplyOutcome? {
     try store.journal.trim()
@@ -81,7 +81,7 @@ package struct ApplyRunner: Sendable {
 
   /// What an apply would do, without doing any of it.
   package func dryRun(
-    _ wanted: WantedNode, options: ApplyPlanner.Options = ApplyPlanner.Options()
+    _ wanted: NodeAssignment, options: ApplyPlanner.Options = ApplyPlanner.Options()
   ) throws -> ApplyPlanner.Result {
     let owned = try store.verified()?.holdings.owned ?? []
     let target = Dictionary(wanted.gpus.map { ($0.uuid, $0.instances.map(\.place)) }) { $0 + $1 }
@@ -90,7 +90,7 @@ package struct ApplyRunner: Sendable {
   }
 
   private func run(
-    _ start: ApplyMachine, _ release: (WantedNode) -> Void, _ progress: (Progress) -> Void
+    _ start: ApplyMachine, _ release: (NodeAssignment) -> Void, _ progress: (Progress) -> Void
   ) throws(ApplyJournal.Failure) -> ApplyOutcome {
     var machine = start
     var input = ApplyMachine.Input.begin

@@ -17,7 +17,7 @@ package enum JournalRecord: Codable, Hashable, Sendable {
 package struct JournalBegin: Codable, Hashable, Sendable {
   /// Changes when the machine reboots: no instance survives that.
   package var bootID: String
-  package var wanted: WantedNode
+  package var wanted: NodeAssignment
   /// The last verified state, which a failure returns to.
   package var base: [OwnedInstance]
   /// What was Parva's when the steps were planned, with what was adopted.
@@ -25,7 +25,7 @@ package struct JournalBegin: Codable, Hashable, Sendable {
   package var steps: [ApplyStep]
 
   package init(
-    bootID: String, wanted: WantedNode, base: [OwnedInstance], holdings: Holdings, steps: [ApplyStep]
+    bootID: String, wanted: NodeAssignment, base: [OwnedInstance], holdings: Holdings, steps: [ApplyStep]
   ) {
     self.bootID = bootID
     self.wanted = wanted

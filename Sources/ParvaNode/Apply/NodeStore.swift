@@ -6,7 +6,7 @@ package import ParvaWire
 package struct NodeStore: Sendable {
   /// The last state that was read back as wanted.
   package struct Verified: Codable, Hashable, Sendable {
-    package var wanted: WantedNode
+    package var wanted: NodeAssignment
     package var holdings: Holdings
     package var bootID: String
     /// Set while the GPUs are known to differ from `wanted`.
@@ -56,10 +56,10 @@ package struct NodeStore: Sendable {
 
   /// Puts the end of an apply into the verified state and closes its journal.
   package func settle(
-    _ outcome: ApplyOutcome, of wanted: WantedNode, lost: [LostGPU]
+    _ outcome: ApplyOutcome, of wanted: NodeAssignment, lost: [LostGPU]
   ) throws(ApplyJournal.Failure) {
     let before = try verified()
-    let empty = WantedNode(revision: 0, gpus: [])
+    let empty = NodeAssignment(revision: 0, gpus: [])
     switch outcome {
     case .refused: return
     case .verified(let owned, _):

@@ -63,6 +63,6 @@ package struct DriverError: Error, Hashable, Sendable, CustomStringConvertible {
 
   package var description: String { "\(call): \(code): \(detail)" }
 
-  static let inUse = "in_use"
-  static let notFound = "not_found"
+  package static let inUse = "in_use"
+  package static let notFound = "not_found"
 }

@@ -16,7 +16,7 @@ package enum MigPartedMapping {
   package static func wanted(
     _ config: MigPartedConfig, named name: String?, on node: ObservedNode, owned: [OwnedInstance], revision: Int,
     adopt: Bool
-  ) throws(Refusal) -> WantedNode {
+  ) throws(Refusal) -> NodeAssignment {
     let names = config.configs.map(\.name).joined(separator: ", ")
     guard
       let entries = name == nil && config.configs.count == 1
@@ -25,7 +25,7 @@ package enum MigPartedMapping {
       throw Refusal(
         code: "config_unknown", message: "no configuration \(name ?? "") in the file; name one of \(names)")
     }
-    var wanted = WantedNode(revision: revision, gpus: [])
+    var wanted = NodeAssignment(revision: revision, gpus: [])
     for entry in entries {
       if !entry.deviceFilter.isEmpty {
         throw Refusal(

@@ -2,6 +2,13 @@ import Foundation
 import Glibc
 import ParvaHTTP
 
+/// How a service is, as it says itself.
+enum Health: Hashable, Sendable {
+  /// Ready; requests under way where it tells them.
+  case healthy(inFlight: Int?)
+  case unhealthy(String, inFlight: Int?)
+}
+
 /// Asks a server on this machine how it is.
 ///
 /// With a health path: 200 to 299 is healthy. An answer that is a JSON object may tell `inFlight`, the number of
@@ -21,7 +28,7 @@ struct HealthProbe: Sendable {
     return HTTPClient(configuration: configuration)
   }
 
-  func ask(_ client: HTTPClient) async -> ServiceMachine.Probe {
+  func ask(_ client: HTTPClient) async -> Health {
     guard let path else { return connect() }
     // A connection kept open would look like a request under way to a server that drains.
     let request = HTTPClientRequest(
@@ -33,14 +40,14 @@ struct HealthProbe: Sendable {
     }
   }
 
-  static func verdict(_ response: HTTPResponse) -> ServiceMachine.Probe {
+  static func verdict(_ response: HTTPResponse) -> Health {
     let object = try? JSONSerialization.jsonObject(with: response.body) as? [String: Any]
     let inFlight = (object?["inFlight"] as? NSNumber).flatMap { Int(exactly: $0) }
     if (200..<300).contains(response.status) { return .healthy(inFlight: inFlight) }
     return .unhealthy("the health endpoint answers \(response.status)", inFlight: inFlight)
   }
 
-  private func connect() -> ServiceMachine.Probe {
+  private func connect() -> Health {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { return .unhealthy("no socket is left", inFlight: nil) }
     defer { close(descriptor) }

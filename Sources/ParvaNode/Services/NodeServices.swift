@@ -1,7 +1,6 @@
 package import Foundation
-import Glibc
 package import Logging
-import ParvaHTTP
+import ParvaFormats
 package import ParvaWire
 import Synchronization
 
@@ -34,129 +33,85 @@ package final class NodeServices: InstanceServices {
     }
   }
 
-  struct State: Sendable {
+  private struct State: Sendable {
     var units: [String: ServiceUnit] = [:]
     /// What is to run on which instances; nil from a release to the next `run`.
-    var target: Target?
+    var target: (wanted: NodeAssignment, owned: [OwnedInstance])?
   }
 
-  struct Target: Sendable {
-    var wanted: WantedNode
-    var owned: [OwnedInstance]
-  }
-
-  /// An answer that came while the queue did something else.
-  enum News: Sendable {
-    case probe(id: String, token: String, ServiceMachine.Probe, servers: [Int], configured: Bool)
-    /// The daemon did not take the order to quit.
-    case quitFailed(id: String, token: String, String)
-  }
-
-  let configuration: Configuration
-  let store: ServiceStore
-  let launches: LaunchPlan
-  let groups: ControlGroups?
-  let inherited: [String: String]
-  let client = HealthProbe.client()
-  let logger: Logger
-  let inbox = Mutex<[News]>([])
-  let wake: WakePipe
+  let processes: ServiceProcesses
+  private let timing: ServiceMachine.Timing
+  private let logger: Logger
+  /// Held for one step at a time: steps start and signal processes, so nothing else waits for this lock.
   private let state: Mutex<State>
+  /// What the last step left, for those who must not wait for the next.
+  private let shown: Mutex<[ServiceDocument]>
 
   /// Takes up what an earlier run left; nothing is started or ended before the first `release` or `run`.
   package init(
     configuration: Configuration, bootID: String, logger: Logger = Logger(label: "parva.node.services")
   ) throws {
-    self.configuration = configuration
     self.logger = logger
-    store = try ServiceStore(directory: configuration.directory.appendingPathComponent("services"), bootID: bootID)
-    let logs = configuration.directory.appendingPathComponent("logs")
-    try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
-    launches = LaunchPlan(
-      mps: MPSPlan(
-        program: configuration.mpsControl, runDirectory: configuration.runDirectory, logDirectory: logs))
-    inherited = ServiceEnvironment.inherited(from: configuration.environment)
-    wake = try WakePipe()
-    var groups: ControlGroups?
-    if configuration.hasDelegatedGroup {
-      do throws(ControlGroups.Failure) {
-        groups = try ControlGroups.delegated()
-      } catch {
-        logger.warning("services run without control groups", metadata: ["reason": "\(error)"])
-      }
-    }
-    self.groups = groups
+    timing = configuration.timing
+    processes = try ServiceProcesses(configuration: configuration, bootID: bootID, logger: logger)
     var state = State()
-    for record in store.records() {
-      state.units[record.spec.id] = Self.unit(of: record, timing: configuration.timing)
-    }
+    for record in processes.store.records() { state.units[record.spec.id] = ServiceUnit(record, timing: timing) }
+    shown = Mutex(Self.documents(state, processes.launches.mps))
     self.state = Mutex(state)
   }
 
-  private static func unit(of record: ServiceStore.Record, timing: ServiceMachine.Timing) -> ServiceUnit {
-    let isAlive = record.process?.identity.isAlive == true
-    let machine =
-      isAlive
-      ? ServiceMachine(adopting: timing, now: .now, restarts: record.restarts)
-      : ServiceMachine(timing: timing, now: .now, restarts: record.restarts)
-    return ServiceUnit(spec: record.spec, machine: machine, process: record.process)
+  private func step<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
+    state.withLock { state in
+      let result = body(&state)
+      let documents = Self.documents(state, processes.launches.mps)
+      shown.withLock { $0 = documents }
+      return result
+    }
   }
 
-  /// Changes the state; on the agent's queue only, so that no lock is held while processes are started and ended.
-  func mutate<Result>(_ body: (inout State) -> Result) -> Result {
-    var copy = state.withLock { $0 }
-    let result = body(&copy)
-    state.withLock { $0 = copy }
-    return result
+  private static func documents(_ state: State, _ mps: MPSPlan) -> [ServiceDocument] {
+    state.units.values.sorted { a, b in
+      (a.spec.gpu, a.spec.place, a.spec.kind.rawValue, a.spec.ordinal)
+        < (b.spec.gpu, b.spec.place, b.spec.kind.rawValue, b.spec.ordinal)
+    }.map { $0.document(pipeDirectory: $0.spec.kind == .mps ? mps.pipeDirectory($0.spec.uuid) : nil) }
   }
+
+  package var documents: [ServiceDocument] { shown.withLock { $0 } }
 
   package var pids: Set<Int> {
     let units = state.withLock { $0.units }
-    return units.values.reduce(into: Set<Int>()) { pids, unit in
-      for member in unit.members { pids.insert(member.pid) }
-      for pid in groups?.pids(unit.spec.id) ?? [] { pids.insert(pid) }
-    }
+    return units.values.reduce(into: Set<Int>()) { $0.formUnion(processes.pids(of: $1)) }
   }
 
-  package var documents: [ServiceDocument] {
-    let units = state.withLock { $0.units }
-    return units.values.sorted { a, b in
-      (a.spec.gpu, a.spec.place, a.spec.kind.rawValue, a.spec.ordinal)
-        < (b.spec.gpu, b.spec.place, b.spec.kind.rawValue, b.spec.ordinal)
-    }.map { unit in
-      unit.document(pipeDirectory: unit.spec.kind == .mps ? launches.mps.pipeDirectory(unit.spec.uuid) : nil)
-    }
-  }
-
-  package func release(exceptFor wanted: WantedNode) {
-    mutate { state in
+  package func release(exceptFor wanted: NodeAssignment) {
+    step { state in
       state.target = nil
-      for id in state.units.keys.sorted() {
-        guard let spec = state.units[id]?.spec, self.spec(like: spec, in: wanted) != spec else { continue }
+      for (id, unit) in state.units where spec(like: unit.spec, in: wanted) != unit.spec {
         state.units[id]?.isRetiring = true
       }
     }
     drain()
   }
 
-  package func run(_ wanted: WantedNode, on owned: [OwnedInstance]) {
-    mutate { $0.target = Target(wanted: wanted, owned: owned) }
+  package func run(_ wanted: NodeAssignment, on owned: [OwnedInstance]) {
+    step { $0.target = (wanted, owned) }
     tick()
   }
 
   package func tick() {
-    mutate { state in
+    let specs = step { state in
       read(&state)
       reconcile(&state)
       advance(&state)
+      return state.units.values.map(\.spec)
     }
-    rotateLogs()
+    processes.rotateLogs(of: specs)
   }
 
   /// Returns when everything that retires is gone, or cannot be killed.
   private func drain() {
     while true {
-      let isOver = mutate { state in
+      let isOver = step { state in
         read(&state)
         advance(&state)
         return state.units.values.allSatisfy { !$0.isRetiring || $0.machine.isStuck(at: .now) }
@@ -168,26 +123,165 @@ package final class NodeServices: InstanceServices {
 
   /// Returns when a service that is ending has ended, when an answer has come, or after the time given.
   func waitForNews(upTo limit: Duration) {
-    let units = state.withLock { $0.units }
-    let watched = units.values.filter { $0.isRetiring }.compactMap { $0.process?.identity.pid }
-    wake.wait(for: watched, upTo: limit)
+    let retiring = state.withLock { $0.units.values.filter { $0.isRetiring }.compactMap { $0.process?.identity.pid } }
+    processes.waitForNews(beside: retiring, upTo: limit)
   }
 
-  private func rotateLogs() {
-    for unit in state.withLock({ $0.units }).values {
-      for path in logs(of: unit.spec) { LogFile(path: path, limit: configuration.logLimit).rotateIfNeeded() }
+  // MARK: - What is wanted against what runs
+
+  /// The service in the place of `spec` as `wanted` has it: on the same MIG device, with the same number, and on the same
+  /// port where that may stay. Nil when there is none.
+  private func spec(like spec: ServiceSpec, in wanted: NodeAssignment) -> ServiceSpec? {
+    guard let instance = wanted.instance(gpu: spec.gpu, place: spec.place) else { return nil }
+    switch spec.kind {
+    case .mps: return processes.launches.mps.daemon(of: instance, gpu: spec.gpu, uuid: spec.uuid)
+    case .server:
+      guard let launch = instance.launch, spec.ordinal < LaunchPlan.count(instance) else { return nil }
+      let port = launch.port.flatMap { base in spec.port.flatMap { $0 >= base ? $0 : nil } ?? base }
+      return try? processes.launches.server(
+        spec.ordinal, of: instance, launch: launch, gpu: spec.gpu, uuid: spec.uuid, port: port)
     }
   }
 
-  /// All files that a service writes, the one that says most of a failure first.
-  func logs(of spec: ServiceSpec) -> [String] {
-    let own = logPath(spec.id)
-    guard spec.kind == .mps else { return [own] }
-    let folder = launches.mps.logDirectory(spec.uuid)
-    return ["\(folder)/server.log", "\(folder)/control.log", own]
+  /// Retires what the target does not have and adds what is missing.
+  private func reconcile(_ state: inout State) {
+    guard let target = state.target else { return }
+    for (id, unit) in state.units {
+      let stands = target.owned.contains {
+        $0.gpu == unit.spec.gpu && $0.place == unit.spec.place && $0.uuid == unit.spec.uuid
+      }
+      let isWanted = stands && spec(like: unit.spec, in: target.wanted) == unit.spec
+      if !isWanted {
+        state.units[id]?.isRetiring = true
+      } else if unit.isRetiring {
+        state.units[id]?.isRetiring = false
+        state.units[id]?.machine.revive(at: .now)
+      }
+    }
+    for owned in target.owned.sorted(by: { ($0.gpu, $0.place) < ($1.gpu, $1.place) }) {
+      guard let uuid = owned.uuid, let instance = target.wanted.instance(gpu: owned.gpu, place: owned.place) else {
+        continue
+      }
+      if let daemon = processes.launches.mps.daemon(of: instance, gpu: owned.gpu, uuid: uuid) {
+        add(daemon, to: &state)
+      }
+      guard let launch = instance.launch else { continue }
+      for ordinal in 0..<LaunchPlan.count(instance) {
+        addServer(ordinal, of: instance, launch: launch, gpu: owned.gpu, uuid: uuid, to: &state)
+      }
+    }
   }
 
-  func logPath(_ id: String) -> String {
-    configuration.directory.appendingPathComponent("logs/\(id).log").path
+  /// A unit with this id that is still there is another's to end; what is missing then comes with the next look.
+  private func add(_ spec: ServiceSpec, to state: inout State) {
+    if state.units[spec.id] != nil { return }
+    state.units[spec.id] = ServiceUnit(spec: spec, machine: ServiceMachine(timing: timing, now: .now))
+  }
+
+  private func addServer(
+    _ ordinal: Int, of instance: WantedInstance, launch: LaunchSpec, gpu: String, uuid: String,
+    to state: inout State
+  ) {
+    if state.units["server-\(uuid)-\(ordinal)"] != nil { return }
+    var port: Int?
+    if let base = launch.port {
+      port = LaunchPlan.freePort(from: base, beside: Set(state.units.values.compactMap { $0.spec.port }))
+      if port == nil {
+        logger.error("no port is free", metadata: ["from": "\(base)", "workload": "\(instance.workload ?? "")"])
+        return
+      }
+    }
+    do throws(LaunchTemplate.Refusal) {
+      add(
+        try processes.launches.server(ordinal, of: instance, launch: launch, gpu: gpu, uuid: uuid, port: port),
+        to: &state)
+    } catch {
+      logger.error("a launch cannot be read", metadata: ["reason": "\(error)"])
+    }
+  }
+
+  // MARK: - One step for each
+
+  /// Takes in the answers that came since the last look.
+  private func read(_ state: inout State) {
+    for item in processes.takeNews() {
+      switch item {
+      case .probe(let id, let token, let health, let servers, let configured):
+        guard var unit = state.units[id], unit.process?.token == token else { continue }
+        unit.isAsked = false
+        unit.servers = servers
+        unit.isConfigured = unit.isConfigured || configured
+        unit.machine.probed(health, at: .now)
+        state.units[id] = unit
+      case .quitFailed(let id, let token, let reason):
+        guard let unit = state.units[id], unit.process?.token == token else { continue }
+        logger.warning("an MPS daemon does not quit and is told by signal", metadata: ["reason": "\(reason)"])
+        processes.signal(unit, SIGTERM)
+      }
+    }
+  }
+
+  /// Daemons before their servers, so that both can come up in one look.
+  private func advance(_ state: inout State) {
+    let order = state.units.values.sorted {
+      ($0.spec.kind == .mps ? 0 : 1, $0.spec.id) < ($1.spec.kind == .mps ? 0 : 1, $1.spec.id)
+    }
+    var hasEnded = false
+    for id in order.map(\.spec.id) {
+      guard var unit = state.units[id] else { continue }
+      advance(&unit, beside: state)
+      if unit.machine.phase == .gone {
+        state.units[id] = nil
+        processes.forget(unit)
+        hasEnded = true
+      } else {
+        state.units[id] = unit
+      }
+    }
+    if hasEnded { processes.pruneLogs(beside: state.units.keys) }
+  }
+
+  private func advance(_ unit: inout ServiceUnit, beside state: State) {
+    let stopTimeout = Duration.seconds(unit.spec.stopTimeout)
+    if unit.isRetiring && !unit.machine.isStopping {
+      // A daemon goes after its servers, which are its clients, but for one that cannot be ended.
+      let hasClients =
+        unit.spec.kind == .mps
+        && state.units.values.contains {
+          $0.spec.kind == .server && $0.spec.uuid == unit.spec.uuid && !$0.machine.isStuck(at: .now)
+        }
+      if !hasClients { unit.machine.stop(at: .now, within: stopTimeout) }
+    }
+    let daemon = unit.spec.kind == .server ? state.units["mps-\(unit.spec.uuid)"] : nil
+    if let process = unit.process, let now = daemon?.process?.token, process.mpsToken != now {
+      unit.machine.stop(
+        at: .now, within: stopTimeout, then: .start, because: "its MPS daemon was restarted, and so is it")
+    }
+    let (sight, exit) = processes.look(at: &unit)
+    if sight == .absent, case .waiting = unit.machine.phase, !unit.isRetiring {
+      // Before the first `run`, and while an apply is under way, it is not known which devices are there.
+      if state.target == nil { return }
+      if let reason = obstacle(to: &unit, daemon) {
+        unit.machine.waits(for: reason)
+        return
+      }
+    }
+    let action = unit.machine.advance(
+      at: .now, sight, probed: unit.spec.isProbed, stopTimeout: stopTimeout, exit: exit)
+    switch action {
+    case nil: break
+    case .start: processes.start(&unit, mpsToken: daemon?.process?.token)
+    case .probe: processes.ask(&unit)
+    case .terminate: processes.terminate(unit)
+    case .kill: processes.kill(unit)
+    }
+  }
+
+  /// Why a service that is not there cannot be started now.
+  private func obstacle(to unit: inout ServiceUnit, _ daemon: ServiceUnit?) -> String? {
+    if unit.spec.kind == .server { return daemon.flatMap { $0.isReady ? nil : "waits for the MPS daemon" } }
+    let obstacle = processes.obstacle(toMPSOn: unit.spec.uuid)
+    unit.isAbsent = obstacle?.isAbsent ?? false
+    return obstacle?.reason
   }
 }

@@ -33,12 +33,6 @@ struct ServiceMachine: Sendable {
     case absent
   }
 
-  enum Probe: Hashable, Sendable {
-    /// Ready; requests under way where it tells them.
-    case healthy(inFlight: Int?)
-    case unhealthy(String, inFlight: Int?)
-  }
-
   enum Action: Hashable, Sendable {
     case start
     case probe
@@ -197,8 +191,8 @@ struct ServiceMachine: Sendable {
   /// What was asked for while it waits for something else, so that a person sees what.
   mutating func waits(for reason: String?) { message = reason }
 
-  mutating func probed(_ probe: Probe, at now: Instant) {
-    switch (phase, probe) {
+  mutating func probed(_ health: Health, at now: Instant) {
+    switch (phase, health) {
     case (.starting, .healthy), (.unhealthy, .healthy): becomeHealthy(at: now)
     case (.starting, .unhealthy(let reason, _)): message = reason
     case (.healthy, .healthy): failures = 0

@@ -21,6 +21,22 @@ struct ServiceUnit: Sendable {
   /// What could not be done for it, though it runs.
   var note: String?
 
+  init(spec: ServiceSpec, machine: ServiceMachine) {
+    self.spec = spec
+    self.machine = machine
+  }
+
+  /// What an earlier run of the agent left.
+  init(_ record: ServiceStore.Record, timing: ServiceMachine.Timing) {
+    let isAlive = record.process?.identity.isAlive == true
+    machine =
+      isAlive
+      ? ServiceMachine(adopting: timing, now: .now, restarts: record.restarts)
+      : ServiceMachine(timing: timing, now: .now, restarts: record.restarts)
+    spec = record.spec
+    process = record.process
+  }
+
   /// Its processes, as far as they can be found.
   var members: Set<ProcessIdentity> {
     var members = process?.members ?? []

@@ -1,4 +1,4 @@
-import CNVML
+import CSpawn
 import Glibc
 
 /// Starting and waiting for other programs.
@@ -10,7 +10,7 @@ enum Spawn {
   /// A pipe that no child inherits.
   static func pipe() throws(Failure) -> (read: Int32, write: Int32) {
     var ends: [Int32] = [0, 0]
-    let code = cnvml_pipe(&ends)
+    let code = csp_pipe(&ends)
     if code != 0 { throw Failure(errno: code) }
     return (ends[0], ends[1])
   }
@@ -29,9 +29,9 @@ enum Spawn {
     var pid: pid_t = 0
     let code =
       if let envp {
-        cnvml_spawn(path, argv, envp, stdio, workdir, session, &pid)
+        csp_spawn(path, argv, envp, stdio, workdir, session, &pid)
       } else {
-        cnvml_spawn(path, argv, nil, stdio, workdir, session, &pid)
+        csp_spawn(path, argv, nil, stdio, workdir, session, &pid)
       }
     if code != 0 { throw Failure(errno: code) }
     return pid

@@ -1,4 +1,4 @@
-import CNVML
+import CSpawn
 import Glibc
 
 /// Waits for the end of processes or for a ring from another thread, whichever comes first.
@@ -25,7 +25,7 @@ final class WakePipe: Sendable {
 
   /// A process that has ended already counts as ending now.
   func wait(for pids: [Int], upTo limit: Duration) {
-    let watched = pids.map { cnvml_pidfd(pid_t($0)) }.filter { $0 >= 0 }
+    let watched = pids.map { csp_pidfd(pid_t($0)) }.filter { $0 >= 0 }
     defer { watched.forEach { _ = close($0) } }
     var polled = ([read] + watched).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     _ = poll(&polled, nfds_t(polled.count), Int32(limit / .milliseconds(1)))

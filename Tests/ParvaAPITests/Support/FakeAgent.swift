@@ -17,7 +17,7 @@ final class FakeAgent: Sendable {
   }
 
   struct Received: Sendable {
-    var wanted: WantedNode
+    var wanted: NodeAssignment
     var headers: HTTPHeaders
     var body: Data
   }
@@ -86,7 +86,7 @@ final class FakeAgent: Sendable {
   func shutdown() async { await server.shutdown(deadline: .zero) }
 
   private func apply(_ request: HTTPRequest) throws -> HTTPResponse {
-    let wanted = try JSONDecoder().decode(WantedNode.self, from: request.body)
+    let wanted = try JSONDecoder().decode(NodeAssignment.self, from: request.body)
     let (answer, number, waiters) = state.withLock { state in
       state.received.append(Received(wanted: wanted, headers: request.headers, body: request.body))
       let answer = state.answers.count > 1 ? state.answers.removeFirst() : state.answers[0]

@@ -26,15 +26,16 @@ import Testing
 
   @Test func theNodeCountsThemByKind() async throws {
     let node = try SimulatedNode(["A100-80GB"])
-    let watch = FaultWatch(driver: node.driver, logger: Logger(label: "test"))
+    let (faults, told) = AsyncStream<Void>.makeStream()
+    let watch = FaultWatch(driver: node.driver, logger: Logger(label: "test")) { told.yield() }
     #expect(watch.documents == nil)
-    let (faults, told) = AsyncStream<GPUFault>.makeStream()
-    watch.listen { told.yield($0) }
     watch.start()
     #expect(watch.documents == [])
+    let running = Task { await watch.run() }
     try Self.report(["0 31 5 0", "0 31 5 0", "0 79 -1 -1"], on: node)
-    var iterator = faults.makeAsyncIterator()
-    for _ in 0..<3 { _ = await iterator.next() }
+    for await _ in faults.prefix(3) {}
+    running.cancel()
+    await running.value
     let documents = try #require(watch.documents)
     #expect(documents.map(\.xid) == [31, 79])
     #expect(documents.map(\.count) == [2, 1])
@@ -42,12 +43,14 @@ import Testing
   }
 
   @Test func theyAreShownAndMeasured() async throws {
-    let bench = try NodeAgentTests.Bench(["A100-80GB"])
-    let (faults, told) = AsyncStream<GPUFault>.makeStream()
-    bench.agent.faults.listen { told.yield($0) }
+    let (faults, told) = AsyncStream<Void>.makeStream()
+    let bench = try NodeAgentTests.Bench(["A100-80GB"]) { told.yield() }
     try await bench.agent.start()
+    let running = Task { await bench.agent.run() }
     try Self.report(["0 63 -1 -1"], on: bench.node)
     for await _ in faults.prefix(1) {}
+    running.cancel()
+    await running.value
     let state = try JSONDecoder().decode(NodeStateDocument.self, from: await bench.get("/v1/state").body)
     #expect(state.faults?.map(\.xid) == [63])
     let text = String(decoding: await bench.get("/metrics").body, as: UTF8.self)
@@ -55,9 +58,10 @@ import Testing
       text.contains("parva_node_xid_errors_total{gpu=\"0\",UUID=\"\(SimulatedNode.uuid(0))\",xid=\"63\"} 1\n"))
   }
 
-  @Test func aDriverWithoutEventsSaysNothing() {
-    let watch = FaultWatch(driver: MemoryDriver([]), logger: Logger(label: "test"))
+  @Test func aDriverWithoutEventsSaysNothing() async {
+    let watch = FaultWatch(driver: MemoryDriver([]), logger: Logger(label: "test")) {}
     watch.start()
+    await watch.run()
     #expect(watch.documents == nil)
   }
 }

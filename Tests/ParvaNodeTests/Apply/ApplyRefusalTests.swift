@@ -66,7 +66,7 @@ import Testing
   func refusalsComeFirst(_ product: GPUProduct) throws {
     let directory = scratchDirectory()
     defer { try? FileManager.default.removeItem(at: directory) }
-    for seed in 50_000..<UInt64(50_000 + 40 * ApplyPropertyTests.factor) {
+    for seed in 50_000..<UInt64(50_000 + 12 * ApplyPropertyTests.factor) {
       let trouble = Trouble(product, seed: seed)
       let (scenario, driver) = (trouble.scenario, trouble.driver)
       let comment = Comment(rawValue: "\(product.name) seed \(seed)")
@@ -103,7 +103,7 @@ import Testing
   func lostGPUsAreLeftOut(_ product: GPUProduct) throws {
     let directory = scratchDirectory()
     defer { try? FileManager.default.removeItem(at: directory) }
-    for seed in 60_000..<UInt64(60_000 + 40 * ApplyPropertyTests.factor) {
+    for seed in 60_000..<UInt64(60_000 + 12 * ApplyPropertyTests.factor) {
       let trouble = Trouble(product, seed: seed)
       guard let gone = trouble.lost, trouble.reason == nil else { continue }
       let (scenario, driver) = (trouble.scenario, trouble.driver)
@@ -142,7 +142,7 @@ import Testing
   func failuresBesideLostGPUs(_ product: GPUProduct) throws {
     let directory = scratchDirectory()
     defer { try? FileManager.default.removeItem(at: directory) }
-    for seed in 70_000..<UInt64(70_000 + ApplyPropertyTests.faultSeeds * 10) {
+    for seed in 70_000..<UInt64(70_000 + 12 * ApplyPropertyTests.factor) {
       let trouble = Trouble(product, seed: seed)
       guard let gone = trouble.lost, trouble.reason == nil else { continue }
       let (scenario, driver) = (trouble.scenario, trouble.driver)

@@ -8,8 +8,8 @@ import Testing
 
 /// The same applies through NVML against the stand-in library.
 @Suite(.blocking) struct ApplyStandInTests {
-  private static func wanted(_ revision: Int, _ places: [Int: [(Int, Int)]]) -> WantedNode {
-    WantedNode(
+  private static func wanted(_ revision: Int, _ places: [Int: [(Int, Int)]]) -> NodeAssignment {
+    NodeAssignment(
       revision: revision,
       gpus: places.sorted { $0.key < $1.key }.map { gpu, places in
         WantedGPU(
@@ -30,7 +30,7 @@ import Testing
     var kept: [String: String] = [:]
     for revision in 1...25 {
       let places = Scenario.legal(empty, beside: [], share: 0.7, using: &random)
-      let wanted = WantedNode(
+      let wanted = NodeAssignment(
         revision: revision,
         gpus: [
           WantedGPU(

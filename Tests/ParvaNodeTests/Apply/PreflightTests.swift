@@ -14,7 +14,7 @@ import Testing
     return gpu
   }
 
-  private static let wanted = WantedNode(
+  private static let wanted = NodeAssignment(
     revision: 1, gpus: [WantedGPU(uuid: "GPU-0", instances: [WantedInstance(profileID: 9, start: 0)])])
 
   @Test func whoHoldsADeviceWhoseModeIsToChangeIsNamed() throws {
@@ -59,7 +59,7 @@ import Testing
       // Listed nowhere when it is planned, there when it is destroyed.
       state.leaksOnDestroy = true
     }
-    guard case .rolledBack(let failure, _) = try runner.apply(WantedNode(revision: 2, gpus: [])) else {
+    guard case .rolledBack(let failure, _) = try runner.apply(NodeAssignment(revision: 2, gpus: [])) else {
       Issue.record("an instance in use was destroyed")
       return
     }
@@ -73,14 +73,14 @@ import Testing
     let driver = SMIParserTests.driver("550-h100")
     let runner = ApplyRunner(driver: driver, store: try NodeStore(directory: directory, bootID: "boot"))
     let gpu = try #require(try driver.observe().gpus.first)
-    let wanted = WantedNode(
+    let wanted = NodeAssignment(
       revision: 1, gpus: [WantedGPU(uuid: gpu.uuid, instances: [WantedInstance(profileID: 19, start: 6)])])
     guard case .refused(let problems) = try runner.apply(wanted) else {
       Issue.record("nvidia-smi changed something")
       return
     }
     #expect(problems.map(\.code).contains(.foreignInstance) || problems.map(\.code) == [.driverReadOnly])
-    let there = WantedNode(
+    let there = NodeAssignment(
       revision: 1,
       gpus: [
         WantedGPU(

@@ -9,7 +9,7 @@ import Testing
   struct Answer: Sendable {
     var status: Int
     var body: String
-    var probe: ServiceMachine.Probe
+    var probe: Health
   }
 
   @Test(arguments: [

@@ -21,7 +21,7 @@ import Testing
     }
 
     func apply(_ revision: Int, _ instances: [WantedInstance]) async throws -> NodeOperationDocument {
-      let wanted = WantedNode(
+      let wanted = NodeAssignment(
         revision: revision, gpus: [WantedGPU(uuid: SimulatedNode.uuid(0), instances: instances)])
       let operation = try agent.submit(wanted)
       await agent.settled()

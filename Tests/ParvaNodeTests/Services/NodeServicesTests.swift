@@ -182,7 +182,7 @@ import Testing
     let instance = bench.instance()
     bench.run([instance])
     bench.untilHealthy(1)
-    let store = bench.services.store
+    let store = bench.services.processes.store
     var record = try #require(store.records().first)
     let server = try #require(record.process)
     // As after a long time away: the number has come round to another process.
@@ -204,7 +204,7 @@ import Testing
     let bench = try ServiceBench()
     bench.run([bench.instance()])
     bench.untilHealthy(1)
-    let directory = bench.services.store.directory
+    let directory = bench.services.processes.store.directory
     #expect(try ServiceStore(directory: directory, bootID: "boot").records().map { $0.process == nil } == [false])
     #expect(try ServiceStore(directory: directory, bootID: "next").records().map { $0.process == nil } == [true])
   }

@@ -52,8 +52,8 @@ final class ServiceBench {
     services = try Self.services(directory, simulated: simulated, mpsControl: mpsControl, bootID: bootID)
   }
 
-  static func wanted(_ instances: [WantedInstance]) -> WantedNode {
-    WantedNode(revision: 1, gpus: [WantedGPU(uuid: gpu, instances: instances)])
+  static func wanted(_ instances: [WantedInstance]) -> NodeAssignment {
+    NodeAssignment(revision: 1, gpus: [WantedGPU(uuid: gpu, instances: instances)])
   }
 
   /// An instance whose servers are the stand-in, told to look at `folder`.

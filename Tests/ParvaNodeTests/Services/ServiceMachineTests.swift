@@ -83,7 +83,7 @@ import Testing
 
   @Test func aFewLostProbesAreForgivenAndManyEndInARestart() {
     var machine = healthy()
-    let failed = Machine.Probe.unhealthy("503", inFlight: nil)
+    let failed = Health.unhealthy("503", inFlight: nil)
     for second in 2...3 { machine.probed(failed, at: Self.begin + .seconds(second)) }
     #expect(machine.status == "healthy")
     machine.probed(failed, at: Self.begin + .seconds(4))

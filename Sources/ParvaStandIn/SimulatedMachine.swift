@@ -1,5 +1,6 @@
 package import Foundation
 package import ParvaEngine
+package import ParvaNode
 
 /// A folder that the stand-in library makes a machine of: a copy of the library beside a description of its GPUs.
 ///

@@ -5,15 +5,15 @@
 #include <sys/types.h>
 
 /// A pipe whose ends no child inherits: `ends[0]` reads. 0, or the errno.
-int cnvml_pipe(int ends[2]);
+int csp_pipe(int ends[2]);
 
 /// Starts `path` (searched in PATH when it has no slash) with `stdio` as its descriptors 0, 1 and 2, no signal blocked
 /// or ignored, in `workdir` unless it is NULL, and with `session` as the leader of a session of its own, so that it
 /// outlives the caller. `envp` NULL inherits the environment. 0 and `*pid`, or the errno.
-int cnvml_spawn(
+int csp_spawn(
     const char *path, char *const argv[], char *const envp[], const int stdio[3], const char *workdir, bool session,
     pid_t *pid);
 
 /// A descriptor, close-on-exec, that becomes readable when the process ends; it need not be a child. -1 where there is
 /// no such process or the kernel is older than 5.3.
-int cnvml_pidfd(pid_t pid);
+int csp_pidfd(pid_t pid);

@@ -32,7 +32,7 @@ import Testing
     let bench = try ServiceBench()
     bench.run([Self.shared(MPSSettings(activeThreadPercentage: 37.5, pinnedMemoryLimitMiB: 4096))])
     bench.untilHealthy(1)
-    let control = bench.services.launches.mps.control("MIG-1-0", base: bench.services.inherited)
+    let control = bench.services.processes.launches.mps.control("MIG-1-0", base: bench.services.processes.inherited)
     #expect(throws: Never.self) {
       try control.configure(MPSSettings(activeThreadPercentage: 50, pinnedMemoryLimitMiB: 1024))
     }

@@ -1,4 +1,4 @@
-#include "cnvml_spawn.h"
+#include "cspawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,9 +7,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int cnvml_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; }
+int csp_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; }
 
-int cnvml_spawn(
+int csp_spawn(
     const char *path, char *const argv[], char *const envp[], const int stdio[3], const char *workdir, bool session,
     pid_t *pid) {
   posix_spawn_file_actions_t actions;
@@ -36,7 +36,7 @@ int cnvml_spawn(
   return code;
 }
 
-int cnvml_pidfd(pid_t pid) {
+int csp_pidfd(pid_t pid) {
   long fd = syscall(SYS_pidfd_open, pid, 0);
   return fd < 0 ? -1 : (int)fd;
 }

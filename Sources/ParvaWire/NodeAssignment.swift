@@ -1,7 +1,7 @@
-/// One node's slice of a plan revision: the body of `POST /v1/apply`, and what a node keeps as its last verified plan.
+/// What one node gets of a plan revision: the body of `POST /v1/apply`, and what a node keeps as its last verified plan.
 ///
 /// It is the whole of what Parva wants on the node: an instance that Parva made and that is not listed goes.
-package struct WantedNode: Codable, Hashable, Sendable {
+package struct NodeAssignment: Codable, Hashable, Sendable {
   /// Revision of the plan, at least 0; a node refuses one older than the last it has seen.
   package var revision: Int
   package var gpus: [WantedGPU]

@@ -1,7 +1,7 @@
 package import ParvaWire
 
 /// Reads what a node is asked to be, from JSON or YAML, and refuses what no GPU could mean.
-package enum WantedNodeReader {
+package enum NodeAssignmentReader {
   /// Bytes of a body or file: a node has at most some hundreds of instances.
   package static let bytes = 4 << 20
   static let profileID = 0...100_000
@@ -10,9 +10,9 @@ package enum WantedNodeReader {
   /// Legality on the GPUs themselves is for the node to judge, which knows them.
   ///
   /// - Throws: every refusal found, each with its place.
-  package static func read(_ source: InputSource) throws(InputErrors) -> WantedNode {
+  package static func read(_ source: InputSource) throws(InputErrors) -> NodeAssignment {
     let document = try InputDocument(source, limit: bytes)
-    let wanted = try document.decode(WantedNode.self)
+    let wanted = try document.decode(NodeAssignment.self)
     var refusals = Refusals()
     if wanted.revision < 0 {
       refusals.add(

@@ -5,28 +5,55 @@ import ParvaHTTP
 import ParvaWire
 import Synchronization
 
-/// Carrying out what the machines say.
-extension NodeServices {
-  /// Takes in the answers that came since the last look.
-  func read(_ state: inout State) {
-    let news = inbox.withLock { inbox in
+/// What is done to the processes of services and learnt of them: starts, questions, signals, logs. It decides nothing,
+/// and what takes time is answered later, through ``takeNews()``.
+final class ServiceProcesses: Sendable {
+  /// An answer to a question that was asked before.
+  enum News: Sendable {
+    case probe(id: String, token: String, Health, servers: [Int], configured: Bool)
+    /// The daemon did not take the order to quit.
+    case quitFailed(id: String, token: String, String)
+  }
+
+  let store: ServiceStore
+  let launches: LaunchPlan
+  let inherited: [String: String]
+  private let configuration: NodeServices.Configuration
+  private let groups: ControlGroups?
+  private let client = HealthProbe.client()
+  private let logger: Logger
+  private let inbox = Mutex<[News]>([])
+  private let wake: WakePipe
+
+  init(configuration: NodeServices.Configuration, bootID: String, logger: Logger) throws {
+    self.configuration = configuration
+    self.logger = logger
+    store = try ServiceStore(directory: configuration.directory.appendingPathComponent("services"), bootID: bootID)
+    let logs = configuration.directory.appendingPathComponent("logs")
+    try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
+    launches = LaunchPlan(
+      mps: MPSPlan(
+        program: configuration.mpsControl, runDirectory: configuration.runDirectory, logDirectory: logs))
+    inherited = ServiceEnvironment.inherited(from: configuration.environment)
+    wake = try WakePipe()
+    var groups: ControlGroups?
+    if configuration.hasDelegatedGroup {
+      do throws(ControlGroups.Failure) {
+        groups = try ControlGroups.delegated()
+      } catch {
+        logger.warning("services run without control groups", metadata: ["reason": "\(error)"])
+      }
+    }
+    self.groups = groups
+  }
+
+  // MARK: - Learning
+
+  /// The answers that came since the last call.
+  func takeNews() -> [News] {
+    inbox.withLock { inbox in
       defer { inbox = [] }
       return inbox
-    }
-    for item in news {
-      switch item {
-      case .probe(let id, let token, let probe, let servers, let configured):
-        guard var unit = state.units[id], unit.process?.token == token else { continue }
-        unit.isAsked = false
-        unit.servers = servers
-        unit.isConfigured = unit.isConfigured || configured
-        unit.machine.probed(probe, at: .now)
-        state.units[id] = unit
-      case .quitFailed(let id, let token, let reason):
-        guard let unit = state.units[id], unit.process?.token == token else { continue }
-        logger.warning("an MPS daemon does not quit and is told by signal", metadata: ["reason": "\(reason)"])
-        signal(unit, SIGTERM)
-      }
     }
   }
 
@@ -35,78 +62,16 @@ extension NodeServices {
     wake.ring()
   }
 
-  /// One step for every service: daemons before their servers, so that both can come up in one look.
-  func advance(_ state: inout State) {
-    let order = state.units.values.sorted {
-      ($0.spec.kind == .mps ? 0 : 1, $0.spec.id) < ($1.spec.kind == .mps ? 0 : 1, $1.spec.id)
-    }
-    var hasEnded = false
-    for id in order.map(\.spec.id) {
-      guard var unit = state.units[id] else { continue }
-      advance(&unit, beside: state)
-      if unit.machine.phase == .gone {
-        state.units[id] = nil
-        forget(unit)
-        hasEnded = true
-      } else {
-        state.units[id] = unit
-      }
-    }
-    if hasEnded { pruneLogs(beside: state.units.keys) }
-  }
+  /// Returns when one of these processes has ended, when an answer has come, or after the time given.
+  func waitForNews(beside pids: [Int], upTo limit: Duration) { wake.wait(for: pids, upTo: limit) }
 
-  private func advance(_ unit: inout ServiceUnit, beside state: State) {
-    let stopTimeout = Duration.seconds(unit.spec.stopTimeout)
-    if unit.isRetiring && !unit.machine.isStopping {
-      // A daemon goes after its servers, which are its clients, but for one that cannot be ended.
-      let hasClients =
-        unit.spec.kind == .mps
-        && state.units.values.contains {
-          $0.spec.kind == .server && $0.spec.uuid == unit.spec.uuid && !$0.machine.isStuck(at: .now)
-        }
-      if !hasClients { unit.machine.stop(at: .now, within: stopTimeout) }
-    }
-    let daemon = unit.spec.kind == .server ? state.units["mps-\(unit.spec.uuid)"] : nil
-    if let process = unit.process, let now = daemon?.process?.token, process.mpsToken != now {
-      unit.machine.stop(
-        at: .now, within: stopTimeout, then: .start, because: "its MPS daemon was restarted, and so is it")
-    }
-    let (sight, exit) = look(at: &unit)
-    // Before the first `run`, and while an apply is under way, it is not known which devices are there.
-    if sight == .absent, case .waiting = unit.machine.phase, state.target == nil, !unit.isRetiring { return }
-    if sight == .absent, case .waiting = unit.machine.phase, let reason = obstacle(to: &unit, daemon) {
-      unit.machine.waits(for: reason)
-      return
-    }
-    let action = unit.machine.advance(
-      at: .now, sight, probed: unit.spec.isProbed, stopTimeout: stopTimeout, exit: exit)
-    switch action {
-    case nil: break
-    case .start: start(&unit, mpsToken: daemon?.process?.token)
-    case .probe: ask(&unit)
-    case .terminate: terminate(unit)
-    case .kill: kill(unit)
-    }
-  }
-
-  /// Why a service that is not there cannot be started now.
-  private func obstacle(to unit: inout ServiceUnit, _ daemon: ServiceUnit?) -> String? {
-    if unit.isRetiring { return nil }
-    if unit.spec.kind == .server { return daemon.flatMap { $0.isReady ? nil : "waits for the MPS daemon" } }
-    let plan = launches.mps
-    unit.isAbsent = false
-    if plan.pipeDirectory(unit.spec.uuid).utf8.count > MPSPlan.pathLimit {
-      return "\(plan.pipeDirectory(unit.spec.uuid)) is too long for a Unix socket: name a shorter --run-dir"
-    }
-    if plan.found(path: inherited["PATH"] ?? "") != nil { return nil }
-    unit.isAbsent = configuration.simulated
-    return configuration.simulated
-      ? "simulated: \(plan.program) is not here, so no MPS daemon was started"
-      : "\(plan.program) is not here: install it or name it with --mps-control"
+  /// Processes of a service, those in its control group included.
+  func pids(of unit: ServiceUnit) -> Set<Int> {
+    Set(unit.members.map(\.pid)).union(groups?.pids(unit.spec.id) ?? [])
   }
 
   /// What is left of the service, and how its first process ended where that is known.
-  private func look(at unit: inout ServiceUnit) -> (ServiceMachine.Sight, exit: String?) {
+  func look(at unit: inout ServiceUnit) -> (ServiceMachine.Sight, exit: String?) {
     guard let process = unit.process else { return (.absent, nil) }
     var exit: String?
     if unit.isChild, let code = Spawn.poll(pid_t(process.identity.pid)) {
@@ -125,9 +90,21 @@ extension NodeServices {
     return (.absent, exit)
   }
 
+  /// Why there is no MPS to start on a device, and whether nothing is missed by that; nil where there is one.
+  func obstacle(toMPSOn uuid: String) -> (reason: String, isAbsent: Bool)? {
+    let plan = launches.mps
+    if plan.pipeDirectory(uuid).utf8.count > MPSPlan.pathLimit {
+      return ("\(plan.pipeDirectory(uuid)) is too long for a Unix socket: name a shorter --run-dir", false)
+    }
+    if plan.found(path: inherited["PATH"] ?? "") != nil { return nil }
+    return configuration.simulated
+      ? ("simulated: \(plan.program) is not here, so no MPS daemon was started", true)
+      : ("\(plan.program) is not here: install it or name it with --mps-control", false)
+  }
+
   // MARK: - Starting
 
-  private func start(_ unit: inout ServiceUnit, mpsToken: String?) {
+  func start(_ unit: inout ServiceUnit, mpsToken: String?) {
     let spec = unit.spec
     do {
       if spec.kind == .mps {
@@ -182,7 +159,7 @@ extension NodeServices {
 
   // MARK: - Asking
 
-  private func ask(_ unit: inout ServiceUnit) {
+  func ask(_ unit: inout ServiceUnit) {
     guard !unit.isAsked, let token = unit.process?.token else { return }
     unit.isAsked = true
     let id = unit.spec.id
@@ -202,7 +179,6 @@ extension NodeServices {
       }
     } else if let port = unit.spec.port {
       let probe = HealthProbe(port: port, path: unit.spec.health)
-      let client = client
       Task { [self] in
         post(.probe(id: id, token: token, await probe.ask(client), servers: [], configured: false))
       }
@@ -211,7 +187,7 @@ extension NodeServices {
 
   // MARK: - Ending
 
-  private func terminate(_ unit: ServiceUnit) {
+  func terminate(_ unit: ServiceUnit) {
     guard unit.spec.kind == .mps, let token = unit.process?.token else { return signal(unit, SIGTERM) }
     let control = launches.mps.control(unit.spec.uuid, base: inherited)
     let (id, seconds) = (unit.spec.id, unit.spec.stopTimeout)
@@ -224,7 +200,7 @@ extension NodeServices {
     }
   }
 
-  private func kill(_ unit: ServiceUnit) {
+  func kill(_ unit: ServiceUnit) {
     logger.warning(
       "killed", metadata: ["service": "\(unit.spec.id)", "reason": "\(unit.machine.message ?? "its time is over")"])
     signal(unit, SIGKILL)
@@ -232,11 +208,11 @@ extension NodeServices {
   }
 
   /// To every process that is the service's, each checked to be the one that is meant.
-  private func signal(_ unit: ServiceUnit, _ number: Int32) {
+  func signal(_ unit: ServiceUnit, _ number: Int32) {
     for member in unit.members where member.isAlive { _ = Glibc.kill(pid_t(member.pid), number) }
   }
 
-  private func forget(_ unit: ServiceUnit) {
+  func forget(_ unit: ServiceUnit) {
     logger.info("ended", metadata: ["service": "\(unit.spec.id)"])
     store.remove(unit.spec.id)
     groups?.remove(unit.spec.id)
@@ -245,9 +221,27 @@ extension NodeServices {
     }
   }
 
+  // MARK: - Logs
+
+  /// All files that a service writes, the one that says most of a failure first.
+  private func logs(of spec: ServiceSpec) -> [String] {
+    let own = logPath(spec.id)
+    guard spec.kind == .mps else { return [own] }
+    let folder = launches.mps.logDirectory(spec.uuid)
+    return ["\(folder)/server.log", "\(folder)/control.log", own]
+  }
+
+  private func logPath(_ id: String) -> String {
+    configuration.directory.appendingPathComponent("logs/\(id).log").path
+  }
+
+  func rotateLogs(of specs: [ServiceSpec]) {
+    for path in specs.flatMap(logs(of:)) { LogFile(path: path, limit: configuration.logLimit).rotateIfNeeded() }
+  }
+
   /// Logs of services that are gone stay for a while: the newest of them, for those who ask what happened.
-  func pruneLogs(beside units: some Collection<String>) {
+  func pruneLogs(beside ids: some Collection<String>) {
     LogFolder(path: configuration.directory.appendingPathComponent("logs").path).prune(
-      keeping: Set(units), andNewest: configuration.oldLogs)
+      keeping: Set(ids), andNewest: configuration.oldLogs)
   }
 }

@@ -1,0 +1,167 @@
+import Foundation
+import ParvaWire
+import Synchronization
+
+/// What a node was asked to do and what came of it: the last operations, and the assignment that waits for the running one
+/// to end.
+final class NodeOperations: Sendable {
+  private struct State {
+    var documents: [NodeOperationDocument] = []
+    var running: String?
+    /// Waits for the running operation to end; a newer revision takes its place.
+    var pending: (id: String, wanted: NodeAssignment)?
+    /// The newest that was accepted.
+    var latest: NodeAssignment?
+    var serial = 0
+    var outcomes: [NodeOperationDocument.Status: Int] = [:]
+
+    mutating func open(_ kind: String, revision: Int, runID: String, simulated: Bool) -> NodeOperationDocument {
+      serial += 1
+      let document = NodeOperationDocument(
+        id: "\(runID)-\(serial)", kind: kind, revision: revision, status: .queued, simulated: simulated)
+      documents.append(document)
+      if documents.count > NodeOperations.kept { documents.removeFirst() }
+      return document
+    }
+
+    mutating func update(_ id: String, _ change: (inout NodeOperationDocument) -> Void) {
+      if let index = documents.firstIndex(where: { $0.id == id }) { change(&documents[index]) }
+    }
+  }
+
+  /// Operations kept for asking.
+  private static let kept = 64
+
+  private let simulated: Bool
+  /// Makes the ids of this run's operations differ from an earlier run's.
+  private let runID = String(UUID().uuidString.prefix(8)).lowercased()
+  private let state = Mutex(State())
+
+  init(simulated: Bool) { self.simulated = simulated }
+
+  func document(_ id: String) -> NodeOperationDocument? {
+    state.withLock { $0.documents.first { $0.id == id } }
+  }
+
+  /// Id of the operation that runs now, and how many have ended.
+  var mark: (running: String?, ended: Int) {
+    state.withLock { ($0.running, $0.outcomes.values.reduce(0, +)) }
+  }
+
+  var outcomes: [NodeOperationDocument.Status: Int] { state.withLock(\.outcomes) }
+
+  // MARK: - Accepting
+
+  /// The operation that carries `wanted` out, and whether it is new: the same revision again has the operation that it
+  /// has, unless that ended without success.
+  func accept(_ wanted: NodeAssignment) throws(NodeAgent.Refusal) -> (document: NodeOperationDocument, isNew: Bool) {
+    let accepted: Result<(document: NodeOperationDocument, isNew: Bool), NodeAgent.Refusal> = state.withLock { state in
+      if let latest = state.latest {
+        if wanted.revision < latest.revision { return .failure(.stale(latest: latest.revision)) }
+        if wanted.revision == latest.revision {
+          if wanted != latest { return .failure(.conflict) }
+          if let there = state.documents.last(where: { $0.revision == wanted.revision && $0.kind == "apply" }),
+            there.status == .verified || !there.status.isOver
+          {
+            return .success((there, false))
+          }
+        }
+      }
+      state.latest = wanted
+      let document = state.open("apply", revision: wanted.revision, runID: runID, simulated: simulated)
+      if let replaced = state.pending { state.update(replaced.id) { $0.status = .superseded } }
+      state.pending = (document.id, wanted)
+      return .success((document, true))
+    }
+    return try accepted.get()
+  }
+
+  /// What an earlier run accepted last, unless this one has accepted something.
+  func recall(_ wanted: NodeAssignment?) { state.withLock { $0.latest = $0.latest ?? wanted } }
+
+  var hasPending: Bool { state.withLock { $0.pending != nil } }
+
+  func takePending() -> (id: String, wanted: NodeAssignment)? {
+    state.withLock { state in
+      defer { state.pending = nil }
+      return state.pending
+    }
+  }
+
+  /// Opens an operation that nobody has sent.
+  func open(_ kind: String, revision: Int) -> String {
+    state.withLock { $0.open(kind, revision: revision, runID: runID, simulated: simulated).id }
+  }
+
+  // MARK: - Carrying out
+
+  func begin(_ id: String) {
+    state.withLock { state in
+      state.running = id
+      state.update(id) { $0.status = .running }
+    }
+  }
+
+  func advance(_ id: String, _ progress: ApplyRunner.Progress) {
+    state.withLock { state in
+      state.update(id) { operation in
+        operation.steps = progress.steps.enumerated().map { index, step in
+          NodeOperationDocument.Step(gpu: step.gpu, description: step.description, done: index < progress.completed)
+        }
+        operation.failure = progress.failure.map(Self.failure)
+      }
+    }
+  }
+
+  /// A nil outcome is that of an operation with nothing to do.
+  func end(_ id: String, _ result: Result<ApplyOutcome?, ApplyJournal.Failure>) {
+    state.withLock { state in
+      state.running = nil
+      var status = NodeOperationDocument.Status.failed
+      state.update(id) { operation in
+        switch result {
+        case .success(nil): operation.status = .verified
+        case .success(.verified(_, let lost)):
+          operation.status = .verified
+          if !lost.isEmpty { operation.lost = lost.map(LostDocument.init) }
+        case .success(.refused(let problems)):
+          operation.status = .refused
+          operation.problems = problems.map {
+            NodeOperationDocument.Problem(
+              code: $0.code.rawValue, gpu: $0.gpu, message: $0.message, pid: $0.pid, process: $0.process)
+          }
+        case .success(.rolledBack(let failure, _)):
+          operation.status = .rolledBack
+          operation.failure = Self.failure(failure)
+        case .success(.stuck(let failure, let rollback, _)):
+          operation.status = .stuck
+          operation.failure = Self.failure(failure)
+          operation.failure?.detail += "; and on the way back: \(rollback)"
+        case .failure(let failure):
+          operation.status = .failed
+          operation.failure = NodeOperationDocument.Failure(code: "journal_failed", detail: "\(failure)")
+        }
+        status = operation.status
+      }
+      state.outcomes[status, default: 0] += 1
+    }
+  }
+
+  private static func failure(_ failure: ApplyFailure) -> NodeOperationDocument.Failure {
+    NodeOperationDocument.Failure(code: failure.code, detail: failure.detail, step: failure.step?.description)
+  }
+}
+
+extension OwnedDocument {
+  init(_ owned: OwnedInstance) {
+    self.init(
+      gpu: owned.gpu, profileId: owned.place.profileID, start: owned.place.start, instance: owned.instance,
+      uuid: owned.uuid)
+  }
+}
+
+extension LostDocument {
+  init(_ lost: LostGPU) {
+    self.init(gpu: lost.gpu, code: lost.code, instances: lost.owned.map(OwnedDocument.init))
+  }
+}
