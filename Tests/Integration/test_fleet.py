@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""One controller and two simulated nodes of eight GPUs as processes of their own: registered, planned, pushed, verified;
-agents and the controller killed on the way. No GPU is behind any of it."""
+"""One controller and simulated nodes of eight GPUs, each in a zone of its own, as processes of their own: registered,
+planned, pushed, verified; agents and the controller killed on the way. No GPU is behind any of it."""
 
 import contextlib
 import json
@@ -14,17 +14,17 @@ SCENARIO = os.path.join(ROOT, "examples", "scenario-4.json")
 
 
 @contextlib.contextmanager
-def fleet(*names):
-    """A controller and ready nodes; the controller keeps its port over restarts."""
+def fleet(*names, options=()):
+    """A controller and ready nodes in zones of their own; the controller keeps its port over restarts."""
     with tempfile.TemporaryDirectory(prefix="parva-fleet-") as folder:
         running = []
         try:
-            api = Controller(os.path.join(folder, "parva.sqlite"), "--heartbeat", "1", "--admission", "half-slo")
+            api = Controller(os.path.join(folder, "parva.sqlite"), "--heartbeat", "1", "--admission", "half-slo", *options)
             running.append(api)
             api.arguments[api.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{api.port}"
             nodes = []
-            for name in names:
-                nodes.append(Node(name, folder, f"http://127.0.0.1:{api.port}"))
+            for number, name in enumerate(names):
+                nodes.append(Node(name, folder, f"http://127.0.0.1:{api.port}", zone=f"zone-{number}"))
                 running.append(nodes[-1])
             ready(api, len(names))
             yield api, *nodes
@@ -66,12 +66,11 @@ def everyday():
             runs = {one["workload"] for node in api.get("/v1/nodes").json()["nodes"]
                     for gpu in node["status"]["gpus"] for one in gpu["instances"]}
             equal(runs, {one["id"] for one in api.get("/v1/workloads").json()["workloads"]}, "workloads on instances")
-        with check("a push of the same revision changes nothing"):
+        with check("F8: a push of the same revision changes nothing and asks nobody"):
             before = [standing(one) for one in verified(api)]
             again = ended(api, apply(api))
             equal(again["status"], "verified", "operation")
-            # The nodes answer with the operation that has brought them there.
-            equal([one["operation"] for one in again["nodes"]], [one["operation"] for one in operation["nodes"]], "work")
+            equal([(one["unchanged"], one["attempts"]) for one in again["nodes"]], [(True, 0)] * 2, "nodes")
             equal([standing(one) for one in verified(api)], before, "instances")
         with check("a further workload leaves standing instances of the plan as they are"):
             before = {place: uuid for one in verified(api) for place, uuid in standing(one).items()}
@@ -173,8 +172,46 @@ def failing_node():
             verified(api)
 
 
+def silence():
+    names = ["gpu-1", "gpu-2", "gpu-3"]
+    with fleet(*names, options=("--auto-apply", "--node-grace", "8")) as (api, *nodes):
+        def state(name):
+            return api.get(f"/v1/nodes/{name}").json()["status"]["state"]
+
+        register(api)
+        before = {one["name"]: standing(one) for one in verified(api)}
+        revision, _ = planned(api)
+        with check("F7: a controller that hears of nobody says that it is cut off, and moves nothing"):
+            for node in nodes:
+                node.freeze()
+            until("the controller to say so", lambda: api.get("/v1/fleet").json()["cutOff"])
+            until("all to be silent", lambda: api.get("/v1/fleet").json()["nodes"]["unreachable"] == 3)
+            equal("parva_fleet_cut_off 1\n" in api.get("/metrics").body.decode(), True, "metric")
+        with check("F7: nodes that come back one by one have what they had"):
+            for node in nodes:
+                node.thaw()
+                until(f"{node.name} to be back", lambda name=node.name: state(name) == "ready")
+            equal(api.get("/v1/fleet").json()["cutOff"], False, "cut off")
+            equal({one["name"]: standing(one) for one in verified(api)}, before, "instances")
+            equal(planned(api)[0], revision, "plan revision")
+        with check("a node that stays away is lost after the grace, and what it served is brought to the others"):
+            busiest = max(nodes, key=lambda node: len(before[node.name]))
+            busiest.freeze()
+            until("the node to be lost", lambda: state(busiest.name) == "lost")
+            places = until("a plan without it", lambda: (
+                lambda places: places if busiest.name not in places else None)(planned(api)[1]))
+            until("the others to have it", lambda: all(
+                set(standing(one)) == places.get(one["name"], set())
+                for one in api.get("/v1/nodes").json()["nodes"] if one["name"] != busiest.name))
+        with check("F6: it is pushed to by itself once it is back"):
+            busiest.thaw()
+            ready(api, 3)
+            verified(api)
+
+
 everyday()
 killed_agent()
 killed_controller()
 failing_node()
+silence()
 finish()

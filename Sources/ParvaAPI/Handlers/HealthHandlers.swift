@@ -35,6 +35,7 @@ struct HealthHandlers: Sendable {
         links.field("profiles", "/v1/profiles")
         links.field("plan", "/v1/plan")
         links.field("nodes", "/v1/nodes")
+        links.field("fleet", "/v1/fleet")
         links.field("operations", "/v1/operations")
         links.field("openapi", "/openapi.yaml")
         links.field("health", "/healthz")

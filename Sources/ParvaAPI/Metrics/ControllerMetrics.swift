@@ -27,7 +27,7 @@ package final class ControllerMetrics: Sendable {
   func planningFailed() { state.withLock { $0.planningFailures += 1 } }
 
   /// The counters, and gauges of the moment.
-  func text(demand: (revision: Int, workloads: Int), board: PlanBoard.View) -> String {
+  func text(demand: (revision: Int, workloads: Int), fleet: FleetCount, board: PlanBoard.View) -> String {
     let state = state.withLock { $0 }
     let routes = state.routes.map { (counter: $0, totals: $0.totals) }
       .sorted { ($0.counter.route, $0.counter.method) < ($1.counter.route, $1.counter.method) }
@@ -51,6 +51,14 @@ package final class ControllerMetrics: Sendable {
     text.gauge("parva_planning_failures_total", "counter", "Plannings that gave no plan.", state.planningFailures)
     text.gauge("parva_demand_revision", "gauge", "Revision of the registered demand.", demand.revision)
     text.gauge("parva_workloads", "gauge", "Registered workloads.", demand.workloads)
+    text.family("parva_nodes", "gauge", "Registered nodes, by state.") { family in
+      for condition in NodeCondition.allCases {
+        family.sample(["state": condition.rawValue], Double(fleet.nodes[condition] ?? 0))
+      }
+    }
+    text.gauge(
+      "parva_fleet_cut_off", "gauge", "1 while so many nodes are silent that nothing is moved.",
+      fleet.isCutOff ? 1 : 0)
     if let plan = board.plan {
       text.gauge("parva_plan_revision", "gauge", "Revision of the current plan.", plan.record.revision)
       text.gauge(

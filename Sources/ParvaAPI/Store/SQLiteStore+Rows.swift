@@ -27,7 +27,8 @@ extension SQLiteStore {
       try db.execute(sql: "DELETE FROM plan WHERE revision < ?", arguments: [first])
     }
     try write(nodes: batch.nodes, removed: batch.removedNodes, db)
-    try write(operations: batch.operations, kept: batch.keptOperations, db)
+    try write(states: batch.nodeStates, assignments: batch.assignments, db)
+    try write(operations: batch.operations, progress: batch.progress, kept: batch.keptOperations, db)
     if let first = batch.firstClaimKept {
       try db.execute(sql: "DELETE FROM idempotency WHERE created_at < ?", arguments: [milliseconds(first)])
     }

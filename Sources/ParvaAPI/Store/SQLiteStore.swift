@@ -66,7 +66,7 @@ package final class SQLiteStore: Store {
         contents.removedNodes = try String.fetchSet(db, sql: "SELECT name FROM removed_node")
         contents.openOperations = try Row.fetchAll(
           db, sql: "SELECT * FROM operation WHERE NOT over ORDER BY number"
-        ).map(Self.operation)
+        ).map { try Self.operation($0, db) }
         return contents
       }
     }
@@ -113,7 +113,9 @@ package final class SQLiteStore: Store {
   package func operation(_ id: String) async throws(StoreError) -> StoredOperation? {
     try await translating {
       try await pool.read { db in
-        try Row.fetchOne(db, sql: "SELECT * FROM operation WHERE id = ?", arguments: [id]).map(Self.operation)
+        try Row.fetchOne(db, sql: "SELECT * FROM operation WHERE id = ?", arguments: [id]).map {
+          try Self.operation($0, db)
+        }
       }
     }
   }
@@ -123,7 +125,7 @@ package final class SQLiteStore: Store {
       try await pool.read { db in
         try Row.fetchOne(
           db, sql: "SELECT * FROM operation WHERE claim = ? ORDER BY number DESC LIMIT 1", arguments: [key]
-        ).map(Self.operation)
+        ).map { try Self.operation($0, db) }
       }
     }
   }
@@ -132,7 +134,7 @@ package final class SQLiteStore: Store {
     try await translating {
       try await pool.read { db in
         try Row.fetchAll(db, sql: "SELECT * FROM operation ORDER BY number DESC LIMIT ?", arguments: [limit])
-          .map(Self.operation)
+          .map { try Self.operation($0, db) }
       }
     }
   }

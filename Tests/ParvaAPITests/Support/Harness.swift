@@ -19,6 +19,8 @@ final class Harness: Sendable {
   ) async throws {
     self.folder = try folder ?? TemporaryFolder()
     var configuration = Controller.Configuration(planning: try planning ?? Self.builtIn)
+    // Most tests change the fleet and want the plan at once.
+    configuration.settle = .zero
     configure(&configuration)
     var quiet = Logger(label: "test")
     quiet.logLevel = .critical
