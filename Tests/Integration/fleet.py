@@ -81,7 +81,7 @@ def planned(api):
 def standing(node):
     """Places of the instances that a node reports, with the MIG UUID of each."""
     return {
-        (gpu["uuid"], one["profileId"], one["start"]): one["uuid"]
+        (gpu["uuid"], one["profileId"], one["start"]): one.get("uuid")
         for gpu in node["status"]["gpus"] for one in gpu["instances"]}
 
 

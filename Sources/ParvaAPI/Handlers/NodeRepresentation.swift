@@ -27,7 +27,7 @@ enum NodeRepresentation {
       matchesPlan: slices.map { $0.nodes.contains(node.name) && node.hasVerified($0.gpus[node.name] ?? []) },
       degraded: state?.verified?.degraded, usableGPUs: gpus.count { $0.exclusion == nil },
       gpus: shown.map { gpu($0, entries[$0.uuid], state?.owned ?? [], verified) }, services: state?.services.count ?? 0,
-      unhealthyServices: state?.services.count { $0.status != "healthy" } ?? 0)
+      unhealthyServices: state?.services.count(where: \.isUnhealthy) ?? 0)
   }
 
   private static func gpu(
