@@ -58,11 +58,15 @@ package enum PlanBinding {
   ) -> Plan? {
     let there = Dictionary(fleet.map { ($0.uuid, $0) }, uniquingKeysWith: { first, _ in first })
     guard plan.gpus.count == previous.gpus.count else { return nil }
+    let before = Dictionary(
+      previous.gpus.lazy.compactMap { gpu in gpu.uuid.map { ($0, gpu.segments) } },
+      uniquingKeysWith: { first, _ in first })
+    // Where the planner keeps a GPU as it stands, the plan before must have had the same there.
+    let keepsOthers = plan.gpus.contains { gpu in gpu.uuid.map { before[$0] != gpu.segments } ?? false }
+    guard !keepsOthers else { return nil }
     var bound = plan
     for (index, old) in previous.gpus.enumerated() {
       guard let uuid = old.uuid, let gpu = there[uuid], gpu.node == old.node, gpu.pool == plan.gpus[index].pool,
-        // Where the planner keeps a GPU as it stands, it is that one.
-        plan.gpus[index].uuid.map({ $0 == uuid }) ?? true,
         !fixed.contains(index) || plan.gpus[index].node == old.node
       else { return nil }
       bound.gpus[index].node = old.node

@@ -298,7 +298,9 @@ import Testing
     api.controller.start()
     let first = await api.send("GET", "/v1/plan")
     #expect(first.json("unplaced", "0", "code") == "no_stock")
-    for number in 1...6 { try await api.join(try FleetSamples.state("n\(number)", gpus: 1)) }
+    let states = try (1...6).map { try FleetSamples.state("n\($0)", gpus: 1) }
+    for state in states { _ = await api.send("PUT", "/v1/nodes/\(state.name)", body: #"{"address":"http://x:1"}"#) }
+    for state in states { #expect(api.controller.nodes.heard(state, from: state.name) == .ready) }
     let last = await api.send("GET", "/v1/plan")
     #expect(last.json("unplaced", "0", "code") == nil)
     let revisions = [first, last].map { Int($0.headers["Parva-Plan-Revision"] ?? "") ?? 0 }
