@@ -1,5 +1,6 @@
 package import Foundation
 package import Logging
+import ParvaFormats
 import Synchronization
 
 /// The controller: takes demand, keeps it, and plans for it. Speaks HTTP through the routes it gives out.
@@ -8,8 +9,8 @@ package final class Controller: Sendable {
     package var planning: PlanningSetup
     /// Most registrations at a time.
     package var maxWorkloads = 250_000
-    /// How many plans are kept in the store, at least 1.
-    package var keptPlans = 100
+    /// Which plans are kept in the store.
+    package var keptPlans = PlanRetention()
     /// Whether changes of what exists must carry If-Match.
     package var requiresPreconditions = false
     /// What `/` tells.
@@ -27,7 +28,7 @@ package final class Controller: Sendable {
   }
 
   let configuration: Configuration
-  let store: any Store
+  let store: GuardedStore
   let registry: DemandRegistry
   let board: PlanBoard
   let metrics: ControllerMetrics
@@ -51,8 +52,12 @@ package final class Controller: Sendable {
     self.wakes = wakes
     self.fleetWakes = fleetWakes
     self.configuration = configuration
+    let store = GuardedStore(store, logger: logger, onRecovery: { wakes.continuation.yield() })
     self.store = store
     board = PlanBoard()
+    let restored = contents.plan.flatMap { Self.published($0, logger) }
+    // It covers what its record says; what came after it is planned at the start.
+    if let restored { board.publish(restored) }
     metrics = ControllerMetrics()
     registry = DemandRegistry(
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
@@ -66,8 +71,23 @@ package final class Controller: Sendable {
     self.logger = logger
     loop = PlanningLoop(
       registry: registry, nodes: nodes, store: store, board: board, setup: configuration.planning,
-      newest: contents.plan,
+      newest: contents.plan, previous: restored?.plan,
       keptPlans: configuration.keptPlans, now: configuration.now, metrics: metrics, logger: logger)
+  }
+
+  /// The stored plan. A document that no longer reads is no reason not to begin: the next plan is made afresh.
+  private static func published(_ stored: StoredPlan, _ logger: Logger) -> PublishedPlan? {
+    do {
+      let plan = try PlanReader.read(InputSource(stored.document, format: .json))
+      return PublishedPlan(
+        record: stored.record, plan: plan, json: stored.document, slices: NodeSlices(data: stored.slices),
+        origin: .stored)
+    } catch {
+      logger.warning(
+        "the stored plan cannot be read and is made afresh",
+        metadata: ["revision": "\(stored.record.revision)", "error": "\(error)"])
+      return nil
+    }
   }
 
   /// Plans the demand as it is, and from now on whenever it or the fleet changes; goes on with unfinished pushes.
@@ -79,6 +99,7 @@ package final class Controller: Sendable {
         Task { [loop, wakes] in await loop.follow(wakes.stream) },
         Task { [self] in await watchHeartbeats() },
         Task { [self] in await settleFleet() },
+        Task { [self] in await watchStore() },
         Task { [self] in
           await pusher.resume()
           guard configuration.appliesByItself else { return }
@@ -98,6 +119,13 @@ package final class Controller: Sendable {
       } catch {
         logger.error("missed heartbeats cannot be stored", metadata: ["error": "\(error)"])
       }
+    }
+  }
+
+  private func watchStore() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .seconds(1))
+      await store.recover()
     }
   }
 

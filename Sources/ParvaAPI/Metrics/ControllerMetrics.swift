@@ -27,7 +27,10 @@ package final class ControllerMetrics: Sendable {
   func planningFailed() { state.withLock { $0.planningFailures += 1 } }
 
   /// The counters, and gauges of the moment.
-  func text(demand: (revision: Int, workloads: Int), fleet: FleetCount, board: PlanBoard.View) -> String {
+  func text(
+    demand: (revision: Int, workloads: Int, waiting: Int), fleet: FleetCount, board: PlanBoard.View,
+    takesWrites: Bool
+  ) -> String {
     let state = state.withLock { $0 }
     let routes = state.routes.map { (counter: $0, totals: $0.totals) }
       .sorted { ($0.counter.route, $0.counter.method) < ($1.counter.route, $1.counter.method) }
@@ -49,7 +52,9 @@ package final class ControllerMetrics: Sendable {
       $0.histogram([:], state.planning)
     }
     text.gauge("parva_planning_failures_total", "counter", "Plannings that gave no plan.", state.planningFailures)
+    text.gauge("parva_store_writable", "gauge", "1 while the store takes writes, else 0.", takesWrites ? 1 : 0)
     text.gauge("parva_demand_revision", "gauge", "Revision of the registered demand.", demand.revision)
+    text.gauge("parva_changes_waiting", "gauge", "Changes that wait for the next commit.", demand.waiting)
     text.gauge("parva_workloads", "gauge", "Registered workloads.", demand.workloads)
     text.family("parva_nodes", "gauge", "Registered nodes, by state.") { family in
       for condition in NodeCondition.allCases {

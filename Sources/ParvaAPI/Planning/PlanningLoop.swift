@@ -11,7 +11,7 @@ actor PlanningLoop {
   private let store: any Store
   private let board: PlanBoard
   private let setup: PlanningSetup
-  private let keptPlans: Int
+  private let keptPlans: PlanRetention
   private let now: @Sendable () -> Date
   private let logger: Logger
   private let metrics: ControllerMetrics
@@ -23,11 +23,12 @@ actor PlanningLoop {
 
   /// - Parameters:
   ///   - newest: the newest plan in the store: an equal plan keeps its revision, across restarts too.
-  ///   - keptPlans: how many plans the store keeps, at least 1.
+  ///   - previous: that plan, where it reads.
+  ///   - keptPlans: which plans the store keeps.
   init(
     registry: DemandRegistry, nodes: NodeRegistry, store: any Store, board: PlanBoard, setup: PlanningSetup,
-    newest: StoredPlan?,
-    keptPlans: Int, now: @escaping @Sendable () -> Date, metrics: ControllerMetrics, logger: Logger
+    newest: StoredPlan?, previous: Plan?,
+    keptPlans: PlanRetention, now: @escaping @Sendable () -> Date, metrics: ControllerMetrics, logger: Logger
   ) {
     self.registry = registry
     self.nodes = nodes
@@ -35,8 +36,7 @@ actor PlanningLoop {
     self.board = board
     self.setup = setup
     self.newest = newest
-    // A document that no longer reads is no reason not to plan: the next plan is made afresh.
-    previous = newest.flatMap { try? PlanReader.read(InputSource($0.document, format: .json)) }
+    self.previous = previous
     self.keptPlans = keptPlans
     self.now = now
     self.metrics = metrics
@@ -60,7 +60,7 @@ actor PlanningLoop {
       let stored = record(plan, json, slices, demand, fleet)
       var batch = StoreBatch()
       batch.plan = stored
-      batch.firstPlanKept = max(1, stored.record.revision - keptPlans + 1)
+      batch.keptPlans = (keptPlans, now())
       try await store.commit(batch)
       newest = stored
       previous = plan

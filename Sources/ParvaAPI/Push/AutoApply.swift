@@ -23,7 +23,8 @@ struct AutoApply: Sendable {
   }
 
   private func reconcile(_ plan: PublishedPlan, _ retries: inout PushRetries) async {
-    guard let slices = plan.slices else { return }
+    // A plan from the store may not know every node that is there now; the first planning follows.
+    guard plan.origin == .planned, let slices = plan.slices else { return }
     let revision = plan.record.revision
     let busy = pusher.busy(at: revision)
     let behind = nodes.behind(slices.gpus, among: slices.nodes).filter { !busy.contains($0) }

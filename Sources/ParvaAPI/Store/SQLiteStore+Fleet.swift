@@ -12,7 +12,6 @@ extension SQLiteStore {
         arguments: [name])
     }
     guard !nodes.isEmpty else { return }
-    let encoder = JSONEncoder()
     let set = try db.cachedStatement(
       sql: """
         INSERT OR REPLACE INTO node (name, address, secret, secret_reference, zone, labels, revision, created_at,
@@ -27,7 +26,8 @@ extension SQLiteStore {
         continue
       }
       try set.execute(arguments: [
-        name, node.address, node.secret?.value, node.secretReference, node.zone, try encoder.encode(node.labels),
+        name, node.address, node.secret?.value, node.secretReference, node.zone,
+        try NodeCodec.data(labels: node.labels),
         node.revision, milliseconds(node.createdAt), milliseconds(node.updatedAt), node.isDraining ? 1 : 0,
         node.isUnreachable ? 1 : 0, node.isLost ? 1 : 0, node.heardAt.map(milliseconds),
       ])
@@ -35,20 +35,18 @@ extension SQLiteStore {
   }
 
   static func write(states: [String: NodeStateDocument], assignments: [String: WantedNode], _ db: Database) throws {
-    let encoder = JSONEncoder()
     for (name, state) in states.sorted(by: { $0.key < $1.key }) {
       try db.cachedStatement(sql: "INSERT OR REPLACE INTO node_state (name, state) VALUES (?, ?)")
-        .execute(arguments: [name, try encoder.encode(state)])
+        .execute(arguments: [name, try NodeCodec.data(state: state)])
     }
     for (name, wanted) in assignments.sorted(by: { $0.key < $1.key }) {
       try db.cachedStatement(sql: "INSERT OR REPLACE INTO node_assignment (name, wanted) VALUES (?, ?)")
-        .execute(arguments: [name, try encoder.encode(wanted)])
+        .execute(arguments: [name, try NodeCodec.data(assignment: wanted)])
     }
   }
 
   static func nodes(_ db: Database) throws -> [NodeRecord] {
-    let decoder = JSONDecoder()
-    return try Row.fetchAll(
+    try Row.fetchAll(
       db,
       sql: """
         SELECT node.*, state, wanted FROM node LEFT JOIN node_state USING (name) LEFT JOIN node_assignment USING (name)
@@ -56,22 +54,18 @@ extension SQLiteStore {
         """
     ).map { row in
       let name: String = row["name"]
-      do {
-        let state: Data? = row["state"]
-        let wanted: Data? = row["wanted"]
-        let heard: Int64? = row["heard_at"]
-        let secret: String? = row["secret"]
-        return NodeRecord(
-          name: name, address: row["address"], secret: secret.map(NodeSecret.init),
-          secretReference: row["secret_reference"], zone: row["zone"],
-          labels: try decoder.decode([String: String].self, from: row["labels"]), revision: row["revision"],
-          createdAt: date(row["created_at"]), updatedAt: date(row["updated_at"]), isDraining: row["draining"],
-          isUnreachable: row["unreachable"], isLost: row["lost"],
-          state: try state.map { try decoder.decode(NodeStateDocument.self, from: $0) }, heardAt: heard.map(date),
-          applied: try wanted.map { try decoder.decode(WantedNode.self, from: $0) })
-      } catch {
-        throw StoreError(.corrupt, "The store's node \(name) cannot be read: \(error)")
-      }
+      let state: Data? = row["state"]
+      let wanted: Data? = row["wanted"]
+      let heard: Int64? = row["heard_at"]
+      let secret: String? = row["secret"]
+      return NodeRecord(
+        name: name, address: row["address"], secret: secret.map(NodeSecret.init),
+        secretReference: row["secret_reference"], zone: row["zone"],
+        labels: try NodeCodec.labels(row["labels"], node: name), revision: row["revision"],
+        createdAt: date(row["created_at"]), updatedAt: date(row["updated_at"]), isDraining: row["draining"],
+        isUnreachable: row["unreachable"], isLost: row["lost"],
+        state: try state.map { try NodeCodec.state($0, node: name) }, heardAt: heard.map(date),
+        applied: try wanted.map { try NodeCodec.assignment($0, node: name) })
     }
   }
 

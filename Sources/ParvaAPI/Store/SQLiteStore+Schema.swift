@@ -42,7 +42,14 @@ extension SQLiteStore {
             ALTER TABLE plan ADD COLUMN slices BLOB NOT NULL DEFAULT x'';
             """)
       }
-      migrator.registerMigration("3 states, assignments and progress in rows of their own") { db in
+      migrator.registerMigration("3 packed plans, probe") { db in
+        try db.execute(
+          sql: """
+            ALTER TABLE plan ADD COLUMN form INTEGER NOT NULL DEFAULT 0;
+            CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
+            """)
+      }
+      migrator.registerMigration("4 states, assignments and progress in rows of their own") { db in
         try db.execute(
           sql: """
             CREATE TABLE node_state (name TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT, WITHOUT ROWID;

@@ -1,4 +1,5 @@
 package import Foundation
+package import ParvaFormats
 package import ParvaWire
 
 /// Where the controller keeps what must survive it. Every store passes one contract suite.
@@ -28,6 +29,9 @@ package protocol Store: Sendable {
 
   /// Operations, newest first.
   func operations(limit: Int) async throws(StoreError) -> [StoredOperation]
+
+  /// Writes something small to disk, to see whether a commit could be done.
+  func probe() async throws(StoreError)
 
   /// Gives up files and locks. No other call may follow.
   func close() async throws(StoreError)
@@ -61,8 +65,8 @@ package struct StoreBatch: Sendable {
   package var claims: [HonouredClaim] = []
   /// A plan to add, or whose record to renew where the revision is there.
   package var plan: StoredPlan?
-  /// Plans below this revision are forgotten.
-  package var firstPlanKept: Int?
+  /// Which plans stay once this one is there; nil forgets none.
+  package var keptPlans: (bounds: PlanRetention, now: Date)?
   /// Claims honoured before this are forgotten.
   package var firstClaimKept: Date?
   /// Nodes to set by name, nil to take one away with all that belongs to it. States and assignments are set apart.
@@ -84,7 +88,7 @@ package struct StoreBatch: Sendable {
 
   package var isEmpty: Bool {
     demandRevision == nil && registrations.isEmpty && profiles.isEmpty && claims.isEmpty && plan == nil
-      && firstPlanKept == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
+      && keptPlans == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
       && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty
   }
 }
@@ -113,6 +117,9 @@ package struct PlanRecord: Hashable, Sendable {
     self.gpuCount = gpuCount
     self.unplacedCount = unplacedCount
   }
+
+  /// What the plan is named by in its documents.
+  package var identity: PlanIdentity { PlanIdentity(revision: revision, demandRevision: demandRevision) }
 }
 
 /// A plan as it was published.
