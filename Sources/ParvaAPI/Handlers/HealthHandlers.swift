@@ -47,6 +47,7 @@ struct HealthHandlers: Sendable {
         links.field("plans", "/v1/plans")
         links.field("nodes", "/v1/nodes")
         links.field("fleet", "/v1/fleet")
+        links.field("acceptSilence", "/v1/fleet/accept-silence")
         links.field("operations", "/v1/operations")
         links.field("openapi", "/openapi.yaml")
         links.field("health", "/healthz")

@@ -68,12 +68,12 @@ package struct FleetInventory: Hashable, Sendable {
     for share in shares {
       let own = share.gpus(sharing: isShared)
       var counts: [String: Int] = [:]
-      for case let gpu in own {
+      for gpu in own {
         guard let name = gpu.pool, let product = gpu.product else { continue }
         counts[name, default: 0] += 1
         if stock[name] == nil {
           let price = priced.first { $0.product.name == product.name }
-          stock[name] = Pool(name: name, product: product, count: 0, hourlyCost: price?.hourlyCost, watts: price?.watts)
+          stock[name] = Pool(name: name, product: product, count: 0, figures: price?.figures ?? [:])
         }
       }
       for (pool, count) in counts { holders[pool, default: []].append(PoolNode(name: share.node, count: count)) }
