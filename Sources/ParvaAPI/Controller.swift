@@ -17,8 +17,11 @@ package final class Controller: Sendable {
     package var version = ""
     package var nodes = NodeRegistry.Settings()
     package var push = PushSettings()
-    /// Whether every new plan is pushed by itself.
+    /// Whether plans are pushed by themselves, until every node has what it is to have.
     package var appliesByItself = false
+    /// How long the fleet has to be quiet before plans are made for what has changed of it; at most five times this is
+    /// waited.
+    package var settle = Duration.seconds(1)
     package var now: @Sendable () -> Date = { Date() }
 
     package init(planning: PlanningSetup) { self.planning = planning }
@@ -35,6 +38,8 @@ package final class Controller: Sendable {
   private let loop: PlanningLoop
   /// One wake-up is kept while a planning runs: what changes meanwhile is planned once, after it.
   private let wakes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
+  /// The same for changes of the fleet, which are settled first.
+  private let fleetWakes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
   private let work = Mutex<[Task<Void, Never>]>([])
 
   /// Reads the store; the first planning begins with ``start()``.
@@ -43,7 +48,9 @@ package final class Controller: Sendable {
   package init(configuration: Configuration, store: any Store, logger: Logger) async throws(StoreError) {
     let contents = try await store.load()
     let wakes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    let fleetWakes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     self.wakes = wakes
+    self.fleetWakes = fleetWakes
     self.configuration = configuration
     let store = GuardedStore(store, logger: logger, onRecovery: { wakes.continuation.yield() })
     self.store = store
@@ -57,7 +64,7 @@ package final class Controller: Sendable {
       onChange: { wakes.continuation.yield() })
     nodes = NodeRegistry(
       nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
-      priced: configuration.planning.pools, now: configuration.now, onChange: { wakes.continuation.yield() })
+      priced: configuration.planning.pools, now: configuration.now, onChange: { fleetWakes.continuation.yield() })
     pusher = PlanPusher(
       store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,
       now: configuration.now, logger: logger)
@@ -91,10 +98,14 @@ package final class Controller: Sendable {
       work = [
         Task { [loop, wakes] in await loop.follow(wakes.stream) },
         Task { [self] in await watchHeartbeats() },
+        Task { [self] in await settleFleet() },
         Task { [self] in await watchStore() },
         Task { [self] in
           await pusher.resume()
-          if configuration.appliesByItself { await applyEveryPlan() }
+          guard configuration.appliesByItself else { return }
+          let applies = AutoApply(
+            board: board, nodes: nodes, pusher: pusher, settings: configuration.push, logger: logger)
+          await applies.run()
         },
       ]
     }
@@ -118,26 +129,17 @@ package final class Controller: Sendable {
     }
   }
 
-  private func applyEveryPlan() async {
-    var last = 0
-    while !Task.isCancelled {
-      let seen = last
-      let view = await board.wait(for: .seconds(3600)) {
-        $0.plan.map { $0.origin == .planned && $0.record.revision > seen } ?? false
+  /// Passes changes of the fleet on to planning once no more come: nodes that join or return together are one change.
+  private func settleFleet() async {
+    var settled = -1
+    for await _ in fleetWakes.stream where nodes.generation != settled {
+      let end = ContinuousClock.now + configuration.settle * 5
+      while settled != nodes.generation, ContinuousClock.now < end {
+        settled = nodes.generation
+        try? await Task.sleep(for: configuration.settle)
       }
-      guard !Task.isCancelled, let plan = view.plan, plan.origin == .planned, plan.record.revision > last else {
-        // A closed board answers at once, and the task is then about to be cancelled.
-        await Task.yield()
-        continue
-      }
-      last = plan.record.revision
-      do {
-        _ = try await pusher.begin(plan)
-      } catch PlanPusher.Refusal.noNodes {
-        continue
-      } catch {
-        logger.error("a plan cannot be pushed", metadata: ["revision": "\(last)", "error": "\(error)"])
-      }
+      settled = nodes.generation
+      wakes.continuation.yield()
     }
   }
 
@@ -153,8 +155,14 @@ package final class Controller: Sendable {
     for task in tasks.dropFirst() { task.cancel() }
     releaseWaiters()
     wakes.continuation.finish()
+    fleetWakes.continuation.finish()
     await pusher.stop()
     for task in tasks { await task.value }
+    do {
+      try await nodes.flush()
+    } catch {
+      logger.error("what nodes said last cannot be stored", metadata: ["error": "\(error)"])
+    }
     try await store.close()
   }
 }

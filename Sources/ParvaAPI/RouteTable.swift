@@ -14,12 +14,14 @@ extension Controller {
       store: store, registry: registry, nodes: self.nodes, plan: plan, setup: configuration.planning)
     let nodes = NodeHandlers(
       nodes: self.nodes, board: board, requiresPreconditions: configuration.requiresPreconditions)
+    let fleet = FleetHandlers(nodes: self.nodes)
     let operations = OperationHandlers(pusher: pusher, plan: plan)
     let profiles = ProfileHandlers(
       registry: registry, setup: configuration.planning, requiresPreconditions: configuration.requiresPreconditions)
     let health = HealthHandlers(board: board, store: store, version: configuration.version)
     let document = OpenAPIHandlers()
-    let metrics = MetricsHandlers(metrics: metrics, registry: registry, board: board, store: store)
+    let metrics = MetricsHandlers(
+      metrics: metrics, registry: registry, nodes: self.nodes, board: board, store: store)
     let table = [
       Route("GET", "/", .inline(health.index)),
       Route("GET", "/healthz", .inline(health.live)),
@@ -53,7 +55,9 @@ extension Controller {
       Route("GET", "/v1/nodes/{name}", .async(nodes.get)),
       Route("PUT", "/v1/nodes/{name}", .async(nodes.put)),
       Route("DELETE", "/v1/nodes/{name}", .async(nodes.delete)),
-      Route("POST", "/v1/nodes/{name}/status", bodyLimit: NodeStateReader.bytes, .async(nodes.heartbeat)),
+      Route("POST", "/v1/nodes/{name}/status", bodyLimit: NodeStateReader.bytes, .inline(nodes.heartbeat)),
+      Route("GET", "/v1/fleet", .inline(fleet.get)),
+      Route("POST", "/v1/fleet/accept-silence", .async(fleet.acceptSilence)),
     ]
     return table.map(metrics.measured)
   }

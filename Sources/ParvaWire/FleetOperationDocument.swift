@@ -44,6 +44,8 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
     package var attempts: Int
     /// GPU instances that the node is to have.
     package var instances: Int
+    /// True where the node had verified this before, under whichever revision, and was not asked again.
+    package var unchanged: Bool?
     /// True when no hardware is behind the node; nil until it has answered.
     package var simulated: Bool?
     /// The node's own operation.

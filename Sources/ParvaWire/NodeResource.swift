@@ -1,13 +1,16 @@
 /// A registered node as the controller shows it.
 package struct NodeResource: Codable, Hashable, Sendable {
   package struct Status: Codable, Hashable, Sendable {
-    /// `pending` (never heard), `ready`, `unreachable` or `draining`.
+    /// `pending` (never heard), `ready`, `unreachable`, `lost` or `draining`.
     package var state: String
     package var lastHeartbeat: String?
     /// True when no hardware is behind the node; nil until it was heard.
     package var simulated: Bool?
     package var driverVersion: String?
     package var verifiedRevision: Int?
+    /// Whether what the node has verified, under whichever revision, is what the current plan wants of it; nil while no
+    /// plan is bound to nodes.
+    package var matchesPlan: Bool?
     /// Why the GPUs are known to differ from that revision.
     package var degraded: String?
     /// GPUs that plans may use.
@@ -19,13 +22,14 @@ package struct NodeResource: Codable, Hashable, Sendable {
 
     package init(
       state: String, lastHeartbeat: String?, simulated: Bool?, driverVersion: String?, verifiedRevision: Int?,
-      degraded: String?, usableGPUs: Int, gpus: [GPU], services: Int, unhealthyServices: Int
+      matchesPlan: Bool? = nil, degraded: String?, usableGPUs: Int, gpus: [GPU], services: Int, unhealthyServices: Int
     ) {
       self.state = state
       self.lastHeartbeat = lastHeartbeat
       self.simulated = simulated
       self.driverVersion = driverVersion
       self.verifiedRevision = verifiedRevision
+      self.matchesPlan = matchesPlan
       self.degraded = degraded
       self.usableGPUs = usableGPUs
       self.gpus = gpus

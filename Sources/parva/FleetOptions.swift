@@ -5,12 +5,16 @@ import ParvaHTTP
 
 /// How the controller deals with its nodes.
 struct FleetOptions: ParsableArguments {
-  @Flag(name: .long, help: "Push every new plan to the nodes by itself.")
+  @Flag(name: .long, help: "Push plans to the nodes by itself, until every node has what it is to have.")
   var autoApply = false
 
   @Option(
     name: .long, help: "Seconds between two heartbeats of a node; it counts as unreachable after three missed ones.")
   var heartbeat = 10.0
+
+  @Option(
+    name: .long, help: "Seconds that an unreachable node keeps its part of the plan, before plans go on without it.")
+  var nodeGrace = 60.0
 
   @Option(name: .long, help: "Seconds that a node may take for a plan, attempts to reach it included.")
   var applyTimeout = 600.0
@@ -36,6 +40,9 @@ struct FleetOptions: ParsableArguments {
 
   func validate() throws {
     guard (0.05...300).contains(heartbeat) else { throw ValidationError("--heartbeat must be 0.05 to 300 seconds.") }
+    guard (0...86_400).contains(nodeGrace) else {
+      throw ValidationError("--node-grace must be 0 to 86400 seconds.")
+    }
     guard (1...86_400).contains(applyTimeout) else {
       throw ValidationError("--apply-timeout must be 1 to 86400 seconds.")
     }

@@ -100,6 +100,7 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.requiresPreconditions = requireIfMatch
     configuration.version = Version.current
     configuration.nodes.heartbeat = .seconds(fleet.heartbeat)
+    configuration.nodes.fleet.grace = .seconds(fleet.nodeGrace)
     configuration.push = try fleet.push
     configuration.appliesByItself = fleet.autoApply
     let signals = TerminationSignal()

@@ -1,5 +1,6 @@
 """Load of every kind on one controller for a while. usage: soak.py MINUTES (by scripts/soak)"""
 
+import contextlib
 import http.client
 import json
 import os
@@ -15,6 +16,7 @@ import threading
 import time
 
 from controller import controller, workload
+from fleet import Node, ready
 
 MINUTES = float(sys.argv[1])
 SEED = int(os.environ.get("PARVA_SEED", str(random.randrange(1 << 32))))
@@ -62,7 +64,9 @@ class Load:
 
 
 def read(load, connection, generator):
-    path = generator.choice(["/healthz", "/readyz", "/v1/plan", "/v1/workloads?limit=5", "/metrics", "/openapi.yaml"])
+    path = generator.choice([
+        "/healthz", "/readyz", "/v1/plan", "/v1/workloads?limit=5", "/metrics", "/openapi.yaml", "/v1/nodes", "/v1/fleet",
+        "/v1/operations?limit=5"])
     coding = generator.choice([{}, {"Accept-Encoding": "gzip"}])
     load.ask(connection, {200}, "GET", path, headers=coding)
 
@@ -119,8 +123,15 @@ def size(process):
     return resident, len(os.listdir(f"/proc/{process.pid}/fd"))
 
 
-def soak(options, context, minutes):
-    with controller(*options) as api:
+def soak(options, context, minutes, folder):
+    with controller("--heartbeat", "1", "--auto-apply", *options) as api, contextlib.ExitStack() as stack:
+        # Nodes in several zones, where agents can be told of the controller without more: plans are pushed all the time.
+        nodes = [] if context else [
+            Node(f"gpu-{number}", folder, f"http://127.0.0.1:{api.port}", zone=f"zone-{number % 3}") for number in range(4)]
+        for node in nodes:
+            stack.callback(node.kill)
+        if nodes:
+            ready(api, len(nodes))
         load = Load(api.port, context)
         # The first plan: until it is there, the controller is not ready and says so.
         first = load.connection()
@@ -158,7 +169,7 @@ def main():
         context = ssl.create_default_context(cafile=f"{folder}/certificate.pem")
         context.check_hostname = False
         options = ["--tls-certificate", f"{folder}/certificate.pem", "--tls-key", f"{folder}/key.pem"]
-        fine = [soak([], None, MINUTES / 2), soak(options, context, MINUTES / 2)]
+        fine = [soak([], None, MINUTES / 2, folder), soak(options, context, MINUTES / 2, folder)]
     sys.exit(0 if all(fine) else 1)
 
 

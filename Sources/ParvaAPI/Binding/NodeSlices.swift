@@ -5,20 +5,24 @@ package import ParvaWire
 
 /// What each node is told of a plan.
 ///
-/// A node without an entry is told nothing: what stands there stays. That is so for nodes that could not be reached when
+/// A node that is not among ``nodes`` is told nothing: what stands there stays. That is so for nodes that were lost when
 /// the plan was made, because the plan knows nothing of them.
 package struct NodeSlices: Hashable, Sendable {
-  /// By node name; GPUs without segments are not listed.
+  /// By node name; nodes and GPUs without segments are not listed. It is the part that makes a plan another one for nodes.
   package var gpus: [String: [WantedGPU]]
+  /// Everyone that the plan speaks of, by name: who is not listed in ``gpus`` is to hold nothing.
+  package var nodes: [String]
 
-  package init(gpus: [String: [WantedGPU]]) { self.gpus = gpus }
+  package init(gpus: [String: [WantedGPU]], nodes: some Sequence<String> = []) {
+    self.gpus = gpus.filter { !$0.value.isEmpty }
+    self.nodes = Set(nodes).union(gpus.keys).sorted()
+  }
 
   /// - Parameters:
   ///   - plan: bound to nodes.
-  ///   - nodes: all that are registered; those that are drained get an empty slice.
+  ///   - nodes: all that are registered; those that are drained are to hold nothing.
   package init(_ plan: Plan, nodes: some Sequence<NodeRecord>, workloads: RegistrationTable) {
-    gpus = [:]
-    for node in nodes where [.ready, .draining].contains(NodeCondition(of: node)) { gpus[node.name] = [] }
+    var gpus: [String: [WantedGPU]] = [:]
     for gpu in plan.gpus {
       guard let node = gpu.node, let uuid = gpu.uuid, !gpu.segments.isEmpty else { continue }
       let instances = gpu.segments.map { segment in
@@ -30,6 +34,8 @@ package struct NodeSlices: Hashable, Sendable {
       gpus[node, default: []].append(WantedGPU(uuid: uuid, instances: instances.sorted { $0.place < $1.place }))
     }
     for node in gpus.keys { gpus[node]?.sort { $0.uuid < $1.uuid } }
+    let told = nodes.filter { ![.pending, .lost].contains(NodeCondition(of: $0)) }
+    self.init(gpus: gpus, nodes: told.map(\.name))
   }
 
   package func wanted(_ node: String, revision: Int) -> NodeAssignment {
@@ -45,11 +51,11 @@ package struct NodeSlices: Hashable, Sendable {
     return (try? encoder.encode(gpus)) ?? Data()
   }
 
-  /// Nil for a plan that is bound to no nodes.
+  /// Nil for a plan that is bound to no nodes. Nodes that hold nothing are not stored.
   package init?(data: Data) {
     guard !data.isEmpty, let gpus = try? JSONDecoder().decode([String: [WantedGPU]].self, from: data) else {
       return nil
     }
-    self.gpus = gpus
+    self.init(gpus: gpus)
   }
 }

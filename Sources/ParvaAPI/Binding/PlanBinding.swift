@@ -11,13 +11,16 @@ package enum PlanBinding {
 
   /// - Parameters:
   ///   - fleet: GPUs that may be used, with their pools.
-  ///   - previous: the plan before, bound.
+  ///   - previous: what is in force, bound.
+  ///   - published: the plan before; a plan that is the same again keeps its binding.
   ///   - fixed: GPUs of the plan that must come to the nodes that the planner named, by index.
   /// - Complexity: O(n^3) for up to ``exactSize`` GPUs a pool, O(n^2 x instances) beyond.
-  package static func bind(_ plan: Plan, to fleet: [FleetGPU], previous: Plan?, keepingNodesOf fixed: Set<Int> = [])
+  package static func bind(
+    _ plan: Plan, to fleet: [FleetGPU], previous: Plan?, published: Plan? = nil, keepingNodesOf fixed: Set<Int> = []
+  )
     -> Plan
   {
-    if let previous, let same = rebound(plan, fleet, previous, fixed) { return same }
+    if let published = published ?? previous, let same = rebound(plan, fleet, published, fixed) { return same }
     var bound = plan
     let before = Work(previous)
     var taken: Set<String> = []
@@ -30,8 +33,10 @@ package enum PlanBinding {
     }
     let pools = Dictionary(grouping: plan.gpus.indices) { plan.gpus[$0].pool }
     for (pool, rows) in pools {
-      // Where nothing else decides, the nodes take turns: the loss of one then costs least.
-      let there = fleet.filter { $0.pool == pool }.sorted { ($0.index, $0.node) < ($1.index, $1.node) }
+      // Where nothing else decides, the nodes take turns: the loss of one then costs least. Silent nodes come last.
+      let there = fleet.filter { $0.pool == pool }.sorted {
+        ($0.isSilent ? 1 : 0, $0.index, $0.node) < ($1.isSilent ? 1 : 0, $1.index, $1.node)
+      }
       let byNode = Dictionary(grouping: rows.filter(fixed.contains)) { plan.gpus[$0].node }
       for (node, rows) in byNode { bind(rows, there.filter { $0.node == node }) }
       bind(rows.filter { !fixed.contains($0) }, there.filter { !taken.contains($0.uuid) })
@@ -53,6 +58,12 @@ package enum PlanBinding {
   ) -> Plan? {
     let there = Dictionary(fleet.map { ($0.uuid, $0) }, uniquingKeysWith: { first, _ in first })
     guard plan.gpus.count == previous.gpus.count else { return nil }
+    let before = Dictionary(
+      previous.gpus.lazy.compactMap { gpu in gpu.uuid.map { ($0, gpu.segments) } },
+      uniquingKeysWith: { first, _ in first })
+    // Where the planner keeps a GPU as it stands, the plan before must have had the same there.
+    let keepsOthers = plan.gpus.contains { gpu in gpu.uuid.map { before[$0] != gpu.segments } ?? false }
+    guard !keepsOthers else { return nil }
     var bound = plan
     for (index, old) in previous.gpus.enumerated() {
       guard let uuid = old.uuid, let gpu = there[uuid], gpu.node == old.node, gpu.pool == plan.gpus[index].pool,

@@ -46,6 +46,8 @@ struct HealthHandlers: Sendable {
         links.field("planApply", "/v1/plan/apply")
         links.field("plans", "/v1/plans")
         links.field("nodes", "/v1/nodes")
+        links.field("fleet", "/v1/fleet")
+        links.field("acceptSilence", "/v1/fleet/accept-silence")
         links.field("operations", "/v1/operations")
         links.field("openapi", "/openapi.yaml")
         links.field("health", "/healthz")

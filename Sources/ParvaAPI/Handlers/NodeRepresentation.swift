@@ -3,27 +3,30 @@ import ParvaWire
 
 /// Writes nodes as clients see them. Secrets are not part of it.
 enum NodeRepresentation {
-  /// - Parameter plan: the current one; it says what runs where it is what the node has verified.
-  static func resource(_ node: NodeRecord, _ inventory: FleetInventory, _ plan: PublishedPlan?) -> NodeResource {
-    let isVerified = node.state?.verified.map { $0.revision == plan?.record.revision } ?? false
-    let wanted = isVerified ? plan?.slices?.wanted(node.name, revision: plan?.record.revision ?? 0) : nil
-    return NodeResource(
+  /// - Parameters:
+  ///   - gpus: the node's, as plans may use them.
+  ///   - plan: the current one.
+  static func resource(_ node: NodeRecord, _ gpus: some Sequence<FleetGPU>, _ plan: PublishedPlan?) -> NodeResource {
+    NodeResource(
       name: node.name, address: node.address, hasWebhookSecret: node.secret != nil,
       webhookSecretRef: node.secretReference, zone: node.zone, labels: node.labels, revision: node.revision,
       createdAt: Timestamp.text(node.createdAt), updatedAt: Timestamp.text(node.updatedAt),
-      status: status(node, inventory.gpus.filter { $0.node == node.name }, wanted))
+      status: status(node, Array(gpus), plan?.slices))
   }
 
-  private static func status(_ node: NodeRecord, _ gpus: [FleetGPU], _ wanted: NodeAssignment?) -> NodeResource.Status {
+  private static func status(_ node: NodeRecord, _ gpus: [FleetGPU], _ slices: NodeSlices?) -> NodeResource.Status {
     let state = node.state
     let entries = Dictionary(gpus.map { ($0.uuid, $0) }, uniquingKeysWith: { first, _ in first })
     let shown = (state?.observed.gpus ?? []).sorted { ($0.index, $0.uuid) < ($1.index, $1.uuid) }
+    // What it has verified says what runs; until the controller knows that, nothing does.
+    let verified = node.applied.flatMap { $0.revision == state?.verified?.revision ? $0 : nil }
     return NodeResource.Status(
       state: NodeCondition(of: node).rawValue, lastHeartbeat: node.heardAt.map(Timestamp.text),
       simulated: state?.simulated, driverVersion: state?.observed.driverVersion,
-      verifiedRevision: state?.verified?.revision, degraded: state?.verified?.degraded,
-      usableGPUs: gpus.count { $0.exclusion == nil },
-      gpus: shown.map { gpu($0, entries[$0.uuid], state?.owned ?? [], wanted) }, services: state?.services.count ?? 0,
+      verifiedRevision: state?.verified?.revision,
+      matchesPlan: slices.map { $0.nodes.contains(node.name) && node.hasVerified($0.gpus[node.name] ?? []) },
+      degraded: state?.verified?.degraded, usableGPUs: gpus.count { $0.exclusion == nil },
+      gpus: shown.map { gpu($0, entries[$0.uuid], state?.owned ?? [], verified) }, services: state?.services.count ?? 0,
       unhealthyServices: state?.services.count(where: \.isUnhealthy) ?? 0)
   }
 

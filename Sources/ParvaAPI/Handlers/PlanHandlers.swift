@@ -70,7 +70,10 @@ struct PlanHandlers: Sendable {
   func current(within duration: Duration) async throws(ProblemDetails) -> PublishedPlan {
     let (demand, fleet) = (registry.revision, nodes.generation)
     return try Self.plan(
-      of: await board.wait(for: duration) { $0.attempted >= demand && $0.fleet >= fleet })
+      of: await board.wait(for: duration) { view in
+        // A plan from the store does not know which nodes are there now.
+        view.attempted >= demand && view.fleet >= fleet && (view.plan?.origin == .planned || view.failure != nil)
+      })
   }
 
   private static func plan(of view: PlanBoard.View) throws(ProblemDetails) -> PublishedPlan {

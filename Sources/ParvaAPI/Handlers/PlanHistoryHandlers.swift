@@ -143,16 +143,17 @@ struct PlanHistoryHandlers: Sendable {
       Dictionary(
         workloads.map { ($0.id, Registration($0, revision: 0, createdAt: .distantPast, updatedAt: .distantPast)) },
         uniquingKeysWith: { $1 }))
-    let body = try await compute(demand, nodes.snapshot.inventory, current.plan)
+    let body = try await compute(demand, nodes.snapshot, current.plan)
     return HTTPResponse(status: 200, contentType: "application/json", body: body)
   }
 
-  private func compute(_ demand: Demand, _ fleet: FleetInventory, _ current: Plan) async throws -> Data {
+  private func compute(_ demand: Demand, _ fleet: Fleet, _ current: Plan) async throws -> Data {
     try await withCheckedThrowingContinuation { continuation in
       queue.async { [setup] in
         continuation.resume(
           with: Result {
-            let plan = try setup.plan(for: demand, on: fleet, replacing: current)
+            let inForce = PlanInForce.plan(standing: fleet.standing, on: fleet.inventory, published: current)
+            let plan = try setup.plan(for: demand, on: fleet.inventory, replacing: inForce, published: current)
             let diff = PlanDiffWriter(from: current, to: plan).json()
             return Data(#"{"plan":"#.utf8) + PlanWriter.json(plan) + Data(#","diff":"#.utf8) + diff + Data("}\n".utf8)
           })

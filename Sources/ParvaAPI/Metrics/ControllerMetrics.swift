@@ -28,7 +28,8 @@ package final class ControllerMetrics: Sendable {
 
   /// The counters, and gauges of the moment.
   func text(
-    demand: (revision: Int, workloads: Int, waiting: Int), board: PlanBoard.View, takesWrites: Bool
+    demand: (revision: Int, workloads: Int, waiting: Int), fleet: FleetCount, board: PlanBoard.View,
+    takesWrites: Bool
   ) -> String {
     let state = state.withLock { $0 }
     let routes = state.routes.map { (counter: $0, totals: $0.totals) }
@@ -55,6 +56,14 @@ package final class ControllerMetrics: Sendable {
     text.gauge("parva_demand_revision", "gauge", "Revision of the registered demand.", demand.revision)
     text.gauge("parva_changes_waiting", "gauge", "Changes that wait for the next commit.", demand.waiting)
     text.gauge("parva_workloads", "gauge", "Registered workloads.", demand.workloads)
+    text.family("parva_nodes", "gauge", "Registered nodes, by state.") { family in
+      for condition in NodeCondition.allCases {
+        family.sample(["state": condition.rawValue], Double(fleet.nodes[condition] ?? 0))
+      }
+    }
+    text.gauge(
+      "parva_fleet_cut_off", "gauge", "1 while so many nodes are silent that nothing is moved.",
+      fleet.isCutOff ? 1 : 0)
     if let plan = board.plan {
       text.gauge("parva_plan_revision", "gauge", "Revision of the current plan.", plan.record.revision)
       text.gauge(

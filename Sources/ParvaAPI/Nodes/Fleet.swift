@@ -1,11 +1,9 @@
-import ParvaWire
+package import ParvaWire
 
 /// The registered nodes at one moment, with what they offer to plans.
 package struct Fleet: Sendable {
   /// By name.
   package var nodes: [String: NodeRecord] = [:]
-  /// Names that were removed: their agents are told so, and come back only by a registration.
-  package var removed: Set<String> = []
   package var inventory = FleetInventory([])
   /// Grows whenever ``inventory`` offers something else to plans.
   package var generation = 0
@@ -15,4 +13,15 @@ package struct Fleet: Sendable {
   /// The newest plan revision that any node knows. A store that was lost must not give its numbers out again: nodes
   /// refuse what is older.
   var newestRevision: Int { nodes.values.compactMap { $0.state?.verified?.revision }.max() ?? 0 }
+
+  /// What stands on each node, where the controller knows it.
+  package var standing: [String: [WantedGPU]] { nodes.compactMapValues(\.standing) }
+}
+
+/// The fleet in a few figures.
+package struct FleetCount: Hashable, Sendable {
+  /// Nodes in each condition.
+  package var nodes: [NodeCondition: Int] = [:]
+  /// Whether so many nodes are silent that the controller takes itself for cut off, and moves nothing.
+  package var isCutOff = false
 }

@@ -1,25 +1,28 @@
-/// Whether a node's heartbeats still come, with hysteresis: it takes ``missed`` missing ones to lose a node and
-/// ``regained`` on time to have it back, so that a node at the edge does not make plans go to and fro.
+/// Whether a node's heartbeats still come, with hysteresis: it takes ``missed`` missing ones to take a node for
+/// unreachable and ``regained`` on time to have it back, so that a node at the edge does not make plans go to and fro.
 struct Heartbeats: Sendable {
   static let missed = 3
   static let regained = 2
 
-  private(set) var isUnreachable: Bool
+  /// When the node was taken for unreachable; nil where it is not.
+  private(set) var silentSince: ContinuousClock.Instant?
   /// The newest one, or when counting began.
   private var last: ContinuousClock.Instant
-  /// On time since the node was lost.
+  /// On time since the node fell silent.
   private var streak = 0
+
+  var isUnreachable: Bool { silentSince != nil }
 
   /// Counting begins at `now`: a controller that has just started has missed nothing.
   init(isUnreachable: Bool, now: ContinuousClock.Instant) {
-    self.isUnreachable = isUnreachable
+    silentSince = isUnreachable ? now : nil
     last = now
   }
 
   mutating func heard(at now: ContinuousClock.Instant, interval: Duration) {
     if isUnreachable {
       streak = streak > 0 && now - last > interval * Self.missed ? 1 : streak + 1
-      if streak >= Self.regained { isUnreachable = false }
+      if streak >= Self.regained { silentSince = nil }
     }
     if !isUnreachable { streak = 0 }
     last = now
@@ -28,7 +31,7 @@ struct Heartbeats: Sendable {
   /// Looks at the clock.
   mutating func check(at now: ContinuousClock.Instant, interval: Duration) {
     guard now - last > interval * Self.missed else { return }
-    isUnreachable = true
+    silentSince = silentSince ?? now
     streak = 0
   }
 }

@@ -17,12 +17,18 @@ package struct NodeRecord: Hashable, Sendable {
   package var isDraining: Bool
   /// Whether too many heartbeats were missed.
   package var isUnreachable: Bool
+  /// Whether it was unreachable for longer than the grace: plans go on without it until it is heard again.
+  package var isLost: Bool
   /// What the newest heartbeat said; nil before the first.
   package var state: NodeStateDocument?
   /// What the newest heartbeat said while no operation ran: plans go by it, because in the middle of an apply instances
   /// stand that the node does not own yet.
   package var settled: NodeStateDocument?
   package var heardAt: Date?
+  /// What was last pushed to it and verified.
+  package var applied: WantedNode?
+  /// What a push is bringing to it now.
+  package var expected: WantedNode?
 
   package init(_ spec: NodeSpec, named name: String, revision: Int, at time: Date) {
     self.name = name
@@ -36,12 +42,13 @@ package struct NodeRecord: Hashable, Sendable {
     updatedAt = time
     isDraining = false
     isUnreachable = false
+    isLost = false
   }
 
   package init(
     name: String, address: String, secret: NodeSecret?, secretReference: String?, zone: String?,
     labels: [String: String], revision: Int, createdAt: Date, updatedAt: Date, isDraining: Bool, isUnreachable: Bool,
-    state: NodeStateDocument?, heardAt: Date?
+    isLost: Bool, state: NodeStateDocument?, heardAt: Date?, applied: WantedNode?
   ) {
     self.name = name
     self.address = address
@@ -54,9 +61,32 @@ package struct NodeRecord: Hashable, Sendable {
     self.updatedAt = updatedAt
     self.isDraining = isDraining
     self.isUnreachable = isUnreachable
+    self.isLost = isLost
     self.state = state
     settled = state
     self.heardAt = heardAt
+    self.applied = applied
+  }
+
+  /// Takes over what another record declares; what the node says of itself stays.
+  mutating func declare(_ other: NodeRecord) {
+    (address, secret, secretReference) = (other.address, other.secret, other.secretReference)
+    (zone, labels, isDraining) = (other.zone, other.labels, other.isDraining)
+    (revision, createdAt, updatedAt) = (other.revision, other.createdAt, other.updatedAt)
+  }
+
+  /// What stands on the node as far as the controller knows: what it is being brought to, else what it has verified.
+  /// Nil where the node has verified something else, or nothing.
+  package var standing: [WantedGPU]? {
+    if let expected { return expected.gpus }
+    guard let applied, state?.verified?.revision == applied.revision else { return nil }
+    return applied.gpus
+  }
+
+  /// Whether the node has read back from its driver that exactly this stands, under whichever revision.
+  package func hasVerified(_ gpus: [WantedGPU]) -> Bool {
+    guard let applied, let verified = state?.verified else { return false }
+    return verified.revision == applied.revision && verified.degraded == nil && applied.gpus == gpus
   }
 
   /// Whether the two declare the same; a record from a registration has no drain and no status yet.
@@ -67,11 +97,21 @@ package struct NodeRecord: Hashable, Sendable {
 }
 
 /// What plans and clients are told of a node's reachability.
-package enum NodeCondition: String, Hashable, Sendable {
-  case pending, ready, unreachable, draining
+package enum NodeCondition: String, Hashable, Sendable, CaseIterable {
+  /// Registered, never heard.
+  case pending
+  case ready
+  /// Too many heartbeats were missed, but the grace is not over: what is planned there stays.
+  case unreachable
+  /// Unreachable for longer than the grace: plans go on without it.
+  case lost
+  /// On its way out.
+  case draining
 
   package init(of node: NodeRecord) {
     self =
-      node.isDraining ? .draining : node.state == nil ? .pending : node.isUnreachable ? .unreachable : .ready
+      node.isDraining
+      ? .draining
+      : node.state == nil ? .pending : node.isLost ? .lost : node.isUnreachable ? .unreachable : .ready
   }
 }

@@ -4,11 +4,17 @@ package import ParvaWire
 import Synchronization
 
 /// The nodes in memory, and the one way to change them. What is declared of a node is on disk when a change returns;
-/// what nodes say of themselves is stored when it matters, and else once a minute.
-package actor NodeRegistry {
+/// what nodes say of themselves is stored with the next look at the clock where it matters, and else once a minute.
+///
+/// Everything is under one lock that is never held across a wait; the store is written by one run at a time.
+package final class NodeRegistry: Sendable {
   package struct Settings: Sendable {
+    package var fleet = FleetState.Settings()
     /// What nodes are asked to keep between two heartbeats.
-    package var heartbeat = Duration.seconds(10)
+    package var heartbeat: Duration {
+      get { fleet.heartbeat }
+      set { fleet.heartbeat = newValue }
+    }
     /// Most nodes at a time.
     package var limit = 10_000
     package var clock: @Sendable () -> ContinuousClock.Instant = { .now }
@@ -16,22 +22,32 @@ package actor NodeRegistry {
     package init() {}
   }
 
-  package enum Removal: Hashable, Sendable {
-    case removed
-    /// Plans leave it out; it goes when its last instances are gone.
-    case draining
+  private struct Pending: Sendable {
+    let change: NodeChange
+    let done: CheckedContinuation<Result<NodeChange.Effect, ChangeRefusal>, Never>
+  }
+
+  private struct State {
+    var fleet: FleetState
+    var waiting: [Pending] = []
+    /// When each node's row was last stored.
+    var storedAt: [String: ContinuousClock.Instant] = [:]
+    var unstored = Unstored()
+  }
+
+  /// Nodes of which something is not in the store yet.
+  private struct Unstored: Sendable {
+    var rows: Set<String> = []
+    var states: Set<String> = []
+    var assignments: Set<String> = []
   }
 
   private let store: any Store
-  package nonisolated let settings: Settings
-  private let priced: [Pool]
+  package let settings: Settings
   private let now: @Sendable () -> Date
   private let onChange: @Sendable () -> Void
-  private nonisolated let fleet: Mutex<Fleet>
-  private var heartbeats: [String: Heartbeats]
-  /// When the status of a node was last stored.
-  private var storedAt: [String: ContinuousClock.Instant] = [:]
-  private let gate = SerialGate()
+  private let state: Mutex<State>
+  private let saving = SharedRun<ChangeRefusal>()
 
   /// - Parameters:
   ///   - priced: configured pools, for cost and watts of products.
@@ -42,23 +58,30 @@ package actor NodeRegistry {
   ) {
     self.store = store
     self.settings = settings
-    self.priced = priced
     self.now = now
     self.onChange = onChange
-    var fleet = Fleet(removed: removed, inventory: FleetInventory(nodes, priced: priced))
-    for node in nodes { fleet.nodes[node.name] = node }
-    self.fleet = Mutex(fleet)
     let start = settings.clock()
-    heartbeats = fleet.nodes.mapValues { Heartbeats(isUnreachable: $0.isUnreachable, now: start) }
+    let fleet = FleetState(nodes: nodes, removed: removed, settings: settings.fleet, priced: priced, at: start)
+    state = Mutex(State(fleet: fleet, storedAt: Dictionary(uniqueKeysWithValues: nodes.map { ($0.name, start) })))
   }
 
-  package nonisolated var snapshot: Fleet { fleet.withLock { $0 } }
+  // MARK: - Looking
 
-  package nonisolated var generation: Int { fleet.withLock(\.generation) }
+  /// All nodes at this moment. O(nodes).
+  package var snapshot: Fleet { state.withLock { $0.fleet.snapshot() } }
 
-  package nonisolated func node(_ name: String) -> NodeRecord? { fleet.withLock { $0.nodes[name] } }
+  package var generation: Int { state.withLock(\.fleet.generation) }
 
-  package nonisolated func wasRemoved(_ name: String) -> Bool { fleet.withLock { $0.removed.contains(name) } }
+  package var counted: FleetCount { state.withLock(\.fleet.counted) }
+
+  package func node(_ name: String) -> NodeRecord? { state.withLock { $0.fleet[name] } }
+
+  /// One node with its GPUs as plans may use them. O(its GPUs).
+  package func offers(of name: String) -> (record: NodeRecord, gpus: [FleetGPU])? {
+    state.withLock { $0.fleet.node(name) }
+  }
+
+  package func wasRemoved(_ name: String) -> Bool { state.withLock { $0.fleet.removed.contains(name) } }
 
   // MARK: - Declarations
 
@@ -66,163 +89,190 @@ package actor NodeRegistry {
   package func put(
     _ spec: NodeSpec, named name: String, if precondition: Precondition
   ) async throws(ChangeRefusal) -> ChangeReceipt.Effect {
-    await gate.enter()
-    defer { gate.leave() }
-    let current = node(name)
-    guard precondition.holds(at: current?.revision) else { throw .preconditionFailed(current: current?.revision) }
-    guard current != nil || snapshot.nodes.count < settings.limit else { throw .tooMany(limit: settings.limit) }
-    var record = NodeRecord(spec, named: name, revision: (current?.revision ?? 0) + 1, at: wholeNow)
-    if let current {
-      if spec.webhookSecret == nil && spec.webhookSecretRef == nil {
-        record.secret = current.secret
-        record.secretReference = current.secretReference
-      }
-      if record.declaresSame(as: current) && !current.isDraining { return .unchanged }
-      record.createdAt = current.createdAt
-      record.isUnreachable = current.isUnreachable
-      record.state = current.state
-      record.settled = current.settled
-      record.heardAt = current.heardAt
+    switch try await change(NodeChange(name: name, operation: .put(spec), precondition: precondition)) {
+    case .created: .created
+    case .unchanged: .unchanged
+    case .replaced, .removed, .draining: .replaced
     }
-    var batch = StoreBatch()
-    batch.nodes[name] = record
-    batch.removedNodes[name] = false
-    try await commit(batch)
-    if heartbeats[name] == nil { heartbeats[name] = Heartbeats(isUnreachable: false, now: settings.clock()) }
-    update { fleet in
-      fleet.nodes[name] = record
-      fleet.removed.remove(name)
-    }
-    return current == nil ? .created : .replaced
   }
 
-  /// Takes a node out: at once where Parva has nothing on it or `force` is set, else after a drain.
-  package func delete(
-    _ name: String, if precondition: Precondition, force: Bool
-  ) async throws(ChangeRefusal) -> Removal {
-    await gate.enter()
-    defer { gate.leave() }
-    let current = node(name)
-    guard precondition.holds(at: current?.revision) else { throw .preconditionFailed(current: current?.revision) }
-    guard var record = current else { throw .notFound }
-    if force || record.settled?.owned.isEmpty ?? true {
-      try await remove(name)
-      return .removed
-    }
-    guard !record.isDraining else { return .draining }
-    record.isDraining = true
-    record.revision += 1
-    record.updatedAt = wholeNow
-    var batch = StoreBatch()
-    batch.nodes[name] = record
-    try await commit(batch)
-    update { $0.nodes[name] = record }
-    return .draining
+  /// Takes a node out. Answers whether it is gone; else it is drained, and goes once its last instances are gone.
+  package func delete(_ name: String, if precondition: Precondition, force: Bool) async throws(ChangeRefusal) -> Bool {
+    try await change(NodeChange(name: name, operation: .delete(force: force), precondition: precondition)) == .removed
   }
 
   /// Ends the drain of a node whose last instances are gone.
   func finishDrain(of name: String) async throws(ChangeRefusal) {
-    await gate.enter()
-    defer { gate.leave() }
-    guard node(name)?.isDraining == true else { return }
-    try await remove(name)
+    _ = try await change(NodeChange(name: name, operation: .endDrain))
   }
 
-  private func remove(_ name: String) async throws(ChangeRefusal) {
-    var batch = StoreBatch()
-    batch.nodes[name] = .some(nil)
-    batch.removedNodes[name] = true
-    try await commit(batch)
-    heartbeats[name] = nil
-    storedAt[name] = nil
-    update { fleet in
-      fleet.nodes[name] = nil
-      fleet.removed.insert(name)
+  private func change(_ change: NodeChange) async throws(ChangeRefusal) -> NodeChange.Effect {
+    let result = await withCheckedContinuation { done in
+      state.withLock { $0.waiting.append(Pending(change: change, done: done)) }
+      saving.request { await self.save() }
     }
+    return try result.get()
   }
 
   // MARK: - Heartbeats
 
   /// Takes what a node says of itself; nil where no such node is registered.
-  package func heard(_ state: NodeStateDocument, from name: String) async throws(ChangeRefusal) -> NodeCondition? {
-    await gate.enter()
-    defer { gate.leave() }
-    guard var record = node(name) else { return nil }
-    let clock = settings.clock()
-    var beats = heartbeats[name] ?? Heartbeats(isUnreachable: record.isUnreachable, now: clock)
-    beats.heard(at: clock, interval: settings.heartbeat)
-    heartbeats[name] = beats
-    let before = record
-    record.state = state
-    if state.operation == nil || record.settled == nil { record.settled = state }
-    record.heardAt = wholeNow
-    record.isUnreachable = beats.isUnreachable
-    let isStale = storedAt[name].map { clock - $0 > .seconds(60) } ?? true
-    // What is read back after a restart is what plans go by.
-    if record.settled == state, isStale || !Self.isAlike(before, record) {
-      var batch = StoreBatch()
-      batch.nodes[name] = record
-      try await commit(batch)
-      storedAt[name] = clock
-    }
-    update { $0.nodes[name] = record }
-    return NodeCondition(of: record)
-  }
-
-  /// Looks for nodes whose heartbeats have stopped; called about once a second.
-  package func check() async throws(ChangeRefusal) {
-    await gate.enter()
-    defer { gate.leave() }
-    let clock = settings.clock()
-    var batch = StoreBatch()
-    for name in heartbeats.keys {
-      heartbeats[name]?.check(at: clock, interval: settings.heartbeat)
-      guard let beats = heartbeats[name], var record = node(name), record.isUnreachable != beats.isUnreachable else {
-        continue
+  ///
+  /// - Parameter digest: of the bytes that said so, for ``heardAgain(_:from:)``.
+  package func heard(_ said: NodeStateDocument, from name: String, digest: Int? = nil) -> NodeCondition? {
+    let (clock, date) = (settings.clock(), wholeNow)
+    return changing { state in
+      let before = state.fleet[name]
+      let condition = state.fleet.heard(said, from: name, digest: digest, at: clock, date: date)
+      guard let before, let after = state.fleet[name] else { return condition }
+      if !before.isAlike(after) {
+        // What is read back after a restart is what plans go by.
+        state.unstored.states.insert(name)
+        state.unstored.rows.insert(name)
       }
-      record.isUnreachable = beats.isUnreachable
-      batch.nodes[name] = record
-    }
-    guard !batch.nodes.isEmpty else { return }
-    try await commit(batch)
-    update { fleet in
-      for (name, record) in batch.nodes { fleet.nodes[name] = record }
+      return condition
     }
   }
 
-  /// Whether only what changes all the time differs: processes, services, the running operation.
-  private static func isAlike(_ a: NodeRecord, _ b: NodeRecord) -> Bool {
-    guard a.isUnreachable == b.isUnreachable, let x = a.settled, let y = b.settled, x.verified == y.verified,
-      x.owned == y.owned, x.observed.gpus.count == y.observed.gpus.count
-    else { return false }
-    return zip(x.observed.gpus, y.observed.gpus).allSatisfy { p, q in
-      (p.uuid, p.mig, p.fault, p.profiles) == (q.uuid, q.mig, q.fault, q.profiles)
-        && p.instances.map(\.id) == q.instances.map(\.id)
+  /// Takes a heartbeat of the very bytes of the one before it; nil where it is not so. O(1).
+  package func heardAgain(_ digest: Int, from name: String) -> NodeCondition? {
+    let (clock, date) = (settings.clock(), wholeNow)
+    return changing { state in
+      let wasUnreachable = state.fleet[name]?.isUnreachable
+      let condition = state.fleet.heardAgain(digest, from: name, at: clock, date: date)
+      if condition != nil, state.fleet[name]?.isUnreachable != wasUnreachable { state.unstored.rows.insert(name) }
+      return condition
+    }
+  }
+
+  /// Looks for nodes whose heartbeats have stopped and stores what has changed; called about once a second.
+  package func check() async throws(ChangeRefusal) {
+    let clock = settings.clock()
+    let isDue = changing { state in
+      state.unstored.rows.formUnion(state.fleet.check(at: clock))
+      for (name, time) in state.storedAt where clock - time > .seconds(60) { state.unstored.rows.insert(name) }
+      return !state.unstored.rows.isEmpty || !state.unstored.assignments.isEmpty
+    }
+    if isDue { try await flush() }
+  }
+
+  /// The operator's word that the nodes which are silent now are lost. Answers their names; on disk when it returns.
+  package func acceptSilence() async throws(ChangeRefusal) -> [String] {
+    let clock = settings.clock()
+    let lost = changing { state in
+      let lost = state.fleet.acceptSilence(at: clock)
+      state.unstored.rows.formUnion(lost)
+      return lost
+    }
+    if !lost.isEmpty { try await flush() }
+    return lost
+  }
+
+  /// Returns once all that was changed before is on disk.
+  package func flush() async throws(ChangeRefusal) { try await saving.run { await self.save() } }
+
+  // MARK: - Pushes
+
+  /// Those of the nodes that are reached and have not verified what is wanted of them, and whose drain has not ended.
+  ///
+  /// - Parameter wanted: by name; who is not in it is to hold nothing.
+  func behind(_ wanted: [String: [WantedGPU]], among names: [String]) -> [String] {
+    state.withLock { state in
+      names.filter { name in
+        guard let record = state.fleet[name] else { return false }
+        switch NodeCondition(of: record) {
+        case .draining: return true
+        case .ready: return !record.hasVerified(wanted[name] ?? [])
+        case .pending, .unreachable, .lost: return false
+        }
+      }
+    }
+  }
+
+  /// A push begins to bring this to a node.
+  func expect(_ wanted: WantedNode, on name: String) { state.withLock { $0.fleet.expect(wanted, on: name) } }
+
+  /// The push of this revision has ended, with what the node has verified of it.
+  func pushed(revision: Int, to name: String, verified: WantedNode?) {
+    changing { state in
+      state.fleet.pushed(revision: revision, to: name, verified: verified)
+      guard verified != nil, state.fleet[name] != nil else { return }
+      state.unstored.assignments.insert(name)
+      state.unstored.states.insert(name)
+      state.unstored.rows.insert(name)
     }
   }
 
   // MARK: - Parts
 
-  private func update(_ body: (inout Fleet) -> Void) {
-    let changed = fleet.withLock { fleet in
-      body(&fleet)
-      let inventory = FleetInventory(Array(fleet.nodes.values), priced: priced)
-      let changed = !inventory.offersSame(as: fleet.inventory)
-      fleet.inventory = inventory
-      if changed { fleet.generation += 1 }
-      return changed
+  /// Changes the fleet, and has plans made anew where it offers something else now.
+  @discardableResult
+  private func changing<Answer: Sendable>(_ body: (inout State) -> Answer) -> Answer {
+    let (answer, isNews) = state.withLock { state in
+      let before = state.fleet.generation
+      let answer = body(&state)
+      return (answer, state.fleet.generation != before)
     }
-    if changed { onChange() }
+    if isNews { onChange() }
+    return answer
   }
 
-  private func commit(_ batch: StoreBatch) async throws(ChangeRefusal) {
-    do {
+  /// Stores all that waits, as one batch.
+  private func save() async -> ChangeRefusal? {
+    let clock = settings.clock()
+    let (group, results, declared, batch, unstored) = state.withLock { state in
+      let fleet = state.fleet
+      var transaction = NodeTransaction(count: fleet.count, limit: settings.limit, now: wholeNow) { fleet[$0] }
+      let results = state.waiting.map { pending in
+        Result { () throws(ChangeRefusal) in try transaction.perform(pending.change) }
+      }
+      var batch = StoreBatch()
+      for name in state.unstored.rows { if let record = fleet[name] { batch.nodes[name] = record } }
+      batch.nodes.merge(transaction.nodes) { $1 }
+      batch.removedNodes = transaction.removed
+      for name in state.unstored.states { batch.nodeStates[name] = fleet[name]?.settled }
+      for name in state.unstored.assignments { batch.assignments[name] = fleet[name]?.applied }
+      for (name, record) in transaction.nodes where record == nil {
+        batch.nodeStates[name] = nil
+        batch.assignments[name] = nil
+      }
+      defer { (state.waiting, state.unstored) = ([], Unstored()) }
+      return (state.waiting, results, transaction.nodes, batch, state.unstored)
+    }
+    do throws(StoreError) {
       try await store.commit(batch)
     } catch {
-      throw .storeFailed(error)
+      state.withLock { state in
+        state.unstored.rows.formUnion(unstored.rows)
+        state.unstored.states.formUnion(unstored.states)
+        state.unstored.assignments.formUnion(unstored.assignments)
+      }
+      for pending in group { pending.done.resume(returning: .failure(.storeFailed(error))) }
+      return .storeFailed(error)
     }
+    changing { state in
+      for (name, record) in declared {
+        if let record { state.fleet.declare(record, at: clock) } else { state.fleet.remove(name) }
+      }
+      for (name, record) in batch.nodes { state.storedAt[name] = record == nil ? nil : clock }
+    }
+    for (pending, result) in zip(group, results) { pending.done.resume(returning: result) }
+    return nil
   }
 
   /// The store keeps milliseconds, so that what is in memory is what a restart reads back.
   private var wholeNow: Date { Date(timeIntervalSince1970: (now().timeIntervalSince1970 * 1000).rounded() / 1000) }
+}
+
+extension NodeRecord {
+  /// Whether only what changes all the time differs: processes, services, the running operation.
+  fileprivate func isAlike(_ other: NodeRecord) -> Bool {
+    guard (isUnreachable, isLost) == (other.isUnreachable, other.isLost), let a = settled, let b = other.settled,
+      (a.verified, a.owned) == (b.verified, b.owned), a.observed.gpus.count == b.observed.gpus.count
+    else { return false }
+    return zip(a.observed.gpus, b.observed.gpus).allSatisfy { p, q in
+      (p.uuid, p.mig, p.fault, p.profiles) == (q.uuid, q.mig, q.fault, q.profiles)
+        && p.instances.map(\.id) == q.instances.map(\.id)
+    }
+  }
 }

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// The current plan, and those who wait for another one.
 package final class PlanBoard: Sendable {
   package struct View: Sendable {
@@ -13,30 +11,17 @@ package final class PlanBoard: Sendable {
     package var failure: String?
   }
 
-  fileprivate struct Waiter {
-    let isAnswered: @Sendable (View) -> Bool
-    let continuation: CheckedContinuation<View, Never>
-    let timer: Task<Void, Never>
-  }
-
-  private struct State {
-    var view = View()
-    var waiters: [Int: Waiter] = [:]
-    var nextWaiter = 0
-    var isClosed = false
-  }
-
-  private let state = Mutex(State())
+  private let board = WaitingBoard(View())
 
   package init() {}
 
-  package var view: View { state.withLock(\.view) }
+  package var view: View { board.read { copy $0 } }
 
   /// Whether nobody is to wait any more.
-  package var isClosed: Bool { state.withLock(\.isClosed) }
+  package var isClosed: Bool { board.isClosed }
 
   package func publish(_ plan: PublishedPlan, fleet: Int = 0) {
-    change { view in
+    board.change { view in
       view.plan = plan
       view.attempted = plan.record.demandRevision
       view.fleet = fleet
@@ -45,7 +30,7 @@ package final class PlanBoard: Sendable {
   }
 
   package func fail(at demandRevision: Int, fleet: Int = 0, _ reason: String) {
-    change { view in
+    board.change { view in
       view.attempted = demandRevision
       view.fleet = fleet
       view.failure = reason
@@ -54,57 +39,9 @@ package final class PlanBoard: Sendable {
 
   /// The view as soon as it answers the question, or as it is after `duration`. O(1) beside waiting.
   package func wait(for duration: Duration, until isAnswered: @escaping @Sendable (View) -> Bool) async -> View {
-    let ticket = state.withLock { state in
-      state.nextWaiter += 1
-      return state.nextWaiter
-    }
-    return await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        let ready: View? = state.withLock { state in
-          if isAnswered(state.view) || duration <= .zero || state.isClosed || Task.isCancelled { return state.view }
-          let timer = Task { [weak self] in
-            try? await Task.sleep(for: duration)
-            self?.release(ticket)
-          }
-          state.waiters[ticket] = Waiter(isAnswered: isAnswered, continuation: continuation, timer: timer)
-          return nil
-        }
-        if let ready { continuation.resume(returning: ready) }
-      }
-    } onCancel: {
-      release(ticket)
-    }
+    await board.wait(for: duration) { ($0, isAnswered($0)) }
   }
 
   /// Answers everybody who waits, now and from now on: the controller stops.
-  package func close() {
-    let waiters = state.withLock { state in
-      state.isClosed = true
-      defer { state.waiters = [:] }
-      return (state.waiters.values.map(\.self), state.view)
-    }
-    for waiter in waiters.0 { waiter.resume(waiters.1) }
-  }
-
-  private func change(_ body: (inout View) -> Void) {
-    let (answered, view) = state.withLock { state in
-      body(&state.view)
-      let answered = state.waiters.filter { $0.value.isAnswered(state.view) }
-      for ticket in answered.keys { state.waiters[ticket] = nil }
-      return (answered.values.map(\.self), state.view)
-    }
-    for waiter in answered { waiter.resume(view) }
-  }
-
-  private func release(_ ticket: Int) {
-    let (waiter, view) = state.withLock { state in (state.waiters.removeValue(forKey: ticket), state.view) }
-    waiter?.resume(view)
-  }
-}
-
-extension PlanBoard.Waiter {
-  fileprivate func resume(_ view: PlanBoard.View) {
-    timer.cancel()
-    continuation.resume(returning: view)
-  }
+  package func close() { board.close() }
 }

@@ -53,7 +53,7 @@ actor PlanningLoop {
     let fleet = nodes.snapshot
     let started = ContinuousClock.now
     do {
-      let (plan, json) = try await compute(demand, fleet.inventory)
+      let (plan, json) = try await compute(demand, fleet)
       let slices =
         fleet.inventory.isEmpty
         ? nil : NodeSlices(plan, nodes: fleet.nodes.values, workloads: demand.registrations)
@@ -83,12 +83,13 @@ actor PlanningLoop {
     }
   }
 
-  private func compute(_ demand: Demand, _ fleet: FleetInventory) async throws -> (Plan, Data) {
+  private func compute(_ demand: Demand, _ fleet: Fleet) async throws -> (Plan, Data) {
     try await withCheckedThrowingContinuation { continuation in
       queue.async { [setup, previous] in
         continuation.resume(
           with: Result {
-            let plan = try setup.plan(for: demand, on: fleet, replacing: previous)
+            let inForce = PlanInForce.plan(standing: fleet.standing, on: fleet.inventory, published: previous)
+            let plan = try setup.plan(for: demand, on: fleet.inventory, replacing: inForce, published: previous)
             return (plan, PlanWriter.json(plan))
           })
       }

@@ -59,16 +59,17 @@ package struct PlanningSetup: Sendable {
       options: options, traces: traces, capacities: capacities, current: inForce)
   }
 
-  /// The plan for a demand, bound to the GPUs of the fleet where there is one, with what can stay of the plan in force.
-  /// Pure, and as slow as the planner: never called on an event loop.
-  package func plan(for demand: Demand, on fleet: FleetInventory, replacing current: Plan?) throws(PlanningFault)
-    -> Plan
-  {
+  /// The plan for a demand, bound to the GPUs of the fleet where there is one, with what can stay of what is in force.
+  /// A plan that is the same as the one published before keeps its binding. Pure, and as slow as the planner: never called on an event loop.
+  package func plan(
+    for demand: Demand, on fleet: FleetInventory, replacing current: Plan?, published: Plan? = nil
+  ) throws(PlanningFault) -> Plan {
     let input = input(for: demand, fleet: fleet, current: current)
     let plan = try plan(input)
     guard !fleet.isEmpty else { return plan }
     return PlanBinding.bind(
-      plan, to: fleet.usable, previous: current, keepingNodesOf: PlanBinding.fixedGPUs(plan, input.workloads))
+      plan, to: fleet.usable, previous: current, published: published,
+      keepingNodesOf: PlanBinding.fixedGPUs(plan, input.workloads))
   }
 
   /// Plans and re-judges the plan.

@@ -4,17 +4,25 @@ import ParvaHTTP
 package import ParvaWire
 import Synchronization
 
-/// Brings plan revisions to the nodes: one operation at a time, a newer revision takes the place of an older one.
+/// Brings plan revisions to the nodes: one operation at a time, a newer one takes the place of an older one.
 ///
-/// Every change of a node's status is in the store before the next one, so that a controller that was killed goes on
-/// where it was.
-package actor PlanPusher {
+/// Who is to be pushed to is in the store when an operation begins, and how each node ended soon after it did, so that a
+/// controller that was killed goes on where it was.
+package final class PlanPusher: Sendable {
   package enum Refusal: Error, Hashable, Sendable {
     /// The plan is bound to no nodes.
     case noNodes
     /// The idempotency key was used for another request.
     case keyReused
     case storeFailed(StoreError)
+  }
+
+  private struct State {
+    var tasks: [String: Task<Void, Never>] = [:]
+    /// What a controller before this one has left unfinished, oldest first; see ``resume()``.
+    var open: [StoredOperation]
+    /// Nodes that have ended since their operation was last stored; an operation without any has changed otherwise.
+    var unstored: [String: Set<String>] = [:]
   }
 
   private let store: any Store
@@ -24,13 +32,11 @@ package actor PlanPusher {
   private let limit: RequestLimit
   private let now: @Sendable () -> Date
   private let logger: Logger
-  nonisolated let board = OperationBoard()
+  let board = OperationBoard()
+  private let state: Mutex<State>
+  /// Operations begin one after the other: each waits for the store in its middle.
   private let gate = SerialGate()
-  /// Keeps the store's order that of the changes.
-  private let keeping = SerialGate()
-  private var tasks: [String: Task<Void, Never>] = [:]
-  private var open: [StoredOperation]
-  private var claims: [String: IdempotencyClaim] = [:]
+  private let saving = SharedRun<StoreError>()
 
   /// - Parameter open: what a controller before this one has left unfinished, oldest first; see ``resume()``.
   package init(
@@ -44,11 +50,10 @@ package actor PlanPusher {
     self.logger = logger
     client = HTTPClient(configuration: settings.client)
     limit = RequestLimit(settings.concurrency)
-    self.open = open
+    state = Mutex(State(open: open))
     // Those who ask before the pushes go on already wait for the right thing.
     for stored in open {
-      guard var document = Self.document(stored) else { continue }
-      if let claim = stored.claim { claims[stored.id] = claim }
+      guard var document = FleetOperationDocument(stored) else { continue }
       document.resumed += 1
       board.add(document)
     }
@@ -57,33 +62,58 @@ package actor PlanPusher {
   // MARK: - Beginning
 
   /// Begins to push a plan, or answers the operation that already does.
+  ///
+  /// Nodes that have verified what the plan wants of them are `unchanged` and not asked.
+  ///
+  /// - Parameter again: whether an operation that already pushes this plan is superseded, because nodes of it have failed.
   package func begin(
-    _ plan: PublishedPlan, claim: IdempotencyClaim? = nil
+    _ plan: PublishedPlan, claim: IdempotencyClaim? = nil, again: Bool = false
   ) async throws(Refusal) -> (document: FleetOperationDocument, isReplay: Bool) {
     await gate.enter()
     defer { gate.leave() }
     if let claim, let honoured = try await operation(claimedBy: claim) { return (honoured, true) }
-    guard let slices = plan.slices, !slices.gpus.isEmpty else { throw .noNodes }
+    guard let slices = plan.slices, !slices.nodes.isEmpty else { throw .noNodes }
     let revision = plan.record.revision
-    if let running = board.running.last, running.planRevision == revision { return (running, false) }
-    let id = "apply-\(revision)-\(UUID().uuidString.prefix(8).lowercased())"
-    let document = FleetOperationDocument(
-      id: id, planRevision: revision, createdAt: Timestamp.text(now()),
-      nodes: slices.gpus.sorted { $0.key < $1.key }.map { name, gpus in
-        .init(name: name, instances: gpus.reduce(0) { $0 + $1.instances.count })
-      })
-    if let claim { claims[id] = claim }
+    if !again, let running = board.running.last, running.planRevision == revision { return (running, false) }
+    let document = self.document(slices, revision)
     do {
-      try await save(document)
+      var batch = StoreBatch()
+      batch.operations = [try document.stored(at: now(), claim)]
+      batch.keptOperations = settings.kept
+      try await store.commit(batch)
     } catch {
       throw .storeFailed(error)
     }
     for older in board.running { await supersede(older.id) }
     board.add(document)
-    launch(document, slices)
+    let pending = document.nodes.filter { !$0.status.isOver }
     logger.info(
-      "pushing", metadata: ["operation": "\(id)", "revision": "\(revision)", "nodes": "\(slices.gpus.count)"])
-    return (document, false)
+      "pushing",
+      metadata: [
+        "operation": "\(document.id)", "revision": "\(revision)", "nodes": "\(pending.count)",
+        "unchanged": "\(document.nodes.count - pending.count)",
+      ])
+    for node in document.nodes where node.status == .verified && node.instances == 0 { await endDrain(of: node.name) }
+    if pending.isEmpty { await finish(document.id) } else { launch(document, slices) }
+    return (board[document.id] ?? document, false)
+  }
+
+  private func document(_ slices: NodeSlices, _ revision: Int) -> FleetOperationDocument {
+    let id = "apply-\(revision)-\(UUID().uuidString.prefix(8).lowercased())"
+    return FleetOperationDocument(
+      id: id, planRevision: revision, createdAt: Timestamp.text(now()),
+      nodes: slices.nodes.map { name in
+        let gpus = slices.gpus[name] ?? []
+        var node = FleetOperationDocument.Node(
+          name: name, instances: gpus.reduce(0) { $0 + $1.instances.count })
+        let record = nodes.node(name)
+        if record?.hasVerified(gpus) == true {
+          node.status = .verified
+          node.unchanged = true
+          node.simulated = record?.state?.simulated
+        }
+        return node
+      })
   }
 
   private func operation(claimedBy claim: IdempotencyClaim) async throws(Refusal) -> FleetOperationDocument? {
@@ -95,15 +125,17 @@ package actor PlanPusher {
     }
     guard let stored, now().timeIntervalSince(stored.createdAt) < DemandRegistry.claimLifetime else { return nil }
     guard stored.claim == claim else { throw .keyReused }
-    return board[stored.id] ?? Self.document(stored)
+    return board[stored.id] ?? FleetOperationDocument(stored)
   }
 
   /// Goes on with what a controller before this one has left unfinished.
   package func resume() async {
     await gate.enter()
     defer { gate.leave() }
-    let left = open
-    open = []
+    let left = state.withLock { state in
+      defer { state.open = [] }
+      return state.open
+    }
     for (index, stored) in left.enumerated() {
       guard let document = board[stored.id], !document.status.isOver else { continue }
       guard index == left.count - 1 else {
@@ -128,55 +160,66 @@ package actor PlanPusher {
 
   // MARK: - Running
 
+  /// Nodes that a running operation brings this revision to.
+  func busy(at revision: Int) -> Set<String> {
+    guard let running = board.running.last, running.planRevision == revision else { return [] }
+    return Set(running.nodes.lazy.filter { !$0.status.isOver }.map(\.name))
+  }
+
   private func launch(_ document: FleetOperationDocument, _ slices: NodeSlices) {
-    let pending = document.nodes.filter { !$0.status.isOver }.map(\.name)
-    tasks[document.id] = Task { [weak self] in
+    let pushes = document.nodes.filter { !$0.status.isOver }.map { push(document, $0.name, slices) }
+    for push in pushes { nodes.expect(push.wanted, on: push.node) }
+    let task = Task {
       await withTaskGroup { group in
-        for name in pending {
-          let push = await self?.push(document, name, slices)
-          group.addTask { await push?.run() }
-        }
+        for push in pushes { group.addTask { await push.run() } }
       }
       guard !Task.isCancelled else { return }
-      await self?.finish(document.id)
+      await finish(document.id)
     }
+    state.withLock { $0.tasks[document.id] = task }
   }
 
   private func push(_ document: FleetOperationDocument, _ name: String, _ slices: NodeSlices) -> NodePush {
-    NodePush(
-      operation: document.id, node: name, wanted: slices.wanted(name, revision: document.planRevision), nodes: nodes,
-      settings: settings, client: client, limit: limit,
-      now: { [now] in Int(now().timeIntervalSince1970) },
-      report: { [weak self] change in await self?.update(document.id, name, change) })
+    let wanted = slices.wanted(name, revision: document.planRevision)
+    return NodePush(
+      operation: document.id, node: name, wanted: wanted, nodes: nodes, settings: settings, client: client,
+      limit: limit, now: { [now] in Int(now().timeIntervalSince1970) },
+      report: { change in await self.update(document.id, wanted, name, change) })
   }
 
   private func update(
-    _ id: String, _ name: String, _ change: @Sendable (inout FleetOperationDocument.Node) -> Void
+    _ id: String, _ wanted: WantedNode, _ name: String, _ change: @Sendable (inout FleetOperationDocument.Node) -> Void
   ) async {
     let time = Timestamp.text(now())
-    var ended: FleetOperationDocument.Node?
-    var isNews = false
-    let document = board.update(id) { document in
-      guard let index = document.nodes.firstIndex(where: { $0.name == name }) else { return }
-      let before = document.nodes[index].status
+    let ended = board.update(id) { document -> FleetOperationDocument.Node? in
+      guard let index = document.nodeIndex(name), !document.nodes[index].status.isOver else { return nil }
       change(&document.nodes[index])
       document.updatedAt = time
-      isNews = document.nodes[index].status != before
-      if isNews, document.nodes[index].status.isOver { ended = document.nodes[index] }
+      return document.nodes[index].status.isOver ? document.nodes[index] : nil
     }
-    guard isNews, let document else { return }
-    await keep(document)
-    guard let ended else { return }
+    guard case .some(.some(let ended)) = ended else { return }
+    nodes.pushed(revision: wanted.revision, to: name, verified: ended.status == .verified ? wanted : nil)
+    state.withLock { _ = $0.unstored[id, default: []].insert(name) }
+    saving.request { await self.save() }
     logger.log(
       level: ended.status == .verified ? .info : .warning, "node ended",
       metadata: [
         "operation": "\(id)", "node": "\(name)", "status": "\(ended.status.rawValue)", "code": "\(ended.code ?? "-")",
       ])
-    if ended.status == .verified && ended.instances == 0 { try? await nodes.finishDrain(of: name) }
+    if ended.status == .verified && ended.instances == 0 { await endDrain(of: name) }
+  }
+
+  private func endDrain(of name: String) async {
+    guard nodes.node(name)?.isDraining == true else { return }
+    do throws(ChangeRefusal) {
+      try await nodes.finishDrain(of: name)
+    } catch {
+      logger.error("a drained node cannot be taken out", metadata: ["node": "\(name)", "error": "\(error)"])
+    }
   }
 
   private func supersede(_ id: String) async {
-    tasks.removeValue(forKey: id)?.cancel()
+    state.withLock { $0.tasks.removeValue(forKey: id) }?.cancel()
     await finish(id) { document in
       document.status = .superseded
       for index in document.nodes.indices where !document.nodes[index].status.isOver {
@@ -185,74 +228,76 @@ package actor PlanPusher {
     }
   }
 
-  private func finish(_ id: String, _ change: (inout FleetOperationDocument) -> Void = { _ in }) async {
-    tasks[id] = nil
+  private func finish(
+    _ id: String, _ change: @Sendable (inout FleetOperationDocument) -> Void = { _ in }
+  ) async {
+    state.withLock { $0.tasks[id] = nil }
     let time = Timestamp.text(now())
-    let document = board.update(id) { document in
+    let ended = board.update(id) { document in
+      let open = document.nodes.filter { !$0.status.isOver }.map(\.name)
       change(&document)
       document.updatedAt = time
       if document.status == .running {
         document.status = document.nodes.allSatisfy { $0.status == .verified } ? .verified : .failed
       }
+      return (open: open, status: document.status, revision: document.planRevision)
     }
-    guard let document else { return }
-    await keep(document)
-    logger.notice("operation ended", metadata: ["operation": "\(id)", "status": "\(document.status.rawValue)"])
+    guard let ended else { return }
+    for name in ended.open { nodes.pushed(revision: ended.revision, to: name, verified: nil) }
+    state.withLock { $0.unstored[id, default: []].formUnion(ended.open) }
+    do throws(StoreError) {
+      try await saving.run { await self.save() }
+    } catch {
+      // Logged where it happened; after a restart the nodes are asked again.
+    }
+    logger.notice("operation ended", metadata: ["operation": "\(id)", "status": "\(ended.status.rawValue)"])
   }
 
   // MARK: - Keeping
 
-  /// A status that cannot be stored is still shown; after a restart the node is asked again.
-  private func keep(_ document: FleetOperationDocument) async {
-    await keeping.enter()
-    defer { keeping.leave() }
-    do {
-      try await save(board[document.id] ?? document)
-    } catch {
-      logger.error("an operation cannot be stored", metadata: ["operation": "\(document.id)", "error": "\(error)"])
+  /// Stores what has changed since the last time, as one batch. What cannot be stored is still shown, and tried again.
+  private func save() async -> StoreError? {
+    let unstored = state.withLock { state in
+      defer { state.unstored = [:] }
+      return state.unstored
     }
-  }
-
-  private func save(_ document: FleetOperationDocument) async throws(StoreError) {
-    var batch = StoreBatch()
-    let data: Data
-    do {
-      data = try JSONEncoder().encode(document)
+    do throws(StoreError) {
+      var batch = StoreBatch()
+      for (id, names) in unstored { batch.progress[id] = try board[id]?.progress(of: names) }
+      try await store.commit(batch)
+      return nil
     } catch {
-      throw StoreError(.failed, "an operation cannot be written: \(error)")
+      state.withLock { $0.unstored.merge(unstored) { $0.union($1) } }
+      logger.error("operations cannot be stored", metadata: ["error": "\(error)"])
+      return error
     }
-    batch.operations = [
-      StoredOperation(
-        id: document.id, planRevision: document.planRevision, createdAt: now(), isOver: document.status.isOver,
-        claim: claims[document.id], document: data)
-    ]
-    batch.keptOperations = settings.kept
-    try await store.commit(batch)
-    if document.status.isOver { claims[document.id] = nil }
-  }
-
-  private static func document(_ stored: StoredOperation) -> FleetOperationDocument? {
-    try? JSONDecoder().decode(FleetOperationDocument.self, from: stored.document)
   }
 
   /// An operation as it is now, from memory or from the store.
   package func operation(_ id: String, wait: Duration) async throws(StoreError) -> FleetOperationDocument? {
     if let document = await board.wait(for: id, wait) { return document }
-    return try await store.operation(id).flatMap(Self.document)
+    return try await store.operation(id).flatMap(FleetOperationDocument.init)
   }
 
   /// Newest first.
   package func operations(limit: Int) async throws(StoreError) -> [FleetOperationDocument] {
-    try await store.operations(limit: limit).compactMap { board[$0.id] ?? Self.document($0) }
+    try await store.operations(limit: limit).compactMap { board[$0.id] ?? FleetOperationDocument($0) }
   }
 
   /// Ends every push as it is; what is unfinished goes on at the next start.
   package func stop() async {
     board.close()
-    let running = tasks
-    tasks = [:]
+    let running = state.withLock { state in
+      defer { state.tasks = [:] }
+      return state.tasks
+    }
     for task in running.values { task.cancel() }
     for task in running.values { await task.value }
+    do throws(StoreError) {
+      try await saving.run { await self.save() }
+    } catch {
+      // Logged where it happened.
+    }
     client.shutdown()
   }
 }

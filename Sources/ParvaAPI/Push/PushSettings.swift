@@ -6,7 +6,7 @@ package struct PushSettings: Sendable {
   /// Trust and identity of the controller towards agents.
   package var tls = HTTPClientConfiguration.TLS()
   /// Requests to nodes at a time.
-  package var concurrency = 32
+  package var concurrency = 128
   /// For one request.
   package var requestTimeout = Duration.seconds(15)
   /// How long a node may take, attempts and the node's own work included.
@@ -15,6 +15,11 @@ package struct PushSettings: Sendable {
   package var longestPause = Duration.seconds(5)
   /// Most between two looks at a node's operation.
   package var longestPoll = Duration.milliseconds(500)
+  /// With automatic applies: between two looks whether every node has what it is to have.
+  package var look = Duration.seconds(1)
+  /// With automatic applies: before a node that failed is pushed to again; doubled up to ``longestRetry``.
+  package var firstRetry = Duration.seconds(2)
+  package var longestRetry = Duration.seconds(300)
   /// Operations that the store keeps.
   package var kept = 1000
 

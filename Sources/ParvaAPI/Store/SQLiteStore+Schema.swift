@@ -49,6 +49,21 @@ extension SQLiteStore {
             CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
             """)
       }
+      migrator.registerMigration("4 states, assignments and progress in rows of their own") { db in
+        try db.execute(
+          sql: """
+            CREATE TABLE node_state (name TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT, WITHOUT ROWID;
+            INSERT INTO node_state SELECT name, state FROM node WHERE state IS NOT NULL;
+            ALTER TABLE node DROP COLUMN state;
+            ALTER TABLE node ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+            UPDATE node SET lost = unreachable;
+            CREATE TABLE node_assignment (name TEXT PRIMARY KEY, wanted BLOB NOT NULL) STRICT, WITHOUT ROWID;
+            ALTER TABLE operation ADD COLUMN head BLOB NOT NULL DEFAULT x'';
+            CREATE TABLE operation_node (
+              operation TEXT NOT NULL, name TEXT NOT NULL, document BLOB NOT NULL, PRIMARY KEY (operation, name))
+              STRICT, WITHOUT ROWID;
+            """)
+      }
       if try pool.read(migrator.hasBeenSuperseded) {
         throw StoreError(.tooNew, "The store \(path) was written by a newer version of Parva; run that version.")
       }

@@ -54,7 +54,8 @@ package final class SQLiteStore: Store {
         if let plan { try Self.write(plan, db) }
         if let kept = batch.keptPlans { try Self.forgetPlans(beyond: kept.bounds, now: kept.now, db) }
         try Self.write(nodes: batch.nodes, removed: batch.removedNodes, db)
-        try Self.write(operations: batch.operations, kept: batch.keptOperations, db)
+        try Self.write(states: batch.nodeStates, assignments: batch.assignments, db)
+        try Self.write(operations: batch.operations, progress: batch.progress, kept: batch.keptOperations, db)
       }
     }
   }
@@ -94,7 +95,7 @@ package final class SQLiteStore: Store {
         contents.removedNodes = try String.fetchSet(db, sql: "SELECT name FROM removed_node")
         contents.openOperations = try Row.fetchAll(
           db, sql: "SELECT * FROM operation WHERE NOT over ORDER BY number"
-        ).map(Self.operation)
+        ).map { try Self.operation($0, db) }
         return contents
       }
     }
@@ -149,7 +150,9 @@ package final class SQLiteStore: Store {
   package func operation(_ id: String) async throws(StoreError) -> StoredOperation? {
     try await translating {
       try await pool.read { db in
-        try Row.fetchOne(db, sql: "SELECT * FROM operation WHERE id = ?", arguments: [id]).map(Self.operation)
+        try Row.fetchOne(db, sql: "SELECT * FROM operation WHERE id = ?", arguments: [id]).map {
+          try Self.operation($0, db)
+        }
       }
     }
   }
@@ -159,7 +162,7 @@ package final class SQLiteStore: Store {
       try await pool.read { db in
         try Row.fetchOne(
           db, sql: "SELECT * FROM operation WHERE claim = ? ORDER BY number DESC LIMIT 1", arguments: [key]
-        ).map(Self.operation)
+        ).map { try Self.operation($0, db) }
       }
     }
   }
@@ -168,7 +171,7 @@ package final class SQLiteStore: Store {
     try await translating {
       try await pool.read { db in
         try Row.fetchAll(db, sql: "SELECT * FROM operation ORDER BY number DESC LIMIT ?", arguments: [limit])
-          .map(Self.operation)
+          .map { try Self.operation($0, db) }
       }
     }
   }

@@ -1,5 +1,6 @@
 package import Foundation
 package import ParvaFormats
+package import ParvaWire
 
 /// Where the controller keeps what must survive it. Every store passes one contract suite.
 ///
@@ -68,12 +69,18 @@ package struct StoreBatch: Sendable {
   package var keptPlans: (bounds: PlanRetention, now: Date)?
   /// Claims honoured before this are forgotten.
   package var firstClaimKept: Date?
-  /// Nodes to set by name, nil to take one away.
+  /// Nodes to set by name, nil to take one away with all that belongs to it. States and assignments are set apart.
   package var nodes: [String: NodeRecord?] = [:]
+  /// What nodes said of themselves, by name of a node that is there or that this batch sets.
+  package var nodeStates: [String: NodeStateDocument] = [:]
+  /// What was pushed to nodes and verified, by name of a node that is there or that this batch sets.
+  package var assignments: [String: WantedNode] = [:]
   /// Whether a name is to be remembered as removed.
   package var removedNodes: [String: Bool] = [:]
-  /// Operations to set by id.
+  /// Operations to add.
   package var operations: [StoredOperation] = []
+  /// How operations have come on, by id.
+  package var progress: [String: OperationProgress] = [:]
   /// How many operations are kept; the oldest that have ended go.
   package var keptOperations: Int?
 
@@ -82,6 +89,7 @@ package struct StoreBatch: Sendable {
   package var isEmpty: Bool {
     demandRevision == nil && registrations.isEmpty && profiles.isEmpty && claims.isEmpty && plan == nil
       && keptPlans == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
+      && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty
   }
 }
 
@@ -134,19 +142,35 @@ package struct StoredOperation: Hashable, Sendable {
   package var id: String
   package var planRevision: Int
   package var createdAt: Date
-  package var isOver: Bool
   package var claim: IdempotencyClaim?
-  /// Its wire document.
+  /// Its wire document as it began; never written again.
   package var document: Data
+  package var progress: OperationProgress
 
   package init(
-    id: String, planRevision: Int, createdAt: Date, isOver: Bool, claim: IdempotencyClaim?, document: Data
+    id: String, planRevision: Int, createdAt: Date, claim: IdempotencyClaim?, document: Data,
+    progress: OperationProgress = OperationProgress()
   ) {
     self.id = id
     self.planRevision = planRevision
     self.createdAt = createdAt
-    self.isOver = isOver
     self.claim = claim
     self.document = document
+    self.progress = progress
+  }
+}
+
+/// What an operation's document has become since it began. It is small whatever the number of nodes.
+package struct OperationProgress: Hashable, Sendable {
+  package var isOver: Bool
+  /// The members of the wire document that change, without the nodes; empty before the first change.
+  package var head: Data
+  /// The wire documents of nodes that have ended, by name; those stored before stay.
+  package var nodes: [String: Data]
+
+  package init(isOver: Bool = false, head: Data = Data(), nodes: [String: Data] = [:]) {
+    self.isOver = isOver
+    self.head = head
+    self.nodes = nodes
   }
 }

@@ -213,10 +213,12 @@ import Testing
     #expect(shown.json("status", "unhealthyServices") == "1")
   }
 
-  @Test func aNodeThatFallsSilentIsPlannedAroundUntilItIsBack() async throws {
+  @Test("F7: a node that falls silent keeps its part of the plan for the grace, and is planned around after it")
+  func aSilentNodeKeepsItsPartForTheGrace() async throws {
     let clock = ManualClock()
     let api = try await Harness { configuration in
       configuration.nodes.heartbeat = .seconds(10)
+      configuration.nodes.fleet.grace = .seconds(60)
       configuration.nodes.clock = { clock.now }
     }
     let (first, second) = (try FleetSamples.state("n1", gpus: 1), try FleetSamples.state("n2", gpus: 1))
@@ -224,16 +226,85 @@ import Testing
     try await api.join(second)
     _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w"))
     #expect(await api.send("GET", "/v1/plan").json("gpus", "0", "node") == "n1")
-    clock.advance(by: .seconds(25))
-    try await api.beat(second)
-    clock.advance(by: .seconds(6))
-    try await api.controller.nodes.check()
+    var revisions: [String?] = []
+    for _ in 0..<9 {
+      clock.advance(by: .seconds(10))
+      try await api.beat(second)
+      try await api.controller.nodes.check()
+      revisions.append(await api.send("GET", "/v1/plan").headers["Parva-Plan-Revision"])
+    }
+    #expect(Set(revisions).count == 1)
     #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "unreachable")
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "usableGPUs") == "1")
+    clock.advance(by: .seconds(10))
+    try await api.beat(second)
+    try await api.controller.nodes.check()
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "lost")
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "gpus", "0", "reason") == "node_lost")
     #expect(await api.send("GET", "/v1/plan").json("gpus", "0", "node") == "n2")
     try await api.beat(first)
-    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "unreachable")
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "lost")
     try await api.beat(first)
     #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "ready")
+    try await api.controller.stop()
+  }
+
+  @Test("F7: a controller that hears of no node takes itself for cut off, says so, and obeys the operator")
+  func silenceOfMostNodesMovesNothingUntilTheOperatorSaysSo() async throws {
+    let clock = ManualClock()
+    let api = try await Harness { configuration in
+      configuration.nodes.clock = { clock.now }
+    }
+    for name in ["n1", "n2", "n3"] { try await api.join(try FleetSamples.state(name, gpus: 1)) }
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w"))
+    let plan = await api.send("GET", "/v1/plan")
+    for _ in 0..<30 {
+      clock.advance(by: .seconds(10))
+      try await api.beat(try FleetSamples.state("n3", gpus: 1))
+      try await api.controller.nodes.check()
+    }
+    let fleet = await api.send("GET", "/v1/fleet")
+    #expect(fleet.json("cutOff") == "1", "\(fleet.text)")
+    #expect(fleet.json("nodes", "unreachable") == "2")
+    #expect(await api.send("GET", "/metrics").text.contains("parva_fleet_cut_off 1"))
+    #expect(await api.send("GET", "/v1/plan").headers["ETag"] == plan.headers["ETag"])
+    let accepted = await api.send("POST", "/v1/fleet/accept-silence")
+    #expect(accepted.json("cutOff") == "0", "\(accepted.text)")
+    #expect(accepted.json("nodes", "lost") == "2")
+    #expect(await api.send("GET", "/v1/plan").json("gpus", "0", "node") == "n3")
+    try await api.controller.stop()
+  }
+
+  @Test("S3: nodes that join make no plan revision where neither clients nor nodes see a difference")
+  func nodesThatJoinMakeNoRevisionOfTheirOwn() async throws {
+    let api = try await Harness()
+    try await api.join(try FleetSamples.state("n00", gpus: 2))
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w"))
+    let before = await api.send("GET", "/v1/plan")
+    for number in 1...20 {
+      try await api.join(try FleetSamples.state("m\(number)", gpus: 2))
+      let after = await api.send("GET", "/v1/plan")
+      #expect(after.headers["ETag"] == before.headers["ETag"])
+    }
+    try await api.controller.stop()
+  }
+
+  @Test("S3: nodes that join together are planned for together")
+  func nodesThatJoinTogetherArePlannedForOnce() async throws {
+    let api = try await Harness(starts: false) { $0.settle = .milliseconds(500) }
+    let workloads = (0..<12).map { Bodies.workload("w\($0)", rate: 900, latencyMs: 100) }
+    _ = await api.send("POST", "/v1/workloads/batch", body: #"{"workloads":[\#(workloads.joined(separator: ","))]}"#)
+    try await api.join(try FleetSamples.state("n0", gpus: 1))
+    api.controller.start()
+    let first = await api.send("GET", "/v1/plan")
+    #expect(first.json("unplaced", "0", "code") == "no_stock")
+    let states = try (1...6).map { try FleetSamples.state("n\($0)", gpus: 1) }
+    for state in states { _ = await api.send("PUT", "/v1/nodes/\(state.name)", body: #"{"address":"http://x:1"}"#) }
+    for state in states { #expect(api.controller.nodes.heard(state, from: state.name) == .ready) }
+    let last = await api.send("GET", "/v1/plan")
+    #expect(last.json("unplaced", "0", "code") == nil)
+    let revisions = [first, last].map { Int($0.headers["Parva-Plan-Revision"] ?? "") ?? 0 }
+    #expect(revisions[1] == revisions[0] + 1)
     try await api.controller.stop()
   }
 

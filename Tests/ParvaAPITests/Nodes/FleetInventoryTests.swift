@@ -33,7 +33,7 @@ import Testing
 
   static let exclusions = [
     Exclusion(.nodeDraining) { $0.isDraining = true },
-    Exclusion(.nodeUnreachable) { $0.isUnreachable = true },
+    Exclusion(.nodeLost) { $0.isLost = true },
     Exclusion(.faulty) { $0.settled?.observed.gpus[0].fault = "gpu_is_lost" },
     Exclusion(.noMIG) { $0.settled?.observed.gpus[0].mig = nil },
     Exclusion(.modeOff) { $0.settled?.observed.gpus[0].mig = .init(current: false, pending: false) },

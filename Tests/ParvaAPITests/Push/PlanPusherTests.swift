@@ -28,6 +28,12 @@ import Testing
     return await api.send("GET", location, query: [(name: "wait", value: "30")])
   }
 
+  /// The newest operation once it has ended.
+  private static func newest(_ api: Harness) async throws -> HTTPResponse {
+    let id = try #require(await api.send("GET", "/v1/operations").json("operations", "0", "id"))
+    return await api.send("GET", "/v1/operations/\(id)", query: [(name: "wait", value: "30")])
+  }
+
   @Test func everyNodeGetsItsSignedSliceAndIsFollowedToItsEnd() async throws {
     let agents = ["n1": try FakeAgent(.verified), "n2": try FakeAgent(.verified)]
     let api = try await Self.harness(agents)
@@ -172,6 +178,74 @@ import Testing
     while agent.received.last.map({ String($0.wanted.revision) }) != revision {
       await agent.untilReceived(agent.received.count + 1)
     }
+    try await api.controller.stop()
+  }
+
+  @Test("F6: with auto-apply a node that ended stuck is pushed to again until it has what the plan wants")
+  func aStuckNodeIsPushedToAgain() async throws {
+    let agents = ["n1": try FakeAgent(.ended(.stuck, code: "gpu_is_lost"), .verified), "n2": try FakeAgent(.verified)]
+    let api = try await Self.harness(agents) { configuration in
+      configuration.appliesByItself = true
+      configuration.push.look = .milliseconds(10)
+      configuration.push.firstRetry = .milliseconds(10)
+    }
+    await agents["n1"]?.untilReceived(2)
+    let revision = await api.send("GET", "/v1/plan").headers["Parva-Plan-Revision"]
+    #expect(try await Self.newest(api).json("nodes", "0", "status") == "verified")
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "verifiedRevision") == revision)
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "matchesPlan") == "1")
+    try await api.controller.stop()
+  }
+
+  @Test("F6: with auto-apply a node that went back to an old revision by itself is pushed to again")
+  func aNodeThatWasRestoredIsPushedToAgain() async throws {
+    let agent = try FakeAgent(.verified)
+    let api = try await Self.harness(["n1": agent]) { configuration in
+      configuration.appliesByItself = true
+      configuration.push.look = .milliseconds(10)
+    }
+    let revision = try #require(await api.send("GET", "/v1/plan").headers["Parva-Plan-Revision"])
+    while agent.received.last.map({ String($0.wanted.revision) }) != revision {
+      await agent.untilReceived(agent.received.count + 1)
+    }
+    _ = try await Self.newest(api)
+    let count = agent.received.count
+    try await api.beat(FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0)], verified: 0))
+    await agent.untilReceived(count + 1)
+    #expect(agent.received.last.map { String($0.wanted.revision) } == revision)
+    try await api.controller.stop()
+  }
+
+  @Test("F8: a plan is pushed only to the nodes that it changes; the others are verified and unchanged at once")
+  func onlyWhatChangesIsPushed() async throws {
+    let agents = ["n1": try FakeAgent(.verified), "n2": try FakeAgent(.verified)]
+    let api = try await Self.harness(agents)
+    _ = try await Self.ended(api, await api.send("POST", "/v1/plan/apply"))
+    let nothing = try await Self.ended(api, await api.send("POST", "/v1/plan/apply"))
+    #expect(nothing.json("status") == "verified")
+    #expect([nothing.json("nodes", "0", "unchanged"), nothing.json("nodes", "1", "unchanged")] == ["1", "1"])
+    #expect(agents.values.map(\.received.count) == [1, 1])
+    // More than one GPU can serve: a second one is used, on the other node or on this, but not on both.
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("x", model: "vgg19", rate: 900))
+    let some = try await Self.ended(api, await api.send("POST", "/v1/plan/apply"))
+    #expect(some.json("status") == "verified")
+    for (index, name) in ["n1", "n2"].enumerated() {
+      let isUnchanged = some.json("nodes", "\(index)", "unchanged") == "1"
+      #expect(agents[name]?.received.count == (isUnchanged ? 1 : 2))
+      #expect(await api.send("GET", "/v1/nodes/\(name)").json("status", "matchesPlan") == "1")
+    }
+    try await api.controller.stop()
+  }
+
+  @Test("F8: across a restart what nodes have verified is known, and a plan that changes nothing is pushed to nobody")
+  func whatIsVerifiedIsKnownAfterARestart() async throws {
+    let agents = ["n1": try FakeAgent(.verified), "n2": try FakeAgent(.verified)]
+    var api = try await Self.harness(agents)
+    _ = try await Self.ended(api, await api.send("POST", "/v1/plan/apply"))
+    api = try await api.restarted()
+    let operation = try await Self.ended(api, await api.send("POST", "/v1/plan/apply"))
+    #expect(operation.json("status") == "verified")
+    #expect(agents.values.map(\.received.count) == [1, 1])
     try await api.controller.stop()
   }
 }

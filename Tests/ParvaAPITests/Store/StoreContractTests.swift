@@ -1,6 +1,7 @@
 import Foundation
 import ParvaAPI
 import ParvaEngine
+import ParvaWire
 import Testing
 
 /// What every store promises. A new store adds itself to ``stores``.
@@ -189,15 +190,20 @@ import Testing
     var store = try await kind.open(folder)
     var node = FleetSamples.record("n1", try FleetSamples.state("n1", gpus: 1), zone: "z")
     node.isUnreachable = true
+    node.isLost = true
     node.labels = ["a": "b"]
+    node.applied = WantedNode(revision: 3, gpus: [WantedGPU(uuid: "u", instances: [])])
     let gone = FleetSamples.record("n2", nil)
     let claim = IdempotencyClaim(key: "k", fingerprint: .max)
     func operation(_ id: String, isOver: Bool, claim: IdempotencyClaim? = nil) -> StoredOperation {
       StoredOperation(
-        id: id, planRevision: 3, createdAt: Samples.time, isOver: isOver, claim: claim, document: Data(id.utf8))
+        id: id, planRevision: 3, createdAt: Samples.time, claim: claim, document: Data(id.utf8),
+        progress: OperationProgress(isOver: isOver))
     }
     var batch = StoreBatch()
     batch.nodes = ["n1": node, "n2": gone]
+    batch.nodeStates = ["n1": try #require(node.settled), "n2": try FleetSamples.state("n2", gpus: 1)]
+    batch.assignments = ["n1": try #require(node.applied), "n2": WantedNode(revision: 1, gpus: [])]
     batch.operations = [operation("one", isOver: true), operation("two", isOver: false, claim: claim)]
     try await store.commit(batch)
     batch = StoreBatch()
@@ -217,13 +223,23 @@ import Testing
     #expect(try await store.operation(claimedBy: "k")?.id == "two")
     #expect(try await store.operations(limit: 9).map(\.id) == ["two", "one"])
     batch = StoreBatch()
-    batch.operations = [operation("two", isOver: true, claim: claim), operation("three", isOver: false)]
+    batch.operations = [operation("three", isOver: false)]
+    batch.progress["two"] = OperationProgress(isOver: true, head: Data("head".utf8), nodes: ["n1": Data("1".utf8)])
     batch.keptOperations = 2
     batch.removedNodes = ["n2": false]
     try await store.commit(batch)
     #expect(try await store.operations(limit: 9).map(\.id) == ["three", "two"])
     #expect(try await store.load().removedNodes.isEmpty)
-    #expect(try await store.operation(claimedBy: "k")?.isOver == true)
+    // A node that was removed takes all that belongs to it along.
+    batch = StoreBatch()
+    batch.nodes = ["n2": gone]
+    batch.progress["two"] = OperationProgress(isOver: true, head: Data("head 2".utf8), nodes: ["n2": Data("2".utf8)])
+    try await store.commit(batch)
+    #expect(try await store.load().nodes == [node, gone])
+    #expect(
+      try await store.operation(claimedBy: "k")?.progress
+        == OperationProgress(
+          isOver: true, head: Data("head 2".utf8), nodes: ["n1": Data("1".utf8), "n2": Data("2".utf8)]))
     try await store.close()
   }
 }

@@ -20,6 +20,8 @@ final class Harness: Sendable {
   ) async throws {
     self.folder = try folder ?? TemporaryFolder()
     var configuration = Controller.Configuration(planning: try planning ?? Self.builtIn)
+    // Most tests change the fleet and want the plan at once.
+    configuration.settle = .zero
     configure(&configuration)
     var quiet = log.map { log in Logger(label: "test") { _ in log } } ?? Logger(label: "test")
     quiet.logLevel = log == nil ? .critical : .info

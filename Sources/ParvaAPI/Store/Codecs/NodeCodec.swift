@@ -15,6 +15,12 @@ enum NodeCodec {
     try decode(data, node)
   }
 
+  static func data(assignment: WantedNode) throws -> Data { try JSONEncoder().encode(assignment) }
+
+  static func assignment(_ data: Data, node: String) throws(StoreError) -> WantedNode {
+    try decode(data, node)
+  }
+
   private static func decode<Value: Decodable>(_ data: Data, _ node: String) throws(StoreError) -> Value {
     do {
       return try JSONDecoder().decode(Value.self, from: data)

@@ -1,0 +1,33 @@
+import ParvaHTTP
+import ParvaWire
+
+/// `/v1/fleet`: the nodes together.
+struct FleetHandlers: Sendable {
+  let nodes: NodeRegistry
+
+  func get(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery()
+    return try answer()
+  }
+
+  /// The operator's word that the nodes which are silent now are lost: plans go on without them, however many they are.
+  func acceptSilence(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    do {
+      _ = try await nodes.acceptSilence()
+    } catch {
+      throw ProblemDetails(error, resource: "node")
+    }
+    return try answer()
+  }
+
+  private func answer() throws -> HTTPResponse {
+    let count = nodes.counted
+    let states = NodeCondition.allCases.map { ($0.rawValue, count.nodes[$0] ?? 0) }
+    return try .json(
+      200,
+      FleetDocument(
+        nodes: Dictionary(uniqueKeysWithValues: states), cutOff: count.isCutOff,
+        graceSeconds: nodes.settings.fleet.grace.seconds))
+  }
+}

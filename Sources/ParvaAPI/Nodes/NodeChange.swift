@@ -1,0 +1,97 @@
+import Foundation
+import ParvaWire
+
+/// One request to change what is declared of a node.
+struct NodeChange: Sendable {
+  enum Operation: Sendable {
+    /// A declaration without a secret keeps the one that is there.
+    case put(NodeSpec)
+    /// Takes the node out: at once where Parva has nothing on it or `force` is set, else after a drain.
+    case delete(force: Bool)
+    /// Ends the drain of a node whose last instances are gone.
+    case endDrain
+  }
+
+  enum Effect: Hashable, Sendable {
+    case created, replaced, unchanged, removed
+    /// Plans leave it out; it goes when its last instances are gone.
+    case draining
+  }
+
+  var name: String
+  var operation: Operation
+  var precondition = Precondition.none
+}
+
+/// Changes of nodes that are stored together: each sees those before it.
+struct NodeTransaction {
+  private let limit: Int
+  private let now: Date
+  private var count: Int
+  private let base: (String) -> NodeRecord?
+  /// Records to set by name, nil to take one away.
+  private(set) var nodes: [String: NodeRecord?] = [:]
+  /// Whether a name is to be remembered as removed.
+  private(set) var removed: [String: Bool] = [:]
+
+  init(count: Int, limit: Int, now: Date, base: @escaping (String) -> NodeRecord?) {
+    self.count = count
+    self.limit = limit
+    self.now = now
+    self.base = base
+  }
+
+  private subscript(name: String) -> NodeRecord? { nodes[name] ?? base(name) }
+
+  mutating func perform(_ change: NodeChange) throws(ChangeRefusal) -> NodeChange.Effect {
+    let current = self[change.name]
+    guard change.precondition.holds(at: current?.revision) else {
+      throw .preconditionFailed(current: current?.revision)
+    }
+    switch change.operation {
+    case .put(let spec): return try put(spec, change.name, current)
+    case .delete(let force):
+      guard var record = current else { throw .notFound }
+      if force || record.settled?.owned.isEmpty ?? true { return remove(change.name) }
+      guard !record.isDraining else { return .draining }
+      record.isDraining = true
+      record.revision += 1
+      record.updatedAt = now
+      nodes[change.name] = record
+      return .draining
+    case .endDrain:
+      guard current?.isDraining == true else { return .unchanged }
+      return remove(change.name)
+    }
+  }
+
+  private mutating func put(
+    _ spec: NodeSpec, _ name: String, _ current: NodeRecord?
+  ) throws(ChangeRefusal) -> NodeChange.Effect {
+    guard current != nil || count < limit else { throw .tooMany(limit: limit) }
+    var record = NodeRecord(spec, named: name, revision: (current?.revision ?? 0) + 1, at: now)
+    if let current {
+      if spec.webhookSecret == nil && spec.webhookSecretRef == nil {
+        record.secret = current.secret
+        record.secretReference = current.secretReference
+      }
+      if record.declaresSame(as: current) && !current.isDraining { return .unchanged }
+      record.createdAt = current.createdAt
+      var changed = current
+      changed.declare(record)
+      record = changed
+    } else {
+      count += 1
+    }
+    nodes[name] = record
+    removed[name] = false
+    return current == nil ? .created : .replaced
+  }
+
+  private mutating func remove(_ name: String) -> NodeChange.Effect {
+    count -= 1
+    nodes[name] = .some(nil)
+    removed[name] = true
+    return .removed
+  }
+}

@@ -1,0 +1,53 @@
+import Synchronization
+
+/// Does one piece of work as often as it is asked for, one run at a time; those who ask while it runs share the next run.
+///
+/// It is how writes to the store are gathered: the more changes come, the more of them each commit carries.
+final class SharedRun<Failure: Error>: Sendable {
+  typealias Work = @Sendable () async -> Failure?
+
+  private struct State {
+    var isRunning = false
+    /// The work of the next run, where one is asked for.
+    var next: Work?
+    var waiters: [CheckedContinuation<Failure?, Never>] = []
+  }
+
+  private let state = Mutex(State())
+
+  /// Asks for a run and returns at once.
+  func request(_ work: @escaping Work) { ask(work, nil) }
+
+  /// Returns when a run that began after this call has ended.
+  func run(_ work: @escaping Work) async throws(Failure) {
+    if let failure = await withCheckedContinuation({ ask(work, $0) }) { throw failure }
+  }
+
+  private func ask(_ work: @escaping Work, _ waiter: CheckedContinuation<Failure?, Never>?) {
+    let isIdle = state.withLock { state in
+      state.next = work
+      if let waiter { state.waiters.append(waiter) }
+      defer { state.isRunning = true }
+      return !state.isRunning
+    }
+    if isIdle { Task { await self.runAll() } }
+  }
+
+  private func runAll() async {
+    while let (work, waiters) = next() {
+      let failure = await work()
+      for waiter in waiters { waiter.resume(returning: failure) }
+    }
+  }
+
+  private func next() -> (Work, [CheckedContinuation<Failure?, Never>])? {
+    state.withLock { state in
+      guard let work = state.next else {
+        state.isRunning = false
+        return nil
+      }
+      defer { (state.next, state.waiters) = (nil, []) }
+      return (work, state.waiters)
+    }
+  }
+}
