@@ -18,7 +18,11 @@ package final class Controller: Sendable {
     package var push = PushSettings()
     /// Whether every new plan is pushed by itself.
     package var appliesByItself = false
+    /// Where plans are made: nil is in this process.
+    package var worker: PlanWorker.Settings?
     package var now: @Sendable () -> Date = { Date() }
+    /// Rests between plannings.
+    package var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
 
     package init(planning: PlanningSetup) { self.planning = planning }
   }
@@ -30,6 +34,8 @@ package final class Controller: Sendable {
   let metrics: ControllerMetrics
   package let nodes: NodeRegistry
   let pusher: PlanPusher
+  /// Makes plans that are only looked at: none of them holds up or ends the planning of what is registered.
+  let previews: any PlanningBackend
   private let logger: Logger
   private let loop: PlanningLoop
   /// One wake-up is kept while a planning runs: what changes meanwhile is planned once, after it.
@@ -57,10 +63,23 @@ package final class Controller: Sendable {
       store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,
       now: configuration.now, logger: logger)
     self.logger = logger
+    previews = Self.backend(configuration.worker, idleLimit: .seconds(60), metrics, logger)
     loop = PlanningLoop(
-      registry: registry, nodes: nodes, store: store, board: board, setup: configuration.planning,
-      newest: contents.plan,
-      keptPlans: configuration.keptPlans, now: configuration.now, metrics: metrics, logger: logger)
+      registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan,
+      backend: Self.backend(configuration.worker, idleLimit: nil, metrics, logger), configuration: configuration,
+      metrics: metrics, logger: logger, wake: { wakes.continuation.yield() })
+  }
+
+  private static func backend(
+    _ settings: PlanWorker.Settings?, idleLimit: Duration?, _ metrics: ControllerMetrics, _ logger: Logger
+  ) -> any PlanningBackend {
+    guard var settings else { return InProcessPlanning() }
+    settings.idleLimit = idleLimit
+    return PlanWorker(settings) { end in
+      metrics.workerEnded(end)
+      // Whoever waits for its plan tells it, too.
+      logger.debug("a planning process ended", metadata: ["code": "\(end.code)", "cause": "\(end)"])
+    }
   }
 
   /// Plans the demand as it is, and from now on whenever it or the fleet changes; goes on with unfinished pushes.
@@ -123,6 +142,8 @@ package final class Controller: Sendable {
     for task in tasks.dropFirst() { task.cancel() }
     releaseWaiters()
     wakes.continuation.finish()
+    previews.stop()
+    await loop.stop()
     await pusher.stop()
     for task in tasks { await task.value }
     try await store.close()

@@ -16,7 +16,7 @@ struct ParvaCommand: AsyncParsableCommand {
     subcommands: [
       PlanCommand.self, ValidateCommand.self, DiffCommand.self, CompareCommand.self, SimulateCommand.self,
       GeometryCommand.self,
-      ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self,
+      ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self, PlanWorkerCommand.self,
     ])
 
   /// Runs the verb and ends the process with the code that the interface promises.

@@ -91,6 +91,7 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.nodes.heartbeat = .seconds(fleet.heartbeat)
     configuration.push = try fleet.push
     configuration.appliesByItself = fleet.autoApply
+    configuration.worker = PlanWorker.Settings()
     let signals = TerminationSignal()
     let access = try access()
     do {

@@ -86,6 +86,8 @@ public struct Unplaced: Hashable, Sendable {
     case spreadUnreachable = "spread_unreachable"
     /// The planner does not know the constraint; another one does.
     case unsupportedConstraint = "unsupported_constraint"
+    /// The planner failed on the demand, and the plan in force does not carry the workload.
+    case notPlanned = "not_planned"
   }
 
   public var workload: String
