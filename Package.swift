@@ -39,8 +39,9 @@ let package = Package(
   ],
   targets: [
     .target(
-      name: "CHTTPServer", cSettings: strictC,
-      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("z")]),
+      name: "CHTTPServer", cSettings: strictC, linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(
+      name: "CCodec", cSettings: strictC, linkerSettings: [.linkedLibrary("crypto"), .linkedLibrary("z")]),
     .target(name: "CCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("curl")]),
     .target(name: "CNVML", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
     // Loaded by dlopen only, in place of the driver's library; it shares nothing with CNVML but the layouts.
@@ -50,7 +51,7 @@ let package = Package(
     .target(name: "ParvaEngine", swiftSettings: strict + optimised),
     .target(name: "ParvaWire", swiftSettings: strict),
     .target(name: "ParvaFormats", dependencies: ["ParvaEngine", "ParvaWire", yams], swiftSettings: strict),
-    .target(name: "ParvaHTTP", dependencies: ["CHTTPServer", "CCurl", logging], swiftSettings: strict),
+    .target(name: "ParvaHTTP", dependencies: ["CHTTPServer", "CCodec", "CCurl", logging], swiftSettings: strict),
     .target(
       name: "ParvaAPI",
       dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", grdb, logging],

@@ -33,9 +33,8 @@ static void describe_peer(const struct sockaddr_storage *address, chs_address_ke
   (void)inet_ntop(AF_INET6, v6, peer, (socklen_t)size);
 }
 
-void chs_loop_adopt(chs_loop *loop, int fd, bool is_unix, bool tls, bool counted, const chs_address_key *address,
+void chs_loop_adopt(chs_loop *loop, int fd, bool tls, bool counted, const chs_address_key *address,
                     const char *peer) {
-  (void)is_unix;
   chs_conn *conn = loop->draining ? NULL : chs_loop_add(loop, &chs_plain_transport, fd);
   if (!conn) {
     (void)close(fd);
@@ -79,17 +78,16 @@ static void hand_over(chs_loop *loop, int fd, const chs_listener *listener, bool
                       const chs_address_key *address, const char *peer) {
   chs_loop *target = least_loaded(loop);
   if (target == loop) {
-    chs_loop_adopt(loop, fd, listener->is_unix, listener->tls, counted, address, peer);
+    chs_loop_adopt(loop, fd, listener->tls, counted, address, peer);
     return;
   }
   chs_post *post = calloc(1, sizeof *post);
   if (!post) {
-    chs_loop_adopt(loop, fd, listener->is_unix, listener->tls, counted, address, peer);
+    chs_loop_adopt(loop, fd, listener->tls, counted, address, peer);
     return;
   }
   post->kind = CHS_POST_ADOPT;
   post->fd = fd;
-  post->is_unix = listener->is_unix;
   post->tls = listener->tls;
   post->counted_address = counted;
   post->address = *address;

@@ -59,5 +59,3 @@ void chs_conn_stream_end(chs_conn *conn, bool complete) {
   if (!conn->minor_zero) chs_output_copy(conn, "0\r\n\r\n", 5);
   chs_conn_finish_exchange(conn, true);
 }
-
-void chs_conn_resume_body(chs_conn *conn) { conn->body_paused = false; }

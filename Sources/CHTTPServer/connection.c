@@ -17,8 +17,6 @@ static bool wants_bytes(const chs_conn *conn) {
     case CHS_IN_BODY:
     case CHS_IN_LINGER:
       return true;
-    case CHS_IN_STREAM:
-      return !conn->body_paused;
     default:
       return false;
   }
@@ -36,8 +34,6 @@ static chs_phase phase_of(const chs_conn *conn) {
       return conn->pending_length == 0 && conn->requests > 0 ? CHS_PHASE_IDLE : CHS_PHASE_HEAD;
     case CHS_IN_BODY:
       return CHS_PHASE_BODY;
-    case CHS_IN_STREAM:
-      return conn->body_paused ? CHS_PHASE_NONE : CHS_PHASE_BODY;
     default:
       return CHS_PHASE_NONE;
   }
@@ -135,7 +131,7 @@ void chs_conn_hang_up(chs_conn *conn, bool both) {
   conn->hung_up = true;
   conn->readable = true;
   /* Half-closed clients may await their answer, but nobody half-closes to watch a stream of events. */
-  if (both || (conn->output == CHS_OUT_STREAM && conn->body_done)) chs_conn_kill(conn);
+  if (both || conn->output == CHS_OUT_STREAM) chs_conn_kill(conn);
 }
 
 void chs_conn_drain(chs_conn *conn) {
@@ -165,8 +161,7 @@ void chs_conn_refuse(chs_conn *conn, chs_error error) {
 }
 
 void chs_conn_expire(chs_conn *conn) {
-  bool partial = conn->input == CHS_IN_BODY || (conn->input == CHS_IN_HEAD && conn->pending_length > 0) ||
-                 (conn->input == CHS_IN_STREAM && conn->output == CHS_OUT_AWAITED);
+  bool partial = conn->input == CHS_IN_BODY || (conn->input == CHS_IN_HEAD && conn->pending_length > 0);
   if (conn->phase == CHS_PHASE_WRITE || conn->phase == CHS_PHASE_LINGER || !partial) {
     chs_conn_kill(conn);
     return;
@@ -263,7 +258,6 @@ static size_t take_head(chs_conn *conn, const uint8_t *bytes, size_t head_length
   conn->is_head = head->method.length == 4 && memcmp(bytes + head->method.at, "HEAD", 4) == 0;
   conn->body_done = !has_body;
   conn->body_received = 0;
-  conn->body_paused = false;
 
   ptrdiff_t path_length = chs_normalize_path(bytes + head->path.at, head->path.length, loop->path);
   if (path_length < 0) {
@@ -283,13 +277,13 @@ static size_t take_head(chs_conn *conn, const uint8_t *bytes, size_t head_length
     chs_conn_refuse(conn, CHS_BODY_TOO_LARGE);
     return 0;
   }
-  if (head->expect_continue && rest == 0) chs_output_copy(conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-  if (verdict.stream) {
-    conn->input = CHS_IN_STREAM;
-    request.streamed = true;
+  if (verdict.unread) {
+    conn->input = CHS_IN_DONE;
+    request.unread = true;
     dispatch(conn, &request);
     return 0;
   }
+  if (head->expect_continue && rest == 0) chs_output_copy(conn, "HTTP/1.1 100 Continue\r\n\r\n", 25);
   if (head->content_length > 0 && (uint64_t)head->content_length <= rest) {
     /* The whole body came with its head: no copy. */
     conn->decoder = (chs_decoder){0};
@@ -310,27 +304,10 @@ static size_t take_head(chs_conn *conn, const uint8_t *bytes, size_t head_length
 static void take_data(chs_conn *conn, const uint8_t *bytes, size_t length) {
   conn->body_received += length;
   if (conn->body_received > conn->body_limit) {
-    if (conn->output == CHS_OUT_STREAM) {
-      conn->dead = true;
-    } else {
-      chs_conn_refuse(conn, CHS_BODY_TOO_LARGE);
-    }
-  } else if (conn->input == CHS_IN_BODY) {
+    chs_conn_refuse(conn, CHS_BODY_TOO_LARGE);
+  } else {
     gather(conn, bytes, length);
-  } else if (conn->user) {
-    conn->body_paused = true;
-    conn->loop->callbacks->on_body(conn->user, bytes, length, false);
   }
-}
-
-static void take_end(chs_conn *conn) {
-  if (conn->input == CHS_IN_BODY) {
-    dispatch_gathered(conn);
-    return;
-  }
-  conn->input = CHS_IN_DONE;
-  conn->body_done = true;
-  if (conn->user) conn->loop->callbacks->on_body(conn->user, NULL, 0, true);
 }
 
 /* Pipelined requests are cheap to send and may be dear to answer: a client gets no more of a turn than others. */
@@ -358,15 +335,11 @@ static size_t consume(chs_conn *conn, const uint8_t *bytes, size_t length) {
         take_data(conn, bytes + at - event.consumed + event.at, event.length);
         break;
       case CHS_END:
-        take_end(conn);
+        dispatch_gathered(conn);
         break;
       case CHS_FAILED:
-        if (conn->output == CHS_OUT_STREAM) {
-          conn->dead = true;
-        } else {
-          if (conn->input == CHS_IN_HEAD) conn->is_head = conn->minor_zero = false;
-          chs_conn_refuse(conn, event.error);
-        }
+        if (conn->input == CHS_IN_HEAD) conn->is_head = conn->minor_zero = false;
+        chs_conn_refuse(conn, event.error);
         return length;
     }
   }
@@ -428,10 +401,7 @@ static void use_pending(chs_conn *conn) {
   if (used > 0) keep_pending(conn, loop->in + used, length - used);
 }
 
-/* Without pending bytes there may still be the end of a streamed body to announce. */
-static bool has_work(const chs_conn *conn) {
-  return (conn->pending_length > 0 || conn->input == CHS_IN_STREAM) && !conn->starved && wants_bytes(conn);
-}
+static bool has_work(const chs_conn *conn) { return conn->pending_length > 0 && !conn->starved && wants_bytes(conn); }
 
 static bool shake_hands(chs_conn *conn) {
   int result = conn->transport->handshake(conn);

@@ -47,8 +47,7 @@ typedef enum chs_input {
   CHS_IN_HANDSHAKE,
   CHS_IN_HEAD,   /* waiting for, or in the middle of, a request head */
   CHS_IN_BODY,   /* gathering a body in `message` */
-  CHS_IN_STREAM, /* passing a body on, piece by piece */
-  CHS_IN_DONE,   /* the request is complete; nothing is read until it is answered */
+  CHS_IN_DONE,   /* the request is complete, or its body is not wanted; nothing is read until it is answered */
   CHS_IN_LINGER  /* reading to throw away, until the client has seen our answer */
 } chs_input;
 
@@ -85,7 +84,7 @@ struct chs_conn {
   uint8_t input, output, phase;
   bool readable, writable; /* edge-triggered readiness that has not been used up */
   bool eof, hung_up, refused, dead;
-  bool keep_alive, minor_zero, is_head, body_done, body_paused, owes_writable, queued, counted_address;
+  bool keep_alive, minor_zero, is_head, body_done, owes_writable, queued, counted_address;
   bool began;   /* a wait has begun since deadlines were last set */
   bool starved; /* the decoder needs more than `pending` holds */
   int fd;
@@ -136,7 +135,6 @@ void chs_conn_drain(chs_conn *conn);
 void chs_conn_respond(chs_conn *conn, const chs_response *response);
 void chs_conn_stream_write(chs_conn *conn, const void *bytes, size_t length);
 void chs_conn_stream_end(chs_conn *conn, bool complete);
-void chs_conn_resume_body(chs_conn *conn);
 void chs_conn_refuse(chs_conn *conn, chs_error error);
 void chs_conn_finish_exchange(chs_conn *conn, bool completed);
 
@@ -166,7 +164,6 @@ typedef enum chs_post_kind {
   CHS_POST_RESPOND,
   CHS_POST_WRITE,
   CHS_POST_END,
-  CHS_POST_RESUME,
   CHS_POST_ADOPT,
   CHS_POST_DRAIN
 } chs_post_kind;
@@ -179,7 +176,7 @@ typedef struct chs_post {
   chs_response response;
   bool complete;
   int fd; /* CHS_POST_ADOPT */
-  bool is_unix, tls, counted_address;
+  bool tls, counted_address;
   chs_address_key address;
   char peer[46];
   size_t length;
@@ -245,7 +242,7 @@ bool chs_loop_evict(chs_loop *loop);
 void chs_loop_requeue(chs_loop *loop, chs_conn *conn);
 void *chs_loop_main(void *loop);
 void chs_loop_accept(chs_loop *loop, chs_listener *listener);
-void chs_loop_adopt(chs_loop *loop, int fd, bool is_unix, bool tls, bool counted, const chs_address_key *address,
+void chs_loop_adopt(chs_loop *loop, int fd, bool tls, bool counted, const chs_address_key *address,
                     const char *peer);
 /* Takes ownership of `post`; when the loop has ended, frees it. */
 void chs_loop_post(chs_loop *loop, chs_post *post);

@@ -194,7 +194,7 @@ void chs_loop_apply(chs_loop *loop, chs_post *post) {
     return;
   }
   if (post->kind == CHS_POST_ADOPT) {
-    chs_loop_adopt(loop, post->fd, post->is_unix, post->tls, post->counted_address, &post->address, post->peer);
+    chs_loop_adopt(loop, post->fd, post->tls, post->counted_address, &post->address, post->peer);
     post->fd = -1;
     return;
   }
@@ -208,11 +208,8 @@ void chs_loop_apply(chs_loop *loop, chs_post *post) {
     case CHS_POST_WRITE:
       chs_conn_stream_write(conn, post->bytes, post->length);
       break;
-    case CHS_POST_END:
-      chs_conn_stream_end(conn, post->complete);
-      break;
     default:
-      chs_conn_resume_body(conn);
+      chs_conn_stream_end(conn, post->complete);
       break;
   }
   chs_conn_run(conn);
@@ -287,11 +284,6 @@ void chs_stream_end(chs_server *server, chs_exchange exchange, bool complete) {
   if (!post) return;
   post->complete = complete;
   chs_loop_post(server->loops[exchange.loop], post);
-}
-
-void chs_body_resume(chs_server *server, chs_exchange exchange) {
-  chs_post *post = make_post(CHS_POST_RESUME, exchange, 0);
-  if (post) chs_loop_post(server->loops[exchange.loop], post);
 }
 
 /* ---- The turn ---- */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const char *reason(uint16_t status) {
+const char *chs_status_reason(int status) {
   switch (status) {
     case 200: return "OK";
     case 201: return "Created";
@@ -31,13 +31,16 @@ static const char *reason(uint16_t status) {
     case 414: return "URI Too Long";
     case 415: return "Unsupported Media Type";
     case 417: return "Expectation Failed";
+    case 421: return "Misdirected Request";
     case 422: return "Unprocessable Content";
     case 428: return "Precondition Required";
     case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
     case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
     case 505: return "HTTP Version Not Supported";
     default: return "";
   }
@@ -66,7 +69,7 @@ size_t chs_write_head(char *out, size_t room, const chs_conn *conn, const chs_re
   char *at = put_text(out, "HTTP/1.1 ");
   at = put_number(at, response->status);
   *at++ = ' ';
-  at = put_text(at, reason(response->status));
+  at = put_text(at, chs_status_reason(response->status));
   at = put(at, "\r\n", 2);
   at = put_text(at, conn->loop->date);
   if (response->fields_length > 0) at = put(at, response->fields, response->fields_length);

@@ -124,11 +124,8 @@ static void answer_later(uint8_t choice) {
     case 2:
       chs_conn_stream_write(conn, large, (size_t)next() * 300);
       break;
-    case 3:
-      chs_conn_stream_end(conn, next() % 4 != 0);
-      break;
     default:
-      chs_conn_resume_body(conn);
+      chs_conn_stream_end(conn, next() % 4 != 0);
       break;
   }
   chs_conn_run(conn);
@@ -140,12 +137,13 @@ static chs_verdict on_head(void *context, const chs_request *request) {
   (void)context;
   demand(request->path_length > 0, "a path is never empty");
   uint8_t choice = next();
-  return (chs_verdict){.body_limit = (uint64_t)(choice >> 1) * 16, .stream = choice & 1};
+  return (chs_verdict){.body_limit = (uint64_t)(choice >> 1) * 16, .unread = choice & 1};
 }
 
 static void *on_request(void *context, chs_exchange exchange, const chs_request *request) {
   (void)context;
   static volatile uint8_t sink;
+  demand(!request->unread || request->body_length == 0, "an unread body has no bytes");
   for (size_t at = 0; at < request->body_length; at++) sink = request->body[at];
   for (uint32_t at = 0; at < request->head->field_count; at++) sink = request->bytes[request->fields[at].name.at];
   (void)sink;
@@ -171,14 +169,6 @@ static void on_refused(void *context, chs_exchange exchange, chs_error error, co
   demand(conn != NULL, "a refusal can be answered");
   chs_response response = {.status = (uint16_t)chs_error_status(error), .declared_length = -1, .body = large, .body_length = 9};
   chs_conn_respond(conn, &response);
-}
-
-static void on_body(void *user, const uint8_t *bytes, size_t length, bool last) {
-  static volatile uint8_t sink;
-  demand(user == &world, "the user pointer comes back");
-  demand(last || length > 0, "a piece has bytes");
-  for (size_t at = 0; at < length; at++) sink = bytes[at];
-  (void)sink;
 }
 
 static void on_writable(void *user) { demand(user == &world, "the user pointer comes back"); }
@@ -256,7 +246,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
   static const chs_callbacks callbacks = {.on_head = on_head,
                                           .on_request = on_request,
                                           .on_refused = on_refused,
-                                          .on_body = on_body,
                                           .on_writable = on_writable,
                                           .on_done = on_done,
                                           .on_stopped = on_stopped};

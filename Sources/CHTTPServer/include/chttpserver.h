@@ -87,6 +87,9 @@ int chs_error_status(chs_error error);
 const char *chs_error_code(chs_error error);     /* snake_case */
 const char *chs_error_sentence(chs_error error); /* for a person */
 
+/* Reason phrase of a status code (RFC 9110, section 15, and the registry's additions in use); "" for others. */
+const char *chs_status_reason(int status);
+
 typedef struct chs_parse_limits {
   uint32_t target_bytes;    /* request target */
   uint32_t head_bytes;      /* request line and fields together */
@@ -156,24 +159,22 @@ typedef struct chs_request {
   size_t body_length;
   const char *peer;    /* address without port, or "unix" */
   const char *subject; /* of the verified client certificate (RFC 2253), or NULL */
-  bool streamed;       /* the body follows through on_body */
+  bool unread;         /* there is a body, which on_head did not want */
 } chs_request;
 
 typedef struct chs_verdict {
-  uint64_t body_limit;
-  bool stream;
+  uint64_t body_limit; /* a longer body is refused with CHS_BODY_TOO_LARGE */
+  bool unread;         /* the request is answered without its body, and the connection then ends */
 } chs_verdict;
 
 typedef struct chs_callbacks {
   void *context;
-  /* A head with a body to come: how much of it is welcome, and whether it is streamed. */
+  /* A head with a body to come: how much of it is welcome. */
   chs_verdict (*on_head)(void *context, const chs_request *request);
   /* A request to answer with chs_respond, now or later. What it returns is `user`; NULL forgoes the calls below. */
   void *(*on_request)(void *context, chs_exchange exchange, const chs_request *request);
   /* A request refused before it got that far: answer it with chs_respond before returning. */
   void (*on_refused)(void *context, chs_exchange exchange, chs_error error, const char *peer);
-  /* A piece of a streamed body; no more comes until chs_body_resume. `last` comes once, with or without bytes. */
-  void (*on_body)(void *user, const uint8_t *bytes, size_t length, bool last);
   /* A chs_stream_write has been taken and there is room for another. */
   void (*on_writable)(void *user);
   /* The exchange is over: answered, or, when `completed` is false, its connection died. */
@@ -270,34 +271,6 @@ void chs_stream_write(chs_server *server, chs_exchange exchange, const void *byt
 
 /* Ends a streamed response; when `complete` is false the connection is cut so that the client notices. */
 void chs_stream_end(chs_server *server, chs_exchange exchange, bool complete);
-
-/* Asks for the next on_body. */
-void chs_body_resume(chs_server *server, chs_exchange exchange);
-
-/* ---- Digests; any thread ---- */
-
-#define CHS_SHA256_SIZE 32
-#define CHS_HMAC_SHA256_SIZE 32
-
-/* SHA-256 (FIPS 180-4) of `data`; false when the library refuses. */
-bool chs_sha256(const uint8_t *data, size_t data_length, uint8_t digest[CHS_SHA256_SIZE]);
-
-/* Whether two values are equal, in a time that depends on nothing but their length. */
-bool chs_equal(const uint8_t *a, const uint8_t *b, size_t length);
-
-/* HMAC-SHA256 (RFC 2104) of `data`; false when the library refuses. */
-bool chs_hmac_sha256(
-    const uint8_t *key, size_t key_length, const uint8_t *data, size_t data_length,
-    uint8_t digest[CHS_HMAC_SHA256_SIZE]);
-
-/* ---- Compression; any thread ---- */
-
-/* The most bytes that chs_gzip makes of `length`. */
-size_t chs_gzip_bound(size_t length);
-
-/* One gzip member (RFC 1952) of `data` in `out`, level 1 (fast) to 9 (small). Returns its length; 0 when it does not fit
- * or memory is short. */
-size_t chs_gzip(const uint8_t *data, size_t length, int level, uint8_t *out, size_t room);
 
 #ifdef __cplusplus
 }

@@ -25,8 +25,6 @@ struct MetricsHandlers: Sendable {
       route.handler = .begun { request in try counter.timing { try handle(request) } }
     case .async(let handle):
       route.handler = .async { request in try await counter.timing { try await handle(request) } }
-    case .streaming(let handle):
-      route.handler = .streaming { request, body in try await counter.timing { try await handle(request, body) } }
     }
     return route
   }

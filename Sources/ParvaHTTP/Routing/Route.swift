@@ -8,8 +8,6 @@ package struct Route: Sendable {
     case begun(@Sendable (HTTPRequest) throws -> Beginning)
     /// Runs on Swift's worker pool, with the whole body in memory.
     case async(@Sendable (HTTPRequest) async throws -> HTTPResponse)
-    /// Runs on the worker pool while the body still arrives; `request.body` is empty and the limit counts all chunks.
-    case streaming(@Sendable (HTTPRequest, HTTPBodyStream) async throws -> HTTPResponse)
   }
 
   /// What a handler has come to on the event loop.

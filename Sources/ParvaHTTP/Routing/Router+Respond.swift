@@ -28,7 +28,7 @@ extension Router {
       switch routes[index].handler {
       case .inline(let handle): return .answer(try handle(request))
       case .begun(let handle): return request.body.count > Route.mostBytesOnLoop ? nil : try handle(request)
-      case .async, .streaming: return nil
+      case .async: return nil
       }
     } catch {
       return .answer(response(to: error, of: request))
@@ -37,15 +37,13 @@ extension Router {
 
   /// Runs a route's handler, or the rest of one that has begun, unless the route is busy. A streamed response counts
   /// until its producer is let go.
-  func run(
-    _ index: Int, _ request: HTTPRequest, rest: Route.Rest? = nil, body: HTTPBodyStream? = nil
-  ) async -> HTTPResponse {
+  func run(_ index: Int, _ request: HTTPRequest, rest: Route.Rest? = nil) async -> HTTPResponse {
     let handler = rest.map { rest in .async { _ in try await rest() } } ?? routes[index].handler
-    guard let limit = limits[index] else { return await run(handler, request, body: body) }
+    guard let limit = limits[index] else { return await run(handler, request) }
     guard let permit = limit.enter() else {
       return ConcurrencyLimit.problem.response(requestID: request.requestID)
     }
-    var response = await run(handler, request, body: body)
+    var response = await run(handler, request)
     if let stream = response.stream {
       response.stream = { writer in
         try await stream(writer)
@@ -56,7 +54,7 @@ extension Router {
     return response
   }
 
-  private func run(_ handler: Route.Handler, _ request: HTTPRequest, body: HTTPBodyStream?) async -> HTTPResponse {
+  private func run(_ handler: Route.Handler, _ request: HTTPRequest) async -> HTTPResponse {
     do {
       switch handler {
       case .inline(let handle): return try handle(request)
@@ -66,10 +64,6 @@ extension Router {
         case .rest(let rest): return try await rest()
         }
       case .async(let handle): return try await handle(request)
-      case .streaming(let handle):
-        var bare = request
-        bare.body = Data()
-        return try await handle(bare, body ?? HTTPBodyStream(once: request.body))
       }
     } catch {
       return response(to: error, of: request)
@@ -102,13 +96,5 @@ extension Router {
       response.stream = nil
     }
     return response
-  }
-}
-
-extension HTTPBodyStream {
-  /// A body that is already here, as one chunk.
-  init(once body: Data) {
-    let rest = OnceBox(body.isEmpty ? nil : body)
-    self.init { rest.take() }
   }
 }

@@ -2,7 +2,7 @@ import CHTTPServer
 import Foundation
 import Synchronization
 
-/// One request whose answer takes a while: its task, its arriving body, its departing stream.
+/// One request whose answer takes a while: its task and its departing stream.
 ///
 /// The C side holds one reference from `on_request` to `on_done`, which it calls exactly once.
 final class Exchange: Sendable {
@@ -14,16 +14,8 @@ final class Exchange: Sendable {
   /// `@unchecked Sendable`: plain integers, imported from C without the conformance.
   private struct Token: @unchecked Sendable { var raw: chs_exchange }
 
-  private enum BodyState {
-    case waiting(CheckedContinuation<Data?, any Error>?)
-    case chunk(Data)
-    case ended
-    case broken
-  }
-
   private struct State {
     var task: Task<Void, Never>?
-    var body = BodyState.waiting(nil)
     var writers: [CheckedContinuation<Void, any Error>] = []
     var over = false
   }
@@ -42,12 +34,11 @@ final class Exchange: Sendable {
   }
 
   /// Runs the handler on the worker pool, or the rest of what has begun.
-  func run(route index: Int, from beginning: Route.Beginning?, streamed: Bool) {
+  func run(route index: Int, from beginning: Route.Beginning?) {
     var rest: Route.Rest?
     if case .rest(let work)? = beginning { rest = work }
     start { [rest] in
-      let body = streamed ? HTTPBodyStream { try await self.pull() } : nil
-      let answer = await self.core.router.run(index, self.request, rest: rest, body: body)
+      let answer = await self.core.router.run(index, self.request, rest: rest)
       let response = self.core.router.finish(answer, of: self.request)
       await self.answer(response)
     }
@@ -88,52 +79,6 @@ final class Exchange: Sendable {
     chs_stream_end(core.server, token.raw, complete)
   }
 
-  // MARK: Request body
-
-  private func pull() async throws -> Data? {
-    try await withCheckedThrowingContinuation { continuation in
-      let ready: Result<Data?, any Error>? = state.withLock { state in
-        switch state.body {
-        case .waiting:
-          state.body = .waiting(continuation)
-          return nil
-        case .chunk(let data):
-          state.body = .waiting(nil)
-          return .success(data)
-        case .ended:
-          return .success(nil)
-        case .broken:
-          return .failure(Self.brokenBody)
-        }
-      }
-      guard let ready else { return }
-      if case .success(.some) = ready { chs_body_resume(core.server, token.raw) }
-      continuation.resume(with: ready)
-    }
-  }
-
-  /// On the loop: a piece of the body has come.
-  func take(_ bytes: UnsafeRawBufferPointer, last: Bool) {
-    let data = bytes.isEmpty ? nil : Data(bytes)
-    let reader: CheckedContinuation<Data?, any Error>? = state.withLock { state in
-      guard case .waiting(let reader) = state.body else { return nil }
-      if last {
-        state.body = .ended
-      } else if reader != nil {
-        state.body = .waiting(nil)
-      } else if let data {
-        state.body = .chunk(data)
-      }
-      return reader
-    }
-    guard let reader else { return }
-    if !last { chs_body_resume(core.server, token.raw) }
-    reader.resume(returning: data)
-  }
-
-  private static let brokenBody = ProblemDetails(
-    status: 400, code: "body_incomplete", detail: "The request body broke off or was refused.")
-
   // MARK: Response stream
 
   private func write(_ bytes: Data) async throws {
@@ -172,16 +117,12 @@ final class Exchange: Sendable {
   }
 
   private func close() {
-    let (task, reader, writers) = state.withLock { state in
+    let (task, writers) = state.withLock { state in
       state.over = true
-      var reader: CheckedContinuation<Data?, any Error>?
-      if case .waiting(let waiting) = state.body { reader = waiting }
-      state.body = .broken
       defer { state.writers = [] }
-      return (state.task, reader, state.writers)
+      return (state.task, state.writers)
     }
     task?.cancel()
-    reader?.resume(throwing: Self.brokenBody)
     for writer in writers { writer.resume(throwing: CancellationError()) }
   }
 }

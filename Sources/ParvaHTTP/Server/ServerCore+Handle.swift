@@ -3,7 +3,7 @@ import Foundation
 import Logging
 
 extension ServerCore {
-  /// A body that nobody wants is read up to this size, so that the connection survives; beyond, it is cut off.
+  /// A body that nobody wants is read up to this size, so that the connection survives; beyond, the answer ends the connection.
   private static let unwantedBodyLimit: UInt64 = 64 << 10
 
   /// How much of a body is welcome, before any of it is read.
@@ -11,13 +11,11 @@ extension ServerCore {
     let method = String(bytes: request.bytes, span: request.head.pointee.method)
     let path = String(decoding: UnsafeRawBufferPointer(start: request.path, count: request.path_length), as: UTF8.self)
     if let route = router.route(method: method, path: path), passesGate(request, route) {
-      var stream = false
-      if case .streaming = route.handler { stream = true }
-      return chs_verdict(body_limit: UInt64(clamping: route.bodyLimit), stream: stream)
+      return chs_verdict(body_limit: UInt64(clamping: route.bodyLimit), unread: false)
     }
     let length = request.head.pointee.content_length
     let small = (0...Int64(Self.unwantedBodyLimit)).contains(length)
-    return chs_verdict(body_limit: small ? Self.unwantedBodyLimit : .max, stream: !small)
+    return chs_verdict(body_limit: small ? Self.unwantedBodyLimit : .max, unread: !small)
   }
 
   /// Whether the request will be let in; if not, its body is nobody's business.
@@ -41,11 +39,17 @@ extension ServerCore {
     switch router.resolve(&request) {
     case .answer(let ready):
       response = ready
+    case .route where raw.unread:
+      // The gate refused it when its head came and has changed its mind since: without its body it cannot be served.
+      response = ProblemDetails(
+        status: 503, code: "try_again", detail: "Who may come in is just being changed; try again.",
+        headers: ["Retry-After": "1"]
+      ).response(requestID: request.requestID)
     case .route(let index):
       let beginning = router.begin(index, request)
       guard case .answer(let ready)? = beginning else {
         let exchange = Exchange(core: self, token: token, request: request, began: began)
-        exchange.run(route: index, from: beginning, streamed: raw.streamed)
+        exchange.run(route: index, from: beginning)
         return Unmanaged.passRetained(exchange).toOpaque()
       }
       response = ready

@@ -130,9 +130,6 @@ extension ServerCore {
       on_head: { context, request in ServerCore.of(context).verdict(on: request!.pointee) },
       on_request: { context, exchange, request in ServerCore.of(context).handle(request!.pointee, exchange) },
       on_refused: { context, exchange, error, peer in ServerCore.of(context).refuse(error, exchange, peer) },
-      on_body: { user, bytes, length, last in
-        Exchange.of(user).take(UnsafeRawBufferPointer(start: bytes, count: length), last: last)
-      },
       on_writable: { user in Exchange.of(user).resumeWriters() },
       on_done: { user, completed in
         Unmanaged<Exchange>.fromOpaque(user!).takeRetainedValue().end(completed: completed)

@@ -1,4 +1,4 @@
-import CHTTPServer
+import CCodec
 
 /// SHA-256 of a secret, which is all that needs to be kept to recognise it.
 ///
@@ -8,9 +8,9 @@ package struct SecretDigest: Sendable, CustomStringConvertible, CustomReflectabl
 
   /// Nil only when the library refuses.
   package init?(of secret: String) {
-    var digest = [UInt8](repeating: 0, count: Int(CHS_SHA256_SIZE))
+    var digest = [UInt8](repeating: 0, count: Int(CCD_SHA256_SIZE))
     let secret = Array(secret.utf8)
-    guard chs_sha256(secret, secret.count, &digest) else { return nil }
+    guard ccd_sha256(secret, secret.count, &digest) else { return nil }
     bytes = digest
   }
 
@@ -28,7 +28,7 @@ package struct SecretDigest: Sendable, CustomStringConvertible, CustomReflectabl
   }
 
   /// Takes the same time wherever two digests differ.
-  package func matches(_ other: SecretDigest) -> Bool { chs_equal(bytes, other.bytes, bytes.count) }
+  package func matches(_ other: SecretDigest) -> Bool { ccd_equal(bytes, other.bytes, bytes.count) }
 
   package var description: String { "(secret)" }
 

@@ -1,4 +1,4 @@
-import CHTTPServer
+import CCodec
 import Foundation
 
 enum Gzip {
@@ -7,11 +7,11 @@ enum Gzip {
 
   /// Nil where memory is short.
   static func compress(_ data: Data) -> Data? {
-    let room = chs_gzip_bound(data.count)
+    let room = ccd_gzip_bound(data.count)
     var result = Data(count: room)
     let length = result.withUnsafeMutableBytes { target in
       data.withUnsafeBytes { source in
-        chs_gzip(
+        ccd_gzip(
           source.baseAddress?.assumingMemoryBound(to: UInt8.self), source.count, level,
           target.baseAddress?.assumingMemoryBound(to: UInt8.self), room)
       }

@@ -1,4 +1,4 @@
-import CHTTPServer
+import CCodec
 package import Foundation
 
 /// Standard Webhooks signatures: the headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, the last with
@@ -55,12 +55,12 @@ package struct WebhookSignature: Sendable {
 
   private func digest(id: String, timestamp: Int, body: Data) -> [UInt8] {
     let message = Array("\(id).\(timestamp).".utf8) + body
-    var digest = [UInt8](repeating: 0, count: Int(CHS_HMAC_SHA256_SIZE))
+    var digest = [UInt8](repeating: 0, count: Int(CCD_HMAC_SHA256_SIZE))
     // An empty digest equals no signature, so a failing library accepts nothing.
-    return chs_hmac_sha256(key, key.count, message, message.count, &digest) ? digest : []
+    return ccd_hmac_sha256(key, key.count, message, message.count, &digest) ? digest : []
   }
 
   private static func equal(_ a: [UInt8], _ b: [UInt8]) -> Bool {
-    a.count == b.count && !a.isEmpty && chs_equal(a, b, a.count)
+    a.count == b.count && !a.isEmpty && ccd_equal(a, b, a.count)
   }
 }

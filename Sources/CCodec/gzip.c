@@ -1,14 +1,14 @@
 /* gzip by zlib, one member in one call. */
-#include "chttpserver.h"
+#include "ccodec.h"
 
 #include <limits.h>
 #include <zlib.h>
 
 enum { GZIP_WINDOW_BITS = 15 + 16 /* the largest window, in the gzip format */, MEMORY_LEVEL = 8, GZIP_OVERHEAD = 32 };
 
-size_t chs_gzip_bound(size_t length) { return (size_t)compressBound((uLong)length) + GZIP_OVERHEAD; }
+size_t ccd_gzip_bound(size_t length) { return (size_t)compressBound((uLong)length) + GZIP_OVERHEAD; }
 
-size_t chs_gzip(const uint8_t *data, size_t length, int level, uint8_t *out, size_t room) {
+size_t ccd_gzip(const uint8_t *data, size_t length, int level, uint8_t *out, size_t room) {
   /* zlib counts in unsigned int; no body of ours comes near. */
   if (length > UINT_MAX || room > UINT_MAX) return 0;
   z_stream stream = {0};
