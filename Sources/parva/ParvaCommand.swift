@@ -51,7 +51,7 @@ struct ParvaCommand: AsyncParsableCommand {
         print(message)
         return ExitStatus.done.rawValue
       }
-      Console.error(message)
+      Console.error(code == .validationFailure ? UnknownOption.message() ?? message : message)
       return code == .validationFailure ? ExitStatus.badInput.rawValue : ExitStatus.unexpected.rawValue
     }
   }
