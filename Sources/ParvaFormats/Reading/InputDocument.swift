@@ -174,7 +174,8 @@ extension InputDocument {
     }
   }
 
-  /// The same tree with every key as text: YAML takes a key `no` or `1` for something else, and it would not be found.
+  /// The same tree with every key as text, and looked up as such: YAML takes a key `no` or `1` for something else, and
+  /// it would not be found.
   private static func withTextKeys(_ node: Node) -> Node {
     switch node {
     case .mapping(let mapping):
@@ -183,7 +184,7 @@ extension InputDocument {
           mapping.map { key, value in
             let text = key.scalar.map { Node.scalar(Node.Scalar($0.string, Tag(.str), $0.style, $0.mark)) }
             return (text ?? key, withTextKeys(value))
-          }, mapping.tag, mapping.style, mapping.mark))
+          }, Tag(.map, .basic), mapping.style, mapping.mark))
     case .sequence(let sequence):
       return .sequence(
         Node.Sequence(sequence.map(withTextKeys), sequence.tag, sequence.style, sequence.mark))

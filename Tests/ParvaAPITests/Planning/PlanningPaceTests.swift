@@ -1,4 +1,5 @@
 import ParvaEngine
+import ParvaHTTP
 import Synchronization
 import Testing
 

@@ -45,7 +45,9 @@ extension PlanningCodec {
       let nodes = try r.list(each: 12) { r throws(ByteReader.Malformed) in
         PoolNode(name: try r.text(), count: try r.small())
       }
-      return Pool(name: name, product: product, count: count, hourlyCost: cost, watts: watts, nodes: nodes)
+      var pool = Pool(name: name, product: product, hourlyCost: cost, watts: watts, nodes: nodes)
+      pool.count = count
+      return pool
     }
     let options = PlanningOptions(
       admission: try reader.named(AdmissionRule.self), maxProcesses: try reader.integer(),

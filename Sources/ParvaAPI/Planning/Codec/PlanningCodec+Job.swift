@@ -3,7 +3,7 @@ import ParvaEngine
 extension PlanningCodec {
   static func write(_ job: PlanningJob, to writer: inout ByteWriter) {
     writer.text(job.planner.name)
-    writer.number(job.patience.seconds)
+    writer.integer(Int(job.patience / .milliseconds(1)))
     writer.flag(job.isResort)
     write(job.input, to: &writer)
   }
@@ -16,13 +16,12 @@ extension PlanningCodec {
     guard let planner = Planners.named(name) ?? (name == StandingPlanner().name ? StandingPlanner() : nil) else {
       throw ByteReader.Malformed(description: "there is no planner \(name)")
     }
-    let seconds = try reader.number()
-    guard seconds >= 0, seconds < 1e6 else { throw ByteReader.Malformed(description: "patience for \(seconds) s") }
+    let patience = Duration.milliseconds(try reader.small())
     let isResort = try reader.flag()
     var job = PlanningJob(
       planner: planner,
       input: try input(from: &reader, profiles: profiles, traces: traces, capacities: capacities),
-      patience: .seconds(seconds))
+      patience: patience)
     job.isResort = isResort
     return job
   }

@@ -31,7 +31,11 @@ struct InjectedFaults {
         case "hang": while true { pause() }
         case "memory":
           var held: [[UInt8]] = []
-          while true { held.append([UInt8](repeating: 1, count: 16 << 20)) }
+          while true {
+            held.append([UInt8](repeating: 1, count: 4 << 20))
+            // Slow enough for a busy machine to look at it in between.
+            usleep(2000)
+          }
         default: continue
         }
       }

@@ -160,7 +160,7 @@ package final class PlanWorker: PlanningBackend {
     do throws(WorkerProcess.NotStarted) {
       running = Running(
         process: try WorkerProcess.start(
-          settings.program, settings.arguments,
+          settings.program, settings.arguments + ["--memory-mib", String(settings.memoryMiB)],
           environment: environment.map { "\($0.key)=\($0.value)" } + settings.environment))
     } catch {
       let end = WorkerEnd.notStarted(error.errno)

@@ -6,13 +6,16 @@ import ParvaEngine
 package enum WorkerService {
   /// Answers jobs from standard input on standard output; returns at the end of the stream.
   ///
+  /// - Parameter memoryMiB: what the controller allows. It looks ten times a second; what asks for far more at once is
+  ///   refused here.
   /// - Throws: for a message that is none: who sends such a thing is not to be answered.
-  package static func run() throws {
+  package static func run(memoryMiB: Int) throws {
     closeInherited()
     // What some library prints must not get between the answers.
     let stream = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
     guard stream >= 0, dup2(STDERR_FILENO, STDOUT_FILENO) >= 0 else { throw CocoaError(.fileWriteUnknown) }
     yieldToOthers()
+    limitMemory(to: memoryMiB)
     endWithStream()
     let faults = InjectedFaults()
     let capacities = CapacityCache()
@@ -57,6 +60,15 @@ package enum WorkerService {
     // A trap ends this process at once: a core of some GB would hold the next one up.
     var none = rlimit(rlim_cur: 0, rlim_max: 0)
     _ = setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+  }
+
+  /// Twice the allowed memory as a hard limit; not where a sanitizer has taken more than that already.
+  private static func limitMemory(to mebibytes: Int) {
+    let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
+    let (most, data) = (mebibytes << 21, fields.count > 5 ? Int(fields[5]).map { $0 * Int(getpagesize()) } : nil)
+    guard let data, data < most else { return }
+    var limit = rlimit(rlim_cur: rlim_t(most), rlim_max: rlim_t(most))
+    _ = setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
   }
 
   /// Ends the process when the controller is gone, also in the middle of a job, however it went.
