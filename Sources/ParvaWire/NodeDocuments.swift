@@ -6,7 +6,10 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
   package var observed: ObservedNode
   /// Nil on a node that never applied a plan.
   package var verified: VerifiedDocument?
+  /// What Parva made on the GPUs that answer.
   package var owned: [OwnedDocument]
+  /// GPUs that do not answer, with what is on record there; nil means none.
+  package var lost: [LostDocument]?
   package var services: [ServiceDocument]
   /// Errors that the GPUs reported since the agent began; nil where the driver tells of none.
   package var faults: [GPUFaultDocument]?
@@ -17,13 +20,15 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
 
   package init(
     name: String, simulated: Bool, observed: ObservedNode, verified: VerifiedDocument?, owned: [OwnedDocument],
-    services: [ServiceDocument], faults: [GPUFaultDocument]? = nil, operation: String?, managesMIGMode: Bool? = nil
+    lost: [LostDocument]? = nil, services: [ServiceDocument], faults: [GPUFaultDocument]? = nil, operation: String?,
+    managesMIGMode: Bool? = nil
   ) {
     self.name = name
     self.simulated = simulated
     self.observed = observed
     self.verified = verified
     self.owned = owned
+    self.lost = lost
     self.services = services
     self.faults = faults
     self.operation = operation
@@ -80,6 +85,20 @@ package struct OwnedDocument: Codable, Hashable, Sendable {
   }
 }
 
+/// A GPU that does not answer, with the instances that Parva made there.
+package struct LostDocument: Codable, Hashable, Sendable {
+  package var gpu: String
+  /// What the driver answers instead, for example `gpu_is_lost`.
+  package var code: String
+  package var instances: [OwnedDocument]
+
+  package init(gpu: String, code: String, instances: [OwnedDocument]) {
+    self.gpu = gpu
+    self.code = code
+    self.instances = instances
+  }
+}
+
 /// One MPS daemon or server process that the node keeps.
 package struct ServiceDocument: Codable, Hashable, Sendable {
   /// `mps` or `server`.
@@ -102,6 +121,9 @@ package struct ServiceDocument: Codable, Hashable, Sendable {
   package var restarts: Int
   /// What is wrong, with the last line of its log.
   package var message: String?
+
+  /// Whether something is wrong with it, or it is not up yet. What a simulated node has not is not missed.
+  package var isUnhealthy: Bool { status != "healthy" && status != "absent" }
 
   package init(
     kind: String, gpu: String, profileId: Int, start: Int, uuid: String, ordinal: Int, workload: String? = nil,
@@ -127,7 +149,7 @@ package struct ServiceDocument: Codable, Hashable, Sendable {
 package struct NodeOperationDocument: Codable, Hashable, Sendable {
   package enum Status: String, Codable, Sendable, CaseIterable {
     case queued, running
-    /// The wanted state stands and was read back.
+    /// The wanted state stands and was read back, but for what `lost` names.
     case verified
     /// A step failed; the state before stands and was read back.
     case rolledBack = "rolled_back"
@@ -193,10 +215,12 @@ package struct NodeOperationDocument: Codable, Hashable, Sendable {
   package var steps: [Step]
   package var failure: Failure?
   package var problems: [Problem]
+  /// GPUs that did not answer and were left as they are; nil means none.
+  package var lost: [LostDocument]?
 
   package init(
     id: String, kind: String, revision: Int, status: Status, simulated: Bool, steps: [Step] = [],
-    failure: Failure? = nil, problems: [Problem] = []
+    failure: Failure? = nil, problems: [Problem] = [], lost: [LostDocument]? = nil
   ) {
     self.id = id
     self.kind = kind
@@ -206,5 +230,6 @@ package struct NodeOperationDocument: Codable, Hashable, Sendable {
     self.steps = steps
     self.failure = failure
     self.problems = problems
+    self.lost = lost
   }
 }

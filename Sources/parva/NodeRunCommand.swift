@@ -82,8 +82,8 @@ struct NodeRunCommand: AsyncParsableCommand {
       name: options.nodeName, options: ApplyPlanner.Options(manageMIGMode: manageMigMode, adopt: adopt))
     configuration.reconcileInterval = .seconds(reconcile)
     let logger = Logger(label: "parva.node") { StreamLogHandler.standardError(label: $0) }
-    let (ended, endings) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-    configuration.onOperationEnd = { endings.yield() }
+    let bell = Doorbell()
+    configuration.onOperationEnd = { bell.ring() }
     let agent = NodeAgent(
       configuration: configuration, driver: driver, store: store,
       services: try services(store: store, simulated: simulated, logger: logger), simulated: simulated,
@@ -105,8 +105,8 @@ struct NodeRunCommand: AsyncParsableCommand {
     let linkConfiguration = try link.configuration(
       name: options.nodeName, secrets: secrets, listening: "\(scheme)://\(addresses[0])")
     let linking = linkConfiguration.map { configuration in
-      let link = ControllerLink(configuration: configuration, logger: logger) { try await agent.document() }
-      return [Task { await link.run() }, Task { for await _ in ended { link.wake() } }]
+      let link = ControllerLink(configuration: configuration, logger: logger, bell: bell) { try await agent.document() }
+      return Task { await link.run() }
     }
     await termination.wait {
       guard tls.tlsCertificate != nil else { return }
@@ -117,7 +117,7 @@ struct NodeRunCommand: AsyncParsableCommand {
         logger.error("certificates not read again; the old ones stay", metadata: ["cause": "\(error.message)"])
       }
     }
-    for task in linking ?? [] { task.cancel() }
+    linking?.cancel()
     await http.shutdown()
     reconciling.cancel()
     await reconciling.value

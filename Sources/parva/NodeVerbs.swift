@@ -54,7 +54,7 @@ struct NodeApplyCommand: ParsableCommand {
       if !dryRun { _ = try runner.resume(options: apply) }
       let wanted = try file.wanted(on: try options.observe(driver), verified: try store.verified())
       if dryRun {
-        for step in try runner.dryRun(wanted, options: apply) { print(step) }
+        for step in try runner.dryRun(wanted, options: apply).steps { print(step) }
         return
       }
       try Self.report(try runner.apply(wanted, options: apply), revision: wanted.revision)
@@ -67,7 +67,11 @@ struct NodeApplyCommand: ParsableCommand {
 
   private static func report(_ outcome: ApplyOutcome, revision: Int) throws {
     switch outcome {
-    case .verified(let owned):
+    case .verified(let owned, let lost):
+      for gpu in lost {
+        Console.error(
+          "\(gpu.gpu) does not answer (\(gpu.code)): \(gpu.owned.count) instances there are left as they are")
+      }
       print("verified: revision \(revision), \(owned.count) instances")
     case .refused(let problems):
       throw CommandFailure(.checkFailed, "nothing was changed\n" + problems.map(\.description).joined(separator: "\n"))
@@ -115,7 +119,8 @@ private func nodeSteps(_ options: NodeDriverOptions, _ file: NodeFileOptions) th
   do {
     let wanted = try file.wanted(on: try options.observe(driver), verified: try store.verified())
     return try ApplyRunner(driver: driver, store: store).dryRun(
-      wanted, options: ApplyPlanner.Options(manageMIGMode: true, adopt: file.adopt))
+      wanted, options: ApplyPlanner.Options(manageMIGMode: true, adopt: file.adopt)
+    ).steps
   } catch let refusal as ApplyRefusal {
     throw CommandFailure(.checkFailed, refusal.description)
   } catch let failure as ApplyJournal.Failure {

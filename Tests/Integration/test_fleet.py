@@ -14,12 +14,13 @@ SCENARIO = os.path.join(ROOT, "examples", "scenario-4.json")
 
 
 @contextlib.contextmanager
-def fleet(*names):
+def fleet(*names, options=()):
     """A controller and ready nodes; the controller keeps its port over restarts."""
     with tempfile.TemporaryDirectory(prefix="parva-fleet-") as folder:
         running = []
         try:
-            api = Controller(os.path.join(folder, "parva.sqlite"), "--heartbeat", "1", "--admission", "half-slo")
+            api = Controller(
+                os.path.join(folder, "parva.sqlite"), "--heartbeat", "1", "--admission", "half-slo", *options)
             running.append(api)
             api.arguments[api.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{api.port}"
             nodes = []
@@ -173,7 +174,21 @@ def failing_node():
             verified(api)
 
 
+def strict_controller():
+    with fleet("gpu-1", options=["--require-if-match"]) as (api, node):
+        with check("F5: an agent that comes back registers with a controller that insists on preconditions"):
+            before = api.get("/v1/nodes/gpu-1").json()
+            node.kill()
+            # On another port, so that what is declared of the node really changes.
+            node.start()
+            until("the new address", lambda: str(node.port) in api.get("/v1/nodes/gpu-1").json()["address"])
+            after = api.get("/v1/nodes/gpu-1").json()
+            equal(after["revision"], before["revision"] + 1, "revision")
+            ready(api, 1)
+
+
 everyday()
+strict_controller()
 killed_agent()
 killed_controller()
 failing_node()

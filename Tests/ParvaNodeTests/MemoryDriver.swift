@@ -41,7 +41,10 @@ final class MemoryDriver: GPUDriver {
   var isDead: Bool { state.withLock { $0.dead } }
 
   func observe() throws(DriverError) -> ObservedNode {
-    ObservedNode(simulated: true, source: "memory", driverVersion: "SIMULATED", gpus: gpus)
+    let gpus = state.withLock { state in
+      state.gpus.map { state.lost.contains($0.uuid) ? ObservedGPU.lost($0.uuid, "gpu_is_lost") : $0 }
+    }
+    return ObservedNode(simulated: true, source: "memory", driverVersion: "SIMULATED", gpus: gpus)
   }
 
   func observe(gpu uuid: String) throws(DriverError) -> ObservedGPU {

@@ -24,7 +24,7 @@ enum NodeRepresentation {
       verifiedRevision: state?.verified?.revision, degraded: state?.verified?.degraded,
       usableGPUs: gpus.count { $0.exclusion == nil },
       gpus: shown.map { gpu($0, entries[$0.uuid], state?.owned ?? [], wanted) }, services: state?.services.count ?? 0,
-      unhealthyServices: state?.services.count { $0.status != "healthy" } ?? 0)
+      unhealthyServices: state?.services.count(where: \.isUnhealthy) ?? 0)
   }
 
   private static func gpu(

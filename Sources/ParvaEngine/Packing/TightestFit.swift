@@ -12,7 +12,7 @@ struct TightestFit: Sendable {
   private var states: [State] = []
   private var numberOf: [State: Int] = [:]
   /// Per state a min-heap of GPU indices; an entry counts only while `stateOf` agrees.
-  private var members: [MinHeap] = []
+  private var members: [Heap<Int>] = []
   /// Number of each GPU's state; nil once the GPU is closed.
   private var stateOf: [Int?] = []
 
@@ -109,7 +109,7 @@ struct TightestFit: Sendable {
     if number == states.count {
       numberOf[state] = number
       states.append(state)
-      members.append(MinHeap())
+      members.append(Heap<Int>())
     }
     members[number].insert(gpu)
     stateOf[gpu] = number

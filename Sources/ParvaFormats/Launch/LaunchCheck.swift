@@ -1,5 +1,4 @@
-package import ParvaEngine
-package import ParvaWire
+import ParvaWire
 
 /// What every launch must keep, from a workload or from a node's slice.
 enum LaunchCheck {
@@ -81,26 +80,5 @@ enum LaunchCheck {
     let isOurs =
       name.hasPrefix("PARVA_") || name.hasPrefix("CUDA_MPS_") || name == "CUDA_VISIBLE_DEVICES"
     return isOurs ? "\(name) is set by the node" : nil
-  }
-}
-
-// MARK: - Between the wire and the engine
-
-extension WorkloadReader {
-  /// What a node is told of a workload's launch.
-  package static func launch(of workload: Workload) -> LaunchSpec? {
-    guard let command = workload.launch else { return nil }
-    let limits = LaunchSpec.Limits(memoryMiB: command.memoryMiB, cpus: command.cpus)
-    return LaunchSpec(
-      command: command.command, args: command.args.isEmpty ? nil : command.args,
-      env: command.env.isEmpty ? nil : command.env, workdir: command.workdir, port: command.port,
-      health: command.health, stopTimeout: command.stopTimeout, limits: limits == LaunchSpec.Limits() ? nil : limits)
-  }
-
-  static func command(_ launch: LaunchSpec) -> ServerCommand {
-    ServerCommand(
-      command: launch.command, args: launch.args ?? [], env: launch.env ?? [:], workdir: launch.workdir,
-      port: launch.port, health: launch.health, stopTimeout: launch.stopTimeout, memoryMiB: launch.limits?.memoryMiB,
-      cpus: launch.limits?.cpus)
   }
 }

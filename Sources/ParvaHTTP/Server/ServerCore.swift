@@ -37,9 +37,9 @@ final class ServerCore: @unchecked Sendable {
   func start() throws(HTTPServerError) -> [String] {
     precondition(server == nil, "a server is started once")
     _ = chs_raise_descriptor_limit()
-    let (made, message) = configuration.withC { chs_config in
+    let (made, message) = configuration.withC { cConfiguration in
       var callbacks = makeCallbacks()
-      return withErrorText { text, size in chs_server_create(&chs_config, &callbacks, text, size) }
+      return withErrorText { text, size in chs_server_create(&cConfiguration, &callbacks, text, size) }
     }
     guard let made else { throw HTTPServerError(code: "cannot_listen", message: message) }
     server = made

@@ -2,7 +2,6 @@ import Foundation
 package import Logging
 package import ParvaHTTP
 package import ParvaWire
-import Synchronization
 
 /// The agent's tie to its controller: registers the node, then sends heartbeats with what the driver shows.
 ///
@@ -43,14 +42,25 @@ package final class ControllerLink: Sendable {
   private let client: HTTPClient
   private let state: @Sendable () async throws -> NodeStateDocument
   private let logger: Logger
-  private let wakes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+  private let clock: any Clock<Duration>
+  private let bell: Doorbell
 
-  /// - Parameter state: what a heartbeat carries.
+  /// Between two exchanges at the least, however often it rings.
+  static let spacing = Duration.seconds(1)
+  /// Others may change the node's declaration between its reading and its writing; so often it is tried at once.
+  private static let registrationAttempts = 4
+
+  /// - Parameters:
+  ///   - bell: rings when something has changed that the controller should hear of before the next heartbeat is due.
+  ///   - state: what a heartbeat carries.
   package init(
-    configuration: Configuration, logger: Logger, state: @escaping @Sendable () async throws -> NodeStateDocument
+    configuration: Configuration, logger: Logger, bell: Doorbell = Doorbell(),
+    clock: any Clock<Duration> = ContinuousClock(), state: @escaping @Sendable () async throws -> NodeStateDocument
   ) {
     self.configuration = configuration
     self.logger = logger
+    self.bell = bell
+    self.clock = clock
     self.state = state
     var client = HTTPClientConfiguration()
     client.tls = configuration.tls
@@ -59,9 +69,6 @@ package final class ControllerLink: Sendable {
     client.maxResponseBytes = 1 << 20
     self.client = HTTPClient(configuration: client)
   }
-
-  /// Sends a heartbeat at once: something has changed.
-  package func wake() { wakes.continuation.yield() }
 
   /// Whether a secret may travel to this URL: encrypted, or not leaving the machine.
   package static func isConfidential(_ url: String) -> Bool {
@@ -75,7 +82,6 @@ package final class ControllerLink: Sendable {
     var isRegistered = false
     var isRemoved = false
     var pause = configuration.pause
-    var ticks = wakes.stream.makeAsyncIterator()
     while !Task.isCancelled {
       var outcome = isRegistered ? Outcome.accepted(interval: configuration.interval) : await register()
       if case .accepted = outcome {
@@ -100,7 +106,9 @@ package final class ControllerLink: Sendable {
         logger.warning("the controller is not reached", metadata: ["reason": "\(reason)"])
         wait = drawn(&pause)
       }
-      await sleep(wait, &ticks)
+      let hold = min(wait, Self.spacing)
+      try? await clock.sleep(for: hold)
+      await bell.wait(upTo: wait - hold, on: clock)
     }
     client.shutdown()
   }
@@ -111,15 +119,6 @@ package final class ControllerLink: Sendable {
     return pause * Double.random(in: 0...1)
   }
 
-  private func sleep(_ duration: Duration, _ ticks: inout AsyncStream<Void>.AsyncIterator) async {
-    let timer = Task { [wakes] in
-      try? await Task.sleep(for: duration)
-      wakes.continuation.yield()
-    }
-    defer { timer.cancel() }
-    _ = await ticks.next()
-  }
-
   // MARK: - Requests
 
   private func register() async -> Outcome {
@@ -128,38 +127,70 @@ package final class ControllerLink: Sendable {
       logger.warning("the webhook secret is not sent to the controller without TLS; give it to the controller itself")
       spec.webhookSecret = nil
     }
-    return await send("PUT", "/v1/nodes/\(configuration.name)", spec)
+    let path = "/v1/nodes/\(configuration.name)"
+    for _ in 0..<Self.registrationAttempts {
+      // The controller may insist that a change names what it changes (RFC 6585, section 3).
+      let there = await send("GET", path)
+      let condition: HTTPHeaders
+      switch there {
+      case .failure(let reason): return .failed(reason.message)
+      case .success(let response) where response.status == 404 || response.status == 410:
+        condition = ["If-None-Match": "*"]
+      case .success(let response) where response.status == 200:
+        condition = response.headers["ETag"].map { ["If-Match": $0] } ?? [:]
+      case .success: return outcome(of: there, "GET", path)
+      }
+      let put = await send("PUT", path, headers: condition, body: spec)
+      if case .success(let response) = put, response.status == 412 { continue }
+      return outcome(of: put, "PUT", path)
+    }
+    return .failed("others change the declaration of this node at the same time")
   }
 
   private func beat() async -> Outcome {
+    let path = "/v1/nodes/\(configuration.name)/status"
     do {
-      return await send("POST", "/v1/nodes/\(configuration.name)/status", try await state())
+      return outcome(of: await send("POST", path, body: try await state()), "POST", path)
     } catch {
       return .failed("the driver does not answer: \(error)")
     }
   }
 
-  private func send(_ method: String, _ path: String, _ body: some Encodable) async -> Outcome {
-    var headers: HTTPHeaders = ["Content-Type": "application/json"]
+  private func send(
+    _ method: String, _ path: String, headers: HTTPHeaders = [:], body: (some Encodable)? = nil as NodeSpec?
+  ) async -> Result<HTTPResponse, HTTPClientError> {
+    var headers = headers
     if let token = configuration.token { headers["Authorization"] = "Bearer \(token)" }
-    guard let data = try? JSONEncoder().encode(body) else { return .failed("what the node shows cannot be written") }
-    let response: HTTPResponse
-    do throws(HTTPClientError) {
-      response = try await client.send(
-        HTTPClientRequest(method: method, url: configuration.controller + path, headers: headers, body: data))
-    } catch {
-      return .failed(error.message)
+    var data = Data()
+    if let body {
+      headers["Content-Type"] = "application/json"
+      // Nothing that is sent here holds a value that JSON has no form for.
+      data = (try? JSONEncoder().encode(body)) ?? Data()
     }
-    switch response.status {
-    case 200..<300:
-      let seconds = (try? JSONDecoder().decode(HeartbeatAnswer.self, from: response.body))?.heartbeatSeconds
-      return .accepted(interval: seconds.map { .seconds(min(300, max(0.05, $0))) } ?? configuration.interval)
-    case 404: return .unknown
-    case 410: return .removed
-    default:
-      let problem = try? JSONSerialization.jsonObject(with: response.body) as? [String: Any]
-      let detail = (problem?["detail"] as? String).map { ": \($0.prefix(300))" } ?? ""
-      return .failed("\(method) \(path) was answered with \(response.status)\(detail)")
+    do throws(HTTPClientError) {
+      return .success(
+        try await client.send(
+          HTTPClientRequest(method: method, url: configuration.controller + path, headers: headers, body: data)))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func outcome(of answer: Result<HTTPResponse, HTTPClientError>, _ method: String, _ path: String) -> Outcome {
+    switch answer {
+    case .failure(let error): return .failed(error.message)
+    case .success(let response):
+      switch response.status {
+      case 200..<300:
+        let seconds = (try? JSONDecoder().decode(HeartbeatAnswer.self, from: response.body))?.heartbeatSeconds
+        return .accepted(interval: seconds.map { .seconds(min(300, max(0.05, $0))) } ?? configuration.interval)
+      case 404: return .unknown
+      case 410: return .removed
+      default:
+        let problem = try? JSONSerialization.jsonObject(with: response.body) as? [String: Any]
+        let detail = (problem?["detail"] as? String).map { ": \($0.prefix(300))" } ?? ""
+        return .failed("\(method) \(path) was answered with \(response.status)\(detail)")
+      }
     }
   }
 }

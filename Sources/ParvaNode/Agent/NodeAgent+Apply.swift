@@ -48,27 +48,27 @@ extension NodeAgent {
         return state.pending
       })
     else { return }
-    apply(wanted, as: id)
+    apply(wanted, as: id, options())
     state.withLock {
       $0.restoreDelay = 0
       $0.restoreBackoff = 1
     }
   }
 
-  private func apply(_ wanted: WantedNode, as id: String) {
-    // What is ours and has to go is drained first, but only when nothing else stands against the apply.
+  private func apply(_ wanted: WantedNode, as id: String, _ options: ApplyPlanner.Options) {
+    perform(id) { runner, progress throws(ApplyJournal.Failure) in
+      try runner.apply(wanted, options: options, release: services.release(exceptFor:), progress: progress)
+    }
+    // Nothing was released for what was refused.
+    if operation(id)?.status != .refused { settleServices() }
+  }
+
+  /// The options of an apply now: what runs and is ours is no obstacle, since it is ended first.
+  func options(leavingLost: Bool = false) -> ApplyPlanner.Options {
     var options = configuration.options
     options.drainable = services.pids
-    do {
-      _ = try ApplyRunner(driver: driver, store: store).dryRun(wanted, options: options)
-      services.release(exceptFor: wanted)
-    } catch {
-      // The apply itself meets the same reason and reports it.
-    }
-    perform(id) { runner, progress throws(ApplyJournal.Failure) in
-      try runner.apply(wanted, options: self.configuration.options, progress: progress)
-    }
-    settleServices()
+    options.leavesLost = leavingLost
+    return options
   }
 
   /// Makes the services fit what is verified now.
@@ -122,9 +122,11 @@ extension NodeAgent {
       state.running = nil
       update(&state, id) { operation in
         switch outcome {
-        case .verified, nil:
+        case .verified(_, let lost):
           operation.status = .verified
-          for index in operation.steps.indices { operation.steps[index].done = true }
+          if !lost.isEmpty { operation.lost = lost.map(LostDocument.init) }
+        case nil:
+          operation.status = .verified
         case .refused(let problems):
           operation.status = .refused
           operation.problems = problems.map {
@@ -185,20 +187,37 @@ extension NodeAgent {
       return false
     }
     guard !skip, let verified = try? store.verified() else { return }
-    let runner = ApplyRunner(driver: driver, store: store)
-    var options = configuration.options
-    options.drainable = services.pids
-    let steps = try? runner.dryRun(verified.wanted, options: options)
-    if steps == [] && verified.degraded == nil { return }
+    let options = options(leavingLost: true)
+    let plan = try? ApplyRunner(driver: driver, store: store).dryRun(verified.wanted, options: options)
+    // A GPU that was lost may come back without what was on record there.
+    if let plan, plan.steps.isEmpty, verified.degraded == .lost(plan.lost),
+      Set(plan.owned) == Set(verified.holdings.owned)
+    {
+      return
+    }
     logger.notice(
       "the GPUs differ from the last verified plan",
-      metadata: ["revision": "\(verified.wanted.revision)", "steps": "\(steps?.count ?? -1)"])
+      metadata: ["revision": "\(verified.wanted.revision)", "steps": "\(plan?.steps.count ?? -1)"])
     let id = open(kind: "restore", revision: verified.wanted.revision)
-    apply(verified.wanted, as: id)
+    apply(verified.wanted, as: id, options)
     let restored = operation(id)?.status == .verified
     state.withLock { state in
       state.restoreDelay = restored ? 0 : state.restoreBackoff
       state.restoreBackoff = restored ? 1 : min(32, state.restoreBackoff * 2)
     }
+  }
+}
+
+extension OwnedDocument {
+  init(_ owned: OwnedInstance) {
+    self.init(
+      gpu: owned.gpu, profileId: owned.place.profileID, start: owned.place.start, instance: owned.instance,
+      uuid: owned.uuid)
+  }
+}
+
+extension LostDocument {
+  init(_ lost: LostGPU) {
+    self.init(gpu: lost.gpu, code: lost.code, instances: lost.owned.map(OwnedDocument.init))
   }
 }

@@ -88,7 +88,7 @@ package final class NodeAgent: Sendable {
       let id = open(kind: "resume", revision: left.begin.wanted.revision)
       logger.notice("an apply was interrupted", metadata: ["revision": "\(left.begin.wanted.revision)"])
       perform(id) { runner, progress throws(ApplyJournal.Failure) in
-        try runner.resume(options: self.configuration.options, progress: progress)
+        try runner.resume(options: options(), release: services.release(exceptFor:), progress: progress)
       }
     }
     state.withLock { $0.latest = $0.latest ?? (try? store.verified())?.wanted }
@@ -140,16 +140,21 @@ package final class NodeAgent: Sendable {
       verified = try store.verified()
       after = mark()
     }
+    let answering = Set(observed.gpus.filter { $0.fault == nil }.map(\.uuid))
+    let owned = Dictionary(grouping: verified?.holdings.owned ?? [], by: \.gpu)
+    let lost = owned.keys.filter { !answering.contains($0) }.sorted().map { gpu in
+      LostDocument(
+        gpu: gpu, code: observed.gpus.first { $0.uuid == gpu }?.fault ?? DriverError.notFound,
+        instances: (owned[gpu] ?? []).map(OwnedDocument.init))
+    }
     return NodeStateDocument(
       name: configuration.name, simulated: observed.simulated, observed: observed,
       verified: verified.map {
         VerifiedDocument(revision: $0.wanted.revision, degraded: $0.degraded?.description)
       },
-      owned: (verified?.holdings.owned ?? []).map {
-        OwnedDocument(
-          gpu: $0.gpu, profileId: $0.place.profileID, start: $0.place.start, instance: $0.instance, uuid: $0.uuid)
-      },
-      services: services.documents, faults: faults.documents, operation: before.running ?? after.running,
+      owned: (verified?.holdings.owned ?? []).filter { answering.contains($0.gpu) }.map(OwnedDocument.init),
+      lost: lost.isEmpty ? nil : lost, services: services.documents, faults: faults.documents,
+      operation: before.running ?? after.running,
       managesMIGMode: configuration.options.manageMIGMode)
   }
 }

@@ -27,6 +27,9 @@ extension NodeRoutes {
         "parva_node_gpu_faulty", "Whether a GPU does not answer.",
         gpus.map { ("{gpu=\"\($0.index)\",UUID=\"\($0.uuid)\"}", $0.fault == nil ? 0 : 1) })
       gauge(
+        "parva_node_lost_instances", "Instances that Parva made on a GPU that does not answer.",
+        (document.lost ?? []).map { ("{UUID=\"\($0.gpu)\"}", $0.instances.count) })
+      gauge(
         "parva_node_instance_owned", "GPU instances; 1 for those that Parva made.",
         gpus.flatMap { gpu in
           gpu.instances.map { instance in
@@ -49,11 +52,11 @@ extension NodeRoutes {
           )
         }, type: "counter")
       gauge(
-        "parva_node_service_healthy", "Whether an MPS daemon or a server is healthy.",
+        "parva_node_service_healthy", "Whether nothing is wrong with an MPS daemon or a server.",
         document.services.map {
           (
             "{kind=\"\($0.kind)\",uuid=\"\($0.uuid)\",ordinal=\"\($0.ordinal)\"}",
-            $0.status == "healthy" ? 1 : 0
+            $0.isUnhealthy ? 0 : 1
           )
         })
       gauge(

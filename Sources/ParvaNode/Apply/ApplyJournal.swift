@@ -6,8 +6,11 @@ package struct UnfinishedApply: Hashable, Sendable {
   package var begin: JournalBegin
   package var holdings: Holdings
   package var failure: ApplyFailure?
+  /// GPUs that a step was begun on before the failure.
+  package var touched: Set<String> = []
   /// Set when only the bookkeeping after the end is missing.
   package var verified: [OwnedInstance]?
+  package var lost: [LostGPU] = []
 
   /// Replays records in order; nil for none.
   package init?(_ records: [JournalRecord]) {
@@ -17,10 +20,14 @@ package struct UnfinishedApply: Hashable, Sendable {
     for record in records.dropFirst() {
       switch record {
       case .begin: return nil
-      case .started(let step): holdings.start(step)
+      case .started(let step):
+        holdings.start(step)
+        if failure == nil { touched.insert(step.gpu) }
       case .done(let step, let instance): holdings.finish(step, instance: instance)
       case .rollback(let failure): self.failure = failure
-      case .verified(let owned): verified = owned
+      case .verified(let owned, let lost):
+        verified = owned
+        self.lost = lost ?? []
       }
     }
   }

@@ -3,13 +3,16 @@ package import ParvaWire
 /// One apply from its first look at the GPUs to its end, as a state machine: it says what to do next and is told how
 /// that went. It does no I/O, so every fault and every crash can be played against it.
 ///
-/// Forward: read every GPU concerned, plan, then for each step record, make, read back, record; at last read everything
-/// once more and plan again: no step left is what *verified* means. On a failure the same way leads back to the base.
+/// Forward: read every GPU concerned, plan or refuse, release what runs on instances that go, then for each step record,
+/// make, read back, record; at last read everything once more and plan again: no step left is what *verified* means. On a
+/// failure the same way leads back to the base. GPUs that cannot be read are left out, with what is on record there.
 package struct ApplyMachine: Sendable {
   package enum Action: Hashable, Sendable {
     /// Put this on the disk before going on.
     case record(JournalRecord)
     case read(gpu: String)
+    /// End what runs on instances that this state does not have, or has with other contents.
+    case release(WantedNode)
     case perform(ApplyStep)
     case finish(ApplyOutcome)
   }
@@ -17,6 +20,7 @@ package struct ApplyMachine: Sendable {
   package enum Input: Sendable {
     case begin
     case recorded
+    case released
     case read(Result<ObservedGPU, DriverError>)
     case performed(DriverError?)
   }
@@ -25,6 +29,7 @@ package struct ApplyMachine: Sendable {
     case idle
     /// Reading the GPUs that are left before planning.
     case reading([String])
+    case releasing
     case beginning
     case starting
     case performing
@@ -58,8 +63,12 @@ package struct ApplyMachine: Sendable {
   private var attempt = 1
   private var planned = false
   private var observed: [String: ObservedGPU] = [:]
-  /// GPUs that could not be read on the way back: the others are restored without them.
+  /// GPUs that cannot be read: the others do without them.
   private var unreadable: [String: DriverError] = [:]
+  /// GPUs that a step was begun on before the failure: the way back is not done without them.
+  private var touched: Set<String> = []
+  /// Known at the end.
+  package private(set) var lost: [LostGPU] = []
 
   package init(
     wanted: WantedNode, base: [OwnedInstance], holdings: Holdings, bootID: String,
@@ -80,6 +89,7 @@ package struct ApplyMachine: Sendable {
     // No instance survives a reboot, so nothing that the record names can be there.
     holdings = left.begin.bootID == bootID ? left.holdings : Holdings()
     failure = left.failure
+    touched = left.touched
     self.bootID = bootID
     self.options = options
     begun = true
@@ -104,6 +114,12 @@ package struct ApplyMachine: Sendable {
       return readAll()
     case (.reading(let left), .read(let result)):
       return take(result, of: left[0], left: Array(left.dropFirst()))
+    case (.releasing, .released):
+      if begun { return startNext() }
+      begun = true
+      stage = .beginning
+      return .record(
+        .begin(JournalBegin(bootID: bootID, wanted: wanted, base: base, holdings: holdings, steps: steps)))
     case (.beginning, .recorded), (.ending, .recorded):
       return startNext()
     case (.starting, .recorded):
@@ -119,7 +135,7 @@ package struct ApplyMachine: Sendable {
     case (.sealing, .recorded):
       stage = .over
       if let failure { return .finish(.rolledBack(failure, owned: holdings.owned)) }
-      return .finish(.verified(owned: holdings.owned))
+      return .finish(.verified(owned: holdings.owned, lost: lost))
     default:
       stage = .over
       let broken = ApplyFailure(step: nil, code: "machine_misused", detail: "an input that no action asked for")
@@ -138,9 +154,11 @@ package struct ApplyMachine: Sendable {
 
   private mutating func take(_ result: Result<ObservedGPU, DriverError>, of gpu: String, left: [String]) -> Action {
     switch result {
-    case .success(let read):
+    case .success(let read) where read.fault == nil:
       observed[gpu] = read
       holdings.settle(on: read)
+    case .success(let read):
+      unreadable[gpu] = DriverError(code: read.fault ?? "unknown", call: "observe", detail: "the GPU does not answer")
     case .failure(let error):
       unreadable[gpu] = error
     }
@@ -153,45 +171,36 @@ package struct ApplyMachine: Sendable {
 
   /// With every GPU read: the first time plan, the second time expect that nothing is left to do.
   private mutating func planOrSeal() -> Action {
-    var target = target
-    if failure != nil {
-      for gpu in unreadable.keys { target[gpu] = nil }
-    } else if let (gpu, error) = unreadable.min(by: { $0.key < $1.key }) {
-      // A GPU that the node does not have is for the planner to refuse, with all else that is wrong.
-      if error.code != DriverError.notFound { return refuse([Self.unanswering(gpu, error)]) }
+    var options = options
+    // The way back ends with what can be reached.
+    if failure != nil { options.leavesLost = true }
+    // One that the node does not have is the planner's to judge.
+    let silent = unreadable.filter { $0.value.code != DriverError.notFound }.map {
+      ObservedGPU.lost($0.key, $0.value.code)
     }
-    let readable = observed.values.sorted { ($0.index, $0.uuid) < ($1.index, $1.uuid) }
     do {
-      let plan = try ApplyPlanner.plan(observed: readable, wanted: target, owned: holdings.owned, options: options)
+      let plan = try ApplyPlanner.plan(
+        observed: observed.values + silent, wanted: target, owned: holdings.owned, options: options)
       if planned && !plan.steps.isEmpty {
         return fail(
           plan.steps.first, code: "read_back_differs",
           "\(plan.steps.count) steps would still be needed after all were made")
       }
-      // What is on a GPU that does not answer stays on record.
-      let kept = holdings.owned.filter { unreadable[$0.gpu] != nil }
-      let claims = holdings.claims.filter { unreadable[$0.gpu] != nil }
-      if planned { return seal(Holdings(owned: plan.owned + kept, claims: claims)) }
       if !begun {
         let known = holdings.owned
         base += plan.owned.filter { taken in !known.contains { $0.gpu == taken.gpu && $0.place == taken.place } }
       }
-      holdings = Holdings(owned: plan.owned + kept, claims: claims)
+      holdings = Holdings(owned: plan.owned, claims: holdings.claims.filter { unreadable[$0.gpu] != nil })
+      if planned { return seal(plan.lost) }
       steps = plan.steps
       completed = 0
       planned = true
-      if begun { return startNext() }
-      begun = true
-      stage = .beginning
-      return .record(
-        .begin(JournalBegin(bootID: bootID, wanted: wanted, base: base, holdings: holdings, steps: steps)))
+      if failure != nil { return startNext() }
+      stage = .releasing
+      return .release(wanted)
     } catch {
       return refuse(error.problems)
     }
-  }
-
-  private static func unanswering(_ gpu: String, _ error: DriverError) -> ApplyProblem {
-    ApplyProblem(.gpuFaulty, gpu: gpu, "the GPU cannot be read: \(error)")
   }
 
   /// Before anything was touched a refusal ends the apply; later it is a failure like any other.
@@ -203,13 +212,23 @@ package struct ApplyMachine: Sendable {
     return fail(nil, code: "refused", problems.map(\.description).joined(separator: "; "))
   }
 
-  private mutating func seal(_ final: Holdings) -> Action {
-    holdings = final
-    if let (gpu, error) = unreadable.min(by: { $0.key < $1.key }) {
+  private mutating func seal(_ lost: [LostGPU]) -> Action {
+    self.lost = lost
+    for claim in holdings.claims {
+      let index =
+        self.lost.firstIndex { $0.gpu == claim.gpu }
+        ?? {
+          let code = unreadable[claim.gpu]?.code ?? "unknown"
+          self.lost.append(LostGPU(gpu: claim.gpu, code: code, owned: [], wanted: []))
+          return self.lost.count - 1
+        }()
+      self.lost[index].claims.append(claim.place)
+    }
+    if failure != nil, let gpu = touched.filter({ unreadable[$0] != nil }).min(), let error = unreadable[gpu] {
       return fail(nil, code: error.code, "\(gpu) cannot be read and is not restored: \(error.detail)")
     }
     stage = .sealing
-    return .record(.verified(owned: holdings.owned))
+    return .record(.verified(owned: holdings.owned, lost: self.lost.isEmpty ? nil : self.lost))
   }
 
   private mutating func startNext() -> Action {
@@ -218,6 +237,7 @@ package struct ApplyMachine: Sendable {
     }
     stage = .starting
     holdings.start(steps[completed])
+    if failure == nil { touched.insert(steps[completed].gpu) }
     return .record(.started(steps[completed]))
   }
 

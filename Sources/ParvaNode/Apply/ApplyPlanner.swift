@@ -11,6 +11,10 @@ package enum ApplyPlanner {
     package var drainable: Set<Int> = []
     /// Who has the devices open of GPUs whose MIG mode is to change, by UUID.
     package var holders: [String: [ObservedProcess]] = [:]
+    /// Leave out what is wanted on GPUs that do not answer instead of refusing it: for bringing back what stood before.
+    package var leavesLost = false
+    /// The driver changes nothing: a plan that needs a step is refused.
+    package var isReadOnly = false
 
     package init(manageMIGMode: Bool = false, adopt: Bool = false, drainable: Set<Int> = []) {
       self.manageMIGMode = manageMIGMode
@@ -21,23 +25,31 @@ package enum ApplyPlanner {
 
   package struct Result: Hashable, Sendable {
     package var steps: [ApplyStep]
-    /// What is Parva's already, with what `adopt` takes over.
+    /// What is Parva's already, with what `adopt` takes over and what is on record on lost GPUs.
     package var owned: [OwnedInstance]
+    package var lost: [LostGPU]
   }
 
   /// Steps that lead from `observed` to `wanted`, or every reason against them.
   ///
   /// An owned instance that is wanted is kept. One that is not wanted is destroyed, and so are no others: the number of
-  /// destroys is the least possible. GPUs not in `wanted` lose only what is owned on them. O(GPUs x instances^2).
+  /// destroys is the least possible. GPUs not in `wanted` lose only what is owned on them. GPUs that do not answer are
+  /// left alone with what is on record there, and stand against the plan only where something new is wanted on them.
+  /// O(GPUs x instances^2).
   package static func plan(
     observed: [ObservedGPU], wanted: [String: [InstancePlace]], owned: [OwnedInstance], options: Options = Options()
   ) throws(ApplyRefusal) -> Result {
     var problems: [ApplyProblem] = []
-    var result = Result(steps: [], owned: [])
-    for uuid in wanted.keys.sorted() where !observed.contains(where: { $0.uuid == uuid }) {
-      problems.append(ApplyProblem(.gpuUnknown, gpu: uuid, "this node has no such GPU"))
+    var result = Result(steps: [], owned: [], lost: [])
+    var gpus = observed.sorted { ($0.index, $0.uuid) < ($1.index, $1.uuid) }
+    for uuid in Set(wanted.keys).union(owned.map(\.gpu)).sorted() where !gpus.contains(where: { $0.uuid == uuid }) {
+      if options.leavesLost || owned.contains(where: { $0.gpu == uuid }) {
+        gpus.append(.lost(uuid, DriverError.notFound))
+      } else {
+        problems.append(ApplyProblem(.gpuUnknown, gpu: uuid, "this node has no such GPU"))
+      }
     }
-    for gpu in observed.sorted(by: { ($0.index, $0.uuid) < ($1.index, $1.uuid) }) {
+    for gpu in gpus {
       let places = wanted[gpu.uuid] ?? []
       let mine = owned.filter { $0.gpu == gpu.uuid }
       if wanted[gpu.uuid] == nil && mine.isEmpty { continue }
@@ -46,6 +58,14 @@ package enum ApplyPlanner {
       problems += planner.problems
       result.steps += planner.steps
       result.owned += planner.kept
+      if let lost = planner.lost { result.lost.append(lost) }
+    }
+    if options.isReadOnly, let first = result.steps.first {
+      problems.append(
+        ApplyProblem(
+          .driverReadOnly, gpu: first.gpu,
+          "\(result.steps.count) steps are needed, and without NVML nothing can be placed: install libnvidia-ml.so.1 or "
+            + "name it with --nvml"))
     }
     if !problems.isEmpty { throw ApplyRefusal(problems) }
     return result
@@ -58,6 +78,7 @@ package enum ApplyPlanner {
     let options: Options
     var steps: [ApplyStep] = []
     var kept: [OwnedInstance] = []
+    var lost: LostGPU?
     var problems: [ApplyProblem] = []
 
     mutating func refuse(_ code: ApplyProblem.Code, _ message: String, pid: Int? = nil, process: String? = nil) {
@@ -66,7 +87,7 @@ package enum ApplyPlanner {
 
     mutating func plan() {
       if let fault = gpu.fault {
-        refuse(.gpuFaulty, "the GPU does not answer (\(fault)); it is left alone until it does")
+        planLost(fault)
         return
       }
       checkWanted()
@@ -95,6 +116,20 @@ package enum ApplyPlanner {
         creates.append(.createCompute(gpu: gpu.uuid, place: place))
       }
       steps += creates
+    }
+
+    private mutating func planLost(_ fault: String) {
+      let fresh = wanted.count { place in !owned.contains { $0.place == place } }
+      if fresh > 0 && !options.leavesLost {
+        refuse(
+          .gpuFaulty,
+          "the GPU does not answer (\(fault)), and \(fresh) of the instances wanted on it do not stand there: plan "
+            + "without it")
+      }
+      kept = owned
+      if !wanted.isEmpty || !owned.isEmpty {
+        lost = LostGPU(gpu: gpu.uuid, code: fault, owned: owned, wanted: wanted)
+      }
     }
 
     private func isAdoptable(_ instance: ObservedInstance) -> Bool {
@@ -195,4 +230,11 @@ package enum ApplyPlanner {
 extension ObservedProfile {
   /// Memory slices of an instance that starts at `start`, as bits.
   package func mask(at start: Int) -> UInt64 { (size >= 64 ? .max : (1 << UInt64(size)) - 1) << UInt64(start) }
+}
+
+extension ObservedGPU {
+  /// A GPU of which nothing but its name is known, and why.
+  static func lost(_ uuid: String, _ code: String) -> ObservedGPU {
+    ObservedGPU(index: .max, uuid: uuid, board: "unknown", fault: code)
+  }
 }

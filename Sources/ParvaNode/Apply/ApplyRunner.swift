@@ -29,30 +29,27 @@ package struct ApplyRunner: Sendable {
   }
 
   /// Applies a plan. An apply that a crash left unfinished is brought to its end first.
+  ///
+  /// `release` ends what runs on instances that go or that are to run something else. It is called once nothing stands
+  /// against the plan any more, and before anything is changed; never for a plan that is refused.
   package func apply(
     _ wanted: WantedNode, options: ApplyPlanner.Options = ApplyPlanner.Options(),
-    progress: (Progress) -> Void = { _ in }
+    release: (WantedNode) -> Void = { _ in }, progress: (Progress) -> Void = { _ in }
   ) throws(ApplyJournal.Failure) -> ApplyOutcome {
-    _ = try resume(options: options, progress: progress)
-    if driver.isReadOnly, let steps = try? dryRun(wanted, options: options), let first = steps.first {
-      return .refused([
-        ApplyProblem(
-          .driverReadOnly, gpu: first.gpu,
-          "\(steps.count) steps are needed, and without NVML nothing can be placed: install libnvidia-ml.so.1 or name it "
-            + "with --nvml")
-      ])
-    }
+    _ = try resume(options: options, release: release, progress: progress)
     let before = try store.verified()
     let machine = ApplyMachine(
       wanted: wanted, base: before?.holdings.owned ?? [], holdings: before?.holdings ?? Holdings(),
-      bootID: store.bootID, options: withHolders(options, for: wanted))
-    return try run(machine, progress: progress)
+      bootID: store.bootID, options: surveyed(options, for: wanted))
+    return try run(machine, release, progress)
   }
 
-  /// Looks at the devices of GPUs whose MIG mode would change; a look at every descriptor is not worth it otherwise.
-  private func withHolders(_ options: ApplyPlanner.Options, for wanted: WantedNode) -> ApplyPlanner.Options {
-    guard options.manageMIGMode, let gpus = try? driver.observe().gpus else { return options }
+  /// The options with what the driver can do, and who has the devices open of GPUs whose MIG mode would change; a look at
+  /// every descriptor is not worth it otherwise.
+  private func surveyed(_ options: ApplyPlanner.Options, for wanted: WantedNode) -> ApplyPlanner.Options {
     var options = options
+    options.isReadOnly = driver.isReadOnly
+    guard options.manageMIGMode, let gpus = try? driver.observe().gpus else { return options }
     for gpu in gpus where gpu.mig?.current == false && wanted.gpus.contains(where: { $0.uuid == gpu.uuid }) {
       options.holders[gpu.uuid] = driver.holders(gpu: gpu.uuid)
     }
@@ -61,7 +58,8 @@ package struct ApplyRunner: Sendable {
 
   /// Brings an unfinished apply to its end: forward, or back when it had failed already. Nil when there is none.
   package func resume(
-    options: ApplyPlanner.Options = ApplyPlanner.Options(), progress: (Progress) -> Void = { _ in }
+    options: ApplyPlanner.Options = ApplyPlanner.Options(), release: (WantedNode) -> Void = { _ in },
+    progress: (Progress) -> Void = { _ in }
   ) throws(ApplyJournal.Failure) -> ApplyOutcome? {
     try store.journal.trim()
     guard let left = UnfinishedApply(try store.journal.records()) else {
@@ -70,27 +68,29 @@ package struct ApplyRunner: Sendable {
     }
     if let owned = left.verified, left.begin.bootID == store.bootID {
       let outcome: ApplyOutcome =
-        if let failure = left.failure { .rolledBack(failure, owned: owned) } else { .verified(owned: owned) }
-      try store.settle(outcome, of: left.begin.wanted)
+        if let failure = left.failure {
+          .rolledBack(failure, owned: owned)
+        } else {
+          .verified(owned: owned, lost: left.lost)
+        }
+      try store.settle(outcome, of: left.begin.wanted, lost: left.lost)
       return outcome
     }
-    return try run(
-      ApplyMachine(resuming: left, bootID: store.bootID, options: options), progress: progress)
+    return try run(ApplyMachine(resuming: left, bootID: store.bootID, options: options), release, progress)
   }
 
-  /// The steps that an apply would make, without making any.
+  /// What an apply would do, without doing any of it.
   package func dryRun(
     _ wanted: WantedNode, options: ApplyPlanner.Options = ApplyPlanner.Options()
-  ) throws -> [ApplyStep] {
+  ) throws -> ApplyPlanner.Result {
     let owned = try store.verified()?.holdings.owned ?? []
     let target = Dictionary(wanted.gpus.map { ($0.uuid, $0.instances.map(\.place)) }) { $0 + $1 }
     return try ApplyPlanner.plan(
-      observed: try driver.observe().gpus, wanted: target, owned: owned, options: withHolders(options, for: wanted)
-    ).steps
+      observed: try driver.observe().gpus, wanted: target, owned: owned, options: surveyed(options, for: wanted))
   }
 
   private func run(
-    _ start: ApplyMachine, progress: (Progress) -> Void
+    _ start: ApplyMachine, _ release: (WantedNode) -> Void, _ progress: (Progress) -> Void
   ) throws(ApplyJournal.Failure) -> ApplyOutcome {
     var machine = start
     var input = ApplyMachine.Input.begin
@@ -100,6 +100,9 @@ package struct ApplyRunner: Sendable {
         try append(record)
         progress(Progress(steps: machine.steps, completed: machine.completed, failure: machine.failure))
         input = .recorded
+      case .release(let wanted):
+        release(wanted)
+        input = .released
       case .read(let gpu):
         input = .read(read(gpu))
       case .perform(let step):
@@ -110,7 +113,7 @@ package struct ApplyRunner: Sendable {
           input = .performed(named(error, step))
         }
       case .finish(let outcome):
-        try store.settle(outcome, of: machine.wanted)
+        try store.settle(outcome, of: machine.wanted, lost: machine.lost)
         return outcome
       }
     }

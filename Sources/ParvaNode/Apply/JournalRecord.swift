@@ -9,8 +9,8 @@ package enum JournalRecord: Codable, Hashable, Sendable {
   case done(ApplyStep, instance: OwnedInstance?)
   /// Forward has failed; from here the base is restored.
   case rollback(ApplyFailure)
-  /// The end: everything read back as it should be.
-  case verified(owned: [OwnedInstance])
+  /// The end: everything that answers read back as it should be. No `lost` means none.
+  case verified(owned: [OwnedInstance], lost: [LostGPU]?)
 }
 
 /// What an apply set out from and for.
@@ -50,14 +50,38 @@ package struct ApplyFailure: Codable, Hashable, Sendable, CustomStringConvertibl
   }
 
   package var description: String { "\(step.map { "\($0): " } ?? "")\(code): \(detail)" }
+
+  /// That some of a plan does not stand because its GPUs are lost; nil where all of it does. Codes of the driver are left
+  /// out: they change while the GPU stays lost.
+  static func lost(_ gpus: [LostGPU]) -> ApplyFailure? {
+    let missing = gpus.filter { !$0.wanted.isEmpty }
+    if missing.isEmpty { return nil }
+    let places = missing.map { "\($0.wanted.count) on \($0.gpu)" }.joined(separator: ", ")
+    return ApplyFailure(
+      step: nil, code: "gpu_lost", detail: "instances of the plan are lost with GPUs that do not answer: \(places)")
+  }
+}
+
+/// A GPU that does not answer. It is left alone, and what is on record there is kept, until it answers again or the
+/// machine was rebooted, which no instance survives.
+package struct LostGPU: Codable, Hashable, Sendable {
+  package var gpu: String
+  /// What the driver answers instead.
+  package var code: String
+  /// What Parva made there.
+  package var owned: [OwnedInstance]
+  /// What the plan wants there.
+  package var wanted: [InstancePlace]
+  /// Places where an instance may have been made.
+  package var claims: [InstancePlace] = []
 }
 
 /// How an apply ended.
 package enum ApplyOutcome: Hashable, Sendable {
   /// Nothing was touched.
   case refused([ApplyProblem])
-  /// The wanted state stands and was read back.
-  case verified(owned: [OwnedInstance])
+  /// The wanted state stands and was read back, but for what is on lost GPUs; what is on record there is in `owned`, too.
+  case verified(owned: [OwnedInstance], lost: [LostGPU])
   /// A step failed; the state before was restored and read back.
   case rolledBack(ApplyFailure, owned: [OwnedInstance])
   /// A step failed and the way back failed too; `holdings` is what is known to be Parva's now.
@@ -78,6 +102,12 @@ package struct Holdings: Codable, Hashable, Sendable {
   package init(owned: [OwnedInstance] = [], claims: [Claim] = []) {
     self.owned = owned
     self.claims = claims
+  }
+
+  /// What is Parva's at the end of an apply.
+  init(owned: [OwnedInstance], lost: [LostGPU]) {
+    self.owned = owned
+    claims = lost.flatMap { gpu in gpu.claims.map { Claim(gpu: gpu.gpu, place: $0) } }
   }
 
   /// Takes note that a step is about to be made.

@@ -55,17 +55,21 @@ package struct NodeStore: Sendable {
   }
 
   /// Puts the end of an apply into the verified state and closes its journal.
-  package func settle(_ outcome: ApplyOutcome, of wanted: WantedNode) throws(ApplyJournal.Failure) {
+  package func settle(
+    _ outcome: ApplyOutcome, of wanted: WantedNode, lost: [LostGPU]
+  ) throws(ApplyJournal.Failure) {
     let before = try verified()
     let empty = WantedNode(revision: 0, gpus: [])
     switch outcome {
     case .refused: return
-    case .verified(let owned):
-      try save(Verified(wanted: wanted, holdings: Holdings(owned: owned), bootID: bootID))
+    case .verified(let owned, _):
+      try save(
+        Verified(
+          wanted: wanted, holdings: Holdings(owned: owned, lost: lost), bootID: bootID, degraded: .lost(lost)))
     case .rolledBack(_, let owned):
       try save(
         Verified(
-          wanted: before?.wanted ?? empty, holdings: Holdings(owned: owned), bootID: bootID,
+          wanted: before?.wanted ?? empty, holdings: Holdings(owned: owned, lost: lost), bootID: bootID,
           degraded: before?.degraded))
     case .stuck(let failure, _, let holdings):
       try save(

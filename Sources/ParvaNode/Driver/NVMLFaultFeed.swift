@@ -24,7 +24,7 @@ final class NVMLFaultFeed: GPUFaultFeed, @unchecked Sendable {
   deinit { library.freeEvents(set) }
 
   func next(within milliseconds: Int) throws(DriverError) -> GPUFault? {
-    guard let event = try library.waitForEvent(set, milliseconds: milliseconds), event.type == CNVML_EVENT_XID_TYPE,
+    guard let event = try library.waitForEvent(set, milliseconds: milliseconds), event.type == xidEventType,
       let device = event.device
     else { return nil }
     let uuid = try library.uuid(cnvml_device(device))
@@ -33,8 +33,8 @@ final class NVMLFaultFeed: GPUFaultFeed, @unchecked Sendable {
   }
 }
 
-/// The macro of cnvml_abi.h, which a cast keeps from Swift.
-private let CNVML_EVENT_XID_TYPE: UInt64 = 8
+/// `CNVML_EVENT_XID_TYPE` of cnvml_abi.h, which a cast keeps from Swift.
+private let xidEventType: UInt64 = 8
 
 extension NVMLLibrary {
   /// Nil where the library has no events.
@@ -47,7 +47,7 @@ extension NVMLLibrary {
   }
 
   func registerFaults(_ device: cnvml_device, in set: UnsafeMutableRawPointer) throws(DriverError) {
-    let code = cnvml_events_register(raw, device, CNVML_EVENT_XID_TYPE, set)
+    let code = cnvml_events_register(raw, device, xidEventType, set)
     if code != 0 { throw Self.error(code, "nvmlDeviceRegisterEvents", "the GPU reports no errors") }
   }
 

@@ -198,6 +198,21 @@ import Testing
     #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "pending")
   }
 
+  @Test("S8: what a simulated node has not is not unhealthy") func absentServicesAreNotMissed() async throws {
+    let api = try await Harness(starts: false)
+    var state = try FleetSamples.state("n1", gpus: 1)
+    for (ordinal, status) in ["absent", "healthy", "failed"].enumerated() {
+      state.services.append(
+        ServiceDocument(
+          kind: "mps", gpu: FleetSamples.uuid("n1", 0), profileId: 9, start: 0, uuid: "MIG-1", ordinal: ordinal,
+          pid: nil, status: status, restarts: 0, message: nil))
+    }
+    try await api.join(state)
+    let shown = await api.send("GET", "/v1/nodes/n1")
+    #expect(shown.json("status", "services") == "3")
+    #expect(shown.json("status", "unhealthyServices") == "1")
+  }
+
   @Test func aNodeThatFallsSilentIsPlannedAroundUntilItIsBack() async throws {
     let clock = ManualClock()
     let api = try await Harness { configuration in

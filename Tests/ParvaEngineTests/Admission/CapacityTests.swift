@@ -9,7 +9,7 @@ import Testing
   private static func table(
     _ points: [ProfilePoint], arrivals: CertifiedArrivals = .poisson, tail: Double = 0.01
   ) -> KindCapacity {
-    CapacityCache().kind(
+    CapacityTables().kind(
       0, of: ModelProfile(model: "m", product: "A100-80GB", source: .measured, points: points), arrivals, tail: tail)
   }
 
@@ -114,7 +114,7 @@ import Testing
     let fastest = try #require(profile.points.filter { $0.profile == kind }.map(\.latencyMs).min())
     let steps = (0..<60).map { CapacityGrid.step(ofObjective: fastest * pow(1.06, Double($0))) }
     let offers = { (order: [Int]) in
-      let table = CapacityCache().kind(kind, of: profile, .poisson, tail: 0.01)
+      let table = CapacityTables().kind(kind, of: profile, .poisson, tail: 0.01)
       return Dictionary(
         order.map { ($0, table.offer(step: $0, maxProcesses: 3)) }, uniquingKeysWith: { first, _ in first })
     }

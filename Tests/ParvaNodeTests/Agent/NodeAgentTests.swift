@@ -190,6 +190,57 @@ import Testing
     #expect(state.verified == VerifiedDocument(revision: 7))
   }
 
+  @Test("F2: a lost GPU is shown, a drain completes and says what it left, and the records last until it is back")
+  func aLostGPUHindersNobody() async throws {
+    let bench = try Bench(["A100-80GB", "A100-80GB", "A100-80GB"])
+    try await bench.agent.start()
+    _ = try await bench.apply(Self.body(1, [(0, 9, 0), (1, 9, 4), (2, 14, 0)]))
+    try bench.node.setFaults(["lose nvmlDeviceGetHandleByUUID 1 1"])
+    func state() async throws -> NodeStateDocument {
+      try JSONDecoder().decode(NodeStateDocument.self, from: await bench.get("/v1/state").body)
+    }
+    _ = try? bench.node.gpu(1)
+    let shown = try await state()
+    #expect(shown.lost?.map(\.gpu) == [SimulatedNode.uuid(1)])
+    #expect(shown.lost?.first?.instances.map(\.start) == [4])
+    #expect(shown.owned.map(\.gpu) == [SimulatedNode.uuid(0), SimulatedNode.uuid(2)])
+    // A plan that keeps what it had there is carried out on the others, and one that wants more there is refused.
+    let kept = try await bench.apply(Self.body(2, [(0, 14, 0), (1, 9, 4)]))
+    #expect(kept.status == .verified)
+    #expect(kept.lost?.map(\.gpu) == [SimulatedNode.uuid(1)])
+    #expect(try await state().verified?.degraded?.contains("gpu_lost") == true)
+    let more = try await bench.apply(Self.body(3, [(0, 9, 0), (1, 9, 0)]))
+    #expect(more.status == .refused)
+    #expect(more.problems.map(\.gpu) == [SimulatedNode.uuid(1)])
+    let drained = try await bench.apply(Self.body(4, []))
+    #expect(drained.status == .verified)
+    #expect(drained.lost?.flatMap(\.instances).map(\.start) == [4])
+    #expect(try await state().owned == [])
+    #expect(try await state().verified == VerifiedDocument(revision: 4))
+    // A restarted agent knows of it still, and removes it as soon as the GPU answers.
+    var next = try Bench(bench.node, bootID: "boot")
+    try await next.agent.start()
+    #expect(try await next.agent.document().lost?.flatMap(\.instances).count == 1)
+    try bench.node.setFaults([])
+    try bench.node.machine.reset(gpu: SimulatedNode.uuid(1))
+    next = try Bench(bench.node, bootID: "boot")
+    try await next.agent.start()
+    #expect(try next.places() == [[], [], []])
+    #expect(try await next.agent.document().lost == nil)
+  }
+
+  @Test("F2: after a reboot without one GPU the others are restored") func theOthersAreRestored() async throws {
+    let bench = try Bench()
+    _ = try await bench.apply(Self.body(7, [(0, 9, 0), (1, 14, 4)]))
+    try bench.node.reboot()
+    try bench.node.setFaults(["lose nvmlDeviceGetHandleByUUID 1 1"])
+    _ = try? bench.node.gpu(1)
+    let next = try Bench(bench.node, bootID: "next")
+    try await next.agent.start()
+    #expect(try next.node.gpu(0).instances.map { [$0.profileID, $0.start] } == [[9, 0]])
+    #expect(try await next.agent.document().verified?.degraded?.contains("gpu_lost") == true)
+  }
+
   @Test func aRestartWithNothingChangedTouchesNothing() async throws {
     let bench = try Bench()
     _ = try await bench.apply(Self.body(7, [(0, 9, 0)]))

@@ -29,7 +29,7 @@ import Testing
     }
     #expect(untouched, comment)
     switch outcome {
-    case .verified(let owned):
+    case .verified(let owned, _):
       #expect(scenario.places(gpus) == scenario.wantedPlaces, comment)
       #expect(owned.count == scenario.wantedPlaces.values.map(\.count).reduce(0, +), comment)
       #expect(gpus.flatMap(\.instances).allSatisfy { $0.isWhole }, comment)

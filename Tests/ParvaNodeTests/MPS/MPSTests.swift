@@ -103,6 +103,7 @@ import Testing
     bench.until("running") { $0.dropFirst().allSatisfy { $0.status == "healthy" } && $0.count == 3 }
     #expect(bench.services.documents[0].status == "absent")
     #expect(bench.services.documents[0].message?.hasPrefix("simulated: no-such-mps-control is not here") == true)
+    #expect(bench.services.documents.allSatisfy { !$0.isUnhealthy })
     bench.services.release(exceptFor: ServiceBench.wanted([]))
     #expect(bench.services.documents.isEmpty)
   }

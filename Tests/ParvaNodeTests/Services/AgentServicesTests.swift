@@ -67,6 +67,21 @@ import Testing
     #expect(rig.bench.services.documents == before)
   }
 
+  /// The driver lists its GPUs and then cannot read one: nothing has ended by then.
+  @Test("F3: a plan that is refused late ends no service") func aLateRefusalEndsNothing() async throws {
+    let rig = try Rig()
+    #expect(try await rig.apply(1, [rig.bench.instance(processes: 2)]).status == .verified)
+    rig.bench.untilHealthy(3)
+    let before = rig.bench.services.documents
+    try rig.node.setFaults(["fail nvmlDeviceGetHandleByUUID 1 1000000 15"])
+    let operation = try await rig.apply(2, [WantedInstance(profileID: 14, start: 0)])
+    #expect(operation.status == .refused)
+    #expect(operation.problems.map(\.code) == ["gpu_faulty"])
+    rig.bench.services.tick()
+    #expect(rig.bench.services.documents == before)
+    #expect(before.allSatisfy { ServiceBench.isRunning($0.pid) })
+  }
+
   @Test func serversComeBackWhenAnApplyIsUndone() async throws {
     let rig = try Rig()
     let instance = rig.bench.instance(at: 0)

@@ -10,10 +10,10 @@ struct CertifiedAdmission: Sendable {
     guard let arrivals = CertifiedArrivals(workload.arrivals, traces: input.traces),
       let tail = CapacityGrid.tail(percentile: workload.percentile)
     else { return nil }
+    let known = input.capacities.store(CapacityTables.init)
     tables = Dictionary(
-      Set(profile.points.map(\.profile)).map {
-        ($0, input.capacities.kind($0, of: profile, arrivals, tail: tail))
-      }, uniquingKeysWith: { first, _ in first })
+      Set(profile.points.map(\.profile)).map { ($0, known.kind($0, of: profile, arrivals, tail: tail)) },
+      uniquingKeysWith: { first, _ in first })
     options = input.options
   }
 

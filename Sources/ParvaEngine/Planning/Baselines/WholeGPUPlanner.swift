@@ -15,7 +15,7 @@ public struct WholeGPUPlanner: Planner {
   /// As many whole GPUs as the rate needs. O(kinds + segments).
   @Sendable private static func match(
     _ workload: Int, _ market: Market
-  ) -> Result<[DraftSegment], ParvaGPUPlanner.Refusal> {
+  ) -> Result<[DraftSegment], GreedyPlanning.Refusal> {
     let product = market.cuts[0].product
     let demand = market.input.workloads[workload]
     let whole = market.poolColumns[0].filter { market.columns[$0].computeSlices == product.computeSlices }
@@ -24,7 +24,7 @@ public struct WholeGPUPlanner: Planner {
     else {
       let served = market.poolColumns[0].contains { market.capacity(workload, $0) > 0 }
       return .failure(
-        ParvaGPUPlanner.Refusal(
+        GreedyPlanning.Refusal(
           unplaced: served
             ? Unplaced(
               workload: demand.id, code: .noProfile,
@@ -35,7 +35,7 @@ public struct WholeGPUPlanner: Planner {
     }
     let throughput = market.capacity(workload, column)
     guard demand.rate / throughput < Double(SegmentLimit.perWorkload) else {
-      return .failure(ParvaGPUPlanner.Refusal(unplaced: SegmentLimit.refusal(demand, throughput: throughput)))
+      return .failure(GreedyPlanning.Refusal(unplaced: SegmentLimit.refusal(demand, throughput: throughput)))
     }
     let count = max(1, Int((demand.rate / throughput * (1 - Tolerance.relative)).rounded(.up)))
     return .success(

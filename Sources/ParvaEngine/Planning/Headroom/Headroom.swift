@@ -78,14 +78,14 @@ struct Headroom {
 
   private mutating func run() {
     guard !states.isEmpty else { return }
-    var queue = PriorityQueue()
+    var queue = Heap<Keyed>()
     for workload in capacity.indices where capacity[workload] > 0 {
-      queue.insert(workload, capacity[workload] / rates[workload])
+      queue.insert(Keyed(key: capacity[workload] / rates[workload], item: workload))
     }
-    while let workload = queue.popFirst() {
+    while let workload = queue.popFirst()?.item {
       guard let step = best(addition(of: workload), enlargement(of: workload)) else { continue }
       apply(step, workload)
-      queue.insert(workload, capacity[workload] / rates[workload])
+      queue.insert(Keyed(key: capacity[workload] / rates[workload], item: workload))
     }
   }
 

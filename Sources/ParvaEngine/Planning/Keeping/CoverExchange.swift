@@ -85,7 +85,7 @@ struct CoverExchange {
 
   /// All exchanges, with covers chosen together so that all instances fit into a number of GPUs of one pool; nil where
   /// the search finds no such choice or there are several pools.
-  func balanced(GPUs limit: Int?, allowance: Double, _ context: PlanningContext) -> [Change]? {
+  func balanced(gpus limit: Int?, allowance: Double, _ context: PlanningContext) -> [Change]? {
     let changes = forced + voluntary
     guard let limit, !changes.isEmpty else { return nil }
     let market = state.market

@@ -15,7 +15,7 @@ extension Keeping {
         let (state, pending) = plan.exchange(plan.changes(downTo: allowedCost - share * slack))
         if canHold(state, pending), let found = placed(pending, state) { return found }
       }
-      guard let balanced = plan.balanced(GPUs: balanceLimit, allowance: slack, context) else { continue }
+      guard let balanced = plan.balanced(gpus: balanceLimit, allowance: slack, context) else { continue }
       let (state, pending) = plan.exchange(balanced)
       if canHold(state, pending), let found = placed(pending, state) { return found }
     }

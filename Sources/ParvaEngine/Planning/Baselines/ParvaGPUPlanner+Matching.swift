@@ -1,10 +1,6 @@
 extension ParvaGPUPlanner {
-  struct Refusal: Error {
-    var unplaced: Unplaced
-  }
-
   /// Optimal triplet decision and demand matching of one workload on the first pool. O(kinds + segments).
-  @Sendable static func match(_ workload: Int, _ market: Market) -> Result<[DraftSegment], Refusal> {
+  @Sendable static func match(_ workload: Int, _ market: Market) -> Result<[DraftSegment], GreedyPlanning.Refusal> {
     let demand = market.input.workloads[workload]
     var optimal: (column: Int, perSlice: Double)?
     for column in market.poolColumns[0] {
@@ -12,11 +8,11 @@ extension ParvaGPUPlanner {
       if perSlice > optimal?.perSlice ?? 0 { optimal = (column, perSlice) }
     }
     guard let best = optimal?.column else {
-      return .failure(Refusal(unplaced: market.unserviceable(workload)))
+      return .failure(GreedyPlanning.Refusal(unplaced: market.unserviceable(workload)))
     }
     let throughput = market.capacity(workload, best)
     guard demand.rate / throughput < Double(SegmentLimit.perWorkload) else {
-      return .failure(Refusal(unplaced: SegmentLimit.refusal(demand, throughput: throughput)))
+      return .failure(GreedyPlanning.Refusal(unplaced: SegmentLimit.refusal(demand, throughput: throughput)))
     }
     var count = Int(demand.rate / throughput)
     var rest = demand.rate - Double(count) * throughput
@@ -30,9 +26,4 @@ extension ParvaGPUPlanner {
     return .success(
       [DraftSegment](repeating: segment, count: count) + [DraftSegment(workload: workload, column: last, start: 0)])
   }
-}
-
-/// How exactly sums of rates and capacities are compared: far above rounding, far below any measurement.
-enum Tolerance {
-  static let relative = 1e-9
 }

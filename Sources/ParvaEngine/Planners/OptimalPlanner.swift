@@ -3,7 +3,7 @@
 ///
 /// Linear in the number of workloads apart from sorting; with too few GPUs in stock a logarithmic number of such runs.
 public struct OptimalPlanner: Planner {
-  public let name = "optimal"
+  public let name = PlannerNames.default
   public let summary = "least GPUs, money or watts, with a proof of the minimum"
 
   public init() {}

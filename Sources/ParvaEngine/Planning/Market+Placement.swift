@@ -24,7 +24,7 @@ extension Market {
     if support == .pools, demand.needsEveryConstraint {
       return Unplaced(
         workload: demand.id, code: .unsupportedConstraint,
-        message: "this planner knows neither spread nor exclusive GPUs; plan with \(Planners.default.name)")
+        message: "this planner knows neither spread nor exclusive GPUs; plan with \(PlannerNames.default)")
     }
     let allowed = input.pools.filter(demand.placement.allows)
     guard let first = allowed.first else {
@@ -34,7 +34,7 @@ extension Market {
       return Unplaced(
         workload: demand.id, code: .unsupportedConstraint,
         message: "this planner plans on pool \(input.pools[0].name) alone, which the workload excludes; plan with "
-          + Planners.default.name)
+          + PlannerNames.default)
     }
     var reachable = input
     reachable.pools = allowed

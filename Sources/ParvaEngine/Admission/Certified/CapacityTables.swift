@@ -1,9 +1,7 @@
 import Synchronization
 
-/// Everything that was worked out about capacities. It only ever saves time: no answer depends on what is in it.
-///
-/// Keep one for as long as profiles are likely to be asked about again; it may be shared between threads.
-public final class CapacityCache: Sendable {
+/// The tables of rule `certified`, made once for all that ask the same.
+final class CapacityTables: Sendable {
   private struct Key: Hashable {
     var profile: ModelProfile
     var kind: Int
@@ -15,8 +13,6 @@ public final class CapacityCache: Sendable {
   private static let limit = 4096
   private let tables = Mutex<[Key: KindCapacity]>([:])
   private let store = ArrivalStore()
-
-  public init() {}
 
   /// The table of one kind of instance, by its index into ``GPUProduct/profiles``.
   func kind(_ kind: Int, of profile: ModelProfile, _ arrivals: CertifiedArrivals, tail: Double) -> KindCapacity {

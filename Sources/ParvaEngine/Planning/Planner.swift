@@ -8,19 +8,13 @@ public protocol Planner: Sendable {
   func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan
 }
 
+/// Names that messages refer to.
+enum PlannerNames {
+  /// The planner used where the user names none; it honours every constraint.
+  static let `default` = "optimal"
+}
+
 extension Planner {
   /// Plans on one core and without a deadline.
   public func plan(_ input: PlanningInput) -> Plan { plan(input, .serial) }
-}
-
-/// The planners there are.
-public enum Planners {
-  public static let all: [any Planner] = [
-    OptimalPlanner(), ParvaGPUPlanner(), FirstFitPlanner(), MIGOnlyPlanner(), WholeGPUPlanner(),
-  ]
-
-  /// The planner used where the user names none.
-  public static let `default`: any Planner = OptimalPlanner()
-
-  public static func named(_ name: String) -> (any Planner)? { all.first { $0.name == name } }
 }

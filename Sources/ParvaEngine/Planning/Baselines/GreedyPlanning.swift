@@ -1,7 +1,11 @@
 /// The frame of planners that choose the segments of each workload by itself and then place them all on the first pool.
 struct GreedyPlanning {
+  struct Refusal: Error {
+    var unplaced: Unplaced
+  }
+
   /// Segments of one workload, without places, or why there are none.
-  let match: @Sendable (_ workload: Int, _ market: Market) -> Result<[DraftSegment], ParvaGPUPlanner.Refusal>
+  let match: @Sendable (_ workload: Int, _ market: Market) -> Result<[DraftSegment], Refusal>
   /// GPUs that hold these segments, given workload by workload in order of the input.
   let allocate: @Sendable (_ segments: [DraftSegment], _ market: Market) -> [DraftGPU]
 

@@ -1,0 +1,34 @@
+/// Choices of the user that shape a plan.
+public struct PlanningOptions: Hashable, Sendable {
+  public var admission: AdmissionRule
+  /// Most MPS processes on one instance, at least 1.
+  public var maxProcesses: Int
+  /// Whether planner `parvagpu` runs its allocation optimization (SC'24, section 4); the others ignore it.
+  public var allocationOptimization: Bool
+  /// What planner `optimal` minimises.
+  public var objective: PlanObjective
+  /// Whether planner `optimal` adds the proof of its bound to the plan.
+  public var certificate: Bool
+  /// Share by which rule `certified` keeps loads below what it could give, for errors of the profile and growth of the
+  /// rate: a certified capacity is divided by one more than this. At least 0.
+  public var margin: Double
+  /// Whether planner `optimal` puts slices that a plan leaves over to work as spare capacity.
+  public var headroom: Bool
+  /// How many GPUs more than the least planner `optimal` may use to change less of ``PlanningInput/current``.
+  public var maxExtraGPUs: Int
+
+  public init(
+    admission: AdmissionRule = .certified, maxProcesses: Int = 3, allocationOptimization: Bool = true,
+    objective: PlanObjective = .gpus, certificate: Bool = false, margin: Double = 0, headroom: Bool = true,
+    maxExtraGPUs: Int = 0
+  ) {
+    self.admission = admission
+    self.maxProcesses = maxProcesses
+    self.allocationOptimization = allocationOptimization
+    self.objective = objective
+    self.certificate = certificate
+    self.margin = margin
+    self.headroom = headroom
+    self.maxExtraGPUs = maxExtraGPUs
+  }
+}

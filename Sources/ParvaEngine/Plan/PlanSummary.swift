@@ -1,0 +1,35 @@
+/// Figures of a whole plan.
+public struct PlanSummary: Hashable, Sendable {
+  /// GPUs with at least one segment.
+  public var gpuCount: Int
+  /// Proven lower bound of the objective; nil for planners that prove none.
+  public var lowerBound: Double?
+  /// Objective minus the least value the bound allows; 0 means proven minimal. Nil without a bound.
+  public var gap: Double?
+  /// Compute slices of all segments.
+  public var allocatedSlices: Int
+  /// Share of compute slices that no segment holds, 0...1.
+  public var externalFragmentation: Double
+  /// Share of the allocated slices' capacity that no load uses, 0...1.
+  public var internalSlack: Double
+  /// Sum of hourly costs; nil where a pool states none.
+  public var cost: Double?
+  /// Sum of watts; nil where a pool states none.
+  public var watts: Double?
+  public var profileSource: ProfileSource
+
+  public init(
+    gpuCount: Int, lowerBound: Double? = nil, gap: Double? = nil, allocatedSlices: Int, externalFragmentation: Double,
+    internalSlack: Double, cost: Double? = nil, watts: Double? = nil, profileSource: ProfileSource
+  ) {
+    self.gpuCount = gpuCount
+    self.lowerBound = lowerBound
+    self.gap = gap
+    self.allocatedSlices = allocatedSlices
+    self.externalFragmentation = externalFragmentation
+    self.internalSlack = internalSlack
+    self.cost = cost
+    self.watts = watts
+    self.profileSource = profileSource
+  }
+}

@@ -1,0 +1,158 @@
+import Foundation
+import Logging
+import ParvaHTTP
+import ParvaWire
+import Synchronization
+import Testing
+
+@testable import ParvaNode
+
+/// The agent's side of registration and heartbeats, over real HTTP and by a clock that the test moves.
+@Suite struct ControllerLinkTests {
+  /// Stands where a controller would: one declaration under preconditions, and a count of heartbeats.
+  private final class Controller: Sendable {
+    struct State {
+      /// Of the declaration; 0 while there is none.
+      var revision = 0
+      /// Whether somebody else changes the declaration right after it is next read.
+      var isRaced = false
+      var heartbeats = 0
+      var puts: [(match: String?, noneMatch: String?)] = []
+    }
+
+    let state: Mutex<State>
+    let address: String
+    private let server: HTTPServer
+
+    init(revision: Int = 0, isRaced: Bool = false) throws {
+      state = Mutex(State(revision: revision, isRaced: isRaced))
+      let box = Box()
+      var quiet = Logger(label: "controller")
+      quiet.logLevel = .critical
+      var configuration = HTTPServer.Configuration(addresses: ["127.0.0.1:0"])
+      configuration.loops = 1
+      server = HTTPServer(
+        configuration: configuration,
+        router: Router(
+          routes: [
+            Route("GET", "/v1/nodes/{name}", .async { _ in try box.controller().get() }),
+            Route("PUT", "/v1/nodes/{name}", .async { try box.controller().put($0) }),
+            Route("POST", "/v1/nodes/{name}/status", .async { _ in try box.controller().heard() }),
+          ], logger: quiet), logger: quiet)
+      address = "http://" + (try server.start()[0])
+      box.set(self)
+    }
+
+    private final class Box: Sendable {
+      private let value = Mutex<Controller?>(nil)
+      func set(_ controller: Controller) { value.withLock { $0 = controller } }
+      func controller() throws -> Controller { try #require(value.withLock { $0 }) }
+    }
+
+    var heartbeats: Int { state.withLock(\.heartbeats) }
+
+    private func get() throws -> HTTPResponse {
+      let revision = state.withLock { state in
+        defer {
+          if state.isRaced { state.revision += 1 }
+          state.isRaced = false
+        }
+        return state.revision
+      }
+      if revision == 0 { throw ProblemDetails(status: 404, code: "not_found", detail: "none") }
+      return HTTPResponse(
+        status: 200, contentType: "application/json", body: Data("{}".utf8), headers: ["ETag": "\"\(revision)\""])
+    }
+
+    private func put(_ request: HTTPRequest) throws -> HTTPResponse {
+      let (match, noneMatch) = (request.headers["If-Match"], request.headers["If-None-Match"])
+      let status = state.withLock { state in
+        state.puts.append((match, noneMatch))
+        if match == nil && noneMatch == nil { return 428 }
+        guard state.revision == 0 ? noneMatch == "*" : match == "\"\(state.revision)\"" else { return 412 }
+        state.revision += 1
+        return 200
+      }
+      if status != 200 { throw ProblemDetails(status: status, code: "precondition", detail: "as a test wants it") }
+      return HTTPResponse(status: 200, contentType: "application/json", body: Data("{}".utf8))
+    }
+
+    private func heard() throws -> HTTPResponse {
+      state.withLock { $0.heartbeats += 1 }
+      return HTTPResponse(
+        status: 200, contentType: "application/json",
+        body: try JSONEncoder().encode(HeartbeatAnswer(state: "ready", heartbeatSeconds: 10)))
+    }
+
+    func shutdown() async { await server.shutdown(deadline: .zero) }
+  }
+
+  private static func link(_ controller: Controller, _ bell: Doorbell, _ clock: ManualClock) -> ControllerLink {
+    var quiet = Logger(label: "link")
+    quiet.logLevel = .critical
+    return ControllerLink(
+      configuration: ControllerLink.Configuration(
+        controller: controller.address, name: "n1", spec: NodeSpec(address: "http://127.0.0.1:1")),
+      logger: quiet, bell: bell, clock: clock
+    ) {
+      NodeStateDocument(
+        name: "n1", simulated: true,
+        observed: ObservedNode(simulated: true, source: "memory", driverVersion: "SIMULATED", gpus: []), verified: nil,
+        owned: [], services: [], operation: nil)
+    }
+  }
+
+  /// A change is told once, a second after the last exchange at the earliest, and the next heartbeat comes ten seconds
+  /// after that one: nothing of the waits before is heard later.
+  @Test("F1: a change costs one heartbeat, not all that follow", .timeLimit(.minutes(2)))
+  func changesAreToldOnce() async throws {
+    let (controller, bell, clock) = (try Controller(), Doorbell(), ManualClock())
+    let running = Task { await Self.link(controller, bell, clock).run() }
+    await clock.untilAwaited(.seconds(1))
+    #expect(controller.heartbeats == 1)
+    var (now, count) = (Duration.zero, 1)
+    for rings in [0, 1, 5, 0, 0, 2, 0, 0, 0] {
+      for _ in 0..<rings { bell.ring() }
+      clock.advance(to: now + .seconds(1))
+      now += .seconds(1)
+      if rings == 0 {
+        await clock.untilAwaited(now + .seconds(9))
+        #expect(controller.heartbeats == count)
+        clock.advance(to: now + .seconds(9))
+        now += .seconds(9)
+      }
+      await clock.untilAwaited(now + .seconds(1))
+      count += 1
+      #expect(controller.heartbeats == count)
+    }
+    // In the middle of a wait.
+    clock.advance(to: now + .seconds(1))
+    await clock.untilAwaited(now + .seconds(10))
+    clock.advance(to: now + .seconds(4))
+    bell.ring()
+    await clock.untilAwaited(now + .seconds(5))
+    #expect(controller.heartbeats == count + 1)
+    running.cancel()
+    await running.value
+    await controller.shutdown()
+  }
+
+  @Test("F5: a registration names what it changes", arguments: [false, true])
+  func registrationsCarryPreconditions(isRaced: Bool) async throws {
+    let clock = ManualClock()
+    for revision in [0, 7] {
+      let controller = try Controller(revision: revision, isRaced: isRaced)
+      let running = Task { await Self.link(controller, Doorbell(), clock).run() }
+      await clock.untilAwaited(.seconds(1))
+      #expect(controller.heartbeats == 1)
+      let (reached, puts) = controller.state.withLock { ($0.revision, $0.puts) }
+      #expect(reached == revision + (isRaced ? 2 : 1))
+      #expect(puts.count == (isRaced ? 2 : 1))
+      #expect(puts.first?.noneMatch == (revision == 0 ? "*" : nil))
+      #expect(puts.first?.match == (revision == 0 ? nil : "\"7\""))
+      running.cancel()
+      await running.value
+      await controller.shutdown()
+    }
+  }
+}
