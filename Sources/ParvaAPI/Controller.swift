@@ -66,7 +66,10 @@ package final class Controller: Sendable {
     previews = Self.backend(configuration.worker, idleLimit: .seconds(60), metrics, logger)
     loop = PlanningLoop(
       registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan,
-      backend: Self.backend(configuration.worker, idleLimit: nil, metrics, logger), configuration: configuration,
+      backend: Self.backend(configuration.worker, idleLimit: nil, metrics, logger),
+      settings: PlanningLoop.Settings(
+        setup: configuration.planning, keptPlans: configuration.keptPlans, now: configuration.now,
+        sleep: configuration.sleep),
       metrics: metrics, logger: logger, wake: { wakes.continuation.yield() })
   }
 

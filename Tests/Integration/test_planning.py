@@ -121,7 +121,8 @@ def everything_fails(folder):
 def kills(folder):
     generator = random.Random(SEED)
     print(f"# seed {SEED}, {SECONDS} s", flush=True)
-    running = Controller(os.path.join(folder, "kills.sqlite"))
+    # By the rule that costs a fresh process nothing, so that plans come between the kills, too.
+    running = Controller(os.path.join(folder, "kills.sqlite"), "--admission", "half-slo")
     acknowledged, failures, over = {}, [], threading.Event()
 
     def write(number):

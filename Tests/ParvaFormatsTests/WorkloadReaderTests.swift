@@ -358,7 +358,8 @@ struct WorkloadReaderTests {
     #expect(refusals.first.line == 2)
   }
 
-  @Test("S8: a YAML key that YAML takes for something else is a key", arguments: ["no", "yes", "1", "1.5", "null", "~"])
+  @Test(
+    "S8: a YAML key that YAML takes for something else is a key", arguments: ["no", "yes", "1", "1.5", "null", "~"])
   func oddKeys(key: String) throws {
     let yaml = "workloads:\n  - {id: a, model: m, rate: 1, slo: {latencyMs: 9}, labels: {\(key): x}}\n"
     if key == "~" {

@@ -164,7 +164,8 @@ struct PlanHistoryHandlers: Sendable {
         let plan = setup.bound(plan, job.input.workloads, to: fleet, replacing: current)
         let diff = PlanDiffWriter(from: current, to: plan).json()
         continuation.resume(
-          returning: Data(#"{"plan":"#.utf8) + PlanWriter.json(plan) + Data(#","diff":"#.utf8) + diff + Data("}\n".utf8))
+          returning: Data(#"{"plan":"#.utf8) + PlanWriter.json(plan) + Data(#","diff":"#.utf8) + diff + Data("}\n".utf8)
+        )
       }
     }
   }

@@ -6,6 +6,15 @@ import ParvaFormats
 
 /// Plans whenever the demand has changed: one plan at a time, and what changes meanwhile goes into the next.
 actor PlanningLoop {
+  struct Settings: Sendable {
+    var setup: PlanningSetup
+    /// How many plans the store keeps, at least 1.
+    var keptPlans: Int
+    var now: @Sendable () -> Date
+    /// Rests between plannings.
+    var sleep: @Sendable (Duration) async throws -> Void
+  }
+
   /// What a plan is made for: the same plan would come out again.
   private struct Attempt: Equatable {
     var demand: Int
@@ -37,11 +46,10 @@ actor PlanningLoop {
 
   /// - Parameters:
   ///   - newest: the newest plan in the store: an equal plan keeps its revision, across restarts too.
-  ///   - keptPlans: how many plans the store keeps, at least 1.
   ///   - wake: asks for one more turn of ``follow(_:)``.
   init(
     registry: DemandRegistry, nodes: NodeRegistry, store: any Store, board: PlanBoard, newest: StoredPlan?,
-    backend: any PlanningBackend, configuration: Controller.Configuration, metrics: ControllerMetrics, logger: Logger,
+    backend: any PlanningBackend, settings: Settings, metrics: ControllerMetrics, logger: Logger,
     wake: @escaping @Sendable () -> Void
   ) {
     self.registry = registry
@@ -52,10 +60,10 @@ actor PlanningLoop {
     // A document that no longer reads is no reason not to plan: the next plan is made afresh.
     previous = newest.flatMap { try? PlanReader.read(InputSource($0.document, format: .json)) }
     ladder = PlanningLadder(backend: backend)
-    setup = configuration.planning
-    keptPlans = configuration.keptPlans
-    now = configuration.now
-    sleep = configuration.sleep
+    setup = settings.setup
+    keptPlans = settings.keptPlans
+    now = settings.now
+    sleep = settings.sleep
     self.metrics = metrics
     self.logger = logger
     self.wake = wake

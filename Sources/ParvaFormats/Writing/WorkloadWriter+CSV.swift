@@ -50,7 +50,7 @@ extension WorkloadWriter {
     let columns = columns.map { (column: $0, cells: workloads.map($0.cell)) }
       .filter { $0.column.isAlways || $0.cells.contains { !$0.isEmpty } }
     for (index, workload) in workloads.enumerated() {
-      let long = columns.first { $0.cells[index].utf8.count > CSVReader.maxFieldBytes }
+      let long = columns.first { $0.cells[index].utf8.count > InputLimits.csvFieldBytes }
       guard let problem = workload.launch == nil ? long?.column.name : "launch" else { continue }
       refusals.add(
         InputError(.notInFormat, "CSV cannot hold the \(problem) of \(workload.id); JSON and YAML can", file: "csv"))

@@ -74,7 +74,8 @@ import Testing
     func plan(_ whole: [String], part: [String: Double] = [:]) -> ServedDemand {
       let segments = (whole + part.keys.sorted()).enumerated().map { index, id in
         Segment(
-          workload: id, ordinal: 0, model: "m", profile: 0, start: index, batch: 1, processes: 1, capacity: 10, load: 10,
+          workload: id, ordinal: 0, model: "m", profile: 0, start: index, batch: 1, processes: 1, capacity: 10,
+          load: 10,
           latencyMs: 1)
       }
       return ServedDemand(

@@ -27,7 +27,7 @@ package final class PlanWorker: PlanningBackend {
     package init(program: String = "/proc/self/exe", arguments: [String] = ["plan-worker"]) {
       self.program = program
       self.arguments = arguments
-      memoryMiB = max(1024, Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(getpagesize()) >> 21)
+      memoryMiB = max(1024, (Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(getpagesize())) >> 21)
     }
   }
 

@@ -83,6 +83,6 @@ struct WorkerProcess {
     guard count > 0 else { return 0 }
     let fields = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ")
     let pages = fields.count > 1 ? Int(fields[1]) ?? 0 : 0
-    return pages * Int(getpagesize()) >> 20
+    return (pages * Int(getpagesize())) >> 20
   }
 }

@@ -94,7 +94,9 @@ package enum WorkerService {
     var bytes = [UInt8](repeating: 0, count: count)
     var filled = 0
     while filled < count {
-      let got = bytes.withUnsafeMutableBytes { Glibc.read(STDIN_FILENO, $0.baseAddress.map { $0 + filled }, count - filled) }
+      let got = bytes.withUnsafeMutableBytes {
+        Glibc.read(STDIN_FILENO, $0.baseAddress.map { $0 + filled }, count - filled)
+      }
       if got < 0 && errno == EINTR { continue }
       if got <= 0 { return nil }
       filled += got

@@ -1,33 +1,4 @@
-package import ParvaEngine
-
-/// What is to be planned, and by whom.
-package struct PlanningJob: Sendable {
-  package var planner: any Planner
-  package var input: PlanningInput
-  /// How long the planner may look for a better plan once it has one.
-  package var patience: Duration
-  /// Whether the planner only stands in for another that failed: its plan then has to serve more than what stands.
-  package var isResort = false
-
-  package init(planner: any Planner, input: PlanningInput, patience: Duration) {
-    self.planner = planner
-    self.input = input
-    self.patience = patience
-  }
-}
-
-/// A planner gave a plan that the checker refuses; it is a fault of the planner and the plan is not published.
-package struct PlanningFault: Error, Sendable, Hashable, CustomStringConvertible {
-  package var planner: String
-  /// ``PlanViolation/Code`` of the first violation, and its sentence.
-  package var code: String
-  package var message: String
-  package var count: Int
-
-  package var description: String {
-    "planner \(planner) broke \(count) rule\(count == 1 ? "" : "s"), first \(code): \(message)"
-  }
-}
+import ParvaEngine
 
 /// One planning from input to judged plan, wherever it runs.
 enum PlanningDuty {

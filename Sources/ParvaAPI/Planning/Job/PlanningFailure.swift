@@ -1,14 +1,3 @@
-import Dispatch
-package import ParvaEngine
-
-/// Where plans are worked out.
-package protocol PlanningBackend: Sendable {
-  /// The judged plan. One job at a time; others wait in order.
-  func plan(_ job: PlanningJob) async throws(PlanningFailure) -> Plan
-  /// Ends what runs; no job succeeds after it.
-  func stop()
-}
-
 /// Why a job gave no plan. The process that asked goes on in every case.
 package enum PlanningFailure: Error, Hashable, Sendable, CustomStringConvertible {
   /// The planner's plan broke a rule.
@@ -53,25 +42,15 @@ package enum PlanningFailure: Error, Hashable, Sendable, CustomStringConvertible
   }
 }
 
-/// Plans in this process, on a thread of its own: for tests, and where a planner's trap may end everything.
-package final class InProcessPlanning: PlanningBackend {
-  /// Planners take a whole core for as long as they need; Swift's own threads stay free for requests.
-  private let queue = DispatchQueue(label: "parva.planning", qos: .utility)
+/// A planner gave a plan that the checker refuses; it is a fault of the planner and the plan is not published.
+package struct PlanningFault: Error, Sendable, Hashable, CustomStringConvertible {
+  package var planner: String
+  /// ``PlanViolation/Code`` of the first violation, and its sentence.
+  package var code: String
+  package var message: String
+  package var count: Int
 
-  package init() {}
-
-  package func plan(_ job: PlanningJob) async throws(PlanningFailure) -> Plan {
-    let result = await withCheckedContinuation { continuation in
-      queue.async {
-        continuation.resume(returning: Result { () throws(PlanningFault) in try PlanningDuty.perform(job) })
-      }
-    }
-    do throws(PlanningFault) {
-      return try result.get()
-    } catch {
-      throw .refused(error)
-    }
+  package var description: String {
+    "planner \(planner) broke \(count) rule\(count == 1 ? "" : "s"), first \(code): \(message)"
   }
-
-  package func stop() {}
 }
