@@ -22,3 +22,19 @@ size_t ccd_gzip(const uint8_t *data, size_t length, int level, uint8_t *out, siz
   deflateEnd(&stream);
   return result == Z_STREAM_END ? made : 0;
 }
+
+bool ccd_gunzip(const uint8_t *data, size_t length, uint8_t *out, size_t room) {
+  if (length > UINT_MAX || room > UINT_MAX) return false;
+  z_stream stream = {0};
+  if (inflateInit2(&stream, GZIP_WINDOW_BITS) != Z_OK) return false;
+  stream.next_in = (Bytef *)(uintptr_t)data;
+  stream.avail_in = (uInt)length;
+  /* zlib wants a place to write to even where nothing is to be written. */
+  uint8_t none = 0;
+  stream.next_out = room > 0 ? out : &none;
+  stream.avail_out = (uInt)room;
+  int result = inflate(&stream, Z_FINISH);
+  bool whole = result == Z_STREAM_END && stream.avail_in == 0 && stream.avail_out == 0;
+  inflateEnd(&stream);
+  return whole;
+}

@@ -1,5 +1,6 @@
 package import Foundation
 package import Logging
+import ParvaFormats
 import Synchronization
 
 /// The controller: takes demand, keeps it, and plans for it. Speaks HTTP through the routes it gives out.
@@ -8,8 +9,8 @@ package final class Controller: Sendable {
     package var planning: PlanningSetup
     /// Most registrations at a time.
     package var maxWorkloads = 250_000
-    /// How many plans are kept in the store, at least 1.
-    package var keptPlans = 100
+    /// Which plans are kept in the store.
+    package var keptPlans = PlanRetention()
     /// Whether changes of what exists must carry If-Match.
     package var requiresPreconditions = false
     /// What `/` tells.
@@ -28,7 +29,7 @@ package final class Controller: Sendable {
   }
 
   let configuration: Configuration
-  let store: any Store
+  let store: GuardedStore
   let registry: DemandRegistry
   let board: PlanBoard
   let metrics: ControllerMetrics
@@ -50,8 +51,12 @@ package final class Controller: Sendable {
     let wakes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     self.wakes = wakes
     self.configuration = configuration
+    let store = GuardedStore(store, logger: logger, onRecovery: { wakes.continuation.yield() })
     self.store = store
     board = PlanBoard()
+    let restored = contents.plan.flatMap { Self.published($0, logger) }
+    // It covers what its record says; what came after it is planned at the start.
+    if let restored { board.publish(restored) }
     metrics = ControllerMetrics()
     registry = DemandRegistry(
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
@@ -65,7 +70,7 @@ package final class Controller: Sendable {
     self.logger = logger
     previews = Self.backend(configuration.worker, idleLimit: .seconds(60), metrics, logger)
     loop = PlanningLoop(
-      registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan,
+      registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan, previous: restored?.plan,
       backend: Self.backend(configuration.worker, idleLimit: nil, metrics, logger),
       settings: PlanningLoop.Settings(
         setup: configuration.planning, keptPlans: configuration.keptPlans, now: configuration.now,
@@ -85,6 +90,21 @@ package final class Controller: Sendable {
     }
   }
 
+  /// The stored plan. A document that no longer reads is no reason not to begin: the next plan is made afresh.
+  private static func published(_ stored: StoredPlan, _ logger: Logger) -> PublishedPlan? {
+    do {
+      let plan = try PlanReader.read(InputSource(stored.document, format: .json))
+      return PublishedPlan(
+        record: stored.record, plan: plan, json: stored.document, slices: NodeSlices(data: stored.slices),
+        origin: .stored)
+    } catch {
+      logger.warning(
+        "the stored plan cannot be read and is made afresh",
+        metadata: ["revision": "\(stored.record.revision)", "error": "\(error)"])
+      return nil
+    }
+  }
+
   /// Plans the demand as it is, and from now on whenever it or the fleet changes; goes on with unfinished pushes.
   package func start() {
     wakes.continuation.yield()
@@ -93,6 +113,7 @@ package final class Controller: Sendable {
       work = [
         Task { [loop, wakes] in await loop.follow(wakes.stream) },
         Task { [self] in await watchHeartbeats() },
+        Task { [self] in await watchStore() },
         Task { [self] in
           await pusher.resume()
           if configuration.appliesByItself { await applyEveryPlan() }
@@ -112,12 +133,21 @@ package final class Controller: Sendable {
     }
   }
 
+  private func watchStore() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .seconds(1))
+      await store.recover()
+    }
+  }
+
   private func applyEveryPlan() async {
     var last = 0
     while !Task.isCancelled {
       let seen = last
-      let view = await board.wait(for: .seconds(3600)) { ($0.plan?.record.revision ?? 0) > seen }
-      guard !Task.isCancelled, let plan = view.plan, plan.record.revision > last else {
+      let view = await board.wait(for: .seconds(3600)) {
+        $0.plan.map { $0.origin == .planned && $0.record.revision > seen } ?? false
+      }
+      guard !Task.isCancelled, let plan = view.plan, plan.origin == .planned, plan.record.revision > last else {
         // A closed board answers at once, and the task is then about to be cancelled.
         await Task.yield()
         continue

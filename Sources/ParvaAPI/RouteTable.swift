@@ -18,9 +18,9 @@ extension Controller {
     let operations = OperationHandlers(pusher: pusher, plan: plan)
     let profiles = ProfileHandlers(
       registry: registry, setup: configuration.planning, requiresPreconditions: configuration.requiresPreconditions)
-    let health = HealthHandlers(board: board, version: configuration.version)
+    let health = HealthHandlers(board: board, store: store, version: configuration.version)
     let document = OpenAPIHandlers()
-    let metrics = MetricsHandlers(metrics: metrics, registry: registry, board: board)
+    let metrics = MetricsHandlers(metrics: metrics, registry: registry, board: board, store: store)
     let table = [
       Route("GET", "/", .inline(health.index)),
       Route("GET", "/healthz", .inline(health.live)),

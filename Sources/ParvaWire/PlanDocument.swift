@@ -115,6 +115,10 @@ package struct PlanDocument: Decodable, Sendable {
   }
 
   package var schemaVersion: Int
+  /// Of a plan that a controller has published.
+  package var revision: Int?
+  /// The newest demand that the published plan was found to serve.
+  package var demandRevision: Int?
   package var planner: String
   package var admission: String
   package var margin: Double?
@@ -127,9 +131,11 @@ package struct PlanDocument: Decodable, Sendable {
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "schemaVersion", "planner", "admission", "margin", "status", "gpus", "unplaced", "partial", "summary",
-      "certificate")
+      "schemaVersion", "revision", "demandRevision", "planner", "admission", "margin", "status", "gpus", "unplaced",
+      "partial", "summary", "certificate")
     schemaVersion = try object.integer("schemaVersion")
+    revision = try object.optionalInteger("revision")
+    demandRevision = try object.optionalInteger("demandRevision")
     planner = try object.decode(String.self, forKey: "planner")
     admission = try object.decode(String.self, forKey: "admission")
     margin = try object.optionalNumber("margin")

@@ -55,8 +55,14 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(name: .long, help: "Most workloads at a time.")
   var maxWorkloads = 250_000
 
-  @Option(name: .long, help: "Plans kept in the store.")
+  @Option(name: .long, help: "Most plans kept in the store.")
   var keepPlans = 100
+
+  @Option(name: .long, help: "Most MiB of kept plans in the store, where they are compressed; the newest always stays.")
+  var keepPlansMib = 256
+
+  @Option(name: .long, help: "Days that plans are kept after another has replaced them.")
+  var keepPlansDays = 30
 
   @Flag(name: .long, help: "Refuse changes of what exists that carry no If-Match.")
   var requireIfMatch = false
@@ -72,6 +78,10 @@ struct ServeCommand: AsyncParsableCommand {
     guard maxWorkloads >= 1 else { throw ValidationError("--max-workloads must be at least 1.") }
     if let loops, !(1...256).contains(loops) { throw ValidationError("--loops must be 1 to 256.") }
     guard keepPlans >= 1 else { throw ValidationError("--keep-plans must be at least 1.") }
+    guard (1...1_000_000).contains(keepPlansMib) else {
+      throw ValidationError("--keep-plans-mib must be 1 to 1000000.")
+    }
+    guard (1...100_000).contains(keepPlansDays) else { throw ValidationError("--keep-plans-days must be 1 to 100000.") }
     guard Logger.Level(rawValue: logLevel) != nil else { throw ValidationError("Unknown log level '\(logLevel)'.") }
     if let open = listen.first(where: { !ListenAddress.isLocal($0) && $0 != "systemd" }), !isSecured {
       throw ValidationError(Self.unsecured(open))
@@ -86,7 +96,8 @@ struct ServeCommand: AsyncParsableCommand {
         catalogue: try profileOptions.catalogue(), options: try planning.options))
     configuration.planning.traces = try traceOptions.traces()
     configuration.maxWorkloads = maxWorkloads
-    configuration.keptPlans = keepPlans
+    configuration.keptPlans = PlanRetention(
+      count: keepPlans, bytes: keepPlansMib << 20, age: Double(keepPlansDays) * 86_400)
     configuration.requiresPreconditions = requireIfMatch
     configuration.version = Version.current
     configuration.nodes.heartbeat = .seconds(fleet.heartbeat)

@@ -79,7 +79,7 @@ def write(load, connection, generator):
 def poll(load, connection, generator):
     answer = load.ask(connection, {200}, "GET", "/v1/plan")
     revision = answer.headers["Parva-Plan-Revision"]
-    load.ask(connection, {200, 204}, "GET", f"/v1/plan?after={revision}&wait={generator.randint(0, 2)}")
+    load.ask(connection, {200, 304}, "GET", f"/v1/plan?after={revision}&wait={generator.randint(0, 2)}")
 
 
 def watch(load, connection, generator):

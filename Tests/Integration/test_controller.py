@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import tempfile
@@ -14,6 +15,11 @@ from controller import (
 
 SEED = int(os.environ.get("PARVA_SEED", "20260101"))
 KILLS = int(os.environ.get("PARVA_KILLS", "25"))
+
+
+def unnamed(plan):
+    """The document of a plan without the revisions that the controller names it by."""
+    return re.sub(rb'  "(revision|demandRevision)": [0-9]+,\n', b"", plan.body, count=2)
 
 
 def scenario_six():
@@ -34,7 +40,7 @@ def scenario_six():
             equal(created.status, 201, "status")
             plan = api.get("/v1/plan")
             wanted = cli("plan", "--workloads", "-", *profiles, "-o", "json", stdin=body)
-            equal(plan.body, wanted, "plan")
+            equal(unnamed(plan), wanted, "plan")
         with check(names[1]):
             document = plan.json()
             equal(document["unplaced"], [], "unplaced")
@@ -53,7 +59,7 @@ def scenario_six():
         with controller(*options) as api:
             api.request("POST", "/v1/workloads/batch", body, {"Content-Type": "application/json"})
             wanted = cli("plan", "--workloads", "-", *options, "-o", "json", stdin=body)
-            equal(api.get("/v1/plan").body, wanted, "plan")
+            equal(unnamed(api.get("/v1/plan")), wanted, "plan")
 
 
 def durability():
@@ -199,7 +205,7 @@ def command():
             # The server reads this connection in order of arrival on the same loop or another; healthz proves it lives.
             equal(api.get("/healthz").status, 200, "health")
             equal(api.stop(), 0, "exit status")
-            equal(waiting.getresponse().status, 204, "status of the long poll")
+            equal(waiting.getresponse().status, 304, "status of the long poll")
     with check("a Unix socket serves as well"):
         with tempfile.TemporaryDirectory(prefix="parva-test-") as folder:
             path = f"{folder}/parva.sock"
@@ -236,7 +242,7 @@ def profiles():
             api.restart()
             after = api.get("/v1/profiles/other")
             equal((after.body, after.headers["ETag"]), (before.body, before.headers["ETag"]), "profile")
-            equal(api.get("/v1/plan").body, plan.body, "plan")
+            equal(unnamed(api.get("/v1/plan")), unnamed(plan), "plan")
             equal(api.get("/v1/profiles/own", Accept="text/csv").body, filled, "what was put")
         with check("a profile taken away leaves its workloads unserved, with the reason, across a kill"):
             equal(api.request("DELETE", "/v1/profiles/own").status, 204, "status")

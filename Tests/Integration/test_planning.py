@@ -86,7 +86,7 @@ def poison(folder):
         with check("P1: a stored demand that crashes the planner does not keep the controller down"):
             running.restart()
             equal(plan(running).json()["unplaced"], [])
-            equal(planning(running)["code"], "worker_crashed")
+            equal(until(lambda: planning(running))["code"], "worker_crashed")
         with check("P1: a preview that crashes the planner ends with 500 and hurts nobody"):
             body = {"workloads": [workload("poison-too")]}
             answer = running.request("POST", "/v1/plan/preview", body)

@@ -35,7 +35,7 @@ struct MutatedInputTests {
     #expect(refused > 50, "only \(refused) of 400 damaged inputs were refused")
   }
 
-  private static func damage(_ original: Data, _ random: inout SeededGenerator) -> Data {
+  static func damage(_ original: Data, _ random: inout SeededGenerator) -> Data {
     var bytes = [UInt8](original)
     for _ in 0..<Int.random(in: 1...4, using: &random) {
       guard !bytes.isEmpty else { break }

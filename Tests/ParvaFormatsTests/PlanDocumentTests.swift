@@ -1,8 +1,9 @@
 import Foundation
 import ParvaEngine
-import ParvaFormats
 import ParvaTestSupport
 import Testing
+
+@testable import ParvaFormats
 
 @Suite("Plan documents")
 struct PlanDocumentTests {
@@ -54,6 +55,48 @@ struct PlanDocumentTests {
     #expect(refusals.first.code == .illegalPlacement && refusals.first.line != nil)
     #expect(refusals.first.pointer == "/gpus/\(last)/segments/0")
     #expect(try PlanReader.read(source).gpus.count == last + 1)
+  }
+
+  @Test("S1: what the quick way accepts, the general way reads the same")
+  func theQuickWayIsTheGeneralWay() throws {
+    let seed = UInt64.random(in: .min ... .max)
+    var random = SeededGenerator(seed)
+    var quick = 0
+    for round in 0..<250 {
+      var plan = RandomPlans.plan(&random)
+      if Bool.random(using: &random) { plan.certificate = nil }
+      let whole = PlanWriter.json(plan)
+      if plan.certificate == nil { #expect(QuickPlanParser.plan(whole) == plan, "seed \(seed), round \(round)") }
+      let named = PlanWriter.json(whole, as: PlanIdentity(revision: 7, demandRevision: 0))
+      #expect(try PlanReader.read(InputSource(named, format: .json)) == plan, "seed \(seed), round \(round)")
+      let damaged = MutatedInputTests.damage(round % 3 == 0 ? named : whole, &random)
+      guard let read = QuickPlanParser.plan(damaged) else { continue }
+      quick += 1
+      let general = try? PlanReader.readGenerally(InputSource(damaged, format: .json))
+      #expect(general == read, "seed \(seed), round \(round): \(String(decoding: damaged, as: UTF8.self))")
+    }
+    #expect(quick > 2, "only \(quick) damaged plans were read at all, seed \(seed)")
+  }
+
+  @Test("S4: a plan may carry the revisions that its controller gave it")
+  func aPublishedPlanIsRead() throws {
+    var random = SeededGenerator(11)
+    let plan = RandomPlans.plan(&random)
+    let identity = PlanIdentity(revision: 5, demandRevision: 12)
+    let json = PlanWriter.json(PlanWriter.json(plan), as: identity)
+    let yaml = PlanWriter.yaml(plan, as: identity)
+    let start = #"""
+      {
+        "schemaVersion": 1,
+        "revision": 5,
+        "demandRevision": 12,
+        "planner":
+      """#
+    #expect(String(decoding: json, as: UTF8.self).hasPrefix(start))
+    for (bytes, format) in [(json, InputFormat.json), (yaml, .yaml)] {
+      #expect(try PlanReader.read(InputSource(bytes, format: format)) == plan)
+    }
+    #expect(try PlanReader.readGenerally(InputSource(json, format: .json)) == plan)
   }
 
   @Test func theSamePlanGivesTheSameBytes() {

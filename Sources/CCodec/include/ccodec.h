@@ -34,6 +34,10 @@ size_t ccd_gzip_bound(size_t length);
  * or memory is short. */
 size_t ccd_gzip(const uint8_t *data, size_t length, int level, uint8_t *out, size_t room);
 
+/* Expands one gzip member into exactly `room` bytes, the length that its last four bytes tell (lowest first); false where
+ * it is damaged, of another length or followed by something. */
+bool ccd_gunzip(const uint8_t *data, size_t length, uint8_t *out, size_t room);
+
 #ifdef __cplusplus
 }
 #endif

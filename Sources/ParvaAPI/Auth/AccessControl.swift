@@ -40,6 +40,7 @@ package final class AccessControl: Sendable {
         status: 401, code: "credentials_invalid", detail: "The token is none of those that this server knows.",
         headers: ["WWW-Authenticate": "Bearer realm=\"parva\", error=\"invalid_token\""])
     }
+    request.principal = holder.name
     guard holder.scope >= needed else {
       throw ProblemDetails(
         status: 403, code: "scope_insufficient",
@@ -48,7 +49,6 @@ package final class AccessControl: Sendable {
           "WWW-Authenticate": "Bearer realm=\"parva\", error=\"insufficient_scope\", scope=\"\(needed.rawValue)\""
         ])
     }
-    request.principal = holder.name
   }
 
   /// The scheme's name is compared without regard to case (RFC 9110, section 11.1).

@@ -18,7 +18,10 @@ package actor DemandRegistry {
   private let now: @Sendable () -> Date
   private nonisolated let demand: Mutex<Demand>
   private let onChange: @Sendable () -> Void
-  private var queue: [Pending] = []
+  private var queue: [Pending] = [] {
+    didSet { waiting.store(queue.count, ordering: .relaxed) }
+  }
+  private nonisolated let waiting = Atomic(0)
   private var isCommitting = false
   private var claimsPrunedAt = Date.distantPast
 
@@ -47,9 +50,6 @@ package actor DemandRegistry {
 
   package nonisolated var revision: Int { demand.withLock(\.revision) }
 
-  /// Changes that wait for the next commit.
-  package var waitingChanges: Int { queue.count }
-
   /// Why the demand as it stands refuses a change, without a wait for the store; nil leaves the word to ``change(_:)``.
   ///
   /// That is so for all that carry a claim: the store knows whether it was honoured before. `change` must be small.
@@ -66,6 +66,23 @@ package actor DemandRegistry {
         return error
       }
     }
+  }
+
+  /// Changes that wait for the next commit.
+  package nonisolated var waitingChanges: Int { waiting.load(ordering: .relaxed) }
+
+  /// What a claim was honoured by, nil where it was not yet.
+  package func honoured(_ claim: IdempotencyClaim) async throws(ChangeRefusal) -> HonouredClaim? {
+    let found: [HonouredClaim]
+    do {
+      found = try await store.claims([claim.key])
+    } catch {
+      throw .storeFailed(error)
+    }
+    let oldest = now() - Self.claimLifetime
+    guard let honoured = found.first, honoured.time >= oldest else { return nil }
+    guard honoured.claim == claim else { throw .keyReused }
+    return honoured
   }
 
   /// Does a change, or refuses it whole.

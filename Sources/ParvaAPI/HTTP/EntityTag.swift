@@ -1,15 +1,30 @@
+import Foundation
 import ParvaHTTP
 
-/// The tag of a registered resource: its own revision, and the plan that its status speaks of.
+/// The tag of every resource: its revision, a dot, and what tells its representations at that revision apart.
 ///
 /// The whole tag changes with every byte of the representation, as RFC 9110, section 8.8.3, wants it. Clients change
-/// only what the first part stands for, so `If-Match` compares that part: a new plan does not void a client's edit.
+/// only what the revision counts, so `If-Match` compares that part: a new plan does not void a client's edit.
 struct EntityTag: Hashable {
+  /// 0 for what has none.
   var revision: Int
-  /// Revision of the plan in the status, 0 while that is pending.
-  var plan: Int
+  var detail: String
 
-  var text: String { "\"\(revision).\(plan)\"" }
+  /// - Parameter format: what sets this representation apart from others of the same resource.
+  init(revision: Int = 0, of representation: Data, as format: PlanFormat = .json) {
+    self.revision = revision
+    let digits = StableHash.digits(of: representation)
+    detail = format == .json ? digits : "\(format.rawValue)-\(digits)"
+  }
+
+  /// A tag for an answer without a representation: it stands for the revision alone.
+  init(revision: Int) {
+    self.revision = revision
+    detail = "0"
+  }
+
+  /// The tag with its quotes.
+  var text: String { "\"\(revision).\(detail)\"" }
 }
 
 extension HTTPRequest {

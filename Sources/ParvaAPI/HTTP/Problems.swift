@@ -53,9 +53,12 @@ extension ProblemDetails {
   }
 
   init(_ error: StoreError) {
+    let isFull = error.code == .full
     self.init(
-      status: 503, code: error.code.rawValue,
-      detail: "The store cannot take or give this now, and nothing was changed; the server's log has the cause.",
+      status: isFull ? 507 : 503, code: error.code.rawValue,
+      detail: isFull
+        ? "There is no room left for the store, and nothing was changed; the controller only reads until there is."
+        : "The store cannot take or give this now, and nothing was changed; the server's log has the cause.",
       headers: ["Retry-After": "5"])
   }
 }

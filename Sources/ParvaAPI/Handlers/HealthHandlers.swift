@@ -5,6 +5,7 @@ import ParvaHTTP
 /// `/healthz`, `/readyz`, and what tells a visitor where to go.
 struct HealthHandlers: Sendable {
   let board: PlanBoard
+  let store: GuardedStore
   let version: String
 
   private static let healthy = Data(#"{"status":"ok"}"#.utf8)
@@ -14,13 +15,19 @@ struct HealthHandlers: Sendable {
     HTTPResponse(status: 200, contentType: "application/json", body: Self.healthy)
   }
 
-  /// The store is read and a plan is there; with what the planner suffers from while something stands in for it.
+  /// The store is read and takes writes, and a plan is there; with what the planner suffers from while something stands
+  /// in for it.
   func ready(_ request: HTTPRequest) throws -> HTTPResponse {
     let view = board.view
     guard view.plan != nil else {
       throw ProblemDetails(
         status: 503, code: "not_ready", detail: view.failure ?? "The first plan is still being made.",
         headers: ["Retry-After": "1"])
+    }
+    if let trouble = store.trouble {
+      var problem = ProblemDetails(trouble)
+      problem.status = 503
+      throw problem
     }
     guard let trouble = view.trouble else {
       return HTTPResponse(status: 200, contentType: "application/json", body: Self.healthy)
@@ -47,8 +54,13 @@ struct HealthHandlers: Sendable {
       root.field("version", version)
       root.object("links") { links in
         links.field("workloads", "/v1/workloads")
+        links.field("workloadBatch", "/v1/workloads/batch")
         links.field("profiles", "/v1/profiles")
         links.field("plan", "/v1/plan")
+        links.field("planEvents", "/v1/plan/events")
+        links.field("planPreview", "/v1/plan/preview")
+        links.field("planApply", "/v1/plan/apply")
+        links.field("plans", "/v1/plans")
         links.field("nodes", "/v1/nodes")
         links.field("operations", "/v1/operations")
         links.field("openapi", "/openapi.yaml")

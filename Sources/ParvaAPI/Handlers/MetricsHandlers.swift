@@ -6,10 +6,13 @@ struct MetricsHandlers: Sendable {
   let metrics: ControllerMetrics
   let registry: DemandRegistry
   let board: PlanBoard
+  let store: GuardedStore
 
   func get(_ request: HTTPRequest) -> HTTPResponse {
     let demand = registry.read { ($0.revision, $0.registrations.count) }
-    let text = metrics.text(demand: (revision: demand.0, workloads: demand.1), board: board.view)
+    let text = metrics.text(
+      demand: (revision: demand.0, workloads: demand.1, waiting: registry.waitingChanges), board: board.view,
+      takesWrites: store.trouble == nil)
     return HTTPResponse(
       status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Data(text.utf8))
   }

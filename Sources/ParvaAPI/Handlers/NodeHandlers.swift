@@ -26,7 +26,7 @@ struct NodeHandlers: Sendable {
         body: Data(FleetPicture(list, style: TextStyle()).text().utf8))
       : try HTTPResponse.json(200, list)
     response.headers["Vary"] = "Accept"
-    let tag = "\"\(StableHash.digits(of: response.body))\""
+    let tag = EntityTag(of: response.body, as: isText ? .text : .json).text
     if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
     response.headers["ETag"] = tag
     return response
@@ -128,7 +128,7 @@ struct NodeHandlers: Sendable {
     let fleet = nodes.snapshot
     guard let record = fleet.nodes[name] else { throw unknown(name) }
     var response = try HTTPResponse.json(status, NodeRepresentation.resource(record, fleet.inventory, board.view.plan))
-    response.headers["ETag"] = "\"\(record.revision).\(StableHash.digits(of: response.body))\""
+    response.headers["ETag"] = EntityTag(revision: record.revision, of: response.body).text
     return response
   }
 

@@ -4,7 +4,7 @@ import ParvaHTTP
 /// `/openapi.yaml`: the description of this very interface, carried inside the binary.
 struct OpenAPIHandlers: Sendable {
   static let document = CachedBody(Data(PackageResources.openapi_yaml))
-  private static let tag = "\"\(StableHash.digits(of: document.plain))\""
+  private static let tag = EntityTag(of: document.plain).text
 
   func get(_ request: HTTPRequest) -> HTTPResponse {
     if request.isFresh(Self.tag) { return HTTPResponse(status: 304, headers: ["ETag": Self.tag]) }

@@ -57,8 +57,9 @@ struct PlanHandlers: Sendable {
     _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ written: PublishedPlan.Rendition
   ) -> HTTPResponse {
     let headers = written.headers
-    if let after = question.after, plan.record.revision <= after { return HTTPResponse(status: 204, headers: headers) }
-    if request.isFresh(written.tag) { return HTTPResponse(status: 304, headers: headers) }
+    // What the client said that it has may be said as a tag or as a revision.
+    let isKnown = question.after.map { plan.record.revision <= $0 } ?? false
+    if isKnown || request.isFresh(written.tag) { return HTTPResponse(status: 304, headers: headers) }
     return HTTPResponse(
       status: 200, contentType: question.format.mediaType, cached: written.body, headers: headers)
   }

@@ -61,17 +61,18 @@ struct PlanHistoryHandlers: Sendable {
     return HTTPResponse(status: 200, contentType: "application/json", body: Data(writer.bytes))
   }
 
-  /// A plan as it was published, byte for byte.
+  /// A plan as it was published.
   func get(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let stored = try await stored(request, "revision")
-    let tag = "\"\(stored.record.revision)-\(StableHash.digits(of: stored.document))\""
+    let body = PlanWriter.json(stored.document, as: stored.record.identity)
+    let tag = EntityTag(revision: stored.record.revision, of: body).text
     let headers: HTTPHeaders = [
       "ETag": tag, "Parva-Plan-Revision": String(stored.record.revision),
       "Parva-Demand-Revision": String(stored.record.demandRevision),
     ]
     if request.isFresh(tag) { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(status: 200, contentType: "application/json", body: stored.document, headers: headers)
+    return HTTPResponse(status: 200, contentType: "application/json", body: body, headers: headers)
   }
 
   /// What changes from plan `a` to plan `b`.
@@ -97,7 +98,9 @@ struct PlanHistoryHandlers: Sendable {
     guard let found else {
       throw ProblemDetails(
         status: 404, code: "not_found",
-        detail: "Plan revision \(revision) never was, or is no longer kept (--keep-plans).")
+        detail:
+          "Plan revision \(revision) never was, or is no longer kept (--keep-plans, --keep-plans-mib, --keep-plans-days)."
+      )
     }
     return found
   }

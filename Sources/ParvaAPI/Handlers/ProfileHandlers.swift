@@ -24,7 +24,7 @@ struct ProfileHandlers: Sendable {
     let profiles = setup.profiles(with: stored).all.filter { product == nil || $0.product == product?.name }
     let body = ProfileRepresentation.list(
       profiles.map { Resource(profile: $0, revision: stored[Self.key(of: $0)]?.revision) }, revision: revision)
-    let tag = "\"\(revision).\(StableHash.digits(of: body))\""
+    let tag = EntityTag(revision: revision, of: body).text
     if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
     return HTTPResponse(status: 200, contentType: "application/json", body: body, headers: ["ETag": tag])
   }
@@ -102,7 +102,7 @@ struct ProfileHandlers: Sendable {
 
   /// Begins with the revision, which `If-Match` compares, 0 for the base.
   private func tag(_ resource: Resource, _ format: PlanFormat, _ body: Data) -> String {
-    "\"\(resource.revision ?? 0).\(format == .json ? "" : format.rawValue + "-")\(StableHash.digits(of: body))\""
+    EntityTag(revision: resource.revision ?? 0, of: body, as: format).text
   }
 
   /// The model of the path on the product of the query; without one, that of the pools where they have but one.

@@ -16,10 +16,11 @@ struct WorkloadHandlers: Sendable {
     try request.allowQuery()
     let id = request.pathParameters["id"] ?? ""
     guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
-    let status = WorkloadStatus(of: registration, on: board.view)
-    let tag = WorkloadRepresentation.tag(registration, status).text
-    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
-    return Self.response(200, registration, status)
+    let format = try request.preferred(WorkloadRepresentation.offers)
+    let response = Self.response(200, registration, WorkloadStatus(of: registration, on: board.view), format)
+    let tag = response.headers["ETag"] ?? ""
+    guard request.isFresh(tag) else { return response }
+    return HTTPResponse(status: 304, headers: ["ETag": tag, "Vary": "Accept"])
   }
 
   // MARK: - Changing
@@ -61,8 +62,11 @@ struct WorkloadHandlers: Sendable {
   func patch(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let id = request.pathParameters["id"] ?? ""
+    let claim = try request.idempotencyClaim()
     let precondition = try conditions(of: request, isThere: true)
     let patch = try MergePatch(request)
+    // First, because what was patched then need not fit the request's precondition any more.
+    if let claim, let replay = try await replay(of: claim, id) { return replay }
     // Without a precondition of the client's own, losing a race means reading again; eight lost in a row is a fight.
     for _ in 0..<8 {
       guard let current = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
@@ -70,12 +74,23 @@ struct WorkloadHandlers: Sendable {
         throw ProblemDetails(.preconditionFailed(current: current.revision), resource: "workload \(id)")
       }
       let workload = try Self.named(id, try patch.applied(to: current.workload))
-      let change = DemandChange(.put(workload), if: .revision([current.revision]))
+      let change = DemandChange(.put(workload), if: .revision([current.revision]), claim: claim)
       if let receipt = try await changeUnlessRaced(change, id) { return try answer(receipt, id) }
     }
     throw ProblemDetails(
       status: 409, code: "conflict", detail: "Others keep changing the workload \(id); try again.",
       headers: ["Retry-After": "1"])
+  }
+
+  private func replay(of claim: IdempotencyClaim, _ id: String) async throws(ProblemDetails) -> HTTPResponse? {
+    let honoured: HonouredClaim?
+    do {
+      honoured = try await registry.honoured(claim)
+    } catch {
+      throw ProblemDetails(error, resource: "workload \(id)")
+    }
+    guard let honoured else { return nil }
+    return try answer(ChangeReceipt(.replaced, revision: honoured.revision, time: honoured.time, isReplay: true), id)
   }
 
   func delete(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -119,9 +134,10 @@ struct WorkloadHandlers: Sendable {
   private func answer(_ receipt: ChangeReceipt, _ id: String) throws(ProblemDetails) -> HTTPResponse {
     guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
     let status = WorkloadStatus(of: registration, on: board.view)
-    guard receipt.effect == .created else { return Self.response(200, registration, status) }
-    var response = Self.response(201, registration, status)
-    response.headers["Location"] = Self.location(id)
+    let isNew = receipt.effect == .created && !receipt.isReplay
+    var response = Self.response(isNew ? 201 : 200, registration, status)
+    if isNew { response.headers["Location"] = Self.location(id) }
+    if receipt.isReplay { response.headers["Idempotency-Replayed"] = "true" }
     return response
   }
 
@@ -143,11 +159,12 @@ struct WorkloadHandlers: Sendable {
   }
 
   private static func response(
-    _ status: Int, _ registration: Registration, _ state: WorkloadStatus
+    _ status: Int, _ registration: Registration, _ state: WorkloadStatus, _ format: PlanFormat = .json
   ) -> HTTPResponse {
-    HTTPResponse(
-      status: status, contentType: "application/json", body: WorkloadRepresentation.one(registration, state),
-      headers: ["ETag": WorkloadRepresentation.tag(registration, state).text])
+    let body = WorkloadRepresentation.one(registration, state, format)
+    return HTTPResponse(
+      status: status, contentType: format.mediaType, body: body,
+      headers: ["ETag": EntityTag(revision: registration.revision, of: body, as: format).text, "Vary": "Accept"])
   }
 
   /// Ids are URL-safe by their grammar.

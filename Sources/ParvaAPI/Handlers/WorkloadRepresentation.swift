@@ -53,13 +53,11 @@ struct WorkloadStatus: Hashable {
 
 /// Writes registrations as clients see them.
 enum WorkloadRepresentation {
-  /// What the representation of a registration is tagged with.
-  static func tag(_ registration: Registration, _ status: WorkloadStatus) -> EntityTag {
-    EntityTag(revision: registration.revision, plan: status.planRevision ?? 0)
-  }
+  /// What `Accept` may ask for. CSV cannot hold all of a workload.
+  static let offers = PlanHandlers.offers.filter { [.json, .yaml].contains($0.offer) }
 
-  static func one(_ registration: Registration, _ status: WorkloadStatus) -> Data {
-    var writer = DocumentWriter(.json)
+  static func one(_ registration: Registration, _ status: WorkloadStatus, _ format: PlanFormat = .json) -> Data {
+    var writer = DocumentWriter(format == .yaml ? .yaml : .json)
     writer.object { write(registration, status, &$0) }
     writer.finish()
     return Data(writer.bytes)
@@ -67,10 +65,10 @@ enum WorkloadRepresentation {
 
   /// A page, or a whole answer where `cursor` is nil.
   static func list(
-    _ rows: some Collection<Registration>, revision: Int, cursor: String?,
+    _ rows: some Collection<Registration>, revision: Int, cursor: String?, _ format: PlanFormat = .json,
     status: (Registration) -> WorkloadStatus
   ) -> Data {
-    var writer = DocumentWriter(.json, capacity: 256 + rows.count * 400)
+    var writer = DocumentWriter(format == .yaml ? .yaml : .json, capacity: 256 + rows.count * 400)
     writer.object { root in
       root.array("workloads") { list in
         for row in rows {

@@ -19,6 +19,7 @@ struct WorkloadSetHandlers: Sendable {
     let selector = try request.queryValue("labelSelector").map { text throws(ProblemDetails) in
       try LabelSelector(text)
     }
+    let format = try request.preferred(WorkloadRepresentation.offers)
     let cursor = request.queryValue("cursor")
     let view = board.view
     let (revision, rows) = registry.read { demand in
@@ -30,13 +31,16 @@ struct WorkloadSetHandlers: Sendable {
       }
       return (demand.revision, rows)
     }
-    let tag = EntityTag(revision: revision, plan: view.plan?.record.revision ?? 0).text
-    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
     let page = rows.prefix(limit)
-    let body = WorkloadRepresentation.list(page, revision: revision, cursor: rows.count > limit ? page.last?.id : nil) {
+    let next = rows.count > limit ? page.last?.id : nil
+    let body = WorkloadRepresentation.list(page, revision: revision, cursor: next, format) {
       WorkloadStatus(of: $0, on: view)
     }
-    return HTTPResponse(status: 200, contentType: "application/json", body: body, headers: ["ETag": tag])
+    let headers: HTTPHeaders = [
+      "ETag": EntityTag(revision: revision, of: body, as: format).text, "Vary": "Accept",
+    ]
+    if request.isFresh(headers["ETag"] ?? "") { return HTTPResponse(status: 304, headers: headers) }
+    return HTTPResponse(status: 200, contentType: format.mediaType, body: body, headers: headers)
   }
 
   /// Registers all workloads of the body, or none.
@@ -71,14 +75,15 @@ struct WorkloadSetHandlers: Sendable {
     _ status: Int, _ rows: [Registration], _ receipt: ChangeReceipt, _ request: HTTPRequest,
     state: (Registration) -> WorkloadStatus
   ) -> HTTPResponse {
-    let tag = EntityTag(revision: receipt.revision, plan: 0).text
     guard !request.prefersMinimal else {
-      return HTTPResponse(status: status, headers: ["ETag": tag, "Preference-Applied": "return=minimal"])
+      return HTTPResponse(
+        status: status,
+        headers: ["ETag": EntityTag(revision: receipt.revision).text, "Preference-Applied": "return=minimal"])
     }
+    let body = WorkloadRepresentation.list(rows, revision: receipt.revision, cursor: nil, status: state)
     return HTTPResponse(
-      status: status, contentType: "application/json",
-      body: WorkloadRepresentation.list(rows, revision: receipt.revision, cursor: nil, status: state),
-      headers: ["ETag": tag])
+      status: status, contentType: "application/json", body: body,
+      headers: ["ETag": EntityTag(revision: receipt.revision, of: body).text])
   }
 
   private func change(

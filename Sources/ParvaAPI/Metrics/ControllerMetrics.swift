@@ -31,7 +31,9 @@ package final class ControllerMetrics: Sendable {
   func planningFailed() { state.withLock { $0.planningFailures += 1 } }
 
   /// The counters, and gauges of the moment.
-  func text(demand: (revision: Int, workloads: Int), board: PlanBoard.View) -> String {
+  func text(
+    demand: (revision: Int, workloads: Int, waiting: Int), board: PlanBoard.View, takesWrites: Bool
+  ) -> String {
     let state = state.withLock { $0 }
     let routes = state.routes.map { (counter: $0, totals: $0.totals) }
       .sorted { ($0.counter.route, $0.counter.method) < ($1.counter.route, $1.counter.method) }
@@ -61,7 +63,9 @@ package final class ControllerMetrics: Sendable {
     text.gauge(
       "parva_planning_degraded", "gauge", "1 while the planner fails on the demand and something stands in for it.",
       board.trouble == nil ? 0 : 1)
+    text.gauge("parva_store_writable", "gauge", "1 while the store takes writes, else 0.", takesWrites ? 1 : 0)
     text.gauge("parva_demand_revision", "gauge", "Revision of the registered demand.", demand.revision)
+    text.gauge("parva_changes_waiting", "gauge", "Changes that wait for the next commit.", demand.waiting)
     text.gauge("parva_workloads", "gauge", "Registered workloads.", demand.workloads)
     if let plan = board.plan {
       text.gauge("parva_plan_revision", "gauge", "Revision of the current plan.", plan.record.revision)

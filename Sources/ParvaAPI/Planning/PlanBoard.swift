@@ -3,7 +3,7 @@ import Synchronization
 /// The current plan, and those who wait for another one.
 package final class PlanBoard: Sendable {
   package struct View: Sendable {
-    /// Nil until the first planning of this process has ended.
+    /// Nil until there is one: from the store at the start, else made by the first planning.
     package var plan: PublishedPlan?
     /// The newest demand revision for which planning has ended, well or not; -1 before the first.
     package var attempted = -1

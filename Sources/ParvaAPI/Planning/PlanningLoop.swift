@@ -8,8 +8,8 @@ import ParvaFormats
 actor PlanningLoop {
   struct Settings: Sendable {
     var setup: PlanningSetup
-    /// How many plans the store keeps, at least 1.
-    var keptPlans: Int
+    /// Which plans the store keeps.
+    var keptPlans: PlanRetention
     var now: @Sendable () -> Date
     /// Rests between plannings.
     var sleep: @Sendable (Duration) async throws -> Void
@@ -27,7 +27,7 @@ actor PlanningLoop {
   private let board: PlanBoard
   private let setup: PlanningSetup
   private let ladder: PlanningLadder
-  private let keptPlans: Int
+  private let keptPlans: PlanRetention
   private let now: @Sendable () -> Date
   private let sleep: @Sendable (Duration) async throws -> Void
   private let wake: @Sendable () -> Void
@@ -42,13 +42,16 @@ actor PlanningLoop {
   private var pace = PlanningPace()
   private var retryAt: ContinuousClock.Instant?
   private var isStopped = false
-  private var timers: [Task<Void, Never>] = []
+  private var resting: Task<Void, Never>?
+  private var retrying: Task<Void, Never>?
 
   /// - Parameters:
   ///   - newest: the newest plan in the store: an equal plan keeps its revision, across restarts too.
+  ///   - previous: that plan, where it reads.
   ///   - wake: asks for one more turn of ``follow(_:)``.
   init(
     registry: DemandRegistry, nodes: NodeRegistry, store: any Store, board: PlanBoard, newest: StoredPlan?,
+    previous: Plan?,
     backend: any PlanningBackend, settings: Settings, metrics: ControllerMetrics, logger: Logger,
     wake: @escaping @Sendable () -> Void
   ) {
@@ -57,8 +60,7 @@ actor PlanningLoop {
     self.store = store
     self.board = board
     self.newest = newest
-    // A document that no longer reads is no reason not to plan: the next plan is made afresh.
-    previous = newest.flatMap { try? PlanReader.read(InputSource($0.document, format: .json)) }
+    self.previous = previous
     ladder = PlanningLadder(backend: backend)
     setup = settings.setup
     keptPlans = settings.keptPlans
@@ -83,23 +85,18 @@ actor PlanningLoop {
   func stop() {
     isStopped = true
     ladder.backend.stop()
-    for timer in timers { timer.cancel() }
+    resting?.cancel()
+    retrying?.cancel()
   }
 
   private func rest(_ duration: Duration) async {
-    let timer = timer(duration) {}
-    await timer.value
-  }
-
-  private func timer(_ duration: Duration, _ then: @escaping @Sendable () -> Void) -> Task<Void, Never> {
-    timers.removeAll(where: \.isCancelled)
-    let timer = Task { [sleep] in
-      guard (try? await sleep(duration)) != nil else { return }
-      then()
+    guard !isStopped else { return }
+    let rest = Task { [sleep] in
+      // Cancelled by a stop alone, and then it is over.
+      try? await sleep(duration)
     }
-    timers.append(timer)
-    if isStopped { timer.cancel() }
-    return timer
+    resting = rest
+    await rest.value
   }
 
   /// - Returns: whether there was anything to plan.
@@ -132,7 +129,7 @@ actor PlanningLoop {
       let stored = record(plan, json, slices, demand, fleet)
       var batch = StoreBatch()
       batch.plan = stored
-      batch.firstPlanKept = max(1, stored.record.revision - keptPlans + 1)
+      batch.keptPlans = (keptPlans, now())
       try await store.commit(batch)
       newest = stored
       previous = plan
@@ -151,10 +148,12 @@ actor PlanningLoop {
         ])
     } catch {
       metrics.planningFailed()
-      ended(attempt, well: false)
+      // Where it was the store that failed, the next wake-up tries again: it comes when the store is well.
+      let failure = error as? PlanningFailure
+      if failure == nil { last = nil } else { ended(attempt, well: false) }
       board.fail(
         at: demand.revision, fleet: fleet.generation, "\(error)",
-        trouble: failures.first.map { trouble($0, demand, resort: nil) })
+        trouble: failure.map { trouble($0, demand, resort: nil) })
       logger.error(
         "planning failed", metadata: ["demand_revision": "\(demand.revision)", "error": "\(error)"])
     }
@@ -165,7 +164,14 @@ actor PlanningLoop {
     last = attempt
     pace.ended(well: well)
     retryAt = pace.retry.map { .now + $0 }
-    if let retry = pace.retry { _ = timer(retry, wake) }
+    retrying?.cancel()
+    retrying = pace.retry.map { delay in
+      Task { [sleep, wake] in
+        guard (try? await sleep(delay)) != nil else { return }
+        wake()
+      }
+    }
+    if isStopped { retrying?.cancel() }
   }
 
   private func trouble(_ failure: PlanningFailure, _ demand: Demand, resort: String?) -> PlanningTrouble {

@@ -8,23 +8,31 @@ import Synchronization
 package final class PublishedPlan: Sendable {
   package let record: PlanRecord
   package let plan: Plan
+  /// The JSON document as it is kept, without the plan's name.
   package let json: Data
+  /// Where it comes from.
+  package let origin: Origin
   private let document: Rendition
   /// What each node is told of it; nil where it is bound to no nodes.
   package let slices: NodeSlices?
-  /// Changes with the content, and with the revision.
-  package let tag: String
   private let unplaced: [String: Unplaced]
   private let partial: [String: PartialService]
   private let rendered = Mutex<[PlanFormat: Rendition]>([:])
 
-  package init(record: PlanRecord, plan: Plan, json: Data, slices: NodeSlices? = nil) {
+  package enum Origin: String, Hashable, Sendable {
+    /// This process has made it, or made it again.
+    case planned
+    /// Read from the store at the start; this process has not planned since.
+    case stored
+  }
+
+  package init(record: PlanRecord, plan: Plan, json: Data, slices: NodeSlices? = nil, origin: Origin = .planned) {
     self.record = record
     self.plan = plan
     self.json = json
     self.slices = slices
-    tag = "\(record.revision)-\(StableHash.digits(of: json))"
-    document = Rendition(CachedBody(json), tag: "\"\(tag)\"", record)
+    self.origin = origin
+    document = Rendition(PlanWriter.json(json, as: record.identity), .json, record, origin)
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
     partial = Dictionary(plan.partial.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
   }
@@ -43,12 +51,12 @@ package final class PublishedPlan: Sendable {
     if let written = writtenDocument(format) { return written }
     let data =
       switch format {
-      case .json: json
-      case .yaml: PlanWriter.yaml(plan)
+      case .json: document.body.plain
+      case .yaml: PlanWriter.yaml(plan, as: record.identity)
       case .csv: PlanWriter.csv(plan)
       case .text: Data(PlanPicture(plan, style: TextStyle()).text().utf8)
       }
-    let written = Rendition(CachedBody(data), tag: "\"\(tag)-\(format.rawValue)\"", record)
+    let written = Rendition(data, format, record, origin)
     rendered.withLock { $0[format] = written }
     return written
   }
@@ -61,12 +69,12 @@ package final class PublishedPlan: Sendable {
     /// What every answer with it carries, whatever its status.
     let headers: HTTPHeaders
 
-    fileprivate init(_ body: CachedBody, tag: String, _ record: PlanRecord) {
-      self.body = body
-      self.tag = tag
+    fileprivate init(_ data: Data, _ format: PlanFormat, _ record: PlanRecord, _ origin: Origin) {
+      body = CachedBody(data)
+      tag = EntityTag(revision: record.revision, of: data, as: format).text
       headers = [
         "ETag": tag, "Vary": "Accept", "Parva-Plan-Revision": String(record.revision),
-        "Parva-Demand-Revision": String(record.demandRevision),
+        "Parva-Demand-Revision": String(record.demandRevision), "Parva-Plan-Origin": origin.rawValue,
       ]
     }
   }

@@ -1,6 +1,5 @@
 import Foundation
 import GRDB
-import ParvaWire
 
 /// Rows of nodes and operations.
 extension SQLiteStore {
@@ -16,7 +15,6 @@ extension SQLiteStore {
         try db.execute(sql: "DELETE FROM node WHERE name = ?", arguments: [name])
         continue
       }
-      let encoder = JSONEncoder()
       try db.execute(
         sql: """
           INSERT OR REPLACE INTO node (name, address, secret, secret_reference, zone, labels, revision, created_at,
@@ -24,31 +22,28 @@ extension SQLiteStore {
           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
           """,
         arguments: [
-          name, node.address, node.secret?.value, node.secretReference, node.zone, try encoder.encode(node.labels),
+          name, node.address, node.secret?.value, node.secretReference, node.zone,
+          try NodeCodec.data(labels: node.labels),
           node.revision, milliseconds(node.createdAt), milliseconds(node.updatedAt), node.isDraining ? 1 : 0,
-          node.isUnreachable ? 1 : 0, try node.settled.map { try encoder.encode($0) }, node.heardAt.map(milliseconds),
+          node.isUnreachable ? 1 : 0, try node.settled.map { try NodeCodec.data(state: $0) },
+          node.heardAt.map(milliseconds),
         ])
     }
   }
 
   static func nodes(_ db: Database) throws -> [NodeRecord] {
-    let decoder = JSONDecoder()
     return try Row.fetchAll(db, sql: "SELECT * FROM node ORDER BY name").map { row in
       let name: String = row["name"]
-      do {
-        let state: Data? = row["state"]
-        let heard: Int64? = row["heard_at"]
-        let secret: String? = row["secret"]
-        return NodeRecord(
-          name: name, address: row["address"], secret: secret.map(NodeSecret.init),
-          secretReference: row["secret_reference"], zone: row["zone"],
-          labels: try decoder.decode([String: String].self, from: row["labels"]), revision: row["revision"],
-          createdAt: date(row["created_at"]), updatedAt: date(row["updated_at"]), isDraining: row["draining"],
-          isUnreachable: row["unreachable"],
-          state: try state.map { try decoder.decode(NodeStateDocument.self, from: $0) }, heardAt: heard.map(date))
-      } catch {
-        throw StoreError(.corrupt, "The store's node \(name) cannot be read: \(error)")
-      }
+      let state: Data? = row["state"]
+      let heard: Int64? = row["heard_at"]
+      let secret: String? = row["secret"]
+      return NodeRecord(
+        name: name, address: row["address"], secret: secret.map(NodeSecret.init),
+        secretReference: row["secret_reference"], zone: row["zone"],
+        labels: try NodeCodec.labels(row["labels"], node: name), revision: row["revision"],
+        createdAt: date(row["created_at"]), updatedAt: date(row["updated_at"]), isDraining: row["draining"],
+        isUnreachable: row["unreachable"], state: try state.map { try NodeCodec.state($0, node: name) },
+        heardAt: heard.map(date))
     }
   }
 

@@ -42,6 +42,13 @@ extension SQLiteStore {
             ALTER TABLE plan ADD COLUMN slices BLOB NOT NULL DEFAULT x'';
             """)
       }
+      migrator.registerMigration("3 packed plans, probe") { db in
+        try db.execute(
+          sql: """
+            ALTER TABLE plan ADD COLUMN form INTEGER NOT NULL DEFAULT 0;
+            CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
+            """)
+      }
       if try pool.read(migrator.hasBeenSuperseded) {
         throw StoreError(.tooNew, "The store \(path) was written by a newer version of Parva; run that version.")
       }

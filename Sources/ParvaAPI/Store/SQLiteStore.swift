@@ -1,14 +1,14 @@
+import Dispatch
 import Foundation
 import GRDB
 import Glibc
-import ParvaEngine
-import ParvaFormats
-import ParvaWire
 
 /// The store of a single controller: one SQLite file with a write-ahead log that is synced at every commit.
 package final class SQLiteStore: Store {
   let pool: DatabasePool
   private let lock: StoreLock
+  /// Large plans take a core for a while; Swift's own threads stay free for requests.
+  private let packing = DispatchQueue(label: "parva.store.packing", qos: .utility)
 
   /// Opens the file, or creates it with its folder, and brings its tables up to date.
   ///
@@ -47,21 +47,49 @@ package final class SQLiteStore: Store {
   package func commit(_ batch: StoreBatch) async throws(StoreError) {
     guard !batch.isEmpty else { return }
     try await translating {
+      // Before the transaction, so that other commits need not wait for it.
+      let plan = try await row(batch.plan)
       try await pool.write { db in
-        try Self.write(batch, db)
+        try Self.write(demand: batch, db)
+        if let plan { try Self.write(plan, db) }
+        if let kept = batch.keptPlans { try Self.forgetPlans(beyond: kept.bounds, now: kept.now, db) }
+        try Self.write(nodes: batch.nodes, removed: batch.removedNodes, db)
+        try Self.write(operations: batch.operations, kept: batch.keptOperations, db)
       }
+    }
+  }
+
+  private func row(_ plan: StoredPlan?) async throws -> PlanRow? {
+    guard let plan else { return nil }
+    let (isThere, newest) = try await pool.read { db in
+      let isThere = try Bool.fetchOne(
+        db, sql: "SELECT EXISTS (SELECT 1 FROM plan WHERE revision = ?)", arguments: [plan.record.revision])
+      let newest = try Row.fetchOne(db, sql: "SELECT * FROM plan ORDER BY revision DESC LIMIT 1").map { row in
+        (revision: row["revision"] as Int, packed: Self.packed(row))
+      }
+      return (isThere ?? false, newest)
+    }
+    if isThere { return PlanRow(record: plan.record, content: nil) }
+    return try await onPacking { () throws(StoreError) in try Self.row(plan, after: newest) }
+  }
+
+  private func onPacking<Value: Sendable>(
+    _ work: @escaping @Sendable () throws(StoreError) -> Value
+  ) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+      packing.async { continuation.resume(with: Result(catching: work).mapError { $0 }) }
     }
   }
 
   package func load() async throws(StoreError) -> StoreContents {
     try await translating {
-      try await pool.read { db in
+      let newest = try await newestPlan()
+      return try await pool.read { db in
         let revision = try Int.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'demand_revision'") ?? 0
         let demand = Demand(
           revision: revision, registrations: RegistrationTable(try Self.registrations(db)),
           profiles: try Self.profiles(db))
-        let plan = try Row.fetchOne(db, sql: "SELECT * FROM plan ORDER BY revision DESC LIMIT 1").map(Self.plan)
-        var contents = StoreContents(demand: demand, plan: plan)
+        var contents = StoreContents(demand: demand, plan: newest)
         contents.nodes = try Self.nodes(db)
         contents.removedNodes = try String.fetchSet(db, sql: "SELECT name FROM removed_node")
         contents.openOperations = try Row.fetchAll(
@@ -70,6 +98,12 @@ package final class SQLiteStore: Store {
         return contents
       }
     }
+  }
+
+  private func newestPlan() async throws -> StoredPlan? {
+    let revision = try await pool.read { try Int.fetchOne($0, sql: "SELECT max(revision) FROM plan") }
+    guard let revision else { return nil }
+    return try await plan(revision)
   }
 
   package func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] {
@@ -104,8 +138,10 @@ package final class SQLiteStore: Store {
 
   package func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? {
     try await translating {
-      try await pool.read { db in
-        try Row.fetchOne(db, sql: "SELECT * FROM plan WHERE revision = ?", arguments: [revision]).map(Self.plan)
+      guard let (record, chain) = try await pool.read({ try Self.planChain(revision, $0) }) else { return nil }
+      return try await onPacking { () throws(StoreError) in
+        let documents = try PlanCodec.documents(chain, revision: revision)
+        return StoredPlan(record: record, document: documents.document, slices: documents.slices)
       }
     }
   }
@@ -137,6 +173,15 @@ package final class SQLiteStore: Store {
     }
   }
 
+  package func probe() async throws(StoreError) {
+    try await translating {
+      try await pool.write { db in
+        // More than what is left over in pages that the file has already.
+        try db.execute(sql: "INSERT OR REPLACE INTO probe (id, filler) VALUES (1, randomblob(65536))")
+      }
+    }
+  }
+
   package func close() async throws(StoreError) {
     try await translating { try pool.close() }
     lock.release()
@@ -151,8 +196,16 @@ package final class SQLiteStore: Store {
       throw error
     } catch let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT {
       throw StoreError(.corrupt, "The store is damaged: \(error)")
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+      throw StoreError(.full, "There is no room left for the store: \(error)")
     } catch {
       throw StoreError(.failed, "The store failed: \(error)")
     }
   }
+
+  // MARK: - Times, as milliseconds since 1970
+
+  static func date(_ milliseconds: Int64) -> Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
+
+  static func milliseconds(_ date: Date) -> Int64 { Int64((date.timeIntervalSince1970 * 1000).rounded()) }
 }

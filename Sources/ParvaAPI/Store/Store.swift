@@ -1,4 +1,5 @@
 package import Foundation
+package import ParvaFormats
 
 /// Where the controller keeps what must survive it. Every store passes one contract suite.
 ///
@@ -27,6 +28,9 @@ package protocol Store: Sendable {
 
   /// Operations, newest first.
   func operations(limit: Int) async throws(StoreError) -> [StoredOperation]
+
+  /// Writes something small to disk, to see whether a commit could be done.
+  func probe() async throws(StoreError)
 
   /// Gives up files and locks. No other call may follow.
   func close() async throws(StoreError)
@@ -60,8 +64,8 @@ package struct StoreBatch: Sendable {
   package var claims: [HonouredClaim] = []
   /// A plan to add, or whose record to renew where the revision is there.
   package var plan: StoredPlan?
-  /// Plans below this revision are forgotten.
-  package var firstPlanKept: Int?
+  /// Which plans stay once this one is there; nil forgets none.
+  package var keptPlans: (bounds: PlanRetention, now: Date)?
   /// Claims honoured before this are forgotten.
   package var firstClaimKept: Date?
   /// Nodes to set by name, nil to take one away.
@@ -77,7 +81,7 @@ package struct StoreBatch: Sendable {
 
   package var isEmpty: Bool {
     demandRevision == nil && registrations.isEmpty && profiles.isEmpty && claims.isEmpty && plan == nil
-      && firstPlanKept == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
+      && keptPlans == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
   }
 }
 
@@ -105,6 +109,9 @@ package struct PlanRecord: Hashable, Sendable {
     self.gpuCount = gpuCount
     self.unplacedCount = unplacedCount
   }
+
+  /// What the plan is named by in its documents.
+  package var identity: PlanIdentity { PlanIdentity(revision: revision, demandRevision: demandRevision) }
 }
 
 /// A plan as it was published.

@@ -9,7 +9,9 @@ package struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     case tooNew = "store_too_new"
     /// Holds what this version did not write.
     case corrupt = "store_corrupt"
-    /// Reading or writing failed: disk full, I/O error.
+    /// There is no room to write: the disk or a quota is full.
+    case full = "store_full"
+    /// Reading or writing failed, for example by an I/O error.
     case failed = "store_failed"
   }
 

@@ -18,7 +18,7 @@ public struct PlanningContext: Sendable {
 
   /// The same cores with patience for at most `checks` more questions whether to stop: a limit on work that does not
   /// depend on the clock.
-  func limited(to checks: Int) -> PlanningContext {
+  package func limited(to checks: Int) -> PlanningContext {
     let asked = Atomic(0)
     return PlanningContext(
       forEach: forEach,

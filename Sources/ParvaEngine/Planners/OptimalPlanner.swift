@@ -19,14 +19,15 @@ public struct OptimalPlanner: Planner {
         serviceable.append(workload)
       }
     }
-    let optimizer = CoverOptimizer(market, weights: input.weights, context)
+    let weights = market.input.weights
+    let optimizer = CoverOptimizer(market, weights: weights, context)
     let choice = ScarcitySearch(market, TenantSolver(market, optimizer, context), context).serve(serviceable)
     for (workload, refusal) in choice.refusals { refusals[workload] = refusal }
     let fleet = choice.fleet
     var rates = input.workloads.map(\.rate)
     for (workload, service) in choice.partial { rates[workload] = service.served }
     let draft = PlanFinish.finish(fleet?.draft ?? [], market, rates: rates, context)
-    let cost = draft.reduce(0) { $0 + input.weights[$1.pool] }
+    let cost = draft.reduce(0) { $0 + weights[$1.pool] }
     var plan = market.finish(
       draft, planner: name, unplaced: refusals.sorted { $0.key < $1.key }.map(\.value),
       partial: choice.partial.sorted { $0.key < $1.key }.map(\.value), lowerBound: fleet?.bound ?? 0,

@@ -60,8 +60,12 @@ enum PlanFinish {
         guard gpu.segments.count(where: { $0.column == segment.column }) <= most else { return false }
       }
     }
-    for (index, pool) in market.input.pools.enumerated() where !pool.nodes.isEmpty {
-      let used = Dictionary(grouping: draft.filter { $0.pool == index && $0.node != nil }, by: \.node)
+    let placed = market.classes.sharedOut(draft)
+    for (index, pool) in market.classes.pools.enumerated() where !pool.nodes.isEmpty || pool.count != nil {
+      let own = placed.filter { $0.home == index }
+      guard own.count <= pool.count ?? .max else { return false }
+      guard !pool.nodes.isEmpty else { continue }
+      let used = Dictionary(grouping: own.filter { $0.node != nil }, by: \.node)
       for (node, gpus) in used where gpus.count > pool.nodes.reduce(0, { $1.name == node ? $0 + $1.count : $0 }) {
         return false
       }

@@ -12,7 +12,9 @@ extension Market {
   mutating func applyPlacement() {
     for (index, workload) in input.workloads.enumerated() where workload.placement != .none {
       let isHonoured = support == .everything || !workload.needsEveryConstraint
-      for (pool, range) in poolColumns.enumerated() where !isHonoured || !workload.placement.allows(input.pools[pool]) {
+      for (pool, range) in poolColumns.enumerated() {
+        let isAllowed = workload.placement.allows(classes.pools[classes.members[pool][0]])
+        guard !isHonoured || !isAllowed else { continue }
         for column in range { offers[index * columns.count + column] = .none }
       }
     }
@@ -26,14 +28,14 @@ extension Market {
         workload: demand.id, code: .unsupportedConstraint,
         message: "this planner knows neither spread nor exclusive GPUs; plan with \(PlannerNames.default)")
     }
-    let allowed = input.pools.filter(demand.placement.allows)
+    let allowed = classes.pools.filter(demand.placement.allows)
     guard let first = allowed.first else {
       return Unplaced(workload: demand.id, code: .excluded, message: exclusion(demand))
     }
-    if support == .pools, first.name != input.pools[0].name {
+    if support == .pools, first.name != classes.pools[0].name {
       return Unplaced(
         workload: demand.id, code: .unsupportedConstraint,
-        message: "this planner plans on pool \(input.pools[0].name) alone, which the workload excludes; plan with "
+        message: "this planner plans on pool \(classes.pools[0].name) alone, which the workload excludes; plan with "
           + PlannerNames.default)
     }
     var reachable = input
@@ -43,10 +45,10 @@ extension Market {
 
   private func exclusion(_ demand: Workload) -> String {
     let rules = demand.placement
-    let there = input.pools.map { "\($0.name) (\($0.product.name))" }.joined(separator: ", ")
+    let there = classes.pools.map { "\($0.name) (\($0.product.name))" }.joined(separator: ", ")
     var withoutNodes = rules
     withoutNodes.spread = nil
-    if rules.spread?.over == .node, input.pools.contains(where: withoutNodes.allows) {
+    if rules.spread?.over == .node, classes.pools.contains(where: withoutNodes.allows) {
       return "the workload is to be spread over nodes, and no pool that it may use lists its nodes; add nodes to a pool"
     }
     return "the workload's placement leaves no pool; there are \(there), so allow one of them or add a pool"

@@ -11,7 +11,10 @@ struct Market: Sendable {
     var computeSlices: Int
   }
 
+  /// Its pools are the classes' merged ones.
   private(set) var input: PlanningInput
+  /// Which of the pools that the user names are planned as one; each for itself where a planner uses the first alone.
+  let classes: PoolClasses
   /// One per pool.
   let cuts: [CutTable]
   let columns: [Column]
@@ -23,6 +26,9 @@ struct Market: Sendable {
 
   /// O(workloads x columns x log points), and with rule `certified` the runs that its cache does not hold yet.
   init(_ input: PlanningInput, support: PlacementSupport = .pools, _ context: PlanningContext) {
+    classes = support == .everything ? PoolClasses(input) : PoolClasses(apart: input.pools)
+    var input = input
+    input.pools = classes.merged
     self.input = input
     self.support = support
     var tables: [String: CutTable] = [:]

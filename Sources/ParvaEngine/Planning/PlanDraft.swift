@@ -12,7 +12,10 @@ struct DraftSegment: Hashable, Sendable {
 }
 
 struct DraftGPU: Hashable, Sendable {
+  /// Index into the pools of the market, which may stand for several of the input's.
   var pool: Int
+  /// Index into ``PoolClasses/pools``; nil until one of those that `pool` stands for is chosen.
+  var home: Int? = nil
   /// Nil until some node is needed or chosen.
   var node: String?
   /// The real GPU, where an earlier plan was bound to it.
@@ -35,7 +38,7 @@ extension Market {
     _ draft: [DraftGPU], planner: String, unplaced: [Unplaced], partial: [PartialService] = [],
     lowerBound: Double? = nil, gap: Double? = nil
   ) -> Plan {
-    var draft = NodeFilling.run(draft.filter { !$0.segments.isEmpty }, input.pools)
+    var draft = NodeFilling.run(classes.sharedOut(draft.filter { !$0.segments.isEmpty }), classes.pools)
     // In order of start, so that sums do not depend on how the draft came about.
     for gpu in draft.indices { draft[gpu].segments.sort { $0.start < $1.start } }
     var rates = input.workloads.map(\.rate)
@@ -51,7 +54,7 @@ extension Market {
     var gpus: [PlannedGPU] = []
     gpus.reserveCapacity(draft.count)
     for gpu in draft where !gpu.segments.isEmpty {
-      let pool = input.pools[gpu.pool]
+      let pool = classes.pools[gpu.home ?? classes.members[gpu.pool][0]]
       let segments = gpu.segments.map { segment in
         let offer = offer(segment.workload, segment.column)
         let workload = input.workloads[segment.workload]
@@ -66,7 +69,7 @@ extension Market {
         PlannedGPU(pool: pool.name, product: pool.product, node: gpu.node, uuid: gpu.uuid, segments: segments))
     }
     let status: PlanStatus = !unplaced.isEmpty ? .infeasible : gap == 0 && partial.isEmpty ? .optimal : .feasible
-    var summary = PlanMetrics.summary(of: gpus, pools: input.pools, profileSource: profileSource(of: draft))
+    var summary = PlanMetrics.summary(of: gpus, pools: classes.pools, profileSource: profileSource(of: draft))
     summary.lowerBound = lowerBound
     summary.gap = gap
     return Plan(

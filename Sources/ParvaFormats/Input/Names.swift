@@ -2,26 +2,30 @@
 enum Names {
   /// What ``isIdentifier`` allows, for messages.
   static let identifierRule =
-    "1 to 253 characters in parts joined by dots, each part 1 to 63 of a-z 0-9 and - with a letter or digit at both ends"
+    "1 to 253 characters in parts joined by dots, each part 1 to 63 of a-z 0-9 - _ with a letter or digit at both ends"
 
-  /// DNS labels joined by dots (RFC 1123, section 2.1), lower case. O(length).
-  static func isIdentifier(_ text: String) -> Bool {
+  /// DNS labels joined by dots (RFC 1123, section 2.1), lower case, that may hold `_` too, as names of models do.
+  /// O(length).
+  static func isIdentifier(_ text: String) -> Bool { isLabels(text, inside: [0x2d, 0x5f]) }
+
+  /// - Parameter marks: what may stand inside a label beside letters and digits.
+  private static func isLabels(_ text: String, inside marks: [UInt8]) -> Bool {
     let bytes = text.utf8
     guard (1...253).contains(bytes.count) else { return false }
     var partLength = 0
-    var last: UInt8 = 0x2d
+    var last: UInt8 = 0x2e
     for byte in bytes {
       if byte == 0x2e {
-        guard partLength > 0, last != 0x2d else { return false }
+        guard partLength > 0, isLowerAlphanumeric(last) else { return false }
         partLength = 0
       } else {
-        guard isLowerAlphanumeric(byte) || (byte == 0x2d && partLength > 0) else { return false }
+        guard isLowerAlphanumeric(byte) || (partLength > 0 && marks.contains(byte)) else { return false }
         partLength += 1
         guard partLength <= 63 else { return false }
       }
       last = byte
     }
-    return partLength > 0 && last != 0x2d
+    return partLength > 0 && isLowerAlphanumeric(last)
   }
 
   /// What ``isModel`` allows, for messages.
@@ -43,7 +47,7 @@ enum Names {
   static func isLabelKey(_ text: String) -> Bool {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     guard let name = parts.last, parts.count <= 2 else { return false }
-    return isLabelText(name) && (parts.count == 1 || isIdentifier(String(parts[0])))
+    return isLabelText(name) && (parts.count == 1 || isLabels(String(parts[0]), inside: [0x2d]))
   }
 
   /// The syntax that Kubernetes gives label values.

@@ -36,6 +36,15 @@ package enum PlanReader {
       throw InputErrors(
         InputError(.invalidSyntax, "a plan is read from JSON or YAML; CSV does not hold all of it", file: source.name))
     }
+    if source.format == .json, source.data.count <= InputLimits.planBytes, let plan = QuickPlanParser.plan(source.data)
+    {
+      return plan
+    }
+    return try readGenerally(source)
+  }
+
+  /// Reads whatever way the document is written, and says what is wrong with it.
+  static func readGenerally(_ source: InputSource) throws(InputErrors) -> Plan {
     let input = try InputDocument(source, limit: InputLimits.planBytes)
     let document = try input.decode(PlanDocument.self)
     guard document.schemaVersion == PlanWriter.schemaVersion else {

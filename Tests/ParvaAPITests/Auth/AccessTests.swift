@@ -45,6 +45,16 @@ import Testing
     Case(path: "/nothing", answer: "404 not_found"),
   ]
 
+  @Test("S6: who was refused for too small a scope is known to the log")
+  func aRefusedHolderIsKnown() throws {
+    let access = AccessControl(tokens: try Self.tokens(), trustsCertificates: false)
+    var request = HTTPRequest(method: "POST", path: "/v1/workloads")
+    request.headers["Authorization"] = "Bearer \(Self.reader)"
+    let route = Route("POST", "/v1/workloads", .inline { _ in HTTPResponse(status: 200) })
+    let problem = #expect(throws: ProblemDetails.self) { try access.gate(&request, route) }
+    #expect(problem?.status == 403 && request.principal == "dashboard")
+  }
+
   @Test func scopeAndCredentialDecide() async throws {
     let api = try await Harness(starts: false)
     let access = AccessControl(tokens: try Self.tokens(), trustsCertificates: true)

@@ -138,7 +138,7 @@ import Testing
       for index in 0..<50 {
         group.addTask { _ = try await registry.change(DemandChange(.put(Samples.workload("w\(index)")))) }
       }
-      while await registry.waitingChanges < 50 { await Task.yield() }
+      while registry.waitingChanges < 50 { await Task.yield() }
       store.open()
       try await group.waitForAll()
     }
@@ -156,7 +156,7 @@ import Testing
     async let taken = effect(registry, DemandChange(.create([Samples.workload("x"), Samples.workload("a")])))
     async let missing = effect(registry, DemandChange(.delete("nobody")))
     async let good = effect(registry, DemandChange(.create([Samples.workload("b")])))
-    while await registry.waitingChanges < 3 { await Task.yield() }
+    while registry.waitingChanges < 3 { await Task.yield() }
     store.open()
     #expect(await [first, taken, missing, good] == [.created, nil, nil, .created])
     #expect(ids(registry) == ["a", "b"])

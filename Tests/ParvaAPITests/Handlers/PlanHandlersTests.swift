@@ -23,7 +23,8 @@ import Testing
     let setup = try Harness.builtIn
     let expected = setup.planner.plan(
       PlanningInput(workloads: reversed, pools: setup.pools, profiles: setup.catalogue, options: setup.options))
-    #expect(await api.send("GET", "/v1/plan").body == PlanWriter.json(expected))
+    let plan = await api.send("GET", "/v1/plan")
+    #expect(plan.body == PlanWriter.json(PlanWriter.json(expected), as: try plan.identity))
   }
 
   @Test(.enabled(if: SharedData.isPresent, "../shared/data is absent"))
@@ -54,7 +55,7 @@ import Testing
     let input = PlanningInput(
       workloads: [workload], pools: setup.pools, profiles: setup.catalogue, options: setup.options)
     let expected = setup.planner.plan(input)
-    #expect(plan.body == PlanWriter.json(expected))
+    #expect(plan.body == PlanWriter.json(PlanWriter.json(expected), as: try plan.identity))
     #expect(PlanChecker.violations(of: expected, against: input) == [])
     // No point runs a batch in 3 ms.
     _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("hasty", latencyMs: 3))
@@ -102,8 +103,9 @@ import Testing
     let before = await api.send("GET", "/v1/plan")
     _ = await api.send("PUT", "/v1/workloads/web", body: Bodies.workload("web", labels: #"{"team":"vision"}"#))
     let after = await api.send("GET", "/v1/plan")
-    #expect(after.headers["ETag"] == before.headers["ETag"])
+    #expect(after.headers["Parva-Plan-Revision"] == before.headers["Parva-Plan-Revision"])
     #expect(after.headers["Parva-Demand-Revision"] == "2")
+    #expect(after.headers["ETag"] != before.headers["ETag"], "the body tells the demand revision")
     #expect(await api.send("GET", "/v1/workloads/web").json("status", "state") == "served")
   }
 
@@ -114,7 +116,8 @@ import Testing
     let plan = try PlanReader.read(InputSource(json.body, format: .json))
     var tags: Set<String> = []
     for (accept, body) in [
-      ("application/json", PlanWriter.json(plan)), ("application/yaml", PlanWriter.yaml(plan)),
+      ("application/json", PlanWriter.json(PlanWriter.json(plan), as: try json.identity)),
+      ("application/yaml", PlanWriter.yaml(plan, as: try json.identity)),
       ("text/csv", PlanWriter.csv(plan)), ("text/plain", Data(PlanPicture(plan, style: TextStyle()).text().utf8)),
     ] {
       let response = await api.send("GET", "/v1/plan", ["Accept": accept])
@@ -142,7 +145,8 @@ import Testing
     #expect(await api.send("GET", "/v1/plan", ["Accept": "image/png"]).problem == "406 not_acceptable")
   }
 
-  @Test func aLongPollEndsWithTheNextPlan() async throws {
+  @Test("S4: a long poll that ends without news answers 304, and a plan says its revision")
+  func aLongPollEndsWithTheNextPlan() async throws {
     let api = try await Harness()
     let first = await api.send("GET", "/v1/plan")
     let revision = try #require(first.headers["Parva-Plan-Revision"])
@@ -153,8 +157,12 @@ import Testing
     #expect(response.status == 200)
     #expect(response.headers["Parva-Plan-Revision"] == "2")
     let over = await api.send("GET", "/v1/plan", query: [(name: "after", value: "2"), (name: "wait", value: "0")])
-    #expect(over.status == 204)
+    #expect(over.status == 304 && over.body.isEmpty)
     #expect(over.headers["Parva-Plan-Revision"] == "2")
+    #expect(response.json("revision") == "2" && response.json("demandRevision") == "1")
+    let yaml = await api.send("GET", "/v1/plan", ["Accept": "application/yaml"])
+    #expect(yaml.text.contains("\nrevision: 2\n") && yaml.text.contains("\ndemandRevision: 1\n"))
+    #expect(await api.send("GET", "/v1/plans/1").json("revision") == "1")
   }
 
   @Test func aPollOutlivesNoController() async throws {
@@ -163,7 +171,7 @@ import Testing
     async let waiting = api.send(
       "GET", "/v1/plan", query: [(name: "after", value: "1"), (name: "wait", value: "60")])
     try await api.controller.stop()
-    #expect(await waiting.status == 204)
+    #expect(await waiting.status == 304)
   }
 
   @Test(arguments: [("wait", "61"), ("wait", "-1"), ("wait", "soon"), ("after", "-1"), ("after", "x")])
@@ -180,6 +188,34 @@ import Testing
     api.controller.start()
     _ = await api.send("GET", "/v1/plan")
     #expect(await api.send("GET", "/readyz").status == 200)
+  }
+
+  @Test("S1: after a restart the stored plan is there at once, and says where it comes from")
+  func theStoredPlanIsThereAtOnce() async throws {
+    let first = try await Harness()
+    _ = await first.send(
+      "POST", "/v1/workloads/batch",
+      body: Bodies.batch(Bodies.workload("web"), Bodies.workload("unknown", model: "no-such-model")))
+    let before = await first.send("GET", "/v1/plan")
+    #expect(before.headers["Parva-Plan-Origin"] == "planned")
+    try await first.controller.stop()
+    // Nothing is planned while it has not started.
+    let api = try await Harness(folder: first.folder, starts: false)
+    #expect(await api.send("GET", "/readyz").status == 200)
+    for wait in ["0", "10"] {
+      let plan = await api.send("GET", "/v1/plan", query: [(name: "wait", value: wait)])
+      #expect(plan.status == 200 && plan.body == before.body)
+      #expect(plan.headers["Parva-Plan-Origin"] == "stored")
+      #expect(plan.headers["ETag"] == before.headers["ETag"])
+    }
+    #expect(await api.send("GET", "/v1/workloads/unknown").json("status", "code") == "no_profile")
+    // What came after the stored plan waits for a plan of this process.
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("late"))
+    #expect(await api.send("GET", "/v1/workloads/late").json("status", "state") == "pending")
+    api.controller.start()
+    let next = await api.send("GET", "/v1/plan")
+    #expect(next.headers["Parva-Plan-Origin"] == "planned" && next.text.contains("late/0"))
+    try await api.controller.stop()
   }
 
   @Test("P1: a plan that breaks a rule is not published; a stand-in's is, and the service says so")
@@ -208,5 +244,16 @@ private struct WrongPlanner: Planner {
     var empty = input
     empty.workloads = []
     return Planners.default.plan(empty, context)
+  }
+}
+
+extension HTTPResponse {
+  /// What its fields name the plan by.
+  var identity: PlanIdentity {
+    get throws {
+      PlanIdentity(
+        revision: try #require(headers["Parva-Plan-Revision"].flatMap(Int.init)),
+        demandRevision: try #require(headers["Parva-Demand-Revision"].flatMap(Int.init)))
+    }
   }
 }

@@ -40,6 +40,42 @@ import Testing
     #expect(refusal?.code == .tooNew)
   }
 
+  @Test("S2: plans of older versions, which are stored as they are, stay readable")
+  func plainPlansAreRead() async throws {
+    let folder = try TemporaryFolder()
+    let store = try SQLiteStore(path: folder.file("s.sqlite"))
+    try await store.pool.write { db in
+      for revision in 1...2 {
+        try db.execute(
+          sql: """
+            INSERT INTO plan (revision, demand_revision, created_at, planner, status, gpus, unplaced, document, slices)
+            VALUES (?, 0, 1800000000000, 'parvagpu', 'feasible', ?, 1, CAST(? AS BLOB), x'')
+            """, arguments: [revision, revision * 2, "plan \(revision)"])
+      }
+    }
+    #expect(try await store.load().plan == Samples.plan(2, document: "plan 2"))
+    var batch = StoreBatch()
+    batch.plan = Samples.plan(3, document: "plan 3")
+    try await store.commit(batch)
+    for revision in 1...3 {
+      #expect(try await store.plan(revision) == Samples.plan(revision, document: "plan \(revision)"))
+    }
+  }
+
+  @Test func aDamagedPlanIsNamed() async throws {
+    let folder = try TemporaryFolder()
+    let store = try SQLiteStore(path: folder.file("s.sqlite"))
+    for revision in 1...2 {
+      var batch = StoreBatch()
+      batch.plan = Samples.plan(revision, document: "plan \(revision)")
+      try await store.commit(batch)
+    }
+    try await store.pool.write { try $0.execute(sql: "UPDATE plan SET document = x'00' WHERE revision = 1") }
+    let refusal = await #expect(throws: StoreError.self) { _ = try await store.plan(1) }
+    #expect(refusal?.code == .corrupt && refusal?.message.contains("plan 1") == true)
+    #expect(try await store.plan(2)?.document == Data("plan 2".utf8))
+  }
+
   @Test func aRowThatCannotBeReadIsNamed() async throws {
     let folder = try TemporaryFolder()
     let store = try SQLiteStore(path: folder.file("s.sqlite"))

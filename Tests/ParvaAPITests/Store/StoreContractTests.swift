@@ -109,10 +109,54 @@ import Testing
     for revision in 1...4 {
       var batch = StoreBatch()
       batch.plan = Samples.plan(revision)
-      batch.firstPlanKept = revision - 1
+      batch.keptPlans = (PlanRetention(count: 2), Samples.time)
       try await store.commit(batch)
     }
     #expect(try await store.plans(before: nil, limit: 10).map(\.revision) == [4, 3])
+  }
+
+  /// The JSON of a plan with so many GPUs, of which `changed` differs from plan to plan.
+  private static func document(gpus: Int, changed: Int) -> Data {
+    let lines = (0..<gpus).map { gpu in
+      #"    { "id": "w\#(gpu)/0", "workload": "w\#(gpu)", "capacity": \#(980.1 + Double(gpu)), "load": \#(gpu == changed ? 1 : 0) }"#
+    }
+    return Data(("{\n  \"gpus\": [\n" + lines.joined(separator: ",\n") + "\n  ]\n}\n").utf8)
+  }
+
+  @Test("S2: many plans that differ little take little room, and each is read back byte for byte", arguments: stores)
+  func plansThatDifferLittleTakeLittle(_ kind: Kind) async throws {
+    let folder = try TemporaryFolder()
+    var store = try await kind.open(folder)
+    func plan(_ revision: Int) -> StoredPlan {
+      var plan = Samples.plan(revision)
+      plan.document = Self.document(gpus: 2_000 + revision, changed: revision * 31)
+      plan.slices = Data("{\"n1\":[{\"workload\":\"w\(revision)\"}]}".utf8)
+      return plan
+    }
+    for revision in 1...20 {
+      var batch = StoreBatch()
+      batch.plan = plan(revision)
+      try await store.commit(batch)
+    }
+    store = try await reopened(kind, folder, store)
+    for revision in 1...20 { #expect(try await store.plan(revision) == plan(revision), "plan \(revision)") }
+    #expect(try await store.load().plan == plan(20))
+    // All twenty fit into the bytes of one as it is written.
+    var batch = StoreBatch()
+    batch.keptPlans = (PlanRetention(bytes: plan(20).document.count), Samples.time)
+    try await store.commit(batch)
+    #expect(try await store.plans(before: nil, limit: 100).count == 20)
+    batch.keptPlans = (PlanRetention(count: 3), Samples.time)
+    try await store.commit(batch)
+    #expect(try await store.plans(before: nil, limit: 100).map(\.revision) == [20, 19, 18])
+    #expect(try await store.plan(18) == plan(18))
+  }
+
+  @Test(arguments: stores) func aProbeOfASoundStoreSucceedsAndLeavesNothing(_ kind: Kind) async throws {
+    let store = try await kind.open(try TemporaryFolder())
+    try await store.probe()
+    try await store.probe()
+    #expect(try await store.load().demand.revision == 0)
   }
 
   @Test(arguments: stores) func claimsAreFoundByKeyAndForgottenByAge(_ kind: Kind) async throws {

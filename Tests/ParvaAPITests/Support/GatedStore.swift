@@ -64,6 +64,11 @@ final class GatedStore: Store {
   func load() async throws(StoreError) -> StoreContents { try await inner.load() }
   func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await inner.claims(keys) }
   func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await inner.plan(revision) }
+  func probe() async throws(StoreError) {
+    if let failure = state.withLock(\.failure) { throw failure }
+    try await inner.probe()
+  }
+
   func close() async throws(StoreError) { try await inner.close() }
   func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await inner.operation(id) }
 

@@ -11,18 +11,19 @@ final class Harness: Sendable {
   let folder: TemporaryFolder
   let controller: Controller
   let router: Router
+  let store: SQLiteStore
 
   /// - Parameter folder: of an earlier harness, to see what a restart keeps.
   init(
-    folder: TemporaryFolder? = nil, planning: PlanningSetup? = nil, starts: Bool = true,
+    folder: TemporaryFolder? = nil, planning: PlanningSetup? = nil, starts: Bool = true, log: LogRecorder? = nil,
     _ configure: (inout Controller.Configuration) -> Void = { _ in }
   ) async throws {
     self.folder = try folder ?? TemporaryFolder()
     var configuration = Controller.Configuration(planning: try planning ?? Self.builtIn)
     configure(&configuration)
-    var quiet = Logger(label: "test")
-    quiet.logLevel = .critical
-    let store = try SQLiteStore(path: self.folder.file("parva.sqlite"))
+    var quiet = log.map { log in Logger(label: "test") { _ in log } } ?? Logger(label: "test")
+    quiet.logLevel = log == nil ? .critical : .info
+    store = try SQLiteStore(path: self.folder.file("parva.sqlite"))
     controller = try await Controller(configuration: configuration, store: store, logger: quiet)
     router = Router(routes: controller.routes, logger: quiet)
     if starts { controller.start() }

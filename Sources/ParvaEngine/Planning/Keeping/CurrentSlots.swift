@@ -14,24 +14,33 @@ struct CurrentSlots {
     var workloads: [String: Int] = [:]
     workloads.reserveCapacity(market.input.workloads.count)
     for (index, workload) in market.input.workloads.enumerated() { workloads[workload.id] = index }
+    let classes = market.classes
     let pools = Dictionary(
-      market.input.pools.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
+      classes.pools.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
     var uuids: Set<String> = []
-    var nodes = market.input.pools.map { pool in
+    var left = classes.pools.map { $0.count ?? .max }
+    var nodes = classes.pools.map { pool in
       Dictionary(pool.nodes.map { ($0.name, $0.count) }, uniquingKeysWith: +)
     }
     for gpu in current.gpus {
       for segment in gpu.segments {
         if let workload = workloads[segment.workload] { segmentsBefore[workload] += 1 }
       }
-      guard let pool = pools[gpu.pool], market.input.pools[pool].product.name == gpu.product.name else { continue }
+      guard let home = pools[gpu.pool], classes.pools[home].product.name == gpu.product.name else { continue }
       // A GPU named twice is one GPU.
       if let uuid = gpu.uuid, !uuids.insert(uuid).inserted { continue }
+      let pool = classes.classOf[home]
+      // What one of several equal pools has no room for is gone; of a single pool the plan chooses what to give up.
+      if classes.members[pool].count > 1 {
+        guard left[home] > 0 else { continue }
+        left[home] -= 1
+      }
       var slot = DraftGPU(pool: pool, node: gpu.node, uuid: gpu.uuid, segments: [])
-      if !nodes[pool].isEmpty, let node = gpu.node {
+      slot.home = home
+      if !nodes[home].isEmpty, let node = gpu.node {
         // A node that is gone, or has fewer GPUs now, took its GPUs with it.
-        if let left = nodes[pool][node], left > 0 {
-          nodes[pool][node] = left - 1
+        if let left = nodes[home][node], left > 0 {
+          nodes[home][node] = left - 1
         } else {
           (slot.node, slot.uuid) = (nil, nil)
         }

@@ -21,6 +21,8 @@ struct CoverOptimizer {
     var isOptimal: Bool { packed.fitsStock && packed.cost <= least + 1e-9 }
   }
 
+  private static let allowanceLimit = 64
+
   private let market: Market
   private let weights: [Double]
   private let lattice: ObjectiveLattice
@@ -123,22 +125,25 @@ struct CoverOptimizer {
     return result
   }
 
-  /// Numbers of GPUs per pool that cost at most `ceiling`, near what the plan in hand uses; none dominates another.
+  /// Numbers of GPUs per pool that cost at most `ceiling`, near what the plan in hand uses; the last pool gets what the
+  /// others leave. Every one names a number for each pool.
   private func allowances(_ outcome: Outcome, ceiling: Double) -> [[Int]] {
     let pools = outcome.model.pools
     var found: [[Int]] = []
     func extend(_ chosen: [Int], _ spent: Double) {
-      guard chosen.count < pools.count, found.count < 64 else { return found.append(chosen) }
+      guard found.count < CoverOptimizer.allowanceLimit else { return }
+      guard chosen.count < pools.count else { return found.append(chosen) }
       let pool = pools[chosen.count]
       let now = outcome.packed.counts[chosen.count]
-      let affordable = Int((ceiling - spent) / pool.weight + 1e-9)
-      let most = min(affordable, pool.stock ?? .max)
+      // More than a plan in hand may use is never of use, and keeps the number within what an integer holds.
+      let affordable = Int(min((ceiling - spent) / pool.weight + 1e-9, Double(SegmentLimit.perWorkload) * 1e6))
+      let most = max(0, min(affordable, pool.stock ?? .max))
       guard chosen.count + 1 < pools.count else { return extend(chosen + [most], spent + Double(most) * pool.weight) }
-      for count in [now, now - 1, now + 1, now - 2, now + 2] where (0...max(0, most)).contains(count) {
+      for count in [now, now - 1, now + 1, now - 2, now + 2] where (0...most).contains(count) {
         extend(chosen + [count], spent + Double(count) * pool.weight)
       }
     }
     extend([], 0)
-    return found.filter { $0.allSatisfy { $0 >= 0 } }
+    return found
   }
 }

@@ -1,0 +1,25 @@
+import Foundation
+import ParvaWire
+
+/// The parts of node records that stores keep as JSON.
+enum NodeCodec {
+  static func data(labels: [String: String]) throws -> Data { try JSONEncoder().encode(labels) }
+
+  static func data(state: NodeStateDocument) throws -> Data { try JSONEncoder().encode(state) }
+
+  static func labels(_ data: Data, node: String) throws(StoreError) -> [String: String] {
+    try decode(data, node)
+  }
+
+  static func state(_ data: Data, node: String) throws(StoreError) -> NodeStateDocument {
+    try decode(data, node)
+  }
+
+  private static func decode<Value: Decodable>(_ data: Data, _ node: String) throws(StoreError) -> Value {
+    do {
+      return try JSONDecoder().decode(Value.self, from: data)
+    } catch {
+      throw StoreError(.corrupt, "The store's node \(node) cannot be read: \(error)")
+    }
+  }
+}

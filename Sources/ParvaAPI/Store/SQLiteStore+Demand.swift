@@ -1,0 +1,82 @@
+import Foundation
+import GRDB
+
+/// Rows of workloads, profiles and claims.
+extension SQLiteStore {
+  static func write(demand batch: StoreBatch, _ db: Database) throws {
+    if let revision = batch.demandRevision {
+      try db.execute(
+        sql:
+          "INSERT INTO meta (name, value) VALUES ('demand_revision', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+        arguments: [revision])
+    }
+    try write(registrations: batch.registrations, db)
+    try write(profiles: batch.profiles, db)
+    for claim in batch.claims {
+      try db.execute(
+        sql: "INSERT OR REPLACE INTO idempotency (key, fingerprint, demand_revision, created_at) VALUES (?, ?, ?, ?)",
+        arguments: [
+          claim.claim.key, Int64(bitPattern: claim.claim.fingerprint), claim.revision, milliseconds(claim.time),
+        ])
+    }
+    if let first = batch.firstClaimKept {
+      try db.execute(sql: "DELETE FROM idempotency WHERE created_at < ?", arguments: [milliseconds(first)])
+    }
+  }
+
+  private static func write(registrations: [String: Registration?], _ db: Database) throws {
+    guard !registrations.isEmpty else { return }
+    let set = try db.cachedStatement(
+      sql: """
+        INSERT INTO workload (id, spec, revision, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET spec = excluded.spec, revision = excluded.revision, updated_at = excluded.updated_at
+        """)
+    let remove = try db.cachedStatement(sql: "DELETE FROM workload WHERE id = ?")
+    let encoder = RegistrationCodec.encoder()
+    // In order of id, so that a large batch appends to the table's tree instead of splitting it everywhere.
+    for (id, registration) in registrations.sorted(by: { $0.key < $1.key }) {
+      if let registration {
+        try set.execute(arguments: [
+          id, try RegistrationCodec.data(registration.workload, encoder), registration.revision,
+          milliseconds(registration.createdAt), milliseconds(registration.updatedAt),
+        ])
+      } else {
+        try remove.execute(arguments: [id])
+      }
+    }
+  }
+
+  static func registrations(_ db: Database) throws -> [Registration] {
+    return try Row.fetchAll(db, sql: "SELECT * FROM workload ORDER BY id").map { row in
+      let id: String = row["id"]
+      return Registration(
+        try RegistrationCodec.workload(row["spec"], id: id), revision: row["revision"],
+        createdAt: date(row["created_at"]), updatedAt: date(row["updated_at"]))
+    }
+  }
+
+  private static func write(profiles: [ProfileKey: StoredProfile?], _ db: Database) throws {
+    for (key, stored) in profiles.sorted(by: { $0.key < $1.key }) {
+      if let stored {
+        try db.execute(
+          sql: """
+            INSERT INTO profile (model, product, spec, revision) VALUES (?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET spec = excluded.spec, revision = excluded.revision
+            """,
+          arguments: [key.model, key.product, ProfileCodec.data(stored.profile), stored.revision])
+      } else {
+        try db.execute(
+          sql: "DELETE FROM profile WHERE model = ? AND product = ?", arguments: [key.model, key.product])
+      }
+    }
+  }
+
+  static func profiles(_ db: Database) throws -> [ProfileKey: StoredProfile] {
+    var profiles: [ProfileKey: StoredProfile] = [:]
+    for row in try Row.fetchAll(db, sql: "SELECT * FROM profile") {
+      let key = ProfileKey(model: row["model"], product: row["product"])
+      profiles[key] = StoredProfile(try ProfileCodec.profile(row["spec"], key), revision: row["revision"])
+    }
+    return profiles
+  }
+}
