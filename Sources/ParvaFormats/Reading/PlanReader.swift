@@ -10,7 +10,16 @@ package enum PlanReader {
   ///
   /// - Throws: every refusal found, each with its place.
   /// - Complexity: O(bytes).
-  package static func read(_ source: InputSource) throws(InputErrors) -> Plan { try document(source).plan }
+  package static func read(_ source: InputSource) throws(InputErrors) -> Plan {
+    if source.format == .json, source.data.count <= InputLimits.planBytes, let plan = QuickPlanParser.plan(source.data)
+    {
+      return plan
+    }
+    return try readGenerally(source)
+  }
+
+  /// Reads whatever way the document is written, and says what is wrong with it.
+  static func readGenerally(_ source: InputSource) throws(InputErrors) -> Plan { try document(source).plan }
 
   /// Reads a plan that is to be in force somewhere: one whose segments can stand where it says.
   ///
@@ -36,15 +45,6 @@ package enum PlanReader {
       throw InputErrors(
         InputError(.invalidSyntax, "a plan is read from JSON or YAML; CSV does not hold all of it", file: source.name))
     }
-    if source.format == .json, source.data.count <= InputLimits.planBytes, let plan = QuickPlanParser.plan(source.data)
-    {
-      return plan
-    }
-    return try readGenerally(source)
-  }
-
-  /// Reads whatever way the document is written, and says what is wrong with it.
-  static func readGenerally(_ source: InputSource) throws(InputErrors) -> Plan {
     let input = try InputDocument(source, limit: InputLimits.planBytes)
     let document = try input.decode(PlanDocument.self)
     guard document.schemaVersion == PlanWriter.schemaVersion else {
