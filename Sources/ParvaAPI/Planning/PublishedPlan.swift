@@ -15,7 +15,7 @@ package final class PublishedPlan: Sendable {
   private let document: Rendition
   /// What each node is told of it; nil where it is bound to no nodes.
   package let slices: NodeSlices?
-  private let unplaced: [String: Unplaced]
+  private let unplaced: [String: Unserved]
   private let partial: [String: PartialService]
   private let rendered = Mutex<[PlanFormat: Rendition]>([:])
 
@@ -37,7 +37,7 @@ package final class PublishedPlan: Sendable {
     partial = Dictionary(plan.partial.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  package func refusal(of workload: String) -> Unplaced? { unplaced[workload] }
+  package func refusal(of workload: String) -> Unserved? { unplaced[workload] }
 
   package func partialService(of workload: String) -> PartialService? { partial[workload] }
 

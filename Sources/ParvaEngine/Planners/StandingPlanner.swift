@@ -56,7 +56,7 @@ public struct StandingPlanner: Planner {
     }
     let reasons = Dictionary(current.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
     var rates: [String: Double] = [:]
-    var unplaced: [Unplaced] = []
+    var unplaced: [Unserved] = []
     var partial: [PartialService] = []
     for workload in input.workloads {
       let capacity = dropped.contains(workload.id) ? 0 : sums[workload.id]?.capacity ?? 0
@@ -70,7 +70,7 @@ public struct StandingPlanner: Planner {
             workload: workload.id, demanded: workload.rate, served: capacity, code: .notPlanned, message: Self.message))
       } else {
         unplaced.append(
-          reasons[workload.id] ?? Unplaced(workload: workload.id, code: .notPlanned, message: Self.message))
+          reasons[workload.id] ?? Unserved(workload: workload.id, code: .notPlanned, message: Self.message))
       }
     }
     let kept = gpus.compactMap { gpu -> PlannedGPU? in
@@ -87,8 +87,8 @@ public struct StandingPlanner: Planner {
       return gpu.segments.isEmpty ? nil : gpu
     }
     return Plan(
-      planner: StandingPlanner().name, admission: input.options.admission.rawValue,
-      margin: input.options.admission == .certified ? input.options.margin : nil,
+      planner: StandingPlanner().name, admission: input.options.admission.name,
+      margin: input.options.admission.takesMargin ? input.options.margin : nil,
       status: unplaced.isEmpty ? .feasible : .infeasible, gpus: kept, unplaced: unplaced, partial: partial,
       summary: PlanMetrics.summary(of: kept, pools: input.pools, profileSource: current.summary.profileSource))
   }

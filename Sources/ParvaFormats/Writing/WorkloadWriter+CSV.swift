@@ -29,14 +29,14 @@ extension WorkloadWriter {
       Column(name: "labels") { workload in
         workload.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "|")
       },
-      Column(name: "products") { $0.placement.products.joined(separator: "|") },
-      Column(name: "exclude_products") { $0.placement.excludeProducts.joined(separator: "|") },
-      Column(name: "pools") { $0.placement.pools.joined(separator: "|") },
-      Column(name: "exclude_pools") { $0.placement.excludePools.joined(separator: "|") },
+      Column(name: "products") { $0.constraints.products.joined(separator: "|") },
+      Column(name: "exclude_products") { $0.constraints.excludeProducts.joined(separator: "|") },
+      Column(name: "pools") { $0.constraints.pools.joined(separator: "|") },
+      Column(name: "exclude_pools") { $0.constraints.excludePools.joined(separator: "|") },
       Column(name: "spread") { workload in
-        workload.placement.spread.map { "\($0.over.rawValue):\($0.atLeast)" } ?? ""
+        workload.constraints.spread.map { "\($0.over.rawValue):\($0.atLeast)" } ?? ""
       },
-      Column(name: "exclusive") { $0.placement.exclusive ?? "" },
+      Column(name: "exclusive") { $0.constraints.exclusive ?? "" },
       Column(name: "allow_partial") { $0.allowsPartial ? "true" : "" },
     ]
   }

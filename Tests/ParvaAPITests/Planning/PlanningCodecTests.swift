@@ -51,7 +51,7 @@ import Testing
     var input = RandomDemand.input(seed: seed, products: [product], models: 3, workloads: 20, stock: 8)
     for index in input.workloads.indices {
       input.workloads[index].labels = ["team": "t\(index % 2)", "other": "x\(index)"]
-      if index % 3 == 0 { input.workloads[index].placement.exclusive = "team" }
+      if index % 3 == 0 { input.workloads[index].constraints.exclusive = "team" }
     }
     let job = PlanningJob(planner: OptimalPlanner(), input: input, patience: .seconds(3600))
     #expect(try PlanningDuty.perform(Self.round(job)) == PlanningDuty.perform(job), "seed \(seed)")
@@ -94,12 +94,12 @@ import Testing
     let input = RandomPlanning.job(&random).input
     let product = ProductCatalogue.all[0]
     let members: [(value: Any, count: Int)] = [
-      (input, 7), (input.options, 8), (Pool(product: product), 6), (Samples.fullWorkload, 11),
-      (PlacementRules.none, 6), (product, 8), (product.profiles[0], 10), (Samples.profile(), 5),
-      (Samples.profile().points[0], 8), (RandomPlanning.plan(&random), 9), (RandomPlanning.plan(&random).summary, 9),
+      (input, 7), (input.options, 8), (Pool(product: product), 5), (Samples.fullWorkload, 11),
+      (Constraints.none, 6), (product, 8), (product.profiles[0], 10), (Samples.profile(), 5),
+      (Samples.profile().points[0], 8), (RandomPlanning.plan(&random), 9), (RandomPlanning.plan(&random).summary, 8),
       (RandomPlanning.segment(0, &random), 10), (PlannedGPU(pool: "p", product: product, segments: []), 5),
       (PartialService(workload: "w", demanded: 2, served: 1, code: .noStock, message: ""), 5),
-      (Unplaced(workload: "w", code: .noStock, message: ""), 3),
+      (Unserved(workload: "w", code: .noStock, message: ""), 3),
     ]
     for (value, count) in members {
       #expect(Mirror(reflecting: value).children.count == count, "\(type(of: value)) has another number of members")
@@ -116,12 +116,11 @@ enum RandomPlanning {
     for index in input.workloads.indices { shape(&input.workloads[index], &random) }
     for index in input.pools.indices where Bool.random(using: &random) {
       input.pools[index].count = 7
-      input.pools[index].hourlyCost = 1.5
-      input.pools[index].watts = .leastNonzeroMagnitude
+      input.pools[index].figures = ["hourlyCost": 1.5, "watts": .leastNonzeroMagnitude]
       input.pools[index].nodes = [PoolNode(name: "n", count: 3), PoolNode(name: "m", count: 0)]
     }
     input.options = PlanningOptions(
-      admission: AdmissionRule.allCases.randomElement(using: &random) ?? .certified,
+      admission: AdmissionRule.all.randomElement(using: &random) ?? .certified,
       maxProcesses: Int.random(in: 1...9, using: &random), allocationOptimization: Bool.random(using: &random),
       objective: PlanObjective.allCases.randomElement(using: &random) ?? .gpus,
       certificate: Bool.random(using: &random), margin: Double.random(in: 0...1, using: &random),
@@ -144,7 +143,7 @@ enum RandomPlanning {
     workload.labels = ["team": "a", "zone": "ünïcode ✓"]
     workload.launch = ServerCommand(command: "serve")
     guard Bool.random(using: &random) else { return }
-    workload.placement = PlacementRules(
+    workload.constraints = Constraints(
       products: ["A100-80GB"], excludeProducts: ["L4", ""], pools: [], excludePools: ["p"],
       spread: [nil, Spread(over: .gpu, atLeast: 2), Spread(over: .node, atLeast: 64)].randomElement(using: &random)
         ?? nil, exclusive: ["team", "absent", nil].randomElement(using: &random) ?? nil)
@@ -165,11 +164,11 @@ enum RandomPlanning {
     return Plan(
       planner: "optimal", admission: "certified", margin: maybe(&random),
       status: PlanStatus.allCases.randomElement(using: &random) ?? .optimal, gpus: gpus,
-      unplaced: Unplaced.Code.allCases.map { Unplaced(workload: "u", code: $0, message: "line\nbreak") },
+      unplaced: Unserved.Code.allCases.map { Unserved(workload: "u", code: $0, message: "line\nbreak") },
       partial: [PartialService(workload: "w", demanded: 2, served: 1, code: .noStock, message: "")],
       summary: PlanSummary(
         gpuCount: gpus.count, lowerBound: maybe(&random), gap: maybe(&random), allocatedSlices: 3,
-        externalFragmentation: 0.5, internalSlack: 0.25, cost: maybe(&random), watts: maybe(&random),
+        externalFragmentation: 0.5, internalSlack: 0.25, sums: ["cost": 1.25],
         profileSource: ProfileSource.allCases.randomElement(using: &random) ?? .measured),
       certificate: Bool.random(using: &random) ? certificate(&random) : nil)
   }

@@ -19,7 +19,7 @@ private final class ForgetfulPlanner: Planner {
     fewer.current = nil
     var plan = OptimalPlanner().plan(fewer, context)
     let left = input.workloads.enumerated().filter { $0.offset % 3 == 1 }.map(\.element.id)
-    plan.unplaced += left.map { Unplaced(workload: $0, code: .noStock, message: "forgotten") }
+    plan.unplaced += left.map { Unserved(workload: $0, code: .noStock, message: "forgotten") }
     plan.status = .infeasible
     return plan
   }

@@ -89,6 +89,10 @@ struct ByteReader {
   mutating func optionalInteger() throws(Malformed) -> Int? { try flag() ? try integer() : nil }
   mutating func optionalText() throws(Malformed) -> String? { try flag() ? try text() : nil }
 
+  mutating func numbers() throws(Malformed) -> [String: Double] {
+    try table { reader throws(Malformed) in try reader.number() }
+  }
+
   mutating func texts() throws(Malformed) -> [String] {
     try list(each: 4) { reader throws(Malformed) in try reader.text() }
   }

@@ -10,15 +10,14 @@ extension PlanningCodec {
       writer.text(pool.name)
       products.write(pool.product, to: &writer)
       writer.optional(pool.count) { $0.integer($1) }
-      writer.optional(pool.hourlyCost) { $0.number($1) }
-      writer.optional(pool.watts) { $0.number($1) }
+      writer.table(pool.figures) { $0.number($1) }
       writer.list(pool.nodes) { writer, node in
         writer.text(node.name)
         writer.integer(node.count)
       }
     }
     let options = input.options
-    writer.text(options.admission.rawValue)
+    writer.text(options.admission.name)
     writer.integer(options.maxProcesses)
     writer.flag(options.allocationOptimization)
     writer.text(options.objective.rawValue)
@@ -40,17 +39,20 @@ extension PlanningCodec {
       let name = try r.text()
       let product = try products.read(from: &r)
       let count = try r.optionalInteger()
-      let cost = try r.optionalNumber()
-      let watts = try r.optionalNumber()
+      let figures = try r.numbers()
       let nodes = try r.list(each: 12) { r throws(ByteReader.Malformed) in
         PoolNode(name: try r.text(), count: try r.small())
       }
-      var pool = Pool(name: name, product: product, hourlyCost: cost, watts: watts, nodes: nodes)
+      var pool = Pool(name: name, product: product, figures: figures, nodes: nodes)
       pool.count = count
       return pool
     }
+    let rule = try reader.text()
+    guard let admission = AdmissionRule.named(rule) else {
+      throw ByteReader.Malformed(description: "there is no admission rule \(rule)")
+    }
     let options = PlanningOptions(
-      admission: try reader.named(AdmissionRule.self), maxProcesses: try reader.integer(),
+      admission: admission, maxProcesses: try reader.integer(),
       allocationOptimization: try reader.flag(), objective: try reader.named(PlanObjective.self),
       certificate: try reader.flag(), margin: try reader.number(), headroom: try reader.flag(),
       maxExtraGPUs: try reader.integer())
@@ -87,12 +89,12 @@ extension PlanningCodec {
     }
     writer.integer(workload.priority)
     writer.flag(workload.allowsPartial)
-    let placement = workload.placement
-    writer.optional(placement == .none ? nil : placement) { writer, placement in
-      for names in [placement.products, placement.excludeProducts, placement.pools, placement.excludePools] {
+    let constraints = workload.constraints
+    writer.optional(constraints == .none ? nil : constraints) { writer, constraints in
+      for names in [constraints.products, constraints.excludeProducts, constraints.pools, constraints.excludePools] {
         writer.list(names) { $0.text($1) }
       }
-      writer.optional(placement.spread) { writer, spread in
+      writer.optional(constraints.spread) { writer, spread in
         writer.text(spread.over.rawValue)
         writer.integer(spread.atLeast)
       }
@@ -117,7 +119,7 @@ extension PlanningCodec {
     workload.priority = try reader.integer()
     workload.allowsPartial = try reader.flag()
     guard try reader.flag() else { return workload }
-    workload.placement = PlacementRules(
+    workload.constraints = Constraints(
       products: try reader.texts(), excludeProducts: try reader.texts(), pools: try reader.texts(),
       excludePools: try reader.texts(),
       spread: try reader.optional { r throws(ByteReader.Malformed) in
@@ -125,7 +127,7 @@ extension PlanningCodec {
       })
     if try reader.flag() {
       let tenant = Tenant(key: try reader.text(), value: try reader.text())
-      workload.placement.exclusive = tenant.key
+      workload.constraints.exclusive = tenant.key
       workload.labels = [tenant.key: tenant.value]
     }
     return workload

@@ -45,12 +45,12 @@ extension PlanningCodec {
       return PlannedGPU(pool: pool, product: product, node: node, uuid: uuid, segments: segments)
     }
     let unplaced = try reader.list(each: 12) { r throws(ByteReader.Malformed) in
-      Unplaced(workload: try r.text(), code: try r.named(Unplaced.Code.self), message: try r.text())
+      Unserved(workload: try r.text(), code: try r.named(Unserved.Code.self), message: try r.text())
     }
     let partial = try reader.list(each: 28) { r throws(ByteReader.Malformed) in
       PartialService(
         workload: try r.text(), demanded: try r.number(), served: try r.number(),
-        code: try r.named(Unplaced.Code.self), message: try r.text())
+        code: try r.named(Unserved.Code.self), message: try r.text())
     }
     let summary = try Self.summary(from: &reader)
     let certificate = try reader.optional { r throws(ByteReader.Malformed) in
@@ -88,8 +88,7 @@ extension PlanningCodec {
     writer.integer(summary.allocatedSlices)
     writer.number(summary.externalFragmentation)
     writer.number(summary.internalSlack)
-    writer.optional(summary.cost) { $0.number($1) }
-    writer.optional(summary.watts) { $0.number($1) }
+    writer.table(summary.sums) { $0.number($1) }
     writer.text(summary.profileSource.rawValue)
   }
 
@@ -97,7 +96,7 @@ extension PlanningCodec {
     PlanSummary(
       gpuCount: try reader.small(), lowerBound: try reader.optionalNumber(), gap: try reader.optionalNumber(),
       allocatedSlices: try reader.small(), externalFragmentation: try reader.number(),
-      internalSlack: try reader.number(), cost: try reader.optionalNumber(), watts: try reader.optionalNumber(),
+      internalSlack: try reader.number(), sums: try reader.numbers(),
       profileSource: try reader.named(ProfileSource.self))
   }
 
