@@ -93,7 +93,7 @@ actor PlanningLoop {
     guard !isStopped else { return }
     let rest = Task { [sleep] in
       // Cancelled by a stop alone, and then it is over.
-      try? await sleep(duration)
+      _ = try? await sleep(duration)
     }
     resting = rest
     await rest.value
