@@ -22,7 +22,11 @@ package final class Controller: Sendable {
     /// How long the fleet has to be quiet before plans are made for what has changed of it; at most five times this is
     /// waited.
     package var settle = Duration.seconds(1)
+    /// Where plans are made: nil is in this process.
+    package var worker: PlanWorker.Settings?
     package var now: @Sendable () -> Date = { Date() }
+    /// Rests between plannings.
+    package var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
 
     package init(planning: PlanningSetup) { self.planning = planning }
   }
@@ -34,6 +38,8 @@ package final class Controller: Sendable {
   let metrics: ControllerMetrics
   package let nodes: NodeRegistry
   let pusher: PlanPusher
+  /// Makes plans that are only looked at: none of them holds up or ends the planning of what is registered.
+  let previews: any PlanningBackend
   private let logger: Logger
   private let loop: PlanningLoop
   /// One wake-up is kept while a planning runs: what changes meanwhile is planned once, after it.
@@ -69,10 +75,26 @@ package final class Controller: Sendable {
       store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,
       now: configuration.now, logger: logger)
     self.logger = logger
+    previews = Self.backend(configuration.worker, idleLimit: .seconds(60), metrics, logger)
     loop = PlanningLoop(
-      registry: registry, nodes: nodes, store: store, board: board, setup: configuration.planning,
-      newest: contents.plan, previous: restored?.plan,
-      keptPlans: configuration.keptPlans, now: configuration.now, metrics: metrics, logger: logger)
+      registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan, previous: restored?.plan,
+      backend: Self.backend(configuration.worker, idleLimit: nil, metrics, logger),
+      settings: PlanningLoop.Settings(
+        setup: configuration.planning, keptPlans: configuration.keptPlans, now: configuration.now,
+        sleep: configuration.sleep),
+      metrics: metrics, logger: logger, wake: { wakes.continuation.yield() })
+  }
+
+  private static func backend(
+    _ settings: PlanWorker.Settings?, idleLimit: Duration?, _ metrics: ControllerMetrics, _ logger: Logger
+  ) -> any PlanningBackend {
+    guard var settings else { return InProcessPlanning() }
+    settings.idleLimit = idleLimit
+    return PlanWorker(settings) { end in
+      metrics.workerEnded(end)
+      // Whoever waits for its plan tells it, too.
+      logger.debug("a planning process ended", metadata: ["code": "\(end.code)", "cause": "\(end)"])
+    }
   }
 
   /// The stored plan. A document that no longer reads is no reason not to begin: the next plan is made afresh.
@@ -156,6 +178,8 @@ package final class Controller: Sendable {
     releaseWaiters()
     wakes.continuation.finish()
     fleetWakes.continuation.finish()
+    previews.stop()
+    await loop.stop()
     await pusher.stop()
     for task in tasks { await task.value }
     do {

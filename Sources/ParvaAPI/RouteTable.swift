@@ -11,7 +11,8 @@ extension Controller {
     let plan = PlanHandlers(registry: registry, nodes: self.nodes, board: board)
     let events = PlanEventHandlers(board: board)
     let history = PlanHistoryHandlers(
-      store: store, registry: registry, nodes: self.nodes, plan: plan, setup: configuration.planning)
+      store: store, registry: registry, nodes: self.nodes, plan: plan, setup: configuration.planning,
+      backend: previews)
     let nodes = NodeHandlers(
       nodes: self.nodes, board: board, requiresPreconditions: configuration.requiresPreconditions)
     let fleet = FleetHandlers(nodes: self.nodes)

@@ -40,8 +40,11 @@ struct CompareCommand: ParsableCommand {
 
   func run() throws {
     let input = try demand.input(workloads: workloads, options: planning.options)
+    let clock = ContinuousClock()
+    let capacities = clock.measure { input.prepareCapacities(planning.context) }
     let outcomes = try chosen.map { try outcome(of: $0, on: input) }
-    let writer = ComparisonWriter(workloads: input.workloads.count, outcomes: outcomes)
+    let writer = ComparisonWriter(
+      workloads: input.workloads.count, capacityMilliseconds: capacities / .milliseconds(1), outcomes: outcomes)
     if let svg {
       do {
         try writer.svg().write(to: URL(filePath: svg))

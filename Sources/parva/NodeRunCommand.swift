@@ -50,6 +50,7 @@ struct NodeRunCommand: AsyncParsableCommand {
   var delegatedCgroup = false
 
   func validate() throws {
+    try ListenAddress.check(listen)
     if link.controller != nil && link.advertise == nil,
       ["0.0.0.0:", "[::]:", "unix:"].contains(where: listen[0].hasPrefix)
     {

@@ -16,7 +16,7 @@ struct ParvaCommand: AsyncParsableCommand {
     subcommands: [
       PlanCommand.self, ValidateCommand.self, DiffCommand.self, CompareCommand.self, SimulateCommand.self,
       GeometryCommand.self,
-      ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self,
+      ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self, PlanWorkerCommand.self,
     ])
 
   /// Runs the verb and ends the process with the code that the interface promises.
@@ -51,7 +51,7 @@ struct ParvaCommand: AsyncParsableCommand {
         print(message)
         return ExitStatus.done.rawValue
       }
-      Console.error(message)
+      Console.error(code == .validationFailure ? UnknownOption.message() ?? message : message)
       return code == .validationFailure ? ExitStatus.badInput.rawValue : ExitStatus.unexpected.rawValue
     }
   }

@@ -46,7 +46,7 @@ struct PlanCommand: ParsableCommand {
     var options = try planning.options
     options.certificate = certificate
     var input = try demand.input(workloads: workloads, options: options)
-    if let from { input.current = try PlanReader.read(try InputSource.load(from, limit: InputLimits.planBytes)) }
+    if let from { input.current = try PlanReader.readInForce(try InputSource.load(from, limit: InputLimits.planBytes)) }
     stopwatch.lap("read \(input.workloads.count) workloads")
     let plan = try planner.resolved().plan(input, planning.context)
     stopwatch.lap("planned with \(plan.planner)")

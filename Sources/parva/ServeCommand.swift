@@ -49,7 +49,7 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var planner: PlannerArgument
   @OptionGroup var planning: PlanningArguments
 
-  @Option(name: .long, help: "GPU pools as YAML or JSON: stock, hourly cost and watts per product.")
+  @Option(name: .long, help: "GPU pools as YAML or JSON: name, product, count, hourlyCost, watts, nodes.")
   var pools: String?
 
   @Option(name: .long, help: "Most workloads at a time.")
@@ -74,6 +74,7 @@ struct ServeCommand: AsyncParsableCommand {
   var logLevel = Logger.Level.info.rawValue
 
   func validate() throws {
+    try ListenAddress.check(listen)
     guard maxWorkloads >= 1 else { throw ValidationError("--max-workloads must be at least 1.") }
     if let loops, !(1...256).contains(loops) { throw ValidationError("--loops must be 1 to 256.") }
     guard keepPlans >= 1 else { throw ValidationError("--keep-plans must be at least 1.") }
@@ -103,6 +104,7 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.nodes.fleet.grace = .seconds(fleet.nodeGrace)
     configuration.push = try fleet.push
     configuration.appliesByItself = fleet.autoApply
+    configuration.worker = PlanWorker.Settings()
     let signals = TerminationSignal()
     let access = try access()
     do {

@@ -123,8 +123,7 @@ struct SimulateCommand: ParsableCommand {
     guard !failing.isEmpty else { return }
     for figures in failing {
       Console.error(
-        "\(figures.workload.id): \(figures.worstAttainment * 100) % of a seed's requests within "
-          + "\(figures.workload.sloLatencyMs) ms, below \(assert.share(for: figures.workload) * 100) %")
+        SimulationWriter.shortfall(figures, below: assert.share(for: figures.workload)))
     }
     throw CommandFailure(.checkFailed)
   }

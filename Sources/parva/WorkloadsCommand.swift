@@ -13,7 +13,7 @@ struct WorkloadsCommand: ParsableCommand {
     case .table: try Console.write(WorkloadWriter.text(workloads, style: output.style))
     case .json: try Console.write(WorkloadWriter.json(workloads))
     case .yaml: try Console.write(WorkloadWriter.yaml(workloads))
-    case .csv: try Console.write(WorkloadWriter.csv(workloads))
+    case .csv: try Console.write(try WorkloadWriter.csv(workloads))
     }
   }
 

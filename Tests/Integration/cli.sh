@@ -50,6 +50,11 @@ check 'no verb is no failure' code 0 "$PARVA"
 check 'an unknown verb ends with 2' code 2 "$PARVA" frobnicate
 check 'an unknown option ends with 2' code 2 "$PARVA" plan --workloads demand.csv --frobnicate
 check 'a missing option ends with 2' code 2 "$PARVA" plan
+check 'S8: a mistyped option is named, and not the one that is missing then' code 2 "$PARVA" plan --wokloads demand.csv
+check 'S8: with the one that was meant' says err "Unknown option '--wokloads'. Did you mean '--workloads'?"
+check 'S8: a port that is none ends with 2' code 2 "$PARVA" serve --listen 127.0.0.1:99999
+check 'S8: for the agent, too' code 2 "$PARVA" node run --simulate A100-80GBx1 --listen 127.0.0.1:99999
+check 'S8: the help of --pools names the keys that are read' bash -c '"$PARVA" plan --help | grep -q "count, hourlyCost"'
 check 'an unknown planner ends with 2' code 2 "$PARVA" plan --workloads demand.csv --planner none
 check 'naming those there are' says err 'parvagpu'
 check 'an unknown product ends with 2' code 2 "$PARVA" plan --workloads demand.csv --product none
@@ -104,6 +109,28 @@ check 'and the number of GPUs is the same' bash -c \
 check 'headroom is on or off' code 2 "$PARVA" plan --workloads demand.csv --headroom maybe
 check 'extra GPUs are not negative' code 2 "$PARVA" plan --workloads demand.csv --max-extra-gpus=-1
 
+"$PARVA" plan --workloads demand.csv --from illegal.json -o json >out 2>err
+check 'S8: an illegal plan in force ends with 2 and its place' test "$?" -eq 2 -a -n "$(grep -F '/gpus/0/segments/' err)"
+python3 - <<'END'
+import json
+plan = json.load(open("first.json"))
+gpus = plan["gpus"]
+for gpu in gpus:
+    gpu["index"] = len(gpus) - 1 - gpu["index"]
+json.dump(plan, open("renumbered.json", "w"))
+END
+check 'S8: plans whose GPUs are only numbered otherwise do not differ' code 0 "$PARVA" diff first.json renumbered.json
+cat >labelled.json <<'END'
+[{"id": "a", "model": "resnet50", "rate": 1, "slo": {"latencyMs": 99}, "labels": {"team": "x"},
+  "arrivals": {"process": "gamma", "cv2": 4}},
+ {"id": "b", "model": "resnet50", "rate": 1, "slo": {"latencyMs": 99}, "launch": {"command": "serve"}}]
+END
+check 'S5: CSV refuses what it cannot hold' code 2 "$PARVA" workloads show labelled.json -o csv
+check 'S5: naming it' says err 'CSV cannot hold the launch of b'
+sed -i '/"launch"/d; s/cv2": 4}},/cv2": 4}}]/' labelled.json
+check 'S5: and carries the rest' bash -c \
+  '"$PARVA" workloads show labelled.json -o csv | "$PARVA" workloads show - -o json | cmp - <("$PARVA" workloads show labelled.json -o json)'
+
 # --- compare
 check 'compare runs every planner' code 0 "$PARVA" compare --workloads demand.csv --svg chart.svg
 check 'names them' says out 'parvagpu'
@@ -113,6 +140,8 @@ check 'with the profiles said too' says chart.svg 'profiles: modelled'
 for format in json yaml csv; do
   check "compare -o $format" code 0 "$PARVA" compare --workloads demand.csv --planners parvagpu,optimal -o "$format"
 done
+"$PARVA" compare --workloads demand.csv -o json >compared.json
+check 'S8: what all planners share is told apart' grep -qE '"capacityMilliseconds": [0-9.]*[1-9]' compared.json
 check 'a planner that is none ends with 2' code 2 "$PARVA" compare --workloads demand.csv --planners parvagpu,
 check 'a chart that cannot be written ends with 1' code 1 "$PARVA" compare --workloads demand.csv --svg /nonexistent/x
 

@@ -101,8 +101,10 @@ class Controller(Program):
 
     listens = r"addresses=127\.0\.0\.1:(\d+)"
 
-    def __init__(self, store, *arguments):
-        super().__init__("serve", "--listen", "127.0.0.1:0", "--store", store, "--log-level", "info", *arguments)
+    def __init__(self, store, *arguments, environment=None):
+        super().__init__(
+            "serve", "--listen", "127.0.0.1:0", "--store", store, "--log-level", "info", *arguments,
+            **(environment or {}))
 
     def request(self, method, path, body=None, headers=None, connection=None):
         own = connection is None

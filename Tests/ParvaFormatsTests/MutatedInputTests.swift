@@ -69,7 +69,13 @@ struct MutatedInputTests {
     return switch reader {
     case .workloadsJSON: WorkloadWriter.json(workloads)
     case .workloadsYAML: WorkloadWriter.yaml(workloads)
-    case .workloadsCSV: WorkloadWriter.csv(workloads)
+    case .workloadsCSV:
+      try WorkloadWriter.csv(
+        workloads.map { workload in
+          var workload = workload
+          workload.launch = nil
+          return workload
+        })
     case .published: Data((ProfileReaderTests.publishedHeader + "1,1,1,5.5,0.1\n2,4,3,7,0.25\n1,2,1,0,0\n").utf8)
     case .ownProfiles: ProfileWriter.csv([profile])
     case .profilesJSON: ProfileWriter.json([profile])

@@ -21,6 +21,42 @@ struct PlanDocumentTests {
     }
   }
 
+  @Test("S8: GPUs listed in another order are the plan of their numbers; numbers that are none are refused")
+  func renumbered() throws {
+    var random = SeededGenerator(11)
+    var plan = RandomPlans.plan(&random)
+    while plan.gpus.count < 3 { plan = RandomPlans.plan(&random) }
+    let text = String(decoding: PlanWriter.json(plan), as: UTF8.self)
+    let last = plan.gpus.count - 1
+    let swapped = text.replacing("\"index\": 0,", with: "\"index\": x,")
+      .replacing("\"index\": \(last),", with: "\"index\": 0,").replacing("\"index\": x,", with: "\"index\": \(last),")
+    var expected = plan
+    expected.gpus.swapAt(0, last)
+    #expect(try PlanReader.read(InputSource(Data(swapped.utf8))) == expected)
+    for wrong in ["1", "\(last + 1)", "-1"] {
+      let refusals = try #require(throws: InputErrors.self) {
+        try PlanReader.read(InputSource(Data(text.replacing("\"index\": 0,", with: "\"index\": \(wrong),").utf8)))
+      }
+      #expect(refusals.first.code == .contradiction && refusals.first.pointer?.hasSuffix("/index") == true)
+    }
+  }
+
+  @Test("S8: a plan in force with segments that cannot stand so is refused with their place")
+  func illegalInForce() throws {
+    let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
+    let input = RandomDemand.input(seed: 5, products: [product], models: 2, workloads: 6)
+    var plan = OptimalPlanner().plan(input)
+    #expect(try PlanReader.readInForce(InputSource(PlanWriter.json(plan))) == plan)
+    let last = plan.gpus.count - 1
+    plan.gpus[last].segments[0].start = 6
+    plan.gpus[last].segments[0].profile = try #require(product.profileIndex(named: "7g.80gb"))
+    let source = InputSource(PlanWriter.json(plan), name: "plan.json")
+    let refusals = try #require(throws: InputErrors.self) { try PlanReader.readInForce(source) }
+    #expect(refusals.first.code == .illegalPlacement && refusals.first.line != nil)
+    #expect(refusals.first.pointer == "/gpus/\(last)/segments/0")
+    #expect(try PlanReader.read(source).gpus.count == last + 1)
+  }
+
   @Test("S1: what the quick way accepts, the general way reads the same")
   func theQuickWayIsTheGeneralWay() throws {
     let seed = UInt64.random(in: .min ... .max)

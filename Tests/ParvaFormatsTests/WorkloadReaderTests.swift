@@ -316,16 +316,59 @@ struct WorkloadReaderTests {
     }
   }
 
-  @Test func csvCarriesWhatHasAColumn() throws {
+  @Test("S5: CSV carries everything but launches, and refuses those by name")
+  func csvCarriesWhatHasAColumn() throws {
     for seed in 1...200 as ClosedRange<UInt64> {
       var random = SeededGenerator(seed)
       var workloads = RandomWorkloads.list(&random)
-      let bytes = WorkloadWriter.csv(workloads)
-      for index in workloads.indices {
-        (workloads[index].labels, workloads[index].arrivals, workloads[index].launch) = ([:], .poisson, nil)
-        (workloads[index].constraints, workloads[index].allowsPartial) = (.none, false)
+      let launched = workloads.filter { $0.launch != nil }.map(\.id)
+      if launched.isEmpty {
+        _ = try WorkloadWriter.csv(workloads)
+      } else {
+        let refusals = try #require(throws: InputErrors.self) { try WorkloadWriter.csv(workloads) }
+        #expect(refusals.errors.count == launched.count && refusals.errors.allSatisfy { $0.code == .notInFormat })
+        #expect(zip(refusals.errors, launched).allSatisfy { $0.message.contains("launch of \($1);") }, "seed \(seed)")
       }
+      for index in workloads.indices { workloads[index].launch = nil }
+      let bytes = try WorkloadWriter.csv(workloads)
       #expect(try WorkloadReader.read(InputSource(bytes, format: .csv)) == workloads, "seed \(seed)")
+    }
+  }
+
+  @Test("S5: labels that are too long for a field of CSV are refused")
+  func csvRefusesLongLabels() throws {
+    var workload = Workload(id: "a", model: "m", rate: 1, sloLatencyMs: 10)
+    for index in 0..<64 {
+      workload.labels["key\(index)"] = String(repeating: "v", count: 62)
+    }
+    let refusals = try #require(throws: InputErrors.self) { try WorkloadWriter.csv([workload]) }
+    #expect(refusals.first.code == .notInFormat && refusals.first.message.contains("labels of a;"))
+  }
+
+  @Test(
+    "S5: cells of CSV that say nothing are refused with their line",
+    arguments: [
+      ("arrivals", "gamma"), ("arrivals", "gamma:x"), ("arrivals", "poisson:2"), ("arrivals", "sometimes"),
+      ("labels", "a"), ("labels", "a=1|a=2"), ("labels", "|"), ("exclusive", "team"),
+    ])
+  func csvRefusals(column: String, cell: String) throws {
+    let refusals = try #require(throws: InputErrors.self) {
+      try WorkloadReader.read(Self.csv("id,model,rate,latency_ms,\(column)\nw,m,1,1,\(cell)\n"))
+    }
+    #expect(refusals.first.line == 2)
+  }
+
+  @Test(
+    "S8: a YAML key that YAML takes for something else is a key", arguments: ["no", "yes", "1", "1.5", "null", "~"])
+  func oddKeys(key: String) throws {
+    let yaml = "workloads:\n  - {id: a, model: m, rate: 1, slo: {latencyMs: 9}, labels: {\(key): x}}\n"
+    if key == "~" {
+      let refusals = try #require(throws: InputErrors.self) {
+        try WorkloadReader.read(InputSource(Data(yaml.utf8), format: .yaml))
+      }
+      #expect(refusals.first.code == .invalidName)
+    } else {
+      #expect(try WorkloadReader.read(InputSource(Data(yaml.utf8), format: .yaml))[0].labels == [key: "x"])
     }
   }
 

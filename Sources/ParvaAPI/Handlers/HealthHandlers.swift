@@ -15,7 +15,8 @@ struct HealthHandlers: Sendable {
     HTTPResponse(status: 200, contentType: "application/json", body: Self.healthy)
   }
 
-  /// The store is read and takes writes, and a plan is there.
+  /// The store is read and takes writes, and a plan is there; with what the planner suffers from while something stands
+  /// in for it.
   func ready(_ request: HTTPRequest) throws -> HTTPResponse {
     let view = board.view
     guard view.plan != nil else {
@@ -28,7 +29,22 @@ struct HealthHandlers: Sendable {
       problem.status = 503
       throw problem
     }
-    return HTTPResponse(status: 200, contentType: "application/json", body: Self.healthy)
+    guard let trouble = view.trouble else {
+      return HTTPResponse(status: 200, contentType: "application/json", body: Self.healthy)
+    }
+    var writer = DocumentWriter(.json)
+    writer.object { root in
+      root.field("status", "degraded")
+      root.object("planning") { planning in
+        planning.field("code", trouble.code)
+        planning.field("message", trouble.message)
+        planning.field("demandRevision", trouble.demandRevision)
+        planning.field("resort", trouble.resort)
+        planning.field("attempts", trouble.attempts)
+      }
+    }
+    writer.finish()
+    return HTTPResponse(status: 200, contentType: "application/json", body: Data(writer.bytes))
   }
 
   func index(_ request: HTTPRequest) -> HTTPResponse {

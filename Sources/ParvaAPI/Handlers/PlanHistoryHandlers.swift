@@ -16,14 +16,19 @@ struct PlanHistoryHandlers: Sendable {
   let nodes: NodeRegistry
   let plan: PlanHandlers
   let setup: PlanningSetup
+  let backend: any PlanningBackend
   private let queue = DispatchQueue(label: "parva.preview", qos: .utility)
 
-  init(store: any Store, registry: DemandRegistry, nodes: NodeRegistry, plan: PlanHandlers, setup: PlanningSetup) {
+  init(
+    store: any Store, registry: DemandRegistry, nodes: NodeRegistry, plan: PlanHandlers, setup: PlanningSetup,
+    backend: any PlanningBackend
+  ) {
     self.store = store
     self.registry = registry
     self.nodes = nodes
     self.plan = plan
     self.setup = setup
+    self.backend = backend
   }
 
   // MARK: - History
@@ -148,15 +153,24 @@ struct PlanHistoryHandlers: Sendable {
   }
 
   private func compute(_ demand: Demand, _ fleet: Fleet, _ current: Plan) async throws -> Data {
-    try await withCheckedThrowingContinuation { continuation in
+    let inForce = PlanInForce.plan(standing: fleet.standing, on: fleet.inventory, published: current)
+    let job = setup.job(for: demand, on: fleet.inventory, replacing: inForce)
+    let plan: Plan
+    do throws(PlanningFailure) {
+      plan = try await backend.plan(job)
+    } catch {
+      throw ProblemDetails(
+        status: error == .stopped ? 503 : 500, code: "planning_failed",
+        detail: "No plan came of these workloads: \(error).")
+    }
+    return await withCheckedContinuation { continuation in
       queue.async { [setup] in
+        let plan = setup.bound(
+          plan, job.input.workloads, to: fleet.inventory, replacing: inForce, published: current)
+        let diff = PlanDiffWriter(from: current, to: plan).json()
         continuation.resume(
-          with: Result {
-            let inForce = PlanInForce.plan(standing: fleet.standing, on: fleet.inventory, published: current)
-            let plan = try setup.plan(for: demand, on: fleet.inventory, replacing: inForce, published: current)
-            let diff = PlanDiffWriter(from: current, to: plan).json()
-            return Data(#"{"plan":"#.utf8) + PlanWriter.json(plan) + Data(#","diff":"#.utf8) + diff + Data("}\n".utf8)
-          })
+          returning: Data(#"{"plan":"#.utf8) + PlanWriter.json(plan) + Data(#","diff":"#.utf8) + diff + Data("}\n".utf8)
+        )
       }
     }
   }

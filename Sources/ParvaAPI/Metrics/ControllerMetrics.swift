@@ -7,6 +7,8 @@ package final class ControllerMetrics: Sendable {
     var routes: [RouteCounter] = []
     var planning = Histogram(bounds: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10])
     var planningFailures = 0
+    /// Planning processes that ended without being told to, by reason.
+    var workerEnds: [String: Int] = [:]
   }
 
   private let state = Mutex(State())
@@ -23,6 +25,8 @@ package final class ControllerMetrics: Sendable {
   }
 
   func planned(in elapsed: Duration) { state.withLock { $0.planning.add(elapsed.seconds) } }
+
+  func workerEnded(_ end: WorkerEnd) { state.withLock { $0.workerEnds[end.code, default: 0] += 1 } }
 
   func planningFailed() { state.withLock { $0.planningFailures += 1 } }
 
@@ -52,6 +56,14 @@ package final class ControllerMetrics: Sendable {
       $0.histogram([:], state.planning)
     }
     text.gauge("parva_planning_failures_total", "counter", "Plannings that gave no plan.", state.planningFailures)
+    text.family(
+      "parva_planner_worker_restarts_total", "counter", "Planning processes that ended without being told to."
+    ) { family in
+      for reason in WorkerEnd.codes { family.sample(["reason": reason], Double(state.workerEnds[reason] ?? 0)) }
+    }
+    text.gauge(
+      "parva_planning_degraded", "gauge", "1 while the planner fails on the demand and something stands in for it.",
+      board.trouble == nil ? 0 : 1)
     text.gauge("parva_store_writable", "gauge", "1 while the store takes writes, else 0.", takesWrites ? 1 : 0)
     text.gauge("parva_demand_revision", "gauge", "Revision of the registered demand.", demand.revision)
     text.gauge("parva_changes_waiting", "gauge", "Changes that wait for the next commit.", demand.waiting)

@@ -190,10 +190,10 @@ package struct FleetState: Sendable {
   // MARK: - Pushes
 
   /// A push begins to bring this to the node.
-  package mutating func expect(_ wanted: WantedNode, on name: String) { entries[name]?.record.expected = wanted }
+  package mutating func expect(_ wanted: NodeAssignment, on name: String) { entries[name]?.record.expected = wanted }
 
   /// The push of this revision has ended, with what the node has verified of it.
-  package mutating func pushed(revision: Int, to name: String, verified: WantedNode?) {
+  package mutating func pushed(revision: Int, to name: String, verified: NodeAssignment?) {
     if entries[name]?.record.expected?.revision == revision { entries[name]?.record.expected = nil }
     guard let verified else { return }
     // The node's own word follows with its next heartbeat.

@@ -26,9 +26,9 @@ package struct NodeRecord: Hashable, Sendable {
   package var settled: NodeStateDocument?
   package var heardAt: Date?
   /// What was last pushed to it and verified.
-  package var applied: WantedNode?
+  package var applied: NodeAssignment?
   /// What a push is bringing to it now.
-  package var expected: WantedNode?
+  package var expected: NodeAssignment?
 
   package init(_ spec: NodeSpec, named name: String, revision: Int, at time: Date) {
     self.name = name
@@ -48,7 +48,7 @@ package struct NodeRecord: Hashable, Sendable {
   package init(
     name: String, address: String, secret: NodeSecret?, secretReference: String?, zone: String?,
     labels: [String: String], revision: Int, createdAt: Date, updatedAt: Date, isDraining: Bool, isUnreachable: Bool,
-    isLost: Bool, state: NodeStateDocument?, heardAt: Date?, applied: WantedNode?
+    isLost: Bool, state: NodeStateDocument?, heardAt: Date?, applied: NodeAssignment?
   ) {
     self.name = name
     self.address = address

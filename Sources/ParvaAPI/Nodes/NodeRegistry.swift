@@ -190,10 +190,10 @@ package final class NodeRegistry: Sendable {
   }
 
   /// A push begins to bring this to a node.
-  func expect(_ wanted: WantedNode, on name: String) { state.withLock { $0.fleet.expect(wanted, on: name) } }
+  func expect(_ wanted: NodeAssignment, on name: String) { state.withLock { $0.fleet.expect(wanted, on: name) } }
 
   /// The push of this revision has ended, with what the node has verified of it.
-  func pushed(revision: Int, to name: String, verified: WantedNode?) {
+  func pushed(revision: Int, to name: String, verified: NodeAssignment?) {
     changing { state in
       state.fleet.pushed(revision: revision, to: name, verified: verified)
       guard verified != nil, state.fleet[name] != nil else { return }

@@ -9,6 +9,8 @@ package final class PlanBoard: Sendable {
     package var fleet = -1
     /// Why the newest attempt gave no plan.
     package var failure: String?
+    /// What the planner suffers from, whether or not another plan could be published in its stead; nil where it is well.
+    package var trouble: PlanningTrouble?
   }
 
   private let board = WaitingBoard(View())
@@ -20,8 +22,9 @@ package final class PlanBoard: Sendable {
   /// Whether nobody is to wait any more.
   package var isClosed: Bool { board.isClosed }
 
-  package func publish(_ plan: PublishedPlan, fleet: Int = 0) {
+  package func publish(_ plan: PublishedPlan, fleet: Int = 0, trouble: PlanningTrouble? = nil) {
     board.change { view in
+      view.trouble = trouble
       view.plan = plan
       view.attempted = plan.record.demandRevision
       view.fleet = fleet
@@ -29,8 +32,12 @@ package final class PlanBoard: Sendable {
     }
   }
 
-  package func fail(at demandRevision: Int, fleet: Int = 0, _ reason: String) {
+  /// The plan that is there stays.
+  package func fail(
+    at demandRevision: Int, fleet: Int = 0, _ reason: String, trouble: PlanningTrouble? = nil
+  ) {
     board.change { view in
+      view.trouble = trouble
       view.attempted = demandRevision
       view.fleet = fleet
       view.failure = reason

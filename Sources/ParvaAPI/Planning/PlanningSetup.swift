@@ -36,12 +36,12 @@ package struct PlanningSetup: Sendable {
     for demand: Demand, fleet: FleetInventory = FleetInventory([]), current: Plan? = nil
   ) -> PlanningInput {
     var inForce = current
-    if fleet.isEmpty, let count = current?.gpus.count {
-      // GPUs of nodes that are gone are no one's any more.
-      for gpu in 0..<count {
-        inForce?.gpus[gpu].node = nil
-        inForce?.gpus[gpu].uuid = nil
-      }
+    let usable = Set(fleet.usable.map(\.uuid))
+    for gpu in inForce?.gpus.indices ?? 0..<0 {
+      // GPUs that are gone are no one's any more.
+      guard let uuid = inForce?.gpus[gpu].uuid, !usable.contains(uuid) else { continue }
+      inForce?.gpus[gpu].node = nil
+      inForce?.gpus[gpu].uuid = nil
     }
     var pools = fleet.isEmpty ? pools : fleet.pools
     if pools.isEmpty {
@@ -59,37 +59,19 @@ package struct PlanningSetup: Sendable {
       options: options, traces: traces, capacities: capacities, current: inForce)
   }
 
-  /// The plan for a demand, bound to the GPUs of the fleet where there is one, with what can stay of what is in force.
-  /// A plan that is the same as the one published before keeps its binding. Pure, and as slow as the planner: never called on an event loop.
-  package func plan(
-    for demand: Demand, on fleet: FleetInventory, replacing current: Plan?, published: Plan? = nil
-  ) throws(PlanningFault) -> Plan {
-    let input = input(for: demand, fleet: fleet, current: current)
-    let plan = try plan(input)
+  /// What is asked of the planner for a demand, with what can stay of the plan in force.
+  func job(for demand: Demand, on fleet: FleetInventory, replacing current: Plan?) -> PlanningJob {
+    PlanningJob(planner: planner, input: input(for: demand, fleet: fleet, current: current), patience: patience)
+  }
+
+  /// The plan bound to the GPUs of the fleet where there is one, as close to the one in force as can be. A plan that is
+  /// the same as the one published before keeps its binding. O(n^3) in small pools: never called on an event loop.
+  func bound(
+    _ plan: Plan, _ workloads: [Workload], to fleet: FleetInventory, replacing current: Plan?, published: Plan? = nil
+  ) -> Plan {
     guard !fleet.isEmpty else { return plan }
     return PlanBinding.bind(
       plan, to: fleet.usable, previous: current, published: published,
-      keepingNodesOf: PlanBinding.fixedGPUs(plan, input.workloads))
-  }
-
-  /// Plans and re-judges the plan.
-  package func plan(_ input: PlanningInput) throws(PlanningFault) -> Plan {
-    let plan = planner.plan(input, .allCores(patience: patience))
-    let violations = PlanChecker.violations(of: plan, against: input)
-    if let first = violations.first {
-      throw PlanningFault(planner: planner.name, first: first, count: violations.count)
-    }
-    return plan
-  }
-}
-
-/// A planner gave a plan that the checker refuses; it is a fault of the planner and the plan is not published.
-package struct PlanningFault: Error, Sendable, Hashable, CustomStringConvertible {
-  package var planner: String
-  package var first: PlanViolation
-  package var count: Int
-
-  package var description: String {
-    "planner \(planner) broke \(count) rule\(count == 1 ? "" : "s"), first \(first.code.rawValue): \(first.message)"
+      keepingNodesOf: PlanBinding.fixedGPUs(plan, workloads))
   }
 }

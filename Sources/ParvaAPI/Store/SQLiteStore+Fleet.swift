@@ -34,7 +34,7 @@ extension SQLiteStore {
     }
   }
 
-  static func write(states: [String: NodeStateDocument], assignments: [String: WantedNode], _ db: Database) throws {
+  static func write(states: [String: NodeStateDocument], assignments: [String: NodeAssignment], _ db: Database) throws {
     for (name, state) in states.sorted(by: { $0.key < $1.key }) {
       try db.cachedStatement(sql: "INSERT OR REPLACE INTO node_state (name, state) VALUES (?, ?)")
         .execute(arguments: [name, try NodeCodec.data(state: state)])

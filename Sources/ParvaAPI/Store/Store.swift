@@ -74,7 +74,7 @@ package struct StoreBatch: Sendable {
   /// What nodes said of themselves, by name of a node that is there or that this batch sets.
   package var nodeStates: [String: NodeStateDocument] = [:]
   /// What was pushed to nodes and verified, by name of a node that is there or that this batch sets.
-  package var assignments: [String: WantedNode] = [:]
+  package var assignments: [String: NodeAssignment] = [:]
   /// Whether a name is to be remembered as removed.
   package var removedNodes: [String: Bool] = [:]
   /// Operations to add.

@@ -22,4 +22,13 @@ public struct ArrivalRecording: Hashable, Sendable {
     self.name = name
     self.gaps = gaps
   }
+
+  /// A recording that was made before, from its gaps.
+  ///
+  /// - Returns: nil where a gap is below 0 or not finite, or there are fewer than two.
+  package init?(name: String, gaps: [Double]) {
+    guard gaps.count >= 2, gaps.allSatisfy({ $0 >= 0 && $0.isFinite }) else { return nil }
+    self.name = name
+    self.gaps = gaps
+  }
 }

@@ -19,6 +19,8 @@ public struct Unserved: Hashable, Sendable {
     case spreadUnreachable = "spread_unreachable"
     /// The planner does not know the constraint; another one does.
     case unsupportedConstraint = "unsupported_constraint"
+    /// The planner failed on the demand, and the plan in force does not carry the workload.
+    case notPlanned = "not_planned"
   }
 
   public var workload: String

@@ -180,11 +180,29 @@ extension InputDocument {
       guard let node = try parser.singleRoot() else {
         throw InputErrors(InputError(.empty, "is empty", file: name))
       }
-      return .yaml(node, parser)
+      return .yaml(withTextKeys(node), parser)
     } catch let error as InputErrors {
       throw error
     } catch {
       throw InputErrors(syntaxError(error, name: name))
+    }
+  }
+
+  /// The same tree with every key as text, and looked up as such: YAML takes a key `no` or `1` for something else, and
+  /// it would not be found.
+  private static func withTextKeys(_ node: Node) -> Node {
+    switch node {
+    case .mapping(let mapping):
+      return .mapping(
+        Node.Mapping(
+          mapping.map { key, value in
+            let text = key.scalar.map { Node.scalar(Node.Scalar($0.string, Tag(.str), $0.style, $0.mark)) }
+            return (text ?? key, withTextKeys(value))
+          }, Tag(.map, .basic), mapping.style, mapping.mark))
+    case .sequence(let sequence):
+      return .sequence(
+        Node.Sequence(sequence.map(withTextKeys), sequence.tag, sequence.style, sequence.mark))
+    default: return node
     }
   }
 

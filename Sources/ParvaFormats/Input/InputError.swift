@@ -36,6 +36,10 @@ package struct InputError: Error, Hashable, Sendable, CustomStringConvertible {
     case empty
     /// Two statements of one document that contradict each other.
     case contradiction
+    /// A plan that is to be in force and whose segments cannot stand so.
+    case illegalPlacement = "illegal_placement"
+    /// Something that the format asked for cannot hold.
+    case notInFormat = "not_in_format"
     /// A document of another schema version.
     case unsupportedVersion = "unsupported_version"
   }

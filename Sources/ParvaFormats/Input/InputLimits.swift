@@ -27,6 +27,8 @@ package enum InputLimits {
   /// Figures of one GPU, of any objective.
   package static let figure = 0.0...1e6
   package static let labels = 64
+  /// Bytes of one field of a CSV.
+  package static let csvFieldBytes = 4096
   /// Failure domains that a workload may ask for.
   package static let spread = 2...64
   /// Products or pools in one list of a placement.

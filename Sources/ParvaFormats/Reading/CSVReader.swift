@@ -10,7 +10,6 @@ struct CSVRow {
 ///
 /// Fields and records are bounded, so a file that is not CSV is refused early.
 struct CSVReader {
-  static let maxFieldBytes = 4096
   static let maxFields = 64
 
   let name: String?
@@ -67,7 +66,7 @@ struct CSVReader {
         throw refusal(.invalidSyntax, "a quote stands inside a field that does not begin with one")
       }
       position += 1
-      if position - start > Self.maxFieldBytes { throw tooLong }
+      if position - start > InputLimits.csvFieldBytes { throw tooLong }
     }
     var end = position
     while end > start, Self.isBlank(bytes[end - 1]) { end -= 1 }
@@ -91,7 +90,7 @@ struct CSVReader {
         line += 1
       }
       value.append(byte)
-      if value.count > Self.maxFieldBytes { throw tooLong }
+      if value.count > InputLimits.csvFieldBytes { throw tooLong }
     }
     skipBlanks()
     if position < bytes.count, bytes[position] != 0x2c, bytes[position] != 0x0a {
@@ -113,7 +112,7 @@ struct CSVReader {
     return text
   }
 
-  private var tooLong: InputErrors { refusal(.outOfRange, "a field of more than \(Self.maxFieldBytes) bytes") }
+  private var tooLong: InputErrors { refusal(.outOfRange, "a field of more than \(InputLimits.csvFieldBytes) bytes") }
 
   private func refusal(_ code: InputError.Code, _ message: String) -> InputErrors {
     InputErrors(InputError(code, message, file: name, line: line))

@@ -11,10 +11,6 @@ package enum PlanReader {
   /// - Throws: every refusal found, each with its place.
   /// - Complexity: O(bytes).
   package static func read(_ source: InputSource) throws(InputErrors) -> Plan {
-    if source.format == .csv {
-      throw InputErrors(
-        InputError(.invalidSyntax, "a plan is read from JSON or YAML; CSV does not hold all of it", file: source.name))
-    }
     if source.format == .json, source.data.count <= InputLimits.planBytes, let plan = QuickPlanParser.plan(source.data)
     {
       return plan
@@ -23,7 +19,32 @@ package enum PlanReader {
   }
 
   /// Reads whatever way the document is written, and says what is wrong with it.
-  static func readGenerally(_ source: InputSource) throws(InputErrors) -> Plan {
+  static func readGenerally(_ source: InputSource) throws(InputErrors) -> Plan { try document(source).plan }
+
+  /// Reads a plan that is to be in force somewhere: one whose segments can stand where it says.
+  ///
+  /// - Throws: every refusal found, each with its place.
+  package static func readInForce(_ source: InputSource) throws(InputErrors) -> Plan {
+    let (plan, input, places) = try document(source)
+    var refusals = Refusals()
+    for violation in PlanChecker.violations(of: plan) {
+      guard let gpu = violation.gpu else { continue }
+      let segment = plan.gpus[gpu].segments.firstIndex { $0.id == violation.segment }
+      refusals.add(
+        input.error(
+          .illegalPlacement, violation.message,
+          at: ["gpus", String(places[gpu])] + (segment.map { ["segments", String($0)] } ?? [])))
+    }
+    try refusals.check()
+    return plan
+  }
+
+  /// The plan, its document and where in it each GPU stands.
+  private static func document(_ source: InputSource) throws(InputErrors) -> (plan: Plan, InputDocument, [Int]) {
+    if source.format == .csv {
+      throw InputErrors(
+        InputError(.invalidSyntax, "a plan is read from JSON or YAML; CSV does not hold all of it", file: source.name))
+    }
     let input = try InputDocument(source, limit: InputLimits.planBytes)
     let document = try input.decode(PlanDocument.self)
     guard document.schemaVersion == PlanWriter.schemaVersion else {
@@ -40,7 +61,7 @@ package enum PlanReader {
       refusals.add(
         input.error(.outOfRange, message, at: ["margin"], value: document.margin.map(RangeCheck.plain)))
     }
-    let gpus = gpus(document.gpus, input, &refusals)
+    var gpus = gpus(document.gpus, input, &refusals)
     let unplaced = document.unplaced.enumerated().compactMap { index, refusal in
       word(Unserved.Code.self, refusal.code, ["unplaced", String(index), "code"], input, &refusals).map {
         Unserved(workload: refusal.workload, code: $0, message: refusal.message)
@@ -57,14 +78,18 @@ package enum PlanReader {
     try refusals.check()
     guard let status, let source else { throw InputErrors(InputError(.empty, "holds no plan", file: input.name)) }
     let summary = document.summary
-    return Plan(
-      planner: document.planner, admission: document.admission, margin: document.margin, status: status, gpus: gpus,
+    // In the order of their numbers, however they are listed.
+    gpus.sort { $0.index < $1.index }
+    let plan = Plan(
+      planner: document.planner, admission: document.admission, margin: document.margin, status: status,
+      gpus: gpus.map(\.gpu),
       unplaced: unplaced, partial: partial,
       summary: PlanSummary(
         gpuCount: summary.gpuCount, lowerBound: summary.lowerBound, gap: summary.gap,
         allocatedSlices: summary.allocatedSlices, externalFragmentation: summary.externalFragmentation,
         internalSlack: summary.internalSlack, sums: summary.sums, profileSource: source),
       certificate: certificate)
+    return (plan, input, gpus.map(\.place))
   }
 
   static func word<Word: RawRepresentable & CaseIterable>(
@@ -80,20 +105,23 @@ package enum PlanReader {
 
   private static func gpus(
     _ list: [Attempt<PlanDocument.GPU>], _ input: InputDocument, _ refusals: inout Refusals
-  ) -> [PlannedGPU] {
-    var gpus: [PlannedGPU] = []
+  ) -> [(index: Int, place: Int, gpu: PlannedGPU)] {
+    var gpus: [(index: Int, place: Int, gpu: PlannedGPU)] = []
     gpus.reserveCapacity(list.count)
+    var isTaken = [Bool](repeating: false, count: list.count)
     for (index, item) in list.enumerated() {
       let path = ["gpus", String(index)]
       guard case .value(let gpu) = item else {
         if case .failure(let error, let path) = item { refusals.add(input.refusal(of: error, at: path)) }
         continue
       }
-      if gpu.index != index {
+      if !isTaken.indices.contains(gpu.index) || isTaken[gpu.index] {
         refusals.add(
           input.error(
-            .contradiction, "index must be \(index), its place in the list, not \(gpu.index)", at: path + ["index"],
-            value: String(gpu.index)))
+            .contradiction, "the GPUs must be numbered 0 to \(list.count - 1), each number once, not \(gpu.index)",
+            at: path + ["index"], value: String(gpu.index)))
+      } else {
+        isTaken[gpu.index] = true
       }
       guard let product = ProductCatalogue.product(named: gpu.product) else {
         let error = InputError.unknownProduct(gpu.product)
@@ -111,7 +139,10 @@ package enum PlanReader {
         }
       }
       gpus.append(
-        PlannedGPU(pool: gpu.pool, product: product, node: gpu.node, uuid: gpu.uuid, segments: segments))
+        (
+          gpu.index, index,
+          PlannedGPU(pool: gpu.pool, product: product, node: gpu.node, uuid: gpu.uuid, segments: segments)
+        ))
     }
     return gpus
   }

@@ -3,9 +3,9 @@ import ParvaWire
 
 extension WorkloadReader {
   /// Columns of a CSV that say what `placement` and `allowPartial` say; lists are joined by `|`, a spread is `gpu:2` or
-  /// `node:3`. Tenants need labels, which CSV has not.
+  /// `node:3`, and `exclusive` is the key of a label.
   static let csvPlacementColumns = [
-    "products", "exclude_products", "pools", "exclude_pools", "spread", "allow_partial",
+    "products", "exclude_products", "pools", "exclude_pools", "spread", "exclusive", "allow_partial",
   ]
 
   static func placement(from row: CSVRow, _ table: CSVTable, _ refusals: inout Refusals) -> PlacementSpec? {
@@ -14,7 +14,7 @@ extension WorkloadReader {
     }
     var spec = PlacementSpec(
       products: names("products"), excludeProducts: names("exclude_products"), pools: names("pools"),
-      excludePools: names("exclude_pools"))
+      excludePools: names("exclude_pools"), exclusive: table.text("exclusive", row))
     if let text = table.text("spread", row) {
       let parts = text.split(separator: ":", omittingEmptySubsequences: false)
       if parts.count == 2, let count = Int(parts[1]) {

@@ -4,7 +4,7 @@ package import ParvaWire
 /// Reads workloads from JSON, YAML or CSV into validated engine values.
 package enum WorkloadReader {
   static let csvColumns = ["id", "model", "rate", "latency_ms"]
-  static let csvOptionalColumns = ["percentile", "priority"]
+  static let csvOptionalColumns = ["percentile", "priority", "arrivals", "labels"]
 
   /// Reads a list: `{"workloads": [...]}` or a bare array, or CSV with a header.
   ///
@@ -238,13 +238,54 @@ extension WorkloadReader {
     let before = refusals.errors.count + refusals.omitted
     let percentile = table.text("percentile", row) == nil ? nil : table.number("percentile", row, &refusals)
     let priority = table.text("priority", row) == nil ? nil : table.integer("priority", row, &refusals)
+    let arrivals = arrivals(from: row, table, &refusals)
+    let labels = labels(from: row, table, &refusals)
     let placement = placement(from: row, table, &refusals)
     let allowPartial = allowPartial(from: row, table, &refusals)
     guard let id, let model, let rate, let latency, refusals.errors.count + refusals.omitted == before else {
       return nil
     }
     return WorkloadSpec(
-      id: id, model: model, rate: rate, slo: .init(latencyMs: latency, percentile: percentile), priority: priority,
-      placement: placement, allowPartial: allowPartial)
+      id: id, model: model, rate: rate, slo: .init(latencyMs: latency, percentile: percentile), arrivals: arrivals,
+      priority: priority, labels: labels, placement: placement, allowPartial: allowPartial)
+  }
+
+  /// `poisson`, `deterministic`, `gamma:CV2` or `trace:NAME`.
+  private static func arrivals(
+    from row: CSVRow, _ table: CSVTable, _ refusals: inout Refusals
+  ) -> WorkloadSpec.Arrivals? {
+    guard let text = table.text("arrivals", row) else { return nil }
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    switch (parts[0], parts.count) {
+    case ("trace", 2): return .init(process: "trace", trace: parts[1])
+    case ("gamma", 2):
+      if let cv2 = Double(parts[1]) { return .init(process: "gamma", cv2: cv2) }
+    case (let process, 1): return .init(process: process)
+    default: break
+    }
+    refusals.add(
+      InputError(
+        .wrongType, "arrivals must be poisson, deterministic, gamma:CV2 or trace:NAME", file: table.name,
+        line: row.line, value: text))
+    return nil
+  }
+
+  /// `KEY=VALUE` joined by `|`.
+  private static func labels(
+    from row: CSVRow, _ table: CSVTable, _ refusals: inout Refusals
+  ) -> [String: String]? {
+    guard let text = table.text("labels", row) else { return nil }
+    var labels: [String: String] = [:]
+    for label in text.split(separator: "|", omittingEmptySubsequences: false) {
+      let parts = label.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      guard parts.count == 2, labels.updateValue(parts[1], forKey: parts[0]) == nil else {
+        refusals.add(
+          InputError(
+            .wrongType, "labels must be KEY=VALUE joined by |, each key once", file: table.name, line: row.line,
+            value: text))
+        return nil
+      }
+    }
+    return labels
   }
 }

@@ -21,12 +21,16 @@ package struct PlannerOutcome: Sendable {
 /// Writes what several planners made of one input.
 package struct ComparisonWriter {
   private let workloads: Int
+  /// What all planners share took.
+  private let capacityMilliseconds: Double
   private let outcomes: [PlannerOutcome]
 
   /// - Parameters:
   ///   - workloads: how many workloads the input had.
+  ///   - capacityMilliseconds: what the capacities took that all planners share.
   ///   - outcomes: at least one; the first is what the others are measured against.
-  package init(workloads: Int, outcomes: [PlannerOutcome]) {
+  package init(workloads: Int, capacityMilliseconds: Double, outcomes: [PlannerOutcome]) {
+    self.capacityMilliseconds = capacityMilliseconds
     self.workloads = workloads
     self.outcomes = outcomes
   }
@@ -38,6 +42,7 @@ package struct ComparisonWriter {
     var writer = DocumentWriter(style)
     writer.object { root in
       root.field("workloads", workloads)
+      root.field("capacityMilliseconds", (capacityMilliseconds * 1000).rounded() / 1000)
       root.array("planners") { list in
         for outcome in outcomes {
           list.object { object in
@@ -57,7 +62,8 @@ package struct ComparisonWriter {
   package func csv() -> Data {
     var text =
       "planner,status,gpus,lower_bound,gap,allocated_slices,external_fragmentation,internal_slack,"
-      + PlanObjective.summed.map { $0.name + "," }.joined() + "unplaced,milliseconds,profile_source\n"
+      + PlanObjective.summed.map { $0.name + "," }.joined()
+      + "unplaced,milliseconds,profile_source,capacity_milliseconds\n"
     for outcome in outcomes {
       let summary = outcome.summary
       let optional = { (value: Double?) in value?.description ?? "" }
@@ -66,7 +72,8 @@ package struct ComparisonWriter {
         + "\(optional(summary.gap)),\(summary.allocatedSlices),\(summary.externalFragmentation),"
         + "\(summary.internalSlack),"
         + PlanObjective.summed.map { optional(summary.sums[$0.name]) + "," }.joined() + "\(outcome.unplaced),"
-        + "\(Figures.fixed(outcome.milliseconds, 3)),\(summary.profileSource.rawValue)\n"
+        + "\(Figures.fixed(outcome.milliseconds, 3)),\(summary.profileSource.rawValue),"
+        + "\(Figures.fixed(capacityMilliseconds, 3))\n"
     }
     return Data(text.utf8)
   }
@@ -93,7 +100,9 @@ package struct ComparisonWriter {
           } + [String(outcome.unplaced), Figures.fixed(outcome.milliseconds, 1)])
     }
     let sources = Set(outcomes.map(\.summary.profileSource.rawValue)).sorted().joined(separator: ", ")
-    let last = "\(Figures.count(workloads, "workload")) \(style.dot) profiles: \(sources)"
+    let last =
+      "\(Figures.count(workloads, "workload")) \(style.dot) profiles: \(sources) \(style.dot) capacities, once for "
+      + "all: \(Figures.fixed(capacityMilliseconds, 1)) ms"
     return (table.lines(style) + [last]).joined(separator: "\n") + "\n"
   }
 }

@@ -1,8 +1,7 @@
 package import Foundation
 package import ParvaEngine
 
-/// Writes workloads so that ``WorkloadReader`` reads them back equal; CSV holds no labels, no arrival
-/// process, no launch and no placement.
+/// Writes workloads so that ``WorkloadReader`` reads them back equal.
 package enum WorkloadWriter {
   package static func json(_ workloads: [Workload]) -> Data { document(workloads, .json) }
   package static func yaml(_ workloads: [Workload]) -> Data { document(workloads, .yaml) }
@@ -81,16 +80,6 @@ package enum WorkloadWriter {
         }
       }
     }
-  }
-
-  package static func csv(_ workloads: [Workload]) -> Data {
-    var text = "id,model,rate,latency_ms,percentile,priority\n"
-    for workload in workloads {
-      text +=
-        "\(workload.id),\(workload.model),\(workload.rate),\(workload.sloLatencyMs),\(workload.percentile),"
-        + "\(workload.priority)\n"
-    }
-    return Data(text.utf8)
   }
 
   package static func text(_ workloads: [Workload], style: TextStyle) -> String {

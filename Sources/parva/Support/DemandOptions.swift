@@ -8,7 +8,8 @@ struct DemandOptions: ParsableArguments {
   @OptionGroup var traceOptions: TraceOptions
 
   @Option(
-    name: .long, help: "GPU pools as YAML or JSON: stock, hourly cost and watts per product; - is standard input.")
+    name: .long, help: "GPU pools as YAML or JSON: name, product, count, hourlyCost, watts, nodes; - is standard input."
+  )
   var pools: String?
 
   /// Reads everything, with the workloads at `path`, into a planning input.

@@ -218,7 +218,8 @@ import Testing
     try await api.controller.stop()
   }
 
-  @Test func aPlanThatBreaksARuleIsNotPublished() async throws {
+  @Test("P1: a plan that breaks a rule is not published; a stand-in's is, and the service says so")
+  func aPlanThatBreaksARuleIsNotPublished() async throws {
     var setup = try Harness.builtIn
     setup.planner = WrongPlanner()
     let api = try await Harness(planning: setup)
@@ -226,10 +227,11 @@ import Testing
     #expect(first.status == 200)
     _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("web"))
     let second = await api.send("GET", "/v1/plan")
-    #expect(second.headers["Parva-Demand-Revision"] == "0")
-    let read = await api.send("GET", "/v1/workloads/web")
-    #expect(read.json("status", "state") == "pending")
-    #expect(read.json("status", "code") == "planning_failed")
+    #expect(second.headers["Parva-Demand-Revision"] == "1" && second.json("planner") == "parvagpu")
+    #expect(await api.send("GET", "/v1/workloads/web").json("status", "state") == "served")
+    let ready = await api.send("GET", "/readyz")
+    #expect(ready.status == 200 && ready.json("status") == "degraded")
+    #expect(ready.json("planning", "code") == "plan_refused" && ready.json("planning", "resort") == "parvagpu")
   }
 }
 

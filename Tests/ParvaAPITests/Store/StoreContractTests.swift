@@ -192,7 +192,7 @@ import Testing
     node.isUnreachable = true
     node.isLost = true
     node.labels = ["a": "b"]
-    node.applied = WantedNode(revision: 3, gpus: [WantedGPU(uuid: "u", instances: [])])
+    node.applied = NodeAssignment(revision: 3, gpus: [WantedGPU(uuid: "u", instances: [])])
     let gone = FleetSamples.record("n2", nil)
     let claim = IdempotencyClaim(key: "k", fingerprint: .max)
     func operation(_ id: String, isOver: Bool, claim: IdempotencyClaim? = nil) -> StoredOperation {
@@ -203,7 +203,7 @@ import Testing
     var batch = StoreBatch()
     batch.nodes = ["n1": node, "n2": gone]
     batch.nodeStates = ["n1": try #require(node.settled), "n2": try FleetSamples.state("n2", gpus: 1)]
-    batch.assignments = ["n1": try #require(node.applied), "n2": WantedNode(revision: 1, gpus: [])]
+    batch.assignments = ["n1": try #require(node.applied), "n2": NodeAssignment(revision: 1, gpus: [])]
     batch.operations = [operation("one", isOver: true), operation("two", isOver: false, claim: claim)]
     try await store.commit(batch)
     batch = StoreBatch()

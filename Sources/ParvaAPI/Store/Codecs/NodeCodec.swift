@@ -15,9 +15,9 @@ enum NodeCodec {
     try decode(data, node)
   }
 
-  static func data(assignment: WantedNode) throws -> Data { try JSONEncoder().encode(assignment) }
+  static func data(assignment: NodeAssignment) throws -> Data { try JSONEncoder().encode(assignment) }
 
-  static func assignment(_ data: Data, node: String) throws(StoreError) -> WantedNode {
+  static func assignment(_ data: Data, node: String) throws(StoreError) -> NodeAssignment {
     try decode(data, node)
   }
 

@@ -197,6 +197,13 @@ package enum SimulationWriter {
     return [parts.compactMap(\.self).joined(separator: " \(style.dot) "), how.joined(separator: " \(style.dot) ")]
   }
 
+  /// One line about a workload that reached less than it was to: rounded down, so that what is less also reads as less.
+  package static func shortfall(_ figures: SimulationReport.WorkloadFigures, below wanted: Double) -> String {
+    let reached = Figures.fixed((figures.worstAttainment * 1e4).rounded(.down) / 100, 2)
+    return "\(figures.workload.id): \(reached) % of a seed's requests within "
+      + "\(RangeCheck.plain(figures.workload.sloLatencyMs)) ms, below \(RangeCheck.plain((wanted * 1e8).rounded() / 1e6)) %"
+  }
+
   /// Two decimals, and never 100 % for less than all.
   static func share(_ share: Double) -> String {
     let text = Figures.percent(share, 2)
