@@ -56,7 +56,8 @@ package final class Controller: Sendable {
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
       onChange: { wakes.continuation.yield() })
     nodes = NodeRegistry(
-      nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
+      nodes: contents.nodes.map { $0.standing(by: restored) }, removed: contents.removedNodes, store: store,
+      settings: configuration.nodes,
       priced: configuration.planning.pools, now: configuration.now, onChange: { wakes.continuation.yield() })
     pusher = PlanPusher(
       store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,

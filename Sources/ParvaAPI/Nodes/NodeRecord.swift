@@ -23,6 +23,8 @@ package struct NodeRecord: Hashable, Sendable {
   /// stand that the node does not own yet.
   package var settled: NodeStateDocument?
   package var heardAt: Date?
+  /// What was last pushed to it and verified, as far as this process knows.
+  package var applied: WantedNode?
 
   package init(_ spec: NodeSpec, named name: String, revision: Int, at time: Date) {
     self.name = name
@@ -57,6 +59,14 @@ package struct NodeRecord: Hashable, Sendable {
     self.state = state
     settled = state
     self.heardAt = heardAt
+  }
+
+  /// The record with what stands on the node, where that is what this plan wants of it.
+  func standing(by plan: PublishedPlan?) -> NodeRecord {
+    guard let plan, let slices = plan.slices, state?.verified?.revision == plan.record.revision else { return self }
+    var record = self
+    record.applied = slices.wanted(name, revision: plan.record.revision)
+    return record
   }
 
   /// Whether the two declare the same; a record from a registration has no drain and no status yet.

@@ -46,7 +46,10 @@ package actor NodeRegistry {
     self.now = now
     self.onChange = onChange
     var fleet = Fleet(removed: removed, inventory: FleetInventory(nodes, priced: priced))
-    for node in nodes { fleet.nodes[node.name] = node }
+    for node in nodes {
+      fleet.nodes[node.name] = node
+      fleet.holders.change(node.name, from: nil, to: node.applied)
+    }
     self.fleet = Mutex(fleet)
     let start = settings.clock()
     heartbeats = fleet.nodes.mapValues { Heartbeats(isUnreachable: $0.isUnreachable, now: start) }
@@ -90,7 +93,7 @@ package actor NodeRegistry {
     try await commit(batch)
     if heartbeats[name] == nil { heartbeats[name] = Heartbeats(isUnreachable: false, now: settings.clock()) }
     update { fleet in
-      fleet.nodes[name] = record
+      fleet.set(record)
       fleet.removed.remove(name)
     }
     return current == nil ? .created : .replaced
@@ -116,7 +119,7 @@ package actor NodeRegistry {
     var batch = StoreBatch()
     batch.nodes[name] = record
     try await commit(batch)
-    update { $0.nodes[name] = record }
+    update { $0.set(record) }
     return .draining
   }
 
@@ -136,8 +139,30 @@ package actor NodeRegistry {
     heartbeats[name] = nil
     storedAt[name] = nil
     update { fleet in
+      fleet.holders.change(name, from: fleet.nodes[name]?.applied, to: nil)
       fleet.nodes[name] = nil
       fleet.removed.insert(name)
+    }
+  }
+
+  // MARK: - What runs
+
+  /// Takes note of what a node has verified of a push.
+  nonisolated func pushed(_ verified: WantedNode, to name: String) {
+    fleet.withLock { fleet in
+      guard fleet.nodes[name] != nil else { return }
+      fleet.holders.change(name, from: fleet.nodes[name]?.applied, to: verified)
+      fleet.nodes[name]?.applied = verified
+    }
+  }
+
+  /// What is known to run of a workload; nil while no node is registered. O(instances of the nodes that hold it).
+  package nonisolated func running(_ workload: String) -> RunningCapacity? {
+    fleet.withLock { fleet in
+      guard !fleet.nodes.isEmpty else { return nil }
+      var running = RunningCapacity()
+      for name in fleet.holders[workload] { fleet.nodes[name]?.addRunning(workload, to: &running) }
+      return running
     }
   }
 
@@ -165,7 +190,7 @@ package actor NodeRegistry {
       try await commit(batch)
       storedAt[name] = clock
     }
-    update { $0.nodes[name] = record }
+    update { $0.set(record) }
     return NodeCondition(of: record)
   }
 
@@ -186,7 +211,7 @@ package actor NodeRegistry {
     guard !batch.nodes.isEmpty else { return }
     try await commit(batch)
     update { fleet in
-      for (name, record) in batch.nodes { fleet.nodes[name] = record }
+      for case let record? in batch.nodes.values { fleet.set(record) }
     }
   }
 

@@ -143,15 +143,16 @@ package actor PlanPusher {
   }
 
   private func push(_ document: FleetOperationDocument, _ name: String, _ slices: NodeSlices) -> NodePush {
-    NodePush(
-      operation: document.id, node: name, wanted: slices.wanted(name, revision: document.planRevision), nodes: nodes,
+    let wanted = slices.wanted(name, revision: document.planRevision)
+    return NodePush(
+      operation: document.id, node: name, wanted: wanted, nodes: nodes,
       settings: settings, client: client, limit: limit,
       now: { [now] in Int(now().timeIntervalSince1970) },
-      report: { [weak self] change in await self?.update(document.id, name, change) })
+      report: { [weak self] change in await self?.update(document.id, name, wanted, change) })
   }
 
   private func update(
-    _ id: String, _ name: String, _ change: @Sendable (inout FleetOperationDocument.Node) -> Void
+    _ id: String, _ name: String, _ wanted: WantedNode, _ change: @Sendable (inout FleetOperationDocument.Node) -> Void
   ) async {
     let time = Timestamp.text(now())
     var ended: FleetOperationDocument.Node?
@@ -165,6 +166,7 @@ package actor PlanPusher {
       if isNews, document.nodes[index].status.isOver { ended = document.nodes[index] }
     }
     guard isNews, let document else { return }
+    if let ended, ended.status == .verified { nodes.pushed(wanted, to: name) }
     await keep(document)
     guard let ended else { return }
     logger.log(
@@ -241,9 +243,9 @@ package actor PlanPusher {
     return try await store.operation(id).flatMap(Self.document)
   }
 
-  /// Newest first.
-  package func operations(limit: Int) async throws(StoreError) -> [FleetOperationDocument] {
-    try await store.operations(limit: limit).compactMap { board[$0.id] ?? Self.document($0) }
+  /// Newest first, those older than the one of this id, all for nil.
+  package func operations(after id: String?, limit: Int) async throws(StoreError) -> [FleetOperationDocument] {
+    try await store.operations(after: id, limit: limit).compactMap { board[$0.id] ?? Self.document($0) }
   }
 
   /// Ends every push as it is; what is unfinished goes on at the next start.
