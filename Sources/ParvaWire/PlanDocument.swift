@@ -56,7 +56,7 @@ package struct PlanDocument: Decodable, Sendable {
     }
   }
 
-  package struct Unplaced: Decodable, Sendable {
+  package struct Unserved: Decodable, Sendable {
     package var workload: String
     package var code: String
     package var message: String
@@ -94,22 +94,22 @@ package struct PlanDocument: Decodable, Sendable {
     package var allocatedSlices: Int
     package var externalFragmentation: Double
     package var internalSlack: Double
-    package var cost: Double?
-    package var watts: Double?
+    /// Sums of figures, by the name of the objective.
+    package var sums: [String: Double]
     package var profileSource: String
 
     package init(from decoder: any Decoder) throws {
+      let sums = decoder.keys(.sums)
       let object = try decoder.object(
-        "gpuCount", "lowerBound", "gap", "allocatedSlices", "externalFragmentation", "internalSlack", "cost", "watts",
-        "profileSource")
+        "gpuCount", "lowerBound", "gap", "allocatedSlices", "externalFragmentation", "internalSlack", "profileSource",
+        also: sums)
       gpuCount = try object.integer("gpuCount")
       lowerBound = try object.optionalNumber("lowerBound")
       gap = try object.optionalNumber("gap")
       allocatedSlices = try object.integer("allocatedSlices")
       externalFragmentation = try object.number("externalFragmentation")
       internalSlack = try object.number("internalSlack")
-      cost = try object.optionalNumber("cost")
-      watts = try object.optionalNumber("watts")
+      self.sums = try object.numbers(sums)
       profileSource = try object.decode(String.self, forKey: "profileSource")
     }
   }
@@ -124,7 +124,7 @@ package struct PlanDocument: Decodable, Sendable {
   package var margin: Double?
   package var status: String
   package var gpus: [Attempt<GPU>]
-  package var unplaced: [Unplaced]
+  package var unplaced: [Unserved]
   package var partial: [Partial]?
   package var summary: Summary
   package var certificate: CertificateDocument?
@@ -141,7 +141,7 @@ package struct PlanDocument: Decodable, Sendable {
     margin = try object.optionalNumber("margin")
     status = try object.decode(String.self, forKey: "status")
     gpus = try object.decode([Attempt<GPU>].self, forKey: "gpus")
-    unplaced = try object.decode([Unplaced].self, forKey: "unplaced")
+    unplaced = try object.decode([Unserved].self, forKey: "unplaced")
     partial = try object.decodeIfPresent([Partial].self, forKey: "partial")
     summary = try object.decode(Summary.self, forKey: "summary")
     certificate = try object.decodeIfPresent(CertificateDocument.self, forKey: "certificate")

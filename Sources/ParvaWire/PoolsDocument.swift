@@ -8,15 +8,13 @@ package struct PoolsDocument: Decodable, Sendable {
 }
 
 /// A set of equal GPUs that a plan may use.
-package struct PoolSpec: Codable, Hashable, Sendable {
+package struct PoolSpec: Decodable, Hashable, Sendable {
   package var name: String
   package var product: String
   /// GPUs in stock; as many as needed where absent.
   package var count: Int?
-  /// Price of one GPU for an hour.
-  package var hourlyCost: Double?
-  /// Power of one GPU.
-  package var watts: Double?
+  /// What one GPU costs, by the name of the figure.
+  package var figures: [String: Double]
   /// The machines that hold the GPUs; the pool's count is then their sum.
   package var nodes: [Node]?
 
@@ -36,25 +34,13 @@ package struct PoolSpec: Codable, Hashable, Sendable {
     }
   }
 
-  package init(
-    name: String, product: String, count: Int? = nil, hourlyCost: Double? = nil, watts: Double? = nil,
-    nodes: [Node]? = nil
-  ) {
-    self.name = name
-    self.product = product
-    self.count = count
-    self.hourlyCost = hourlyCost
-    self.watts = watts
-    self.nodes = nodes
-  }
-
   package init(from decoder: any Decoder) throws {
-    let object = try decoder.object("name", "product", "count", "hourlyCost", "watts", "nodes")
+    let figures = decoder.keys(.figures)
+    let object = try decoder.object("name", "product", "count", "nodes", also: figures)
     name = try object.decode(String.self, forKey: "name")
     product = try object.decode(String.self, forKey: "product")
     count = try object.optionalInteger("count")
-    hourlyCost = try object.optionalNumber("hourlyCost")
-    watts = try object.optionalNumber("watts")
+    self.figures = try object.numbers(figures)
     nodes = try object.decodeIfPresent([Node].self, forKey: "nodes")
   }
 }

@@ -43,11 +43,26 @@ package enum Attempt<Value: Decodable & Sendable>: Decodable, Sendable {
   }
 }
 
+extension CodingUserInfoKey {
+  /// Names of the figures that a pool may state, as `[String]`.
+  package static let figures = CodingUserInfoKey(rawValue: "figures")
+  /// Names of the sums that a plan may tell, as `[String]`.
+  package static let sums = CodingUserInfoKey(rawValue: "sums")
+}
+
 extension Decoder {
-  /// The object at this place, refused with ``UnknownKeyError`` if it holds a key outside `allowed` and `ignored`.
+  /// Keys that whoever decodes has named; none without.
+  func keys(_ name: CodingUserInfoKey?) -> [WireKey] {
+    (name.flatMap { userInfo[$0] } as? [String] ?? []).map(WireKey.init(stringValue:))
+  }
+
+  /// The object at this place, refused with ``UnknownKeyError`` if it holds a key outside `known`, `others` and `ignored`.
   ///
   /// - Parameter ignored: what the controller adds to what it answers, so that an answer can be sent back.
-  func object(_ allowed: WireKey..., ignoring ignored: Set<String> = []) throws -> KeyedDecodingContainer<WireKey> {
+  func object(_ known: WireKey..., also others: [WireKey] = [], ignoring ignored: Set<String> = [])
+    throws -> KeyedDecodingContainer<WireKey>
+  {
+    let allowed = known + others
     let container = try container(keyedBy: WireKey.self)
     for key in container.allKeys
     where !allowed.contains(where: { $0.stringValue == key.stringValue }) && !ignored.contains(key.stringValue) {
@@ -84,6 +99,13 @@ extension KeyedDecodingContainer<WireKey> {
         Int.self, .init(codingPath: codingPath + [key], debugDescription: "Must be a whole number."))
     }
     return integer
+  }
+
+  /// The numbers that stand under some keys, by key.
+  func numbers(_ keys: [WireKey]) throws -> [String: Double] {
+    var found: [String: Double] = [:]
+    for key in keys { found[key.stringValue] = try optionalNumber(key) }
+    return found
   }
 
   func optionalInteger(_ key: WireKey) throws -> Int? {

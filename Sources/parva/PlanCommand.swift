@@ -61,7 +61,7 @@ struct PlanCommand: ParsableCommand {
       stopwatch.lap("wrote \(plan.gpus.count) GPUs")
     }
     if plan.status == .infeasible {
-      if !(allowPartial && output.format == .table) { PlanOutput.tellUnplaced(plan) }
+      if !(allowPartial && output.format == .table) { PlanOutput.tellUnserved(plan) }
       throw CommandFailure(
         .infeasible, allowPartial ? nil : "no plan serves every workload; --allow-partial prints what fits")
     }
@@ -79,7 +79,7 @@ enum PlanOutput {
     }
   }
 
-  static func tellUnplaced(_ plan: Plan) {
+  static func tellUnserved(_ plan: Plan) {
     for refusal in plan.unplaced {
       Console.error("\(refusal.workload): \(refusal.message) [\(refusal.code.rawValue)]")
     }

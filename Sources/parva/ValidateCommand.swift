@@ -59,11 +59,11 @@ struct ValidateCommand: ParsableCommand {
   }
 
   private func options(for plan: Plan) throws -> PlanningOptions {
-    guard let rule = AdmissionRule(rawValue: plan.admission) else {
+    guard let rule = AdmissionRule.named(plan.admission) else {
       throw CommandFailure(
         .badInput,
         "the plan's admission is \"\(plan.admission)\"; known are "
-          + AdmissionRule.allCases.map(\.rawValue).joined(separator: ", "))
+          + AdmissionRule.all.map(\.name).joined(separator: ", "))
     }
     return PlanningOptions(
       admission: rule, maxProcesses: maxProcesses ?? InputLimits.processes.upperBound, margin: plan.margin ?? 0)

@@ -14,7 +14,8 @@ UNFINISHED = {"ParvaAPI", "ParvaNode"}
 
 # Folders that must not depend on others, not even through a third: judges share nothing with those they judge.
 APART = [
-    ("ParvaEngine", "Checking", ("Packing", "Planning", "Planners")),
+    ("ParvaEngine", "Checking", ("Admission", "Packing", "Planning", "Planners")),
+    ("ParvaEngine", "Reference", ("Admission", "Packing", "Planning", "Planners")),
     ("ParvaEngine", "Simulation", ("Admission", "Packing", "Planning", "Planners")),
 ]
 

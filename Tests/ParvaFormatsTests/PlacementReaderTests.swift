@@ -13,8 +13,8 @@ struct PlacementReaderTests {
       """
     let workload = try #require(try WorkloadReader.read(InputSource(Data(text.utf8), name: "w.json")).first)
     #expect(
-      workload.placement
-        == PlacementRules(
+      workload.constraints
+        == Constraints(
           products: ["A100-80GB"], excludeProducts: ["A30-24GB"], pools: ["p"], excludePools: ["q"],
           spread: Spread(over: .node, atLeast: 3), exclusive: "team"))
     #expect(workload.allowsPartial)
@@ -29,11 +29,11 @@ struct PlacementReaderTests {
       """
     let workloads = try WorkloadReader.read(InputSource(Data(text.utf8), name: "w.csv"))
     #expect(
-      workloads[0].placement
-        == PlacementRules(
+      workloads[0].constraints
+        == Constraints(
           products: ["A100-80GB", "A30-24GB"], excludePools: ["p", "q"], spread: Spread(over: .gpu, atLeast: 2)))
     #expect(workloads[0].allowsPartial)
-    #expect(workloads[1].placement == .none && !workloads[1].allowsPartial)
+    #expect(workloads[1].constraints == .none && !workloads[1].allowsPartial)
   }
 
   struct Refused: Sendable, CustomTestStringConvertible {

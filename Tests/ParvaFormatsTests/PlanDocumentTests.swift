@@ -96,7 +96,7 @@ struct PlanDocumentTests {
               processes: 2, capacity: 980.1, load: 829, latencyMs: 88.2)
           ])
       ],
-      unplaced: [Unplaced(workload: "x", code: .sloUnreachable, message: "no point keeps 1 ms")],
+      unplaced: [Unserved(workload: "x", code: .sloUnreachable, message: "no point keeps 1 ms")],
       summary: PlanSummary(
         gpuCount: 1, lowerBound: 0.4, gap: 0, allocatedSlices: 3, externalFragmentation: 0.5, internalSlack: 0.1,
         profileSource: .measured))

@@ -12,7 +12,7 @@ struct PlanPictureTests {
       start: start, batch: 16, processes: 2, capacity: 400, load: load, latencyMs: 62.5)
   }
 
-  static func plan(_ gpus: [[Segment]], unplaced: [Unplaced] = []) -> Plan {
+  static func plan(_ gpus: [[Segment]], unplaced: [Unserved] = []) -> Plan {
     Plan(
       planner: "parvagpu", admission: "half-slo", status: unplaced.isEmpty ? .feasible : .infeasible,
       gpus: gpus.map { PlannedGPU(pool: "default", product: product, segments: $0) }, unplaced: unplaced,
@@ -28,7 +28,7 @@ struct PlanPictureTests {
         segment("a-name-too-long-for-one-slice", 0, "1g.10gb", at: 2, load: 1),
         segment("vgg", 0, "3g.40gb", at: 4, load: 1000),
       ],
-    ], unplaced: [Unplaced(workload: "x", code: .noProfile, message: "no profile of model y")])
+    ], unplaced: [Unserved(workload: "x", code: .noProfile, message: "no profile of model y")])
 
   @Test func showsEachInstanceWhereItStands() {
     let expected = """

@@ -19,8 +19,7 @@ struct PoolReaderTests {
     #expect(pools.map(\.name) == ["cheap", "big.eu"])
     #expect(pools.map(\.product.name) == ["A30-24GB", "H200-141GB"])
     #expect(pools.map(\.count) == [nil, 0])
-    #expect(pools.map(\.hourlyCost) == [nil, 4.5])
-    #expect(pools.map(\.watts) == [nil, 700])
+    #expect(pools.map(\.figures) == [[:], ["hourlyCost": 4.5, "watts": 700]])
   }
 
   @Test func nodesMakeTheCount() throws {

@@ -19,9 +19,9 @@ struct SeededGenerator: RandomNumberGenerator {
 enum RandomPlans {
   static func plan(_ random: inout SeededGenerator) -> Plan {
     let gpus = (0..<Int.random(in: 0...6, using: &random)).map { _ in gpu(&random) }
-    let codes = Unplaced.Code.allCases
+    let codes = Unserved.Code.allCases
     let unplaced = (0..<Int.random(in: 0...3, using: &random)).map { index in
-      Unplaced(
+      Unserved(
         workload: "left-\(index)", code: codes.randomElement(using: &random) ?? .noProfile,
         message: ["plain", "with \"quotes\" and \\ back", "ünïcode: – ✓", "line\nbreak\ttab", ": - # yaml?", ""]
           .randomElement(using: &random) ?? "")
@@ -37,9 +37,15 @@ enum RandomPlans {
       summary: PlanSummary(
         gpuCount: gpus.count, lowerBound: maybe(&random), gap: maybe(&random), allocatedSlices: 3,
         externalFragmentation: Double.random(in: 0...1, using: &random),
-        internalSlack: Double.random(in: 0...1, using: &random), cost: maybe(&random), watts: maybe(&random),
+        internalSlack: Double.random(in: 0...1, using: &random), sums: sums(&random),
         profileSource: ProfileSource.allCases.randomElement(using: &random) ?? .measured),
       certificate: Bool.random(using: &random) ? certificate(&random) : nil)
+  }
+
+  private static func sums(_ random: inout SeededGenerator) -> [String: Double] {
+    var sums: [String: Double] = [:]
+    for objective in PlanObjective.summed { sums[objective.name] = maybe(&random) }
+    return sums
   }
 
   private static func certificate(_ random: inout SeededGenerator) -> PlanCertificate {

@@ -16,7 +16,7 @@ enum RandomWorkloads {
     }
     let isTenant = Bool.random(using: &random)
     if isTenant { labels.append(("team", "a")) }
-    let placement = PlacementRules(
+    let constraints = Constraints(
       products: [[], ["A30-24GB"], ["A100-80GB", "H200-141GB"]].randomElement(using: &random) ?? [],
       excludeProducts: [[], ["L4", "A100-40GB"].filter { ProductCatalogue.product(named: $0) != nil }]
         .randomElement(using: &random) ?? [],
@@ -32,7 +32,7 @@ enum RandomWorkloads {
       percentile: Double.random(in: 0.001...0.999, using: &random),
       arrivals: arrivals.randomElement(using: &random) ?? .poisson,
       priority: Int.random(in: -1_000_000...1_000_000, using: &random),
-      labels: Dictionary(uniqueKeysWithValues: labels), launch: launch(&random), placement: placement,
+      labels: Dictionary(uniqueKeysWithValues: labels), launch: launch(&random), constraints: constraints,
       allowsPartial: Bool.random(using: &random))
   }
 

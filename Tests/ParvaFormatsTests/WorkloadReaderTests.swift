@@ -323,7 +323,7 @@ struct WorkloadReaderTests {
       let bytes = WorkloadWriter.csv(workloads)
       for index in workloads.indices {
         (workloads[index].labels, workloads[index].arrivals, workloads[index].launch) = ([:], .poisson, nil)
-        (workloads[index].placement, workloads[index].allowsPartial) = (.none, false)
+        (workloads[index].constraints, workloads[index].allowsPartial) = (.none, false)
       }
       #expect(try WorkloadReader.read(InputSource(bytes, format: .csv)) == workloads, "seed \(seed)")
     }

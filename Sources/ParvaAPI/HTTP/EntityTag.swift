@@ -1,4 +1,5 @@
 import Foundation
+import ParvaEngine
 import ParvaHTTP
 
 /// The tag of every resource: its revision, a dot, and what tells its representations at that revision apart.

@@ -63,7 +63,7 @@ package struct FleetInventory: Hashable, Sendable {
           let price = priced.first { $0.product.name == product.name }
           var pool =
             stock[name]
-            ?? Pool(name: name, product: product, count: 0, hourlyCost: price?.hourlyCost, watts: price?.watts)
+            ?? Pool(name: name, product: product, count: 0, figures: price?.figures ?? [:])
           pool.count = (pool.count ?? 0) + 1
           stock[name] = pool
           entry.pool = name

@@ -15,7 +15,7 @@ package final class PublishedPlan: Sendable {
   private let document: Rendition
   /// What each node is told of it; nil where it is bound to no nodes.
   package let slices: NodeSlices?
-  private let unplaced: [String: Unplaced]
+  private let unplaced: [String: Unserved]
   private let partial: [String: PartialService]
   private let capacities: [String: Double]
   private let rendered = Mutex<[PlanFormat: Rendition]>([:])
@@ -44,7 +44,7 @@ package final class PublishedPlan: Sendable {
   /// Requests per second of all segments of a workload.
   package func capacity(of workload: String) -> Double { capacities[workload] ?? 0 }
 
-  package func refusal(of workload: String) -> Unplaced? { unplaced[workload] }
+  package func refusal(of workload: String) -> Unserved? { unplaced[workload] }
 
   package func partialService(of workload: String) -> PartialService? { partial[workload] }
 

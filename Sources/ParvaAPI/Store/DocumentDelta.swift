@@ -1,4 +1,5 @@
 import Foundation
+import ParvaEngine
 
 /// What makes one document out of another that is nearly the same, such as two plans in a row.
 ///

@@ -14,7 +14,7 @@ public struct CertificateChecker {
     pools = Dictionary(input.pools.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let refused = Set(plan.unplaced.map(\.workload))
     groups = Dictionary(grouping: input.workloads.filter { !refused.contains($0.id) }) { workload in
-      workload.placement.exclusive.map { [$0, workload.labels[$0] ?? ""] } ?? []
+      workload.constraints.exclusive.map { [$0, workload.labels[$0] ?? ""] } ?? []
     }
     rates = Dictionary(plan.partial.map { ($0.workload, $0.served) }, uniquingKeysWith: { first, _ in first })
   }
@@ -126,7 +126,7 @@ public struct CertificateChecker {
     var floor = 0.0
     for workload in workloads {
       let offers = capacities.offers(workload)
-      let domains = workload.placement.spread?.atLeast ?? 1
+      let domains = workload.constraints.spread?.atLeast ?? 1
       let items = offers.map { offer in
         // What is not priced costs nothing.
         let price = priced[offer.pool.name]?.prices.first { $0.profile == offer.profile }?.value ?? 0
@@ -173,11 +173,8 @@ public struct CertificateChecker {
   /// Objective of one GPU of each pool; where it is not stated, that of the dearest pool, or 1.
   private func weights(_ objective: PlanObjective) -> [String: Double] {
     func stated(_ pool: Pool) -> Double? {
-      switch objective {
-      case .gpus: 1
-      case .cost: pool.hourlyCost
-      case .watts: pool.watts
-      }
+      guard let figure = objective.figure else { return 1 }
+      return pool.figures[figure]
     }
     let dearest = input.pools.compactMap(stated).max() ?? 1
     return pools.mapValues { max(stated($0) ?? dearest, 1e-6) }

@@ -1,4 +1,4 @@
-/// What a certificate is worth once somebody else has done the sums again.
+/// What a certificate is worth once the sums are done again by code of its own.
 public struct CertificateVerdict: Hashable, Sendable {
   public var kind: PlanCertificate.Kind
   /// No plan costs less, as the prices alone prove; nil where they prove nothing.

@@ -24,7 +24,8 @@ extension PlanChecker {
   static func checkDemand(_ plan: Plan, _ input: PlanningInput, _ found: inout [PlanViolation]) {
     var demand: [String: (workload: Workload, capacity: Double, load: Double)] = [:]
     for workload in input.workloads { demand[workload.id] = (workload, 0, 0) }
-    let admissions = CertifiedAdmissions(input)
+    var claims: [CapacityClaim] = []
+    var claimants: [(gpu: Int, segment: String)] = []
     for (index, gpu) in plan.gpus.enumerated() {
       for segment in gpu.segments {
         guard let workload = demand[segment.workload]?.workload else {
@@ -35,8 +36,23 @@ extension PlanChecker {
         }
         demand[segment.workload]?.capacity += segment.capacity
         demand[segment.workload]?.load += segment.load
-        checkPoint(segment, workload, gpu.product, index, input, admissions, &found)
+        if let claim = checkPoint(segment, workload, gpu.product, index, input, &found) {
+          claims.append(claim)
+          claimants.append((index, segment.id))
+        }
       }
+    }
+    for (index, fault) in input.options.admission.judge(input).faults(claims).enumerated() {
+      let (code, message): (PlanViolation.Code, String)
+      switch fault {
+      case nil: continue
+      case .sloMissed(let text): (code, message) = (.sloMissed, text)
+      case .overCapacity(let text): (code, message) = (.overCapacity, text)
+      }
+      found.append(
+        PlanViolation(
+          code, gpu: claimants[index].gpu, segment: claimants[index].segment, workload: claims[index].workload.id,
+          message))
     }
     let refused = Set(plan.unplaced.map(\.workload))
     let served = Dictionary(plan.partial.map { ($0.workload, $0.served) }, uniquingKeysWith: { first, _ in first })
@@ -61,11 +77,11 @@ extension PlanChecker {
     }
   }
 
-  /// Whether the segment is a point of its model's profile that the admission rule allows at this capacity.
+  /// What the segment claims of its model's profile; nil where that has no such point, or the capacity is no number.
   private static func checkPoint(
     _ segment: Segment, _ workload: Workload, _ product: GPUProduct, _ gpu: Int, _ input: PlanningInput,
-    _ admissions: CertifiedAdmissions, _ found: inout [PlanViolation]
-  ) {
+    _ found: inout [PlanViolation]
+  ) -> CapacityClaim? {
     func report(_ code: PlanViolation.Code, _ message: String) {
       found.append(PlanViolation(code, gpu: gpu, segment: segment.id, workload: workload.id, message))
     }
@@ -75,44 +91,20 @@ extension PlanChecker {
     if segment.processes > input.options.maxProcesses {
       report(.tooManyProcesses, "\(segment.processes) processes, at most \(input.options.maxProcesses) are allowed")
     }
-    let points = input.profiles.profile(model: workload.model, product: product.name)?.points ?? []
-    guard
-      let point = points.first(where: {
+    guard let profile = input.profiles.profile(model: workload.model, product: product.name),
+      let point = profile.points.first(where: {
         $0.profile == segment.profile && $0.batch == segment.batch && $0.processes == segment.processes
       })
     else {
       report(
         .unknownPoint,
         "no profile point of \(workload.model) with batch \(segment.batch) and \(segment.processes) processes there")
-      return
+      return nil
     }
     if !same(point.latencyMs, segment.latencyMs) {
       report(.wrongLatency, "latency \(segment.latencyMs) ms, the profile says \(point.latencyMs)")
     }
-    switch input.options.admission {
-    case .certified:
-      let capacity =
-        admissions.admission(workload, product)?.capacity(
-          kind: segment.profile, batch: segment.batch, processes: segment.processes,
-          sloLatencyMs: workload.sloLatencyMs) ?? 0
-      if capacity == 0 {
-        report(
-          .sloMissed,
-          "at no load does the point keep \(workload.percentile) of the requests within \(workload.sloLatencyMs) ms")
-      } else if segment.capacity > capacity * (1 + tolerance) {
-        report(
-          .overCapacity,
-          "capacity \(segment.capacity), and the SLO of \(workload.sloLatencyMs) ms is certified up to \(capacity)")
-      }
-    case .halfSLO:
-      if point.latencyMs >= 0.45 * workload.sloLatencyMs {
-        report(
-          .sloMissed,
-          "the batch takes \(point.latencyMs) ms, not below 0.45 x the SLO of \(workload.sloLatencyMs) ms")
-      }
-      if segment.capacity > point.throughput * (1 + tolerance) {
-        report(.overCapacity, "capacity \(segment.capacity), the profile says \(point.throughput)")
-      }
-    }
+    guard segment.capacity.isFinite, segment.capacity > 0 else { return nil }
+    return CapacityClaim(workload: workload, profile: profile, point: point, capacity: segment.capacity)
   }
 }

@@ -11,7 +11,7 @@ extension PlanChecker {
       for segment in gpu.segments {
         gpusOf[segment.workload, default: []].insert(index)
         if let node = gpu.node { nodesOf[segment.workload, default: []].insert(node) }
-        guard let rules = demand[segment.workload]?.placement, rules != .none, let pool = pools[gpu.pool] else {
+        guard let rules = demand[segment.workload]?.constraints, rules != .none, let pool = pools[gpu.pool] else {
           continue
         }
         let productFits =
@@ -29,7 +29,7 @@ extension PlanChecker {
       checkTenants(gpu, index, demand, &found)
     }
     for workload in input.workloads {
-      guard let spread = workload.placement.spread, let gpus = gpusOf[workload.id] else { continue }
+      guard let spread = workload.constraints.spread, let gpus = gpusOf[workload.id] else { continue }
       let domains = spread.over == .gpu ? gpus.count : nodesOf[workload.id, default: []].count
       if domains < spread.atLeast {
         found.append(
@@ -44,7 +44,7 @@ extension PlanChecker {
     _ gpu: PlannedGPU, _ index: Int, _ demand: [String: Workload], _ found: inout [PlanViolation]
   ) {
     func tenant(_ segment: Segment) -> [String] {
-      guard let workload = demand[segment.workload], let key = workload.placement.exclusive else { return [] }
+      guard let workload = demand[segment.workload], let key = workload.constraints.exclusive else { return [] }
       return [key, workload.labels[key] ?? ""]
     }
     guard let first = gpu.segments.first else { return }

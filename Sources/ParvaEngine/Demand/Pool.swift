@@ -5,22 +5,19 @@ public struct Pool: Hashable, Sendable {
   public var product: GPUProduct
   /// GPUs in stock; nil means as many as needed. With ``nodes`` it is their sum.
   public var count: Int?
-  /// Price of one GPU for an hour, at least 0, in the user's currency.
-  public var hourlyCost: Double?
-  /// Power of one GPU in watts, at least 0.
-  public var watts: Double?
+  /// What one GPU costs, by ``PlanObjective/figure``, each at least 0.
+  public var figures: [String: Double]
   /// The machines that hold the GPUs, where they are known.
   public var nodes: [PoolNode]
 
   public init(
-    name: String = "default", product: GPUProduct, count: Int? = nil, hourlyCost: Double? = nil, watts: Double? = nil,
+    name: String = "default", product: GPUProduct, count: Int? = nil, figures: [String: Double] = [:],
     nodes: [PoolNode] = []
   ) {
     self.name = name
     self.product = product
     self.count = count
-    self.hourlyCost = hourlyCost
-    self.watts = watts
+    self.figures = figures
     self.nodes = nodes
     if !nodes.isEmpty { self.count = nodes.reduce(0) { $0 + $1.count } }
   }

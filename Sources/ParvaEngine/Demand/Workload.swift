@@ -15,14 +15,14 @@ public struct Workload: Hashable, Sendable {
   public var labels: [String: String]
   /// Nil where something else starts the servers.
   public var launch: ServerCommand?
-  public var placement: PlacementRules
+  public var constraints: Constraints
   /// Whether a part of the rate is better than nothing when there are not enough GPUs.
   public var allowsPartial: Bool
 
   public init(
     id: String, model: String, rate: Double, sloLatencyMs: Double, percentile: Double = 0.99,
     arrivals: ArrivalProcess = .poisson, priority: Int = 0, labels: [String: String] = [:],
-    launch: ServerCommand? = nil, placement: PlacementRules = .none, allowsPartial: Bool = false
+    launch: ServerCommand? = nil, constraints: Constraints = .none, allowsPartial: Bool = false
   ) {
     self.id = id
     self.model = model
@@ -33,7 +33,7 @@ public struct Workload: Hashable, Sendable {
     self.priority = priority
     self.labels = labels
     self.launch = launch
-    self.placement = placement
+    self.constraints = constraints
     self.allowsPartial = allowsPartial
   }
 }

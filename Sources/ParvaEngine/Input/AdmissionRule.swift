@@ -1,7 +1,25 @@
-/// Rule that says how much load a profile point may be given under an SLO.
-public enum AdmissionRule: String, Hashable, Sendable, CaseIterable {
-  /// The largest rate at which the segment keeps the percentile of the SLO under the declared arrivals, less the margin.
-  case certified
-  /// The published rule: execution latency below 0.45 x SLO, loaded up to its throughput (SC'24, section 3).
-  case halfSLO = "half-slo"
+/// How much load a profile point may be given under an SLO: all that planning, judging and telling a user need of a rule.
+///
+/// The rules there are stand in ``AdmissionRule/all``. Two rules of the same name are the same.
+public struct AdmissionRule: Sendable {
+  /// Name a user types: lower case, words joined by hyphens.
+  public let name: String
+  /// What it does in half a line, for help texts.
+  public let summary: String
+  /// Whether ``PlanningOptions/margin`` means anything to it.
+  public let takesMargin: Bool
+  /// The best point of every workload on every column and the load that it may be given, row-major: workload x column;
+  /// ``Offer/none`` where no point is admissible.
+  let offers: @Sendable (_ input: PlanningInput, _ columns: [InstanceColumn], _ context: PlanningContext) -> [Offer]
+  /// Why a workload gets no offer although there are points of at most ``PlanningOptions/maxProcesses`` processes, and
+  /// what would be enough.
+  let reason: @Sendable (_ workload: Workload, _ input: PlanningInput) -> Unserved
+  /// Judges what plans by this rule claim, in code that shares nothing with `offers`.
+  let judge: @Sendable (_ input: PlanningInput) -> any CapacityJudge
+}
+
+extension AdmissionRule: Hashable {
+  public static func == (a: AdmissionRule, b: AdmissionRule) -> Bool { a.name == b.name }
+
+  public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }

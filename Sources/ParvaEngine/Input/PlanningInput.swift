@@ -31,12 +31,7 @@ public struct PlanningInput: Sendable {
 extension PlanningInput {
   /// Objective per GPU of each pool; a pool that does not state the figure counts as the dearest that does, or 1.
   var weights: [Double] {
-    let stated: [Double?] =
-      switch options.objective {
-      case .gpus: pools.map { _ in 1 }
-      case .cost: pools.map(\.hourlyCost)
-      case .watts: pools.map(\.watts)
-      }
+    let stated = pools.map(options.objective.weight)
     let dearest = stated.compactMap { $0 }.max() ?? 1
     return stated.map { max($0 ?? dearest, 1e-6) }
   }

@@ -18,7 +18,7 @@ public struct PlanningOptions: Hashable, Sendable {
   public var maxExtraGPUs: Int
 
   public init(
-    admission: AdmissionRule = .certified, maxProcesses: Int = 3, allocationOptimization: Bool = true,
+    admission: AdmissionRule = .default, maxProcesses: Int = 3, allocationOptimization: Bool = true,
     objective: PlanObjective = .gpus, certificate: Bool = false, margin: Double = 0, headroom: Bool = true,
     maxExtraGPUs: Int = 0
   ) {

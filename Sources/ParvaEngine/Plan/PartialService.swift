@@ -5,11 +5,11 @@ public struct PartialService: Hashable, Sendable {
   public var demanded: Double
   /// Requests per second planned, above 0 and below `demanded`.
   public var served: Double
-  public var code: Unplaced.Code
+  public var code: Unserved.Code
   /// One sentence for a person: what is missing and what would be enough.
   public var message: String
 
-  public init(workload: String, demanded: Double, served: Double, code: Unplaced.Code, message: String) {
+  public init(workload: String, demanded: Double, served: Double, code: Unserved.Code, message: String) {
     self.workload = workload
     self.demanded = demanded
     self.served = served

@@ -16,7 +16,7 @@ public struct Plan: Hashable, Sendable {
   public var margin: Double?
   public var status: PlanStatus
   public var gpus: [PlannedGPU]
-  public var unplaced: [Unplaced]
+  public var unplaced: [Unserved]
   /// Workloads served at a lower rate than they ask for.
   public var partial: [PartialService]
   public var summary: PlanSummary
@@ -25,7 +25,7 @@ public struct Plan: Hashable, Sendable {
 
   public init(
     planner: String, admission: String, margin: Double? = nil, status: PlanStatus, gpus: [PlannedGPU],
-    unplaced: [Unplaced], partial: [PartialService] = [], summary: PlanSummary, certificate: PlanCertificate? = nil
+    unplaced: [Unserved], partial: [PartialService] = [], summary: PlanSummary, certificate: PlanCertificate? = nil
   ) {
     self.planner = planner
     self.admission = admission

@@ -33,10 +33,10 @@ public struct PlanDiff: Hashable, Sendable {
   public private(set) var gpusBefore: Int
   public private(set) var gpusAfter: Int
   /// Workloads that only the second plan, or only the first, leaves out.
-  public private(set) var newlyUnplaced: [Unplaced]
-  public private(set) var noLongerUnplaced: [Unplaced]
+  public private(set) var newlyUnserved: [Unserved]
+  public private(set) var noLongerUnserved: [Unserved]
 
-  public var isEmpty: Bool { changes.isEmpty && newlyUnplaced.isEmpty && noLongerUnplaced.isEmpty }
+  public var isEmpty: Bool { changes.isEmpty && newlyUnserved.isEmpty && noLongerUnserved.isEmpty }
 
   /// O(segments x log segments).
   public init(from old: Plan, to new: Plan) {
@@ -44,8 +44,8 @@ public struct PlanDiff: Hashable, Sendable {
     gpusAfter = new.gpus.count
     let before = Set(old.unplaced.map(\.workload))
     let after = Set(new.unplaced.map(\.workload))
-    newlyUnplaced = new.unplaced.filter { !before.contains($0.workload) }
-    noLongerUnplaced = old.unplaced.filter { !after.contains($0.workload) }
+    newlyUnserved = new.unplaced.filter { !before.contains($0.workload) }
+    noLongerUnserved = old.unplaced.filter { !after.contains($0.workload) }
     let match = Self.match(old.gpus, new.gpus)
     compareSegments(old, new, match)
     compareInstances(old, new, match)

@@ -1,6 +1,6 @@
 /// The figures by which plans are compared.
 public enum PlanMetrics {
-  /// Counts GPUs and slices, fragmentation, slack, cost and watts of a set of GPUs. O(segments).
+  /// Counts GPUs and slices, fragmentation, slack and sums of figures of a set of GPUs. O(segments).
   ///
   /// External fragmentation is 1 - allocated slices / compute slices of the GPUs in use; internal slack is
   /// 1 - sum(slices x load / capacity) / allocated slices (SC'24, section 6).
@@ -21,18 +21,21 @@ public enum PlanMetrics {
       gpuCount: used.count, allocatedSlices: allocated,
       externalFragmentation: offered == 0 ? 0 : 1 - Double(allocated) / Double(offered),
       internalSlack: allocated == 0 ? 0 : max(0, 1 - working / Double(allocated)),
-      cost: total(of: used, pools, \.hourlyCost), watts: total(of: used, pools, \.watts), profileSource: profileSource)
+      sums: sums(of: used, pools), profileSource: profileSource)
   }
 
-  /// Sum of a figure over GPUs; nil where the pool of one of them does not state it.
-  private static func total(of gpus: [PlannedGPU], _ pools: [Pool], _ figure: KeyPath<Pool, Double?>) -> Double? {
-    var byName: [String: Double] = [:]
-    for pool in pools { byName[pool.name] = pool[keyPath: figure] }
-    var sum = 0.0
-    for gpu in gpus {
-      guard let value = byName[gpu.pool] else { return nil }
-      sum += value
+  /// Sums over GPUs by objective, without those that the pool of one of them does not state.
+  private static func sums(of gpus: [PlannedGPU], _ pools: [Pool]) -> [String: Double] {
+    var counts: [String: Double] = [:]
+    for gpu in gpus { counts[gpu.pool, default: 0] += 1 }
+    let used = pools.filter { counts[$0.name] != nil }
+    guard !used.isEmpty, used.count == counts.count else { return [:] }
+    var sums: [String: Double] = [:]
+    for objective in PlanObjective.summed {
+      let weights = used.compactMap(objective.weight)
+      guard weights.count == used.count else { continue }
+      sums[objective.name] = zip(used, weights).reduce(0) { $0 + $1.1 * (counts[$1.0.name] ?? 0) }
     }
-    return gpus.isEmpty ? nil : sum
+    return sums
   }
 }

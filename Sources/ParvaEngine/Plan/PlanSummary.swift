@@ -12,15 +12,13 @@ public struct PlanSummary: Hashable, Sendable {
   public var externalFragmentation: Double
   /// Share of the allocated slices' capacity that no load uses, 0...1.
   public var internalSlack: Double
-  /// Sum of hourly costs; nil where a pool states none.
-  public var cost: Double?
-  /// Sum of watts; nil where a pool states none.
-  public var watts: Double?
+  /// Sums of the figures that every pool in use states, by ``PlanObjective/name``.
+  public var sums: [String: Double]
   public var profileSource: ProfileSource
 
   public init(
     gpuCount: Int, lowerBound: Double? = nil, gap: Double? = nil, allocatedSlices: Int, externalFragmentation: Double,
-    internalSlack: Double, cost: Double? = nil, watts: Double? = nil, profileSource: ProfileSource
+    internalSlack: Double, sums: [String: Double] = [:], profileSource: ProfileSource
   ) {
     self.gpuCount = gpuCount
     self.lowerBound = lowerBound
@@ -28,8 +26,7 @@ public struct PlanSummary: Hashable, Sendable {
     self.allocatedSlices = allocatedSlices
     self.externalFragmentation = externalFragmentation
     self.internalSlack = internalSlack
-    self.cost = cost
-    self.watts = watts
+    self.sums = sums
     self.profileSource = profileSource
   }
 }

@@ -10,7 +10,7 @@ public struct OptimalPlanner: Planner {
 
   public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
     let market = Market(input, support: .everything, context)
-    var refusals: [Int: Unplaced] = [:]
+    var refusals: [Int: Unserved] = [:]
     var serviceable: [Int] = []
     for workload in input.workloads.indices {
       if let refusal = market.refusal(workload) ?? market.spreadRefusal(workload) {

@@ -71,7 +71,7 @@ enum PlanFinish {
       }
     }
     var domains: [Int: Set<String>] = [:]
-    let spreads = market.input.workloads.map(\.placement.spread)
+    let spreads = market.input.workloads.map(\.constraints.spread)
     guard spreads.contains(where: { $0 != nil }) else { return true }
     for (index, gpu) in draft.enumerated() {
       for segment in gpu.segments {

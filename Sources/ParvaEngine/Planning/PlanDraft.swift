@@ -35,7 +35,7 @@ extension Market {
   /// and works out the figures. GPUs without segments are left out; where a pool lists its nodes, each GPU gets one.
   /// O(segments).
   func finish(
-    _ draft: [DraftGPU], planner: String, unplaced: [Unplaced], partial: [PartialService] = [],
+    _ draft: [DraftGPU], planner: String, unplaced: [Unserved], partial: [PartialService] = [],
     lowerBound: Double? = nil, gap: Double? = nil
   ) -> Plan {
     var draft = NodeFilling.run(classes.sharedOut(draft.filter { !$0.segments.isEmpty }), classes.pools)
@@ -73,8 +73,8 @@ extension Market {
     summary.lowerBound = lowerBound
     summary.gap = gap
     return Plan(
-      planner: planner, admission: input.options.admission.rawValue,
-      margin: input.options.admission == .certified ? input.options.margin : nil, status: status, gpus: gpus,
+      planner: planner, admission: input.options.admission.name,
+      margin: input.options.admission.takesMargin ? input.options.margin : nil, status: status, gpus: gpus,
       unplaced: unplaced, partial: partial, summary: summary)
   }
 

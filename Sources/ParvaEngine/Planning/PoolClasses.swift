@@ -16,7 +16,7 @@ struct PoolClasses: Sendable {
     var product: GPUProduct
     var weight: Double
     var hasNodes: Bool
-    /// Whether each set of placement rules allows it.
+    /// Whether each set of constraints allows it.
     var allowed: [Bool]
   }
 
@@ -28,9 +28,9 @@ struct PoolClasses: Sendable {
     members = pools.indices.map { [$0] }
   }
 
-  /// O(workloads + pools x different placement rules).
+  /// O(workloads + pools x different constraints).
   init(_ input: PlanningInput) {
-    let rules = Set(input.workloads.lazy.map(\.placement).filter { $0 != .none })
+    let rules = Set(input.workloads.lazy.map(\.constraints).filter { $0 != .none })
     let overNodes = rules.contains { $0.spread?.over == .node }
     let weights = input.weights
     // The rules come in no order, but all pools see them in the same.
@@ -54,7 +54,8 @@ struct PoolClasses: Sendable {
     self.pools = pools
     self.classOf = classOf
     self.members = members.map { list in
-      list.sorted { (pools[$0].hourlyCost ?? .infinity, $0) < (pools[$1].hourlyCost ?? .infinity, $1) }
+      let cost = list.map { PlanObjective.cost.weight(of: pools[$0]) ?? .infinity }
+      return zip(cost, list).sorted { $0 < $1 }.map(\.1)
     }
     merged = self.members.map { PoolClasses.merge($0.map { pools[$0] }, keepingNodes: overNodes) }
   }
@@ -66,8 +67,7 @@ struct PoolClasses: Sendable {
     whole.name = members.map(\.name).joined(separator: " or ")
     whole.count = members.reduce(.some(0)) { sum, pool in sum.flatMap { sum in pool.count.map { sum + $0 } } }
     // Where a pool does not state the figure that counts, its weight is that of a pool that does.
-    whole.hourlyCost = members.lazy.compactMap(\.hourlyCost).first
-    whole.watts = members.lazy.compactMap(\.watts).first
+    for pool in members { whole.figures.merge(pool.figures) { first, _ in first } }
     whole.nodes = []
     guard keepingNodes else { return whole }
     // A machine with GPUs in two of the pools is one machine.

@@ -2,8 +2,8 @@
 enum SegmentLimit {
   static let perWorkload = 100_000
 
-  static func refusal(_ workload: Workload, throughput: Double) -> Unplaced {
-    Unplaced(
+  static func refusal(_ workload: Workload, throughput: Double) -> Unserved {
+    Unserved(
       workload: workload.id, code: .tooLarge,
       message: "\(workload.rate.shortText) requests/s need more than \(perWorkload) instances of "
         + "\(throughput.shortText) requests/s each; check the rate or split the workload")

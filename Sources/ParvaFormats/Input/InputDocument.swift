@@ -1,4 +1,5 @@
 import Foundation
+import ParvaEngine
 import ParvaWire
 import Yams
 
@@ -41,12 +42,25 @@ struct InputDocument {
       .firstIndex { String(validating: $0, as: UTF8.self) == nil }.map { $0 + 1 }
   }
 
+  /// Words that the engine's tables add to the shapes.
+  private static let vocabulary: [CodingUserInfoKey: [String]] = {
+    let words: [(CodingUserInfoKey?, [String])] = [
+      (.figures, PlanObjective.allCases.compactMap(\.figure)), (.sums, PlanObjective.summed.map(\.name)),
+    ]
+    return Dictionary(words.compactMap { key, names in key.map { ($0, names) } }, uniquingKeysWith: { a, _ in a })
+  }()
+
   func decode<Value: Decodable>(_ type: Value.Type) throws(InputErrors) -> Value {
     do {
       switch tree {
-      case .json(let data): return try JSONDecoder().decode(type, from: data)
+      case .json(let data):
+        let decoder = JSONDecoder()
+        for (key, names) in Self.vocabulary { decoder.userInfo[key] = names }
+        return try decoder.decode(type, from: data)
       case .yaml(let node, let parser):
-        return try withExtendedLifetime(parser) { try YAMLDecoder().decode(type, from: node) }
+        return try withExtendedLifetime(parser) {
+          try YAMLDecoder().decode(type, from: node, userInfo: Self.vocabulary)
+        }
       }
     } catch {
       throw InputErrors(refusal(of: error))

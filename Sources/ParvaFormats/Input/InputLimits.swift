@@ -24,8 +24,8 @@ package enum InputLimits {
   package static let margin = 0.0...100.0
   /// GPUs of one pool.
   package static let poolCount = 0...1_000_000
-  package static let hourlyCost = 0.0...1e6
-  package static let watts = 0.0...1e6
+  /// Figures of one GPU, of any objective.
+  package static let figure = 0.0...1e6
   package static let labels = 64
   /// Failure domains that a workload may ask for.
   package static let spread = 2...64

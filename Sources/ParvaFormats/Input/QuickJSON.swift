@@ -84,8 +84,18 @@ struct QuickJSON {
     guard take(key: key) else { throw Unusual() }
   }
 
+  /// The same for a key from a table.
+  mutating func key(named name: String) throws(Unusual) {
+    var name = name
+    guard name.withUTF8({ take(key: $0) }) else { throw Unusual() }
+  }
+
   /// Whether this key is the next; steps over it and the comma before it if so.
   mutating func take(key: StaticString) -> Bool {
+    take(key: UnsafeBufferPointer(start: key.utf8Start, count: key.utf8CodeUnitCount))
+  }
+
+  private mutating func take(key: UnsafeBufferPointer<UInt8>) -> Bool {
     let start = at
     skipSpace()
     if expectsComma {
@@ -96,9 +106,9 @@ struct QuickJSON {
       at += 1
       skipSpace()
     }
-    let length = key.utf8CodeUnitCount
-    guard at + length + 2 < bytes.count, bytes[at] == UInt8(ascii: "\""),
-      memcmp(bytes.baseAddress! + at + 1, key.utf8Start, length) == 0, bytes[at + 1 + length] == UInt8(ascii: "\"")
+    let length = key.count
+    guard let name = key.baseAddress, at + length + 2 < bytes.count, bytes[at] == UInt8(ascii: "\""),
+      memcmp(bytes.baseAddress! + at + 1, name, length) == 0, bytes[at + 1 + length] == UInt8(ascii: "\"")
     else {
       at = start
       return false

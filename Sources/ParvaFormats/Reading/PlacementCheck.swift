@@ -6,9 +6,9 @@ struct PlacementCheck {
   /// Makes the refusal for a path below the workload's own place.
   let place: (InputError.Code, String, [String], String?) -> InputError
 
-  func rules(_ spec: PlacementSpec?, labels: [String: String], _ refusals: inout Refusals) -> PlacementRules {
+  func rules(_ spec: PlacementSpec?, labels: [String: String], _ refusals: inout Refusals) -> Constraints {
     guard let spec else { return .none }
-    let rules = PlacementRules(
+    let rules = Constraints(
       products: products(spec.products, "products", &refusals),
       excludeProducts: products(spec.excludeProducts, "excludeProducts", &refusals),
       pools: pools(spec.pools, "pools", &refusals),

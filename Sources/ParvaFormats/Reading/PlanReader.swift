@@ -42,12 +42,12 @@ package enum PlanReader {
     }
     let gpus = gpus(document.gpus, input, &refusals)
     let unplaced = document.unplaced.enumerated().compactMap { index, refusal in
-      word(Unplaced.Code.self, refusal.code, ["unplaced", String(index), "code"], input, &refusals).map {
-        Unplaced(workload: refusal.workload, code: $0, message: refusal.message)
+      word(Unserved.Code.self, refusal.code, ["unplaced", String(index), "code"], input, &refusals).map {
+        Unserved(workload: refusal.workload, code: $0, message: refusal.message)
       }
     }
     let partial = (document.partial ?? []).enumerated().compactMap { index, service in
-      word(Unplaced.Code.self, service.code, ["partial", String(index), "code"], input, &refusals).map {
+      word(Unserved.Code.self, service.code, ["partial", String(index), "code"], input, &refusals).map {
         PartialService(
           workload: service.workload, demanded: service.demanded, served: service.served, code: $0,
           message: service.message)
@@ -63,7 +63,7 @@ package enum PlanReader {
       summary: PlanSummary(
         gpuCount: summary.gpuCount, lowerBound: summary.lowerBound, gap: summary.gap,
         allocatedSlices: summary.allocatedSlices, externalFragmentation: summary.externalFragmentation,
-        internalSlack: summary.internalSlack, cost: summary.cost, watts: summary.watts, profileSource: source),
+        internalSlack: summary.internalSlack, sums: summary.sums, profileSource: source),
       certificate: certificate)
   }
 

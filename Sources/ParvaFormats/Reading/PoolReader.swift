@@ -46,11 +46,10 @@ package enum PoolReader {
     if let count = spec.count, let message = RangeCheck.message("count", count, InputLimits.poolCount) {
       refusals.add(document.error(.outOfRange, message, at: path + ["count"], value: String(count)))
     }
-    if let cost = spec.hourlyCost, let message = RangeCheck.message("hourlyCost", cost, InputLimits.hourlyCost) {
-      refusals.add(document.error(.outOfRange, message, at: path + ["hourlyCost"], value: RangeCheck.plain(cost)))
-    }
-    if let watts = spec.watts, let message = RangeCheck.message("watts", watts, InputLimits.watts) {
-      refusals.add(document.error(.outOfRange, message, at: path + ["watts"], value: RangeCheck.plain(watts)))
+    for (figure, value) in spec.figures.sorted(by: { $0.key < $1.key }) {
+      if let message = RangeCheck.message(figure, value, InputLimits.figure) {
+        refusals.add(document.error(.outOfRange, message, at: path + [figure], value: RangeCheck.plain(value)))
+      }
     }
     guard let product = ProductCatalogue.product(named: spec.product) else {
       let error = InputError.unknownProduct(spec.product)
@@ -58,7 +57,7 @@ package enum PoolReader {
       return nil
     }
     return Pool(
-      name: spec.name, product: product, count: spec.count, hourlyCost: spec.hourlyCost, watts: spec.watts,
+      name: spec.name, product: product, count: spec.count, figures: spec.figures,
       nodes: (spec.nodes ?? []).map { PoolNode(name: $0.name, count: $0.count) })
   }
 

@@ -32,7 +32,7 @@ extension QuickJSON {
     var product: GPUProduct?
     try array { json throws(Unusual) in gpus.append(try json.gpu(gpus.count, &product)) }
     try key("unplaced")
-    var unplaced: [Unplaced] = []
+    var unplaced: [Unserved] = []
     try array { json throws(Unusual) in unplaced.append(try json.refusal()) }
     var partial: [PartialService] = []
     if take(key: "partial") {
@@ -108,16 +108,16 @@ extension QuickJSON {
       processes: processes, capacity: capacity, load: load, latencyMs: latency)
   }
 
-  private mutating func refusal() throws(Unusual) -> Unplaced {
+  private mutating func refusal() throws(Unusual) -> Unserved {
     try begin()
     try key("workload")
     let workload = try string()
     try key("code")
-    guard let code = Unplaced.Code(rawValue: try string()) else { throw Unusual() }
+    guard let code = Unserved.Code(rawValue: try string()) else { throw Unusual() }
     try key("message")
     let message = try text()
     try end()
-    return Unplaced(workload: workload, code: code, message: message)
+    return Unserved(workload: workload, code: code, message: message)
   }
 
   private mutating func partialService() throws(Unusual) -> PartialService {
@@ -129,7 +129,7 @@ extension QuickJSON {
     try key("served")
     let served = try number()
     try key("code")
-    guard let code = Unplaced.Code(rawValue: try string()) else { throw Unusual() }
+    guard let code = Unserved.Code(rawValue: try string()) else { throw Unusual() }
     try key("message")
     let message = try text()
     try end()
@@ -150,16 +150,17 @@ extension QuickJSON {
     let externalFragmentation = try number()
     try key("internalSlack")
     let internalSlack = try number()
-    try key("cost")
-    let cost = try optionalNumber()
-    try key("watts")
-    let watts = try optionalNumber()
+    var sums: [String: Double] = [:]
+    for objective in PlanObjective.summed {
+      try key(named: objective.name)
+      sums[objective.name] = try optionalNumber()
+    }
     try key("profileSource")
     guard let source = ProfileSource(rawValue: try string()) else { throw Unusual() }
     try end()
     return PlanSummary(
       gpuCount: gpuCount, lowerBound: lowerBound, gap: gap, allocatedSlices: allocatedSlices,
-      externalFragmentation: externalFragmentation, internalSlack: internalSlack, cost: cost, watts: watts,
+      externalFragmentation: externalFragmentation, internalSlack: internalSlack, sums: sums,
       profileSource: source)
   }
 

@@ -41,7 +41,7 @@ extension WorkloadReader {
   }
 
   static func placement(of workload: Workload) -> PlacementSpec? {
-    let rules = workload.placement
+    let rules = workload.constraints
     guard rules != .none else { return nil }
     func list(_ names: [String]) -> [String]? { names.isEmpty ? nil : names }
     return PlacementSpec(

@@ -134,7 +134,7 @@ extension WorkloadReader {
     }
     let arrivals = arrivals(spec.arrivals, &refusals, place)
     check(labels: spec.labels ?? [:], &refusals, place)
-    let placement = withoutActuallyEscaping(place) {
+    let constraints = withoutActuallyEscaping(place) {
       PlacementCheck(place: $0).rules(spec.placement, labels: spec.labels ?? [:], &refusals)
     }
     if let launch = spec.launch {
@@ -144,7 +144,7 @@ extension WorkloadReader {
     return Workload(
       id: spec.id, model: spec.model, rate: spec.rate, sloLatencyMs: spec.slo.latencyMs, percentile: percentile,
       arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:],
-      launch: spec.launch.map(command), placement: placement, allowsPartial: spec.allowPartial ?? false)
+      launch: spec.launch.map(command), constraints: constraints, allowsPartial: spec.allowPartial ?? false)
   }
 
   private static func arrivals(

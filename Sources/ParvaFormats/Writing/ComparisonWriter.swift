@@ -56,37 +56,41 @@ package struct ComparisonWriter {
 
   package func csv() -> Data {
     var text =
-      "planner,status,gpus,lower_bound,gap,allocated_slices,external_fragmentation,internal_slack,cost,watts,unplaced,"
-      + "milliseconds,profile_source\n"
+      "planner,status,gpus,lower_bound,gap,allocated_slices,external_fragmentation,internal_slack,"
+      + PlanObjective.summed.map { $0.name + "," }.joined() + "unplaced,milliseconds,profile_source\n"
     for outcome in outcomes {
       let summary = outcome.summary
       let optional = { (value: Double?) in value?.description ?? "" }
       text +=
         "\(outcome.planner),\(outcome.status.rawValue),\(summary.gpuCount),\(optional(summary.lowerBound)),"
         + "\(optional(summary.gap)),\(summary.allocatedSlices),\(summary.externalFragmentation),"
-        + "\(summary.internalSlack),\(optional(summary.cost)),\(optional(summary.watts)),\(outcome.unplaced),"
+        + "\(summary.internalSlack),"
+        + PlanObjective.summed.map { optional(summary.sums[$0.name]) + "," }.joined() + "\(outcome.unplaced),"
         + "\(Figures.fixed(outcome.milliseconds, 3)),\(summary.profileSource.rawValue)\n"
     }
     return Data(text.utf8)
   }
 
   package func text(_ style: TextStyle) -> String {
-    var table = TextTable([
-      ("planner", .left), ("status", .left), ("GPUs", .right), ("of first", .right), ("bound", .right),
-      ("gap", .right), ("fragmentation", .right), ("slack", .right), ("cost/h", .right), ("W", .right),
-      ("not served", .right), ("ms", .right),
-    ])
+    let objectives = PlanObjective.summed
+    var table = TextTable(
+      [
+        ("planner", .left), ("status", .left), ("GPUs", .right), ("of first", .right), ("bound", .right),
+        ("gap", .right), ("fragmentation", .right), ("slack", .right),
+      ] + objectives.map { ($0.heading, .right) } + [("not served", .right), ("ms", .right)])
     let base = outcomes.first?.summary.gpuCount ?? 0
     for outcome in outcomes {
       let summary = outcome.summary
-      table.add([
-        outcome.planner, outcome.status.rawValue, String(summary.gpuCount),
-        base > 0 ? Figures.percent(Double(summary.gpuCount) / Double(base), 1) : "-",
-        summary.lowerBound.map { Figures.fixed($0, 2) } ?? "-", summary.gap.map(RangeCheck.plain) ?? "-",
-        Figures.percent(summary.externalFragmentation), Figures.percent(summary.internalSlack),
-        summary.cost.map { Figures.fixed($0, 2) } ?? "-", summary.watts.map { Figures.fixed($0, 0) } ?? "-",
-        String(outcome.unplaced), Figures.fixed(outcome.milliseconds, 1),
-      ])
+      table.add(
+        [
+          outcome.planner, outcome.status.rawValue, String(summary.gpuCount),
+          base > 0 ? Figures.percent(Double(summary.gpuCount) / Double(base), 1) : "-",
+          summary.lowerBound.map { Figures.fixed($0, 2) } ?? "-", summary.gap.map(RangeCheck.plain) ?? "-",
+          Figures.percent(summary.externalFragmentation), Figures.percent(summary.internalSlack),
+        ]
+          + objectives.map { objective in
+            summary.sums[objective.name].map { Figures.fixed($0, objective.decimals) } ?? "-"
+          } + [String(outcome.unplaced), Figures.fixed(outcome.milliseconds, 1)])
     }
     let sources = Set(outcomes.map(\.summary.profileSource.rawValue)).sorted().joined(separator: ", ")
     let last = "\(Figures.count(workloads, "workload")) \(style.dot) profiles: \(sources)"

@@ -184,6 +184,14 @@ extension DocumentWriter {
     append(value)
   }
 
+  /// The same with a number, or null.
+  package mutating func entry(_ key: String, _ value: Double?) {
+    separate()
+    append(key)
+    bytes.append(contentsOf: ": ".utf8)
+    bytes.append(contentsOf: (value.flatMap { $0.isFinite ? $0.description : nil } ?? "null").utf8)
+  }
+
   private mutating func beginScalar(_ key: StaticString) {
     begin(key)
     if style == .yaml { bytes.append(0x20) }

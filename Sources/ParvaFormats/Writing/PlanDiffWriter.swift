@@ -51,8 +51,8 @@ package struct PlanDiffWriter {
         }
       }
       for (key, refusals) in [
-        ("newlyUnplaced" as StaticString, diff.newlyUnplaced),
-        ("noLongerUnplaced", diff.noLongerUnplaced),
+        ("newlyUnplaced" as StaticString, diff.newlyUnserved),
+        ("noLongerUnplaced", diff.noLongerUnserved),
       ] {
         root.array(key) { list in
           for refusal in refusals {
@@ -123,8 +123,8 @@ package struct PlanDiffWriter {
       return "\(signs[row.kind] ?? "?") \(row.id): \(row.kind) "
         + parts.compactMap(\.self).joined(separator: style.unicode ? " → " : " -> ")
     }
-    lines += diff.newlyUnplaced.map { "! \($0.workload): no longer served: \($0.message) [\($0.code.rawValue)]" }
-    lines += diff.noLongerUnplaced.map { "* \($0.workload): served now" }
+    lines += diff.newlyUnserved.map { "! \($0.workload): no longer served: \($0.message) [\($0.code.rawValue)]" }
+    lines += diff.noLongerUnserved.map { "* \($0.workload): served now" }
     let totals =
       "\(Figures.count(diff.changes.count, "segment")) changed, \(diff.kept) kept \(style.dot) "
       + "\(Figures.count(diff.instancesCreated, "instance")) to create, \(diff.instancesDestroyed) to destroy, "

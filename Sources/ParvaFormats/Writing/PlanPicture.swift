@@ -163,8 +163,10 @@ package struct PlanPicture {
     parts.append("\(summary.allocatedSlices) of \(slices) slices allocated")
     parts.append("external fragmentation \(Figures.percent(summary.externalFragmentation))")
     parts.append("internal slack \(Figures.percent(summary.internalSlack))")
-    if let cost = summary.cost { parts.append("\(Figures.fixed(cost, 2)) per hour") }
-    if let watts = summary.watts { parts.append("\(Figures.fixed(watts, 0)) W") }
+    for objective in PlanObjective.summed {
+      guard let sum = summary.sums[objective.name] else { continue }
+      parts.append("\(Figures.fixed(sum, objective.decimals)) \(objective.unit)")
+    }
     return [
       style.bold(parts.joined(separator: " \(style.dot) ")),
       "planner: \(plan.planner) \(style.dot) admission: \(plan.admission)\(margin) \(style.dot) status: \(plan.status.rawValue) "

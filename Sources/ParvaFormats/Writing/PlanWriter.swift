@@ -136,8 +136,7 @@ package enum PlanWriter {
     object.field("allocatedSlices", summary.allocatedSlices)
     object.field("externalFragmentation", summary.externalFragmentation)
     object.field("internalSlack", summary.internalSlack)
-    object.field("cost", summary.cost)
-    object.field("watts", summary.watts)
+    for objective in PlanObjective.summed { object.entry(objective.name, summary.sums[objective.name]) }
     object.field("profileSource", summary.profileSource.rawValue)
   }
 }

@@ -3,7 +3,7 @@ import ParvaEngine
 extension WorkloadWriter {
   /// What a workload says of its place and of scarcity; nothing where it says nothing.
   static func writePlacement(_ workload: Workload, _ object: inout DocumentWriter) {
-    let rules = workload.placement
+    let rules = workload.constraints
     if rules != .none {
       object.object("placement", inline: true) { object in
         names("products", rules.products, &object)

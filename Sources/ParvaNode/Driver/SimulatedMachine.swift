@@ -59,11 +59,9 @@ package struct SimulatedMachine: Sendable {
     return (0..<count).map { GPU(product: product, uuid: uuid(node: node, index: $0)) }
   }
 
-  /// FNV-1a of the node's name and the index, written as a GPU UUID.
+  /// A hash of the node's name and the index, written as a GPU UUID.
   private static func uuid(node: String, index: Int) -> String {
-    func hash(_ salt: String) -> UInt64 {
-      "\(salt)/\(node)/\(index)".utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-    }
+    func hash(_ salt: String) -> UInt64 { StableHash.value(of: "\(salt)/\(node)/\(index)") }
     func hex(_ value: UInt64, _ digits: Int) -> String {
       let text = String(value, radix: 16)
       return String((String(repeating: "0", count: 16) + text).suffix(digits))

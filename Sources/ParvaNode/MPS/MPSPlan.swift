@@ -1,4 +1,5 @@
 import Foundation
+import ParvaEngine
 import ParvaWire
 
 /// Which MPS daemons a node needs, and where each has its files.
@@ -17,8 +18,7 @@ struct MPSPlan: Sendable {
 
   /// By a hash of the UUID, since the name has to be short.
   func pipeDirectory(_ uuid: String) -> String {
-    let hash = uuid.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-    return runDirectory.appendingPathComponent("mps/" + String(hash, radix: 36)).path
+    runDirectory.appendingPathComponent("mps/" + String(StableHash.value(of: uuid), radix: 36)).path
   }
 
   func logDirectory(_ uuid: String) -> String { logDirectory.appendingPathComponent("mps-\(uuid).d").path }

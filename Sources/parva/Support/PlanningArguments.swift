@@ -33,11 +33,16 @@ enum Switch: String, ExpressibleByArgument, CaseIterable {
 
 /// How a plan is to be made, whatever the planner.
 struct PlanningArguments: ParsableArguments {
+  private static let objectives = PlanObjective.allCases.map { objective in
+    objective.figure.map { "\(objective.name) (the pools' \($0))" } ?? objective.name
+  }
+
   @Option(
     name: .long,
     help: """
-      Rule that says how much load a segment may take: \(AdmissionRule.allCases.map(\.rawValue).joined(separator: ", ")) \
-      (default: \(PlanningOptions().admission.rawValue)).
+      Rule that says how much load a segment may take: \
+      \(AdmissionRule.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "; ")) \
+      (default: \(AdmissionRule.default.name)).
       """)
   var admission: String?
 
@@ -55,8 +60,9 @@ struct PlanningArguments: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      What planner optimal minimises: gpus, cost (the pools' hourlyCost) or watts \
-      (default: \(PlanningOptions().objective.rawValue)).
+      What planner optimal minimises: \
+      \(Self.objectives.joined(separator: ", ")) \
+      (default: \(PlanningOptions().objective.name)).
       """)
   var objective: String?
 
@@ -84,8 +90,9 @@ struct PlanningArguments: ParsableArguments {
       throw ValidationError(
         "--max-processes must be \(InputLimits.processes.lowerBound) to \(InputLimits.processes.upperBound).")
     }
-    guard try margin == nil || options.admission == .certified else {
-      throw ValidationError("--margin belongs to --admission certified.")
+    guard try margin == nil || options.admission.takesMargin else {
+      let takers = AdmissionRule.all.filter(\.takesMargin).map(\.name).joined(separator: ", ")
+      throw ValidationError("--margin belongs to --admission \(takers).")
     }
     guard (0...1_000_000).contains(maxExtraGPUs) else {
       throw ValidationError("--max-extra-gpus must be 0 to 1000000.")
@@ -99,12 +106,20 @@ struct PlanningArguments: ParsableArguments {
   var options: PlanningOptions {
     get throws {
       PlanningOptions(
-        admission: try Self.choice("admission", admission) ?? PlanningOptions().admission, maxProcesses: maxProcesses,
+        admission: try admission.map(Self.rule) ?? .default, maxProcesses: maxProcesses,
         allocationOptimization: !noOptimization,
         objective: try Self.choice("objective", objective) ?? PlanningOptions().objective,
         margin: try margin.map(Self.share) ?? PlanningOptions().margin,
         headroom: headroom == .on, maxExtraGPUs: maxExtraGPUs)
     }
+  }
+
+  private static func rule(_ name: String) throws -> AdmissionRule {
+    guard let rule = AdmissionRule.named(name) else {
+      throw ValidationError(
+        "Unknown admission '\(name)'; there are \(AdmissionRule.all.map(\.name).joined(separator: ", ")).")
+    }
+    return rule
   }
 
   private static func share(_ text: String) throws -> Double {

@@ -56,7 +56,7 @@ import Testing
     plan.gpus[2].node = "n0"
     let spread = Workload(
       id: "a", model: "m", rate: 1, sloLatencyMs: 1,
-      placement: PlacementRules(spread: Spread(over: .node, atLeast: 2)))
+      constraints: Constraints(spread: Spread(over: .node, atLeast: 2)))
     let fixed = PlanBinding.fixedGPUs(plan, [spread, Workload(id: "b", model: "m", rate: 1, sloLatencyMs: 1)])
     #expect(fixed == [0, 1])
     // On n0 stands what b wants, beside it what a had; both instances of a would be kept on n0.

@@ -30,7 +30,7 @@ import Testing
     let plan = Plan(
       planner: "p", admission: "half-slo", status: .feasible,
       gpus: planned == .leftOut ? [] : [PlannedGPU(pool: "default", product: product, segments: [segment])],
-      unplaced: planned == .leftOut ? [Unplaced(workload: "w", code: .noStock, message: "none left")] : [],
+      unplaced: planned == .leftOut ? [Unserved(workload: "w", code: .noStock, message: "none left")] : [],
       partial: planned == .part
         ? [PartialService(workload: "w", demanded: 100, served: 60, code: .noStock, message: "one more")] : [],
       summary: PlanSummary(

@@ -13,10 +13,10 @@ import Testing
         FleetSamples.record("b", try FleetSamples.state("b", gpus: 3), zone: "rack-1"),
         FleetSamples.record("c", try FleetSamples.state("c", gpus: 1), zone: "rack-1"),
         FleetSamples.record("d", try FleetSamples.state("d", gpus: 4, product: "H100-80GB-SXM")),
-      ], priced: [Pool(name: "any", product: a100, hourlyCost: 2.5, watts: 300)])
+      ], priced: [Pool(name: "any", product: a100, figures: ["hourlyCost": 2.5, "watts": 300])])
     #expect(inventory.pools.map(\.name) == ["A100-80GB", "A100-80GB@rack-1", "H100-80GB-SXM"])
     #expect(inventory.pools.map(\.count) == [2, 4, 4])
-    #expect(inventory.pools.map(\.hourlyCost) == [2.5, 2.5, nil])
+    #expect(inventory.pools.map { $0.figures["hourlyCost"] } == [2.5, 2.5, nil])
     #expect(inventory.usable.count == 10)
   }
 

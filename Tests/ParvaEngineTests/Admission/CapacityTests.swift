@@ -85,7 +85,7 @@ import Testing
       let rate = try #require(table.capacity(batch: limit, processes: processes, step: step))
       guard rate > 0 else { continue }
       let queue = ReferenceQueue(
-        processes: processes, milliseconds: try #require(table.points.first { $0.batch == limit }).milliseconds)
+        execution: try #require(table.points.first { $0.batch == limit }).milliseconds, processes: processes)
       let groups = queue.late(objective: objective, groups: 16, size: 4000) {
         (stream.cv2 == 1 ? random.exponential() : random.gamma(cv2: stream.cv2)) * 1000 / rate
       }

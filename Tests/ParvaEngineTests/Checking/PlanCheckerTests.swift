@@ -49,29 +49,29 @@ import Testing
       Fault(code: .loadMismatch) { plan, _ in plan.gpus[0].segments[0].load *= 0.9 },
       Fault(code: .unplacedAndPlaced) { plan, _ in
         plan.unplaced.append(
-          Unplaced(workload: plan.gpus[0].segments[0].workload, code: .noStock, message: "none left"))
+          Unserved(workload: plan.gpus[0].segments[0].workload, code: .noStock, message: "none left"))
       },
       Fault(code: .wrongStatus) { plan, _ in plan.status = .infeasible },
       Fault(code: .excludedPool) { _, input in
-        for index in input.workloads.indices { input.workloads[index].placement.excludeProducts = ["A100-80GB"] }
+        for index in input.workloads.indices { input.workloads[index].constraints.excludeProducts = ["A100-80GB"] }
       },
       Fault(code: .excludedPool) { _, input in
-        for index in input.workloads.indices { input.workloads[index].placement.pools = ["elsewhere"] }
+        for index in input.workloads.indices { input.workloads[index].constraints.pools = ["elsewhere"] }
       },
       Fault(code: .notSpread) { _, input in
         for index in input.workloads.indices {
-          input.workloads[index].placement.spread = Spread(over: .gpu, atLeast: 60)
+          input.workloads[index].constraints.spread = Spread(over: .gpu, atLeast: 60)
         }
       },
       Fault(code: .notSpread) { _, input in
         for index in input.workloads.indices {
-          input.workloads[index].placement.spread = Spread(over: .node, atLeast: 2)
+          input.workloads[index].constraints.spread = Spread(over: .node, atLeast: 2)
         }
       },
       Fault(code: .sharedGPU) { _, input in
         for index in input.workloads.indices {
           input.workloads[index].labels["id"] = "\(index)"
-          input.workloads[index].placement.exclusive = "id"
+          input.workloads[index].constraints.exclusive = "id"
         }
       },
       Fault(code: .unknownNode) { plan, input in

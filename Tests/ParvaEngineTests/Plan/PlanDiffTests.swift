@@ -21,7 +21,7 @@ struct PlanDiffTests {
         PlannedGPU(
           pool: "default", product: product, uuid: index < uuids.count ? uuids[index] : nil, segments: segments)
       },
-      unplaced: unplaced.map { Unplaced(workload: $0, code: .noStock, message: "none left") },
+      unplaced: unplaced.map { Unserved(workload: $0, code: .noStock, message: "none left") },
       summary: PlanSummary(
         gpuCount: gpus.count, allocatedSlices: 0, externalFragmentation: 0, internalSlack: 0,
         profileSource: .measured))
@@ -75,8 +75,8 @@ struct PlanDiffTests {
 
   @Test func workloadsThatLoseOrGainServiceAreTold() {
     let diff = PlanDiff(from: Self.plan([], unplaced: ["a", "b"]), to: Self.plan([], unplaced: ["b", "c"]))
-    #expect(diff.newlyUnplaced.map(\.workload) == ["c"])
-    #expect(diff.noLongerUnplaced.map(\.workload) == ["a"])
+    #expect(diff.newlyUnserved.map(\.workload) == ["c"])
+    #expect(diff.noLongerUnserved.map(\.workload) == ["a"])
     #expect(!diff.isEmpty)
   }
 

@@ -1,7 +1,7 @@
 /// The frame of planners that choose the segments of each workload by itself and then place them all on the first pool.
 struct GreedyPlanning {
   struct Refusal: Error {
-    var unplaced: Unplaced
+    var unplaced: Unserved
   }
 
   /// Segments of one workload, without places, or why there are none.
@@ -12,7 +12,7 @@ struct GreedyPlanning {
   /// Where the stock holds fewer GPUs than the demand needs, workloads are dropped from the end of the order of service
   /// until it does. O(log of the workloads dropped) allocations where each round frees what it asks for.
   func plan(_ market: Market, planner: String) -> Plan {
-    var unplaced: [Int: Unplaced] = [:]
+    var unplaced: [Int: Unserved] = [:]
     var segments: [[DraftSegment]] = []
     for workload in market.input.workloads.indices {
       switch match(workload, market) {

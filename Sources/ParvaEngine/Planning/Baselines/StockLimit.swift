@@ -24,10 +24,10 @@ enum StockLimit {
     return max(1, count)
   }
 
-  static func refusal(_ workload: Int, needs: Int, _ market: Market) -> Unplaced {
+  static func refusal(_ workload: Int, needs: Int, _ market: Market) -> Unserved {
     let pool = market.input.pools[0]
     let missing = max(1, needs - (pool.count ?? needs))
-    return Unplaced(
+    return Unserved(
       workload: market.input.workloads[workload].id, code: .noStock,
       message: "pool \(pool.name) has \(pool.count ?? 0) \(pool.product.name) and the demand needs \(needs); "
         + "\(missing) more would serve everything")

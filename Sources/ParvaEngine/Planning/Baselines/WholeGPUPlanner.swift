@@ -26,7 +26,7 @@ public struct WholeGPUPlanner: Planner {
       return .failure(
         GreedyPlanning.Refusal(
           unplaced: served
-            ? Unplaced(
+            ? Unserved(
               workload: demand.id, code: .noProfile,
               message:
                 "no point of model \(demand.model) on a whole \(product.name) keeps the SLO; profile it there, or "

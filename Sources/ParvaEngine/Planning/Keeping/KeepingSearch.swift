@@ -150,7 +150,7 @@ struct KeepingSearch {
     return place(added[...], after: (0, 0), state)
   }
 
-  private func size(_ column: Market.Column) -> Int {
+  private func size(_ column: InstanceColumn) -> Int {
     market.cuts[column.pool].product.profiles[column.profile].placementSize
   }
 

@@ -71,7 +71,7 @@ struct PriceModel: Sendable {
     rates = workloads.map { supply.rates[$0] ?? market.input.workloads[$0].rate }
     var spreads: [Int: Spread] = [:]
     for (index, workload) in workloads.enumerated() {
-      if let spread = market.input.workloads[workload].placement.spread { spreads[index] = spread }
+      if let spread = market.input.workloads[workload].constraints.spread { spreads[index] = spread }
     }
     self.spreads = spreads
     capacities = workloads.flatMap { workload in columns.map { market.capacity(workload, $0) } }

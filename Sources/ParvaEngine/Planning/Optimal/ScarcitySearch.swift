@@ -1,10 +1,10 @@
-/// Chooses whom to serve when the stock does not hold everyone: by priority, then by most demand per GPU, nobody skipped
-/// for a later one unless he does not fit. Who allows it gets the largest part of his rate that fits in his turn.
+/// Chooses which workloads to serve when the stock does not hold all: by priority, then by most demand per GPU. None is
+/// skipped for a later one unless it does not fit; one that allows it gets the largest part of its rate that fits then.
 struct ScarcitySearch {
   struct Choice: Sendable {
-    /// Nil when nobody can be served.
+    /// Nil when no workload can be served.
     var fleet: TenantSolver.Fleet?
-    var refusals: [Int: Unplaced] = [:]
+    var refusals: [Int: Unserved] = [:]
     var partial: [Int: PartialService] = [:]
   }
 
@@ -59,7 +59,7 @@ struct ScarcitySearch {
           choice.partial[workload] = PartialService(
             workload: demand.id, demanded: demand.rate, served: part.rate, code: .noStock, message: message)
         } else {
-          choice.refusals[workload] = Unplaced(workload: demand.id, code: .noStock, message: message)
+          choice.refusals[workload] = Unserved(workload: demand.id, code: .noStock, message: message)
         }
       }
     }

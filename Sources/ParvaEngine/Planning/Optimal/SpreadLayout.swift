@@ -194,8 +194,8 @@ struct SpreadLayout: Sendable {
 
   private func isTaken(_ place: Place) -> Bool { gpus[place.gpu].slots[place.slot].workload != nil }
 
-  /// Trades instances that stand beside another of the workload against equal ones elsewhere, as long as nobody else
-  /// loses a domain that he needs.
+  /// Trades instances that stand beside another of the workload against equal ones elsewhere, as long as no other
+  /// workload loses a domain that it needs.
   private mutating func exchange(_ workload: Int) {
     while !isSpread(workload) {
       let held = domains(of: workload)

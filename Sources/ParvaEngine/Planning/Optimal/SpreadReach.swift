@@ -1,8 +1,8 @@
 extension Market {
   /// Why a workload can never be spread as it asks, whatever else is served; nil where it can. O(columns + nodes).
-  func spreadRefusal(_ workload: Int) -> Unplaced? {
+  func spreadRefusal(_ workload: Int) -> Unserved? {
     let demand = input.workloads[workload]
-    guard let spread = demand.placement.spread else { return nil }
+    guard let spread = demand.constraints.spread else { return nil }
     let serving = input.pools.indices.filter { poolColumns[$0].contains { capacity(workload, $0) > 0 } }
     let domains: Int
     switch spread.over {
@@ -15,7 +15,7 @@ extension Market {
     }
     guard domains < spread.atLeast else { return nil }
     let unit = spread.over == .node ? "node" : "GPU"
-    return Unplaced(
+    return Unserved(
       workload: demand.id, code: .spreadUnreachable,
       message:
         "the workload is to stand on \(spread.atLeast) \(unit)s, and the pools that can serve it have \(domains); "

@@ -3,7 +3,7 @@
 /// Greedy: each next place is the one that takes most from the model's variance summed over the whole grid, given the
 /// places before it (an I-optimal design). Measured latencies are not looked at beyond the parameters fitted to them.
 public enum MeasurementDesign {
-  /// Requests held at once by all processes on the smallest instance, up to which a model that nobody has run is taken
+  /// Requests held at once by all processes on the smallest instance, up to which a model that was never run is taken
   /// to fit; larger instances in proportion to their memory.
   static let requestsOnSmallest = 16
   /// Launch time over saturated time of a request on one slice, of the two models that a design without measurements

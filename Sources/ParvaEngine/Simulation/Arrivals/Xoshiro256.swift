@@ -16,11 +16,8 @@ struct Xoshiro256: Sendable {
 
   /// A stream of its own for one purpose of one workload: it does not depend on which other workloads there are.
   init(seed: UInt64, name: String, purpose: UInt64) {
-    // FNV-1a, 64 bits.
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     var mixer = seed
-    var state = Self.mix(&mixer) ^ hash
+    var state = Self.mix(&mixer) ^ StableHash.value(of: name)
     state = Self.mix(&state) &+ purpose
     self.init(seed: state)
   }

@@ -51,12 +51,7 @@ enum BruteForce {
       let table = CutTable(pool.product)
       let cuts = Set(
         table.maximalPlacements.map { set in table.kinds.map { kind in set.count { $0.profile == kind } } })
-      let weight: Double? =
-        switch input.options.objective {
-        case .gpus: 1
-        case .cost: pool.hourlyCost
-        case .watts: pool.watts
-        }
+      let weight = input.options.objective.weight(of: pool)
       return Side(
         weight: weight ?? 1, stock: pool.count ?? .max, cuts: cuts.sorted { $0.lexicographicallyPrecedes($1) },
         kinds: table.kinds)
@@ -74,7 +69,7 @@ enum BruteForce {
   /// The best that each kind of each pool can do, side after side.
   static func capacities(_ workload: Workload, _ input: PlanningInput) -> [[Int: Double]] {
     input.pools.map { pool in
-      guard workload.placement.allows(pool) else { return [:] }
+      guard workload.constraints.allows(pool) else { return [:] }
       let points = input.profiles.profile(model: workload.model, product: pool.product.name)?.points ?? []
       var best: [Int: Double] = [:]
       for point in points

@@ -56,17 +56,13 @@ enum ConstrainedBruteForce {
     }
     return frontier.filter { state, _ in
       zip(workloads.indices, state.rest).allSatisfy { index, rest in
-        rest <= 0 && state.domains[index] >= workloads[index].placement.spread?.atLeast ?? 0
+        rest <= 0 && state.domains[index] >= workloads[index].constraints.spread?.atLeast ?? 0
       }
     }.map(\.value).min()
   }
 
   private static func weight(_ pool: Pool, _ input: PlanningInput) -> Double {
-    switch input.options.objective {
-    case .gpus: 1
-    case .cost: pool.hourlyCost ?? 1
-    case .watts: pool.watts ?? 1
-    }
+    input.options.objective.weight(of: pool) ?? 1
   }
 
   /// Nil where the GPU would bring nothing.
@@ -76,7 +72,7 @@ enum ConstrainedBruteForce {
     for index in workloads.indices where content.present[index] {
       if next.rest[index] > 0 { isUseful = true }
       next.rest[index] = max(0, next.rest[index] - content.capacity[index])
-      guard let spread = workloads[index].placement.spread else { continue }
+      guard let spread = workloads[index].constraints.spread else { continue }
       if spread.over == .node {
         guard !next.onNode[index] else { continue }
         next.onNode[index] = true

@@ -26,28 +26,28 @@ import Testing
         seed: seed, products: products, workloads: Int.random(in: 1...3, using: &random), most: 35)
       let withNodes = Bool.random(using: &random)
       for pool in input.pools.indices {
-        input.pools[pool].hourlyCost = [2.0, 1.5][pool]
+        input.pools[pool].figures["hourlyCost"] = [2.0, 1.5][pool]
         guard withNodes else { continue }
         let nodes = (0..<Int.random(in: 1...3, using: &random)).map {
           PoolNode(name: "n\(pool)-\($0)", count: Int.random(in: 1...3, using: &random))
         }
         let old = input.pools[pool]
-        input.pools[pool] = Pool(name: old.name, product: old.product, hourlyCost: old.hourlyCost, nodes: nodes)
+        input.pools[pool] = Pool(name: old.name, product: old.product, figures: old.figures, nodes: nodes)
       }
       if Bool.random(using: &random) { input.options.objective = .cost }
       input.options.certificate = true
       for index in input.workloads.indices {
         if Int.random(in: 0..<2, using: &random) == 0 {
-          input.workloads[index].placement.spread = Spread(
+          input.workloads[index].constraints.spread = Spread(
             over: withNodes && Bool.random(using: &random) ? .node : .gpu,
             atLeast: Int.random(in: 2...3, using: &random))
         }
         if Int.random(in: 0..<3, using: &random) == 0 {
           input.workloads[index].labels["team"] = ["a", "b"].randomElement(using: &random)
-          input.workloads[index].placement.exclusive = "team"
+          input.workloads[index].constraints.exclusive = "team"
         }
         if products.count > 1, Int.random(in: 0..<4, using: &random) == 0 {
-          input.workloads[index].placement.excludePools = ["pool-\(Int.random(in: 0...1, using: &random))"]
+          input.workloads[index].constraints.excludePools = ["pool-\(Int.random(in: 0...1, using: &random))"]
         }
       }
       return input
@@ -100,7 +100,7 @@ import Testing
   @Test("a workload spread over three GPUs stands on three, and others fill them")
   func spreadOverGPUs() throws {
     var input = try demand(7, pools: [Pool(product: a100)])
-    input.workloads[0].placement.spread = Spread(over: .gpu, atLeast: 3)
+    input.workloads[0].constraints.spread = Spread(over: .gpu, atLeast: 3)
     let plan = OptimalPlanner().plan(input)
     #expect(PlanChecker.violations(of: plan, against: input) == [])
     #expect(plan.gpus.count { $0.segments.contains { $0.workload == "w0" } } >= 3)
@@ -112,7 +112,7 @@ import Testing
   func spreadOverNodes() throws {
     let nodes = [PoolNode(name: "a", count: 4), PoolNode(name: "b", count: 1)]
     var input = try demand(2, pools: [Pool(product: a100, nodes: nodes)])
-    input.workloads[1].placement.spread = Spread(over: .node, atLeast: 2)
+    input.workloads[1].constraints.spread = Spread(over: .node, atLeast: 2)
     let plan = OptimalPlanner().plan(input)
     #expect(PlanChecker.violations(of: plan, against: input) == [])
     #expect(plan.gpus.allSatisfy { $0.node != nil })
@@ -123,7 +123,7 @@ import Testing
   func unreachableSpread() throws {
     let nodes = [PoolNode(name: "a", count: 4), PoolNode(name: "b", count: 0)]
     var input = try demand(2, pools: [Pool(product: a100, nodes: nodes)])
-    input.workloads[0].placement.spread = Spread(over: .node, atLeast: 3)
+    input.workloads[0].constraints.spread = Spread(over: .node, atLeast: 3)
     let plan = OptimalPlanner().plan(input)
     #expect(plan.unplaced.map(\.code) == [.spreadUnreachable])
     #expect(plan.unplaced.first?.message.contains("2 more nodes") == true)
@@ -136,7 +136,7 @@ import Testing
     var input = try demand(6, pools: [Pool(product: a100)])
     for (index, team) in ["x", "x", "y", "y"].enumerated() {
       input.workloads[index].labels["team"] = team
-      input.workloads[index].placement.exclusive = "team"
+      input.workloads[index].constraints.exclusive = "team"
     }
     input.workloads[4].labels["team"] = "x"
     let plan = OptimalPlanner().plan(input)
@@ -151,10 +151,10 @@ import Testing
     let a30 = try #require(ProductCatalogue.product(named: "A30-24GB"))
     let there = [Pool(name: "big", product: try a100), Pool(name: "small", product: a30)]
     var input = try demand(4, pools: there)
-    input.workloads[0].placement.products = ["A30-24GB"]
-    input.workloads[1].placement.excludeProducts = ["A30-24GB"]
-    input.workloads[2].placement.pools = ["small"]
-    input.workloads[3].placement.pools = ["elsewhere"]
+    input.workloads[0].constraints.products = ["A30-24GB"]
+    input.workloads[1].constraints.excludeProducts = ["A30-24GB"]
+    input.workloads[2].constraints.pools = ["small"]
+    input.workloads[3].constraints.pools = ["elsewhere"]
     let plan = OptimalPlanner().plan(input)
     #expect(PlanChecker.violations(of: plan, against: input) == [])
     func pools(_ id: String) -> Set<String> {
@@ -168,9 +168,9 @@ import Testing
   func otherPlanners(_ name: String) throws {
     let planner = try #require(Planners.named(name))
     var input = try demand(3, pools: [Pool(product: a100)])
-    input.workloads[0].placement.spread = Spread(over: .gpu, atLeast: 2)
+    input.workloads[0].constraints.spread = Spread(over: .gpu, atLeast: 2)
     input.workloads[1].labels["team"] = "x"
-    input.workloads[1].placement.exclusive = "team"
+    input.workloads[1].constraints.exclusive = "team"
     let plan = planner.plan(input)
     #expect(PlanChecker.violations(of: plan, against: input) == [])
     if name == OptimalPlanner().name {
@@ -186,10 +186,10 @@ import Testing
     var input = RandomDemand.input(
       seed: 8, products: [product], models: 9, workloads: 1500, options: PlanningOptions(admission: .halfSLO))
     for index in input.workloads.indices {
-      if index % 5 == 0 { input.workloads[index].placement.spread = Spread(over: .gpu, atLeast: 2 + index % 3) }
+      if index % 5 == 0 { input.workloads[index].constraints.spread = Spread(over: .gpu, atLeast: 2 + index % 3) }
       if index % 7 == 0 {
         input.workloads[index].labels["team"] = "t\(index % 4)"
-        input.workloads[index].placement.exclusive = "team"
+        input.workloads[index].constraints.exclusive = "team"
       }
     }
     let backwards = PlanningContext(

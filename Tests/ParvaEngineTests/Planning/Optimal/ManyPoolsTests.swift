@@ -15,7 +15,7 @@ import Testing
       input.pools = (0..<Int.random(in: 6...8, using: &random)).map { zone in
         Pool(
           name: "zone-\(zone)", product: product, count: Int.random(in: 0...3, using: &random),
-          hourlyCost: Double(Int.random(in: 20...40, using: &random)) / 10)
+          figures: ["hourlyCost": Double(Int.random(in: 20...40, using: &random)) / 10])
       }
       input.options.objective = seed % 2 == 0 ? .cost : .gpus
       let plan = OptimalPlanner().plan(input, PlanningContext.serial.limited(to: 200))
@@ -36,7 +36,7 @@ import Testing
       let stock = max(0, need + Int.random(in: -3...3, using: &random))
       let byNode = seed % 3 == 0
       for index in whole.workloads.indices where index % 4 == 0 && seed % 2 == 0 {
-        whole.workloads[index].placement.spread = Spread(over: byNode ? .node : .gpu, atLeast: 2)
+        whole.workloads[index].constraints.spread = Spread(over: byNode ? .node : .gpu, atLeast: 2)
       }
       let nodes = (0..<stock).map { PoolNode(name: "n\($0)", count: 1) }
       whole.pools = [Pool(name: "all", product: product, count: stock, nodes: byNode ? nodes : [])]
@@ -48,7 +48,8 @@ import Testing
         split.pools.append(
           Pool(
             name: "zone-\(split.pools.count)", product: product, count: count,
-            hourlyCost: whole.options.objective == .gpus ? Double(Int.random(in: 1...9, using: &random)) : nil,
+            figures: whole.options.objective == .gpus
+              ? ["hourlyCost": Double(Int.random(in: 1...9, using: &random))] : [:],
             nodes: byNode ? Array(nodes[first..<first + count]) : []))
         first += count
       }
@@ -74,9 +75,9 @@ import Testing
     let need = OptimalPlanner().plan(input).summary.gpuCount
     try #require(need > 3)
     input.pools = [
-      Pool(name: "dear", product: product, hourlyCost: 4),
-      Pool(name: "cheap", product: product, count: need - 2, hourlyCost: 2),
-      Pool(name: "fair", product: product, count: 1, hourlyCost: 3),
+      Pool(name: "dear", product: product, figures: ["hourlyCost": 4]),
+      Pool(name: "cheap", product: product, count: need - 2, figures: ["hourlyCost": 2]),
+      Pool(name: "fair", product: product, count: 1, figures: ["hourlyCost": 3]),
     ]
     let plan = OptimalPlanner().plan(input)
     #expect(PlanChecker.violations(of: plan, against: input) == [])
@@ -93,13 +94,13 @@ import Testing
       var input = RandomDemand.input(seed: seed, products: [product], models: 5, workloads: 12)
       let need = OptimalPlanner().plan(input).summary.gpuCount
       input.pools = [
-        Pool(name: "b", product: product, count: need, hourlyCost: 3),
-        Pool(name: "a", product: product, count: need, hourlyCost: 2),
+        Pool(name: "b", product: product, count: need, figures: ["hourlyCost": 3]),
+        Pool(name: "a", product: product, count: need, figures: ["hourlyCost": 2]),
       ]
-      input.workloads[0].placement.excludePools = ["elsewhere"]
+      input.workloads[0].constraints.excludePools = ["elsewhere"]
       let before = OptimalPlanner().plan(input)
       // The cheap zone becomes the dear one: nothing moves for that.
-      input.pools[0].hourlyCost = 1
+      input.pools[0].figures["hourlyCost"] = 1
       input.current = before
       let after = OptimalPlanner().plan(input)
       #expect(PlanChecker.violations(of: after, against: input) == [], "seed \(seed)")

@@ -33,7 +33,7 @@ import Testing
       var input = RandomDemand.small(
         seed: seed, products: products, workloads: Int(seed % UInt64(workloads)) + 1, most: most)
       if seed % 3 == 0 { input.pools[0].count = Int(seed % 7) }
-      for index in input.pools.indices { input.pools[index].hourlyCost = [2.5, 1.5][index] }
+      for index in input.pools.indices { input.pools[index].figures["hourlyCost"] = [2.5, 1.5][index] }
       if seed % 2 == 0 { input.options.objective = .cost }
       input.options.certificate = true
       return input

@@ -1,5 +1,5 @@
 /// Which constraints a planner honours; workloads that ask for more get no offers from its market and are refused.
-enum PlacementSupport: Sendable {
+enum ConstraintSupport: Sendable {
   /// Products and pools, on the first pool.
   case pools
   /// Spread and tenants too, on all pools.
@@ -9,11 +9,11 @@ enum PlacementSupport: Sendable {
 extension Market {
   /// Takes away the offers of pools that a workload may not use, and all of what the planner does not honour.
   /// O(workloads x columns).
-  mutating func applyPlacement() {
-    for (index, workload) in input.workloads.enumerated() where workload.placement != .none {
+  mutating func applyConstraints() {
+    for (index, workload) in input.workloads.enumerated() where workload.constraints != .none {
       let isHonoured = support == .everything || !workload.needsEveryConstraint
       for (pool, range) in poolColumns.enumerated() {
-        let isAllowed = workload.placement.allows(classes.pools[classes.members[pool][0]])
+        let isAllowed = workload.constraints.allows(classes.pools[classes.members[pool][0]])
         guard !isHonoured || !isAllowed else { continue }
         for column in range { offers[index * columns.count + column] = .none }
       }
@@ -21,19 +21,19 @@ extension Market {
   }
 
   /// Why a workload without any offer cannot be served, and what would be enough. O(points).
-  func unserviceable(_ workload: Int) -> Unplaced {
+  func unserviceable(_ workload: Int) -> Unserved {
     let demand = input.workloads[workload]
     if support == .pools, demand.needsEveryConstraint {
-      return Unplaced(
+      return Unserved(
         workload: demand.id, code: .unsupportedConstraint,
         message: "this planner knows neither spread nor exclusive GPUs; plan with \(PlannerNames.default)")
     }
-    let allowed = classes.pools.filter(demand.placement.allows)
+    let allowed = classes.pools.filter(demand.constraints.allows)
     guard let first = allowed.first else {
-      return Unplaced(workload: demand.id, code: .excluded, message: exclusion(demand))
+      return Unserved(workload: demand.id, code: .excluded, message: exclusion(demand))
     }
     if support == .pools, first.name != classes.pools[0].name {
-      return Unplaced(
+      return Unserved(
         workload: demand.id, code: .unsupportedConstraint,
         message: "this planner plans on pool \(classes.pools[0].name) alone, which the workload excludes; plan with "
           + PlannerNames.default)
@@ -44,7 +44,7 @@ extension Market {
   }
 
   private func exclusion(_ demand: Workload) -> String {
-    let rules = demand.placement
+    let rules = demand.constraints
     let there = classes.pools.map { "\($0.name) (\($0.product.name))" }.joined(separator: ", ")
     var withoutNodes = rules
     withoutNodes.spread = nil
@@ -57,5 +57,5 @@ extension Market {
 
 extension Workload {
   /// Whether it asks for more than a choice of pools.
-  fileprivate var needsEveryConstraint: Bool { placement.spread != nil || placement.exclusive != nil }
+  fileprivate var needsEveryConstraint: Bool { constraints.spread != nil || constraints.exclusive != nil }
 }

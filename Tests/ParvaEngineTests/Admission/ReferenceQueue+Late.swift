@@ -1,12 +1,9 @@
 import Foundation
 import ParvaTestSupport
 
-/// A batch server written down as plainly as it can be, request by request, to judge the capacities by.
-struct ReferenceQueue {
-  var processes: Int
-  /// Execution times of batches of 1...limit requests in milliseconds.
-  var milliseconds: [Double]
+@testable import ParvaEngine
 
+extension ReferenceQueue {
   /// Shares of requests later than `objective` milliseconds in `groups` equal stretches, after one more that fills the
   /// queue. Gaps in milliseconds come from `gap`.
   func late(objective: Double, groups: Int, size: Int, gap: () -> Double) -> [Double] {
@@ -15,19 +12,13 @@ struct ReferenceQueue {
       clock += gap()
       return clock
     }
-    var free = [Double](repeating: 0, count: processes)
-    var sojourns: [Double] = []
-    sojourns.reserveCapacity(arrivals.count)
-    while sojourns.count < arrivals.count {
-      let server = free.indices.min { free[$0] < free[$1] } ?? 0
-      let start = max(free[server], arrivals[sojourns.count])
-      let batch = arrivals[sojourns.count...].prefix(milliseconds.count).prefix { $0 <= start }
-      free[server] = start + milliseconds[batch.count - 1]
-      for arrival in batch { sojourns.append(free[server] - arrival) }
+    var queue = self
+    var late = [Double](repeating: 0, count: groups + 1)
+    queue.serve(arrivals.span) { batch, done in
+      for arrival in batch where done - arrivals[arrival] > objective { late[arrival / size] += 1 / Double(size) }
+      return true
     }
-    return (1...groups).map { group in
-      Double(sojourns[(group * size)..<((group + 1) * size)].count { $0 > objective }) / Double(size)
-    }
+    return Array(late.dropFirst())
   }
 }
 

@@ -1,6 +1,14 @@
 import Synchronization
 
-extension Market {
+extension AdmissionRule {
+  /// The largest rate at which the segment keeps the percentile of the SLO under the declared arrivals, less the margin.
+  public static let certified = AdmissionRule(
+    name: "certified", summary: "the percentile holds under the declared arrivals", takesMargin: true,
+    offers: CertifiedOffers.offers, reason: CertifiedOffers.reason, judge: { CertifiedJudge($0) })
+}
+
+/// What rule `certified` offers, workload by workload.
+private enum CertifiedOffers {
   /// Workloads that ask the same tables: they differ in rate and objective alone.
   private struct Group: Hashable {
     var model: String
@@ -15,9 +23,10 @@ extension Market {
     var steps: [Int]
   }
 
-  /// The offers of rule `certified`, workload by workload. Tables are asked in parallel, each by one thread; what the
-  /// cache holds already costs a look-up a workload and column.
-  func certifiedOffers(_ context: PlanningContext) -> [Offer] {
+  /// Tables are asked in parallel, each by one thread; what the cache holds already costs a look-up a workload and column.
+  @Sendable static func offers(
+    _ input: PlanningInput, _ columns: [InstanceColumn], _ context: PlanningContext
+  ) -> [Offer] {
     var groups: [Group: Int] = [:]
     // By group: the workload that stands for it, and the steps of all its objectives with their places in the answers.
     var representatives: [Int] = []
@@ -66,5 +75,28 @@ extension Market {
       }
     }
     return offers
+  }
+
+  @Sendable static func reason(_ workload: Workload, _ input: PlanningInput) -> Unserved {
+    if case .trace(let name) = workload.arrivals, input.traces[name] == nil {
+      return Unserved(
+        workload: workload.id, code: .unknownTrace,
+        message: "the workload arrives by trace \(name), which the planner was not given; give it the recording")
+    }
+    guard CapacityGrid.tail(percentile: workload.percentile) != nil else {
+      return Unserved(
+        workload: workload.id, code: .sloUnreachable,
+        message: "percentile \(workload.percentile) is more than can be certified; at most "
+          + "\(1 - CapacityGrid.leastTail) can")
+    }
+    let admissions = CertifiedAdmissions(input)
+    let least = input.pools.compactMap { admissions.admission(workload, $0.product)?.leastObjective() }.min()
+    let promise =
+      "no point of model \(workload.model) keeps \(workload.percentile) of the requests within "
+      + "\(workload.sloLatencyMs.shortText) ms under the declared arrivals at any load"
+    return Unserved(
+      workload: workload.id, code: .sloUnreachable,
+      message: least.map { "\(promise); an SLO of \((($0 * 1000).rounded(.up) / 1000).shortText) ms can be served" }
+        ?? promise)
   }
 }

@@ -1,5 +1,5 @@
 /// Why a workload is not served, with a stable code.
-public struct Unplaced: Hashable, Sendable {
+public struct Unserved: Hashable, Sendable {
   public enum Code: String, Hashable, Sendable, CaseIterable {
     /// No profile of the model on any product in the pools.
     case noProfile = "no_profile"

@@ -1,5 +1,5 @@
 /// Where a workload's segments may stand, as its owner wants it.
-public struct PlacementRules: Hashable, Sendable {
+public struct Constraints: Hashable, Sendable {
   /// Products to choose from; empty means any.
   public var products: [String]
   public var excludeProducts: [String]
@@ -23,7 +23,7 @@ public struct PlacementRules: Hashable, Sendable {
   }
 
   /// No wish at all.
-  public static let none = PlacementRules()
+  public static let none = Constraints()
 
   /// Whether the workload may use a pool. O(names).
   public func allows(_ pool: Pool) -> Bool {
@@ -69,6 +69,6 @@ public struct Tenant: Hashable, Sendable, Comparable {
 extension Workload {
   /// Nil for a workload that shares its GPUs with every other of that kind.
   public var tenant: Tenant? {
-    placement.exclusive.map { Tenant(key: $0, value: labels[$0] ?? "") }
+    constraints.exclusive.map { Tenant(key: $0, value: labels[$0] ?? "") }
   }
 }

@@ -1,0 +1,73 @@
+/// Judges capacities of rule `certified` by ``ReferenceRun``: the rule as docs/admission.md states it, in code of its own.
+final class CertifiedJudge: CapacityJudge {
+  /// Segments that run alike at one load.
+  private struct Group: Hashable {
+    var table: ObjectIdentifier
+    var server: Int
+    var load: Int?
+  }
+
+  /// Share by which a claim may exceed a capacity: far above rounding, far below a step of the grid of loads.
+  private static let tolerance = 1e-6
+
+  private var tables: ReferenceTables
+  private let margin: Double
+
+  init(_ input: PlanningInput) {
+    tables = ReferenceTables(input)
+    margin = input.options.margin
+  }
+
+  /// Segments that run alike are judged together, the tightest objective first: whoever keeps it keeps the looser ones.
+  /// O(claims log claims), and a run for each way to run that is not in memory.
+  func faults(_ claims: [CapacityClaim]) -> [CapacityFault?] {
+    var faults = [CapacityFault?](repeating: nil, count: claims.count)
+    let asked = claims.map { claim -> (table: ReferenceTable, server: Int)? in
+      tables.table(claim.workload, claim.profile, instance: claim.point.profile).flatMap { table in
+        table.server(batch: claim.point.batch, processes: claim.point.processes).map { (table, $0) }
+      }
+    }
+    let ranked = claims.indices.sorted { claims[$0].workload.sloLatencyMs < claims[$1].workload.sloLatencyMs }
+    var isKept: Set<Group> = []
+    for index in ranked {
+      let claim = claims[index]
+      guard let (table, server) = asked[index] else {
+        faults[index] = missed(claim)
+        continue
+      }
+      let load = table.load(server, rate: claim.capacity * (1 + margin) * (1 - Self.tolerance))
+      let group = Group(table: ObjectIdentifier(table), server: server, load: load)
+      guard !isKept.contains(group) else { continue }
+      let objective = ReferenceGrid.objective(claim.workload.sloLatencyMs)
+      if let load, table.keeps(objective, server, load: load) {
+        isKept.insert(group)
+      } else {
+        let capacity = table.capacity(server, objective) / (1 + margin)
+        guard claim.capacity > capacity * (1 + Self.tolerance) else { continue }
+        faults[index] =
+          capacity == 0
+          ? missed(claim)
+          : .overCapacity(
+            "capacity \(claim.capacity), and the SLO of \(claim.workload.sloLatencyMs) ms is certified up to \(capacity)"
+          )
+      }
+    }
+    return faults
+  }
+
+  func most(_ workload: Workload, _ profile: ModelProfile, maxProcesses: Int) -> [Int: Double] {
+    let objective = ReferenceGrid.objective(workload.sloLatencyMs)
+    var most: [Int: Double] = [:]
+    for instance in Set(profile.points.map(\.profile)) {
+      guard let table = tables.table(workload, profile, instance: instance) else { continue }
+      most[instance] = table.most(objective, maxProcesses: maxProcesses) / (1 + margin)
+    }
+    return most
+  }
+
+  private func missed(_ claim: CapacityClaim) -> CapacityFault {
+    .sloMissed(
+      "at no load does the point keep \(claim.workload.percentile) of the requests within "
+        + "\(claim.workload.sloLatencyMs) ms")
+  }
+}

@@ -1,0 +1,84 @@
+import Synchronization
+
+/// The streams of reference runs, drawn as far as they were asked for.
+final class ReferenceStreams: Sendable {
+  /// Streams kept, of up to 18 MB each; beyond it all are dropped.
+  private static let limit = 8
+  private let known = Mutex<[Double: ReferenceStream]>([:])
+
+  /// The first `count` arrivals at least. O(arrivals drawn).
+  func times(cv2: Double, _ count: Int) -> [Double] {
+    known.withLock { known in
+      if known.count >= Self.limit, known[cv2] == nil { known = [:] }
+      // Taken out while it grows, so that it is not copied.
+      var stream = known.removeValue(forKey: cv2) ?? ReferenceStream(cv2: cv2)
+      stream.draw(count)
+      known[cv2] = stream
+      return stream.times
+    }
+  }
+}
+
+/// What reference runs found out before. It saves time and changes no answer.
+final class ReferenceMemory: Sendable {
+  private struct Key: Hashable {
+    var profile: ModelProfile
+    var instance: Int
+    var arrivals: ReferenceArrivals
+    var tail: Double
+  }
+
+  /// Tables kept; beyond it all are dropped.
+  private static let limit = 4096
+  private let tables = Mutex<[Key: ReferenceTable]>([:])
+  private let streams = ReferenceStreams()
+
+  func table(
+    _ profile: ModelProfile, instance: Int, _ arrivals: ReferenceArrivals, tail: Double
+  ) -> ReferenceTable {
+    let key = Key(profile: profile, instance: instance, arrivals: arrivals, tail: tail)
+    return tables.withLock { tables in
+      if let known = tables[key] { return known }
+      if tables.count >= Self.limit { tables = [:] }
+      let made = ReferenceTable(profile, instance: instance, arrivals, tail: tail, streams)
+      tables[key] = made
+      return made
+    }
+  }
+}
+
+/// The tables that one judgement asks, each looked up once.
+struct ReferenceTables {
+  private struct Key: Hashable {
+    var model: String
+    var product: String
+    var instance: Int
+    var arrivals: ArrivalProcess
+    var percentile: Double
+  }
+
+  private let memory: ReferenceMemory
+  private let traces: [String: ArrivalRecording]
+  private var known: [Key: ReferenceTable?] = [:]
+
+  init(_ input: PlanningInput) {
+    memory = input.capacities.store(ReferenceMemory.init)
+    traces = input.traces
+  }
+
+  /// Nil where nothing can be certified. O(1) but for the first time.
+  mutating func table(_ workload: Workload, _ profile: ModelProfile, instance: Int) -> ReferenceTable? {
+    let key = Key(
+      model: profile.model, product: profile.product, instance: instance, arrivals: workload.arrivals,
+      percentile: workload.percentile)
+    if let known = known[key] { return known }
+    var made: ReferenceTable?
+    if let tail = ReferenceGrid.tail(percentile: workload.percentile),
+      let arrivals = ReferenceArrivals(workload.arrivals, traces)
+    {
+      made = memory.table(profile, instance: instance, arrivals, tail: tail)
+    }
+    known[key] = .some(made)
+    return made
+  }
+}
