@@ -5,9 +5,9 @@ extension Controller {
   /// Every route there is; openapi.yaml tells the same, and a test compares the two.
   package var routes: [Route] {
     let workloads = WorkloadHandlers(
-      registry: registry, board: board, requiresPreconditions: configuration.requiresPreconditions)
+      registry: registry, board: board, nodes: self.nodes, requiresPreconditions: configuration.requiresPreconditions)
     let set = WorkloadSetHandlers(
-      registry: registry, board: board, requiresPreconditions: configuration.requiresPreconditions)
+      registry: registry, board: board, nodes: self.nodes, requiresPreconditions: configuration.requiresPreconditions)
     let plan = PlanHandlers(registry: registry, nodes: self.nodes, board: board)
     let events = PlanEventHandlers(board: board)
     let history = PlanHistoryHandlers(

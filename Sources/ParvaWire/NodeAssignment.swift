@@ -69,12 +69,15 @@ package struct WantedInstance: Codable, Hashable, Sendable {
   package var batch: Int?
   /// Processes to launch, and clients that share the instance; an MPS daemon is started for more than one.
   package var processes: Int?
+  /// Requests per second that the plan may give it; a note for whoever reads what stands.
+  package var capacity: Double?
   package var mps: MPSSettings?
   package var launch: LaunchSpec?
 
   package init(
     profileID: Int, start: Int, segment: String? = nil, workload: String? = nil, model: String? = nil,
-    batch: Int? = nil, processes: Int? = nil, mps: MPSSettings? = nil, launch: LaunchSpec? = nil
+    batch: Int? = nil, processes: Int? = nil, capacity: Double? = nil, mps: MPSSettings? = nil,
+    launch: LaunchSpec? = nil
   ) {
     self.profileID = profileID
     self.start = start
@@ -83,13 +86,14 @@ package struct WantedInstance: Codable, Hashable, Sendable {
     self.model = model
     self.batch = batch
     self.processes = processes
+    self.capacity = capacity
     self.mps = mps
     self.launch = launch
   }
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "profileId", "start", "segment", "workload", "model", "batch", "processes", "mps", "launch")
+      "profileId", "start", "segment", "workload", "model", "batch", "processes", "capacity", "mps", "launch")
     profileID = try object.integer("profileId")
     start = try object.integer("start")
     segment = try object.decodeIfPresent(String.self, forKey: "segment")
@@ -97,6 +101,7 @@ package struct WantedInstance: Codable, Hashable, Sendable {
     model = try object.decodeIfPresent(String.self, forKey: "model")
     batch = try object.optionalInteger("batch")
     processes = try object.optionalInteger("processes")
+    capacity = try object.optionalNumber("capacity")
     mps = try object.decodeIfPresent(MPSSettings.self, forKey: "mps")
     launch = try object.decodeIfPresent(LaunchSpec.self, forKey: "launch")
   }
@@ -105,7 +110,7 @@ package struct WantedInstance: Codable, Hashable, Sendable {
 
   private enum CodingKeys: String, CodingKey {
     case profileID = "profileId"
-    case start, segment, workload, model, batch, processes, mps, launch
+    case start, segment, workload, model, batch, processes, capacity, mps, launch
   }
 }
 

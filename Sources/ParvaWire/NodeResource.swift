@@ -130,8 +130,13 @@ package struct NodeResource: Codable, Hashable, Sendable {
 /// What `GET /v1/nodes` answers.
 package struct NodeList: Codable, Hashable, Sendable {
   package var nodes: [NodeResource]
+  /// What to send as `cursor` for the next page; nil on the last.
+  package var nextCursor: String?
 
-  package init(nodes: [NodeResource]) { self.nodes = nodes }
+  package init(nodes: [NodeResource], nextCursor: String? = nil) {
+    self.nodes = nodes
+    self.nextCursor = nextCursor
+  }
 }
 
 /// What a heartbeat is answered.

@@ -124,7 +124,7 @@ def unserved():
                   {"unknown": "no_profile", "hasty": "slo_unreachable"}, "unplaced")
             equal({s["workload"] for gpu in plan["gpus"] for s in gpu["segments"]}, {"good"}, "placed")
             states = {one["id"]: one["status"]["state"] for one in api.get("/v1/workloads").json()["workloads"]}
-            equal(states, {"good": "served", "unknown": "unserved", "hasty": "unserved"}, "states")
+            equal(states, {"good": "planned", "unknown": "unserved", "hasty": "unserved"}, "states")
 
 
 def hostile():

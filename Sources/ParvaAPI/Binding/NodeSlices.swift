@@ -29,6 +29,7 @@ package struct NodeSlices: Hashable, Sendable {
         WantedInstance(
           profileID: gpu.product.profiles[segment.profile].driverProfileID, start: segment.start, segment: segment.id,
           workload: segment.workload, model: segment.model, batch: segment.batch, processes: segment.processes,
+          capacity: segment.capacity,
           launch: workloads[segment.workload].flatMap { WorkloadReader.launch(of: $0.workload) })
       }
       gpus[node, default: []].append(WantedGPU(uuid: uuid, instances: instances.sorted { $0.place < $1.place }))

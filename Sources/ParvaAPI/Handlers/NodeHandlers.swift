@@ -5,6 +5,9 @@ import ParvaWire
 
 /// `/v1/nodes` and below: registration, what the nodes show, heartbeats.
 struct NodeHandlers: Sendable {
+  static let defaultLimit = 100
+  static let maxLimit = 1000
+
   let nodes: NodeRegistry
   let board: PlanBoard
   /// Whether changes of what exists must name the revision that they change (RFC 6585, section 3).
@@ -13,12 +16,13 @@ struct NodeHandlers: Sendable {
   // MARK: - Reading
 
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
-    try request.allowQuery()
+    let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit)
     let isText = try request.preferred([(false, ["application/json"]), (true, ["text/plain"])])
     let fleet = nodes.snapshot
     let plan = board.view.plan
-    let rows = fleet.sorted.map { NodeRepresentation.resource($0, fleet.inventory.gpus(of: $0.name), plan) }
-    let list = NodeList(nodes: rows)
+    let page = query.page(fleet.sorted.filter { $0.name > query.cursor ?? "" }) { $0.name }
+    let rows = page.items.map { NodeRepresentation.resource($0, fleet.inventory.gpus(of: $0.name), plan) }
+    let list = NodeList(nodes: rows, nextCursor: page.next)
     var response =
       isText
       ? HTTPResponse(

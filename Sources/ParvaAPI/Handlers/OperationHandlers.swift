@@ -6,6 +6,8 @@ import ParvaWire
 struct OperationHandlers: Sendable {
   struct List: Encodable {
     var operations: [FleetOperationDocument]
+    /// Left out on the last page.
+    var nextCursor: String?
   }
 
   static let defaultLimit = 20
@@ -44,15 +46,15 @@ struct OperationHandlers: Sendable {
   }
 
   func list(_ request: HTTPRequest) async throws -> HTTPResponse {
-    try request.allowQuery("limit")
-    let limit = try request.integer("limit", in: 1...Self.maxLimit, default: Self.defaultLimit)
+    let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit)
     let operations: [FleetOperationDocument]
     do throws(StoreError) {
-      operations = try await pusher.operations(limit: limit)
+      operations = try await pusher.operations(after: query.cursor, limit: query.limit + 1)
     } catch {
       throw ProblemDetails(error)
     }
-    return try .json(200, List(operations: operations))
+    let page = query.page(operations) { $0.id }
+    return try .json(200, List(operations: page.items, nextCursor: page.next))
   }
 
   /// The operation, at once or, with `wait`, as soon as it is over.

@@ -35,15 +35,16 @@ struct PlanHistoryHandlers: Sendable {
 
   /// Records of plans, newest first.
   func list(_ request: HTTPRequest) async throws -> HTTPResponse {
-    try request.allowQuery("limit", "before")
-    let limit = try request.integer("limit", in: 1...Self.maxLimit, default: Self.defaultLimit)
-    let before = try request.integer("before", in: 1...Int.max)
-    let records = try await storing { () async throws(StoreError) in try await store.plans(before: before, limit: limit)
+    let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit)
+    let before = try query.number()
+    let records = try await storing { () async throws(StoreError) in
+      try await store.plans(before: before, limit: query.limit + 1)
     }
+    let page = query.page(records) { String($0.revision) }
     var writer = DocumentWriter(.json)
     writer.object { root in
       root.array("plans") { list in
-        for record in records {
+        for record in page.items {
           list.object(inline: true) { plan in
             plan.field("revision", record.revision)
             plan.field("demandRevision", record.demandRevision)
@@ -55,7 +56,7 @@ struct PlanHistoryHandlers: Sendable {
           }
         }
       }
-      root.field("nextBefore", records.count == limit ? records.last?.revision : nil)
+      root.field("nextCursor", page.next)
     }
     writer.finish()
     return HTTPResponse(status: 200, contentType: "application/json", body: Data(writer.bytes))

@@ -11,6 +11,9 @@ struct ProfileHandlers: Sendable {
   /// Largest profile in bytes, about fifty thousand points.
   static let bodyLimit = 8 << 20
 
+  static let defaultLimit = 100
+  static let maxLimit = 1000
+
   let registry: DemandRegistry
   let setup: PlanningSetup
   let requiresPreconditions: Bool
@@ -18,12 +21,17 @@ struct ProfileHandlers: Sendable {
   // MARK: - Reading
 
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
-    try request.allowQuery("product")
+    let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit, beside: "product")
     let product = try request.queryValue("product").map { name throws(ProblemDetails) in try Self.product(named: name) }
     let (revision, stored) = registry.read { ($0.revision, $0.profiles) }
-    let profiles = setup.profiles(with: stored).all.filter { product == nil || $0.product == product?.name }
-    let body = ProfileRepresentation.list(
-      profiles.map { Resource(profile: $0, revision: stored[Self.key(of: $0)]?.revision) }, revision: revision)
+    let profiles = setup.profiles(with: stored).all
+      .map { (profile: $0, cursor: Self.cursor(of: $0)) }.sorted { $0.cursor < $1.cursor }
+      .filter { (product == nil || $0.profile.product == product?.name) && $0.cursor > query.cursor ?? "" }
+    let page = query.page(profiles) { $0.cursor }
+    let resources = page.items.map { row in
+      Resource(profile: row.profile, revision: stored[Self.key(of: row.profile)]?.revision)
+    }
+    let body = ProfileRepresentation.list(resources, revision: revision, cursor: page.next)
     let tag = EntityTag(revision: revision, of: body).text
     if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
     return HTTPResponse(status: 200, contentType: "application/json", body: body, headers: ["ETag": tag])
@@ -88,6 +96,9 @@ struct ProfileHandlers: Sendable {
   private static let offers: [(offer: PlanFormat, mediaTypes: [String])] = PlanHandlers.offers.filter {
     $0.offer != .text
   }
+
+  /// In order of product, then model.
+  private static func cursor(of profile: ModelProfile) -> String { "\(profile.product)/\(profile.model)" }
 
   private static func key(of profile: ModelProfile) -> ProfileKey {
     ProfileKey(model: profile.model, product: profile.product)

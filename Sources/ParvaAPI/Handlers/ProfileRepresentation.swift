@@ -16,7 +16,7 @@ enum ProfileRepresentation {
   }
 
   /// Every profile without its points.
-  static func list(_ resources: [ProfileHandlers.Resource], revision: Int) -> Data {
+  static func list(_ resources: [ProfileHandlers.Resource], revision: Int, cursor: String?) -> Data {
     var writer = DocumentWriter(.json, capacity: 256 + resources.count * 256)
     writer.object { root in
       root.array("profiles") { list in
@@ -25,6 +25,7 @@ enum ProfileRepresentation {
         }
       }
       root.field("revision", revision)
+      root.field("nextCursor", cursor)
     }
     writer.finish()
     return Data(writer.bytes)

@@ -7,6 +7,7 @@ import ParvaHTTP
 struct WorkloadHandlers: Sendable {
   let registry: DemandRegistry
   let board: PlanBoard
+  let nodes: NodeRegistry
   /// Whether changes of what exists must name the revision that they change (RFC 6585, section 3).
   let requiresPreconditions: Bool
 
@@ -17,7 +18,7 @@ struct WorkloadHandlers: Sendable {
     let id = request.pathParameters["id"] ?? ""
     guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
     let format = try request.preferred(WorkloadRepresentation.offers)
-    let response = Self.response(200, registration, WorkloadStatus(of: registration, on: board.view), format)
+    let response = Self.response(200, registration, status(of: registration), format)
     let tag = response.headers["ETag"] ?? ""
     guard request.isFresh(tag) else { return response }
     return HTTPResponse(status: 304, headers: ["ETag": tag, "Vary": "Accept"])
@@ -103,6 +104,10 @@ struct WorkloadHandlers: Sendable {
 
   // MARK: - Parts
 
+  private func status(of registration: Registration) -> WorkloadStatus {
+    WorkloadStatus(of: registration, on: board.view, running: nodes.running(registration.id))
+  }
+
   /// - Throws: 428 `precondition_required` where the controller demands preconditions and the request has none.
   private func conditions(of request: HTTPRequest, isThere: Bool) throws(ProblemDetails) -> Precondition {
     let precondition = try request.precondition()
@@ -133,7 +138,7 @@ struct WorkloadHandlers: Sendable {
   /// The resource after a change. Another client may have changed it again, or away, since.
   private func answer(_ receipt: ChangeReceipt, _ id: String) throws(ProblemDetails) -> HTTPResponse {
     guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
-    let status = WorkloadStatus(of: registration, on: board.view)
+    let status = status(of: registration)
     let isNew = receipt.effect == .created && !receipt.isReplay
     var response = Self.response(isNew ? 201 : 200, registration, status)
     if isNew { response.headers["Location"] = Self.location(id) }

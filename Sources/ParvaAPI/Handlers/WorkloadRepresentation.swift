@@ -3,54 +3,6 @@ import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
 
-/// Whether a workload is served, as the newest plan has it.
-struct WorkloadStatus: Hashable {
-  enum State: String {
-    /// The current plan covers it.
-    case served
-    /// The current plan gives it less than it asks for, as it allows, and says why.
-    case partial
-    /// The current plan leaves it out, and says why.
-    case unserved
-    /// No plan has been made since its last change.
-    case pending
-  }
-
-  var state: State
-  /// The plan that the state speaks of; nil while pending.
-  var planRevision: Int?
-  var code: String?
-  var message: String?
-
-  static let pending = WorkloadStatus(state: .pending)
-
-  /// The status of a registration on the board.
-  init(of registration: Registration, on board: PlanBoard.View) {
-    guard let plan = board.plan, plan.record.demandRevision >= registration.revision else {
-      self = .pending
-      if let failure = board.failure, board.attempted >= registration.revision {
-        code = "planning_failed"
-        message = failure
-      }
-      return
-    }
-    planRevision = plan.record.revision
-    if let refusal = plan.refusal(of: registration.id) {
-      state = .unserved
-      code = refusal.code.rawValue
-      message = refusal.message
-    } else if let service = plan.partialService(of: registration.id) {
-      state = .partial
-      code = service.code.rawValue
-      message = "\(service.served) of \(service.demanded) requests/s are served: \(service.message)"
-    } else {
-      state = .served
-    }
-  }
-
-  private init(state: State) { self.state = state }
-}
-
 /// Writes registrations as clients see them.
 enum WorkloadRepresentation {
   /// What `Accept` may ask for. CSV cannot hold all of a workload.
@@ -92,6 +44,9 @@ enum WorkloadRepresentation {
     object.object("status", inline: true) { object in
       object.field("state", status.state.rawValue)
       object.field("planRevision", status.planRevision)
+      object.field("appliedRevision", status.appliedRevision)
+      object.field("capacityPlanned", status.capacityPlanned)
+      object.field("capacityUp", status.capacityUp)
       if let code = status.code { object.field("code", code) }
       if let message = status.message { object.field("message", message) }
     }

@@ -10,31 +10,29 @@ struct WorkloadSetHandlers: Sendable {
 
   let registry: DemandRegistry
   let board: PlanBoard
+  let nodes: NodeRegistry
   let requiresPreconditions: Bool
 
   /// A page of registrations in order of id.
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
-    try request.allowQuery("limit", "cursor", "labelSelector")
-    let limit = try request.integer("limit", in: 1...Self.maxLimit, default: Self.defaultLimit)
+    let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit, beside: "labelSelector")
     let selector = try request.queryValue("labelSelector").map { text throws(ProblemDetails) in
       try LabelSelector(text)
     }
     let format = try request.preferred(WorkloadRepresentation.offers)
-    let cursor = request.queryValue("cursor")
     let view = board.view
     let (revision, rows) = registry.read { demand in
       var rows: [Registration] = []
-      for row in demand.registrations.rows(after: cursor)
+      for row in demand.registrations.rows(after: query.cursor)
       where selector.map({ $0.matches(row.workload.labels) }) ?? true {
         rows.append(row)
-        if rows.count > limit { break }
+        if rows.count > query.limit { break }
       }
       return (demand.revision, rows)
     }
-    let page = rows.prefix(limit)
-    let next = rows.count > limit ? page.last?.id : nil
-    let body = WorkloadRepresentation.list(page, revision: revision, cursor: next, format) {
-      WorkloadStatus(of: $0, on: view)
+    let page = query.page(rows) { $0.id }
+    let body = WorkloadRepresentation.list(page.items, revision: revision, cursor: page.next, format) {
+      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id))
     }
     let headers: HTTPHeaders = [
       "ETag": EntityTag(revision: revision, of: body, as: format).text, "Vary": "Accept",
@@ -68,7 +66,9 @@ struct WorkloadSetHandlers: Sendable {
     let receipt = try await change(DemandChange(.replaceAll(workloads), if: precondition))
     let view = board.view
     let rows = registry.read { $0.registrations.rows }
-    return answer(200, rows, receipt, request) { WorkloadStatus(of: $0, on: view) }
+    return answer(200, rows, receipt, request) {
+      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id))
+    }
   }
 
   private func answer(

@@ -32,6 +32,7 @@ package struct FleetState: Sendable {
   /// How many nodes report each UUID.
   private var reporters: [String: Int] = [:]
   private var joined: FleetInventory?
+  private var holders = WorkloadHolders()
   /// Grows whenever the nodes offer something else to plans.
   package private(set) var generation = 0
   /// Since when more than half of the nodes are silent; nil where they are not.
@@ -69,6 +70,14 @@ package struct FleetState: Sendable {
     return Fleet(nodes: entries.mapValues(\.record), inventory: inventory, generation: generation)
   }
 
+  /// What is known to run of a workload; nil while no node is registered. O(instances of the nodes that hold it).
+  package func running(_ workload: String) -> RunningCapacity? {
+    guard !entries.isEmpty else { return nil }
+    var running = RunningCapacity()
+    for name in holders[workload] { entries[name]?.record.addRunning(workload, to: &running) }
+    return running
+  }
+
   /// O(nodes).
   package var counted: FleetCount {
     var count = FleetCount(isCutOff: isCutOff)
@@ -95,6 +104,7 @@ package struct FleetState: Sendable {
   package mutating func remove(_ name: String) {
     removed.insert(name)
     guard let entry = entries.removeValue(forKey: name) else { return }
+    holders.change(name, from: entry.record.applied, to: nil)
     joined = nil
     let isNews = count(entry.share, -1)
     if isNews || entry.share.gpus.contains(where: { $0.pool != nil }) || entries.isEmpty { generation += 1 }
@@ -105,6 +115,7 @@ package struct FleetState: Sendable {
     let entry = Entry(
       record: record, beats: Heartbeats(isUnreachable: record.isUnreachable, now: now), share: NodeShare(record))
     entries[record.name] = entry
+    holders.change(record.name, from: nil, to: record.applied)
     joined = nil
     let isNews = count(entry.share, 1)
     if isNews || isFirst || entry.share.gpus.contains(where: { $0.pool != nil }) { generation += 1 }
@@ -196,6 +207,7 @@ package struct FleetState: Sendable {
   package mutating func pushed(revision: Int, to name: String, verified: NodeAssignment?) {
     if entries[name]?.record.expected?.revision == revision { entries[name]?.record.expected = nil }
     guard let verified else { return }
+    holders.change(name, from: entries[name]?.record.applied, to: entries[name] == nil ? nil : verified)
     // The node's own word follows with its next heartbeat.
     change(name) { entry in
       entry.record.applied = verified

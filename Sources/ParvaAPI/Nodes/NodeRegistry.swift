@@ -114,6 +114,11 @@ package final class NodeRegistry: Sendable {
     return try result.get()
   }
 
+  // MARK: - What runs
+
+  /// What is known to run of a workload; nil while no node is registered. O(instances of the nodes that hold it).
+  package func running(_ workload: String) -> RunningCapacity? { state.withLock { $0.fleet.running(workload) } }
+
   // MARK: - Heartbeats
 
   /// Takes what a node says of itself; nil where no such node is registered.

@@ -17,6 +17,7 @@ package final class PublishedPlan: Sendable {
   package let slices: NodeSlices?
   private let unplaced: [String: Unserved]
   private let partial: [String: PartialService]
+  private let capacities: [String: Double]
   private let rendered = Mutex<[PlanFormat: Rendition]>([:])
 
   package enum Origin: String, Hashable, Sendable {
@@ -34,8 +35,14 @@ package final class PublishedPlan: Sendable {
     self.origin = origin
     document = Rendition(PlanWriter.json(json, as: record.identity), .json, record, origin)
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
+    capacities = plan.gpus.reduce(into: [:]) { sums, gpu in
+      for segment in gpu.segments { sums[segment.workload, default: 0] += segment.capacity }
+    }
     partial = Dictionary(plan.partial.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
   }
+
+  /// Requests per second of all segments of a workload.
+  package func capacity(of workload: String) -> Double { capacities[workload] ?? 0 }
 
   package func refusal(of workload: String) -> Unserved? { unplaced[workload] }
 

@@ -279,9 +279,9 @@ package final class PlanPusher: Sendable {
     return try await store.operation(id).flatMap(FleetOperationDocument.init)
   }
 
-  /// Newest first.
-  package func operations(limit: Int) async throws(StoreError) -> [FleetOperationDocument] {
-    try await store.operations(limit: limit).compactMap { board[$0.id] ?? FleetOperationDocument($0) }
+  /// Newest first, those older than the one of this id, all for nil.
+  package func operations(after id: String?, limit: Int) async throws(StoreError) -> [FleetOperationDocument] {
+    try await store.operations(after: id, limit: limit).compactMap { board[$0.id] ?? FleetOperationDocument($0) }
   }
 
   /// Ends every push as it is; what is unfinished goes on at the next start.

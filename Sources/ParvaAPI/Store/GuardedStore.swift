@@ -84,8 +84,8 @@ final class GuardedStore: Store {
     try await store.operation(claimedBy: key)
   }
 
-  func operations(limit: Int) async throws(StoreError) -> [StoredOperation] {
-    try await store.operations(limit: limit)
+  func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
+    try await store.operations(after: id, limit: limit)
   }
 
   func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {

@@ -167,11 +167,17 @@ package final class SQLiteStore: Store {
     }
   }
 
-  package func operations(limit: Int) async throws(StoreError) -> [StoredOperation] {
+  package func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
     try await translating {
       try await pool.read { db in
-        try Row.fetchAll(db, sql: "SELECT * FROM operation ORDER BY number DESC LIMIT ?", arguments: [limit])
-          .map { try Self.operation($0, db) }
+        try Row.fetchAll(
+          db,
+          sql: """
+            SELECT * FROM operation
+            WHERE :id IS NULL OR number < (SELECT number FROM operation WHERE id = :id)
+            ORDER BY number DESC LIMIT :limit
+            """, arguments: ["id": id, "limit": limit]
+        ).map { try Self.operation($0, db) }
       }
     }
   }

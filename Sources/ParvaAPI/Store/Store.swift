@@ -27,8 +27,8 @@ package protocol Store: Sendable {
   /// The newest operation that a request with this key began.
   func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation?
 
-  /// Operations, newest first.
-  func operations(limit: Int) async throws(StoreError) -> [StoredOperation]
+  /// Operations, newest first: those older than the one of this id, all for nil, none for an unknown one.
+  func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation]
 
   /// Writes something small to disk, to see whether a commit could be done.
   func probe() async throws(StoreError)

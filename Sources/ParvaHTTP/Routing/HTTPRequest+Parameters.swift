@@ -17,7 +17,9 @@ extension HTTPRequest {
   }
 
   /// Refuses query parameters that the route does not have: a misspelt filter must not match everything.
-  package func allowQuery(_ names: String...) throws(ProblemDetails) {
+  package func allowQuery(_ names: String...) throws(ProblemDetails) { try allowQuery(names) }
+
+  package func allowQuery(_ names: [String]) throws(ProblemDetails) {
     if let unknown = query.first(where: { !names.contains($0.name) }) {
       let allowed = names.isEmpty ? "there are none here" : "there are \(names.joined(separator: ", "))"
       throw .parameter(unknown.name, "is not a parameter of this resource; \(allowed)", code: "unknown_parameter")

@@ -93,7 +93,7 @@ import Testing
     #expect(plan.json("gpus", "0", "pool") == "A100-80GB")
     #expect(plan.json("gpus", "0", "node") == "n1")
     #expect(plan.json("gpus", "0", "uuid") == FleetSamples.uuid("n1", 0))
-    #expect(await api.send("GET", "/v1/workloads/w").json("status", "state") == "served")
+    #expect(await api.send("GET", "/v1/workloads/w").json("status", "state") == "planned")
     try await api.controller.stop()
   }
 
@@ -333,5 +333,22 @@ import Testing
     let plan = await api.send("GET", "/v1/plan")
     #expect((Int(plan.headers["Parva-Plan-Revision"] ?? "") ?? 0) > 41)
     try await api.controller.stop()
+  }
+
+  @Test func nodesComeInPages() async throws {
+    let api = try await Harness(starts: false)
+    for name in ["c", "a", "b"] {
+      #expect(await api.send("PUT", "/v1/nodes/\(name)", body: #"{"address":"http://127.0.0.1:1"}"#).status == 201)
+    }
+    var names: [String] = []
+    var cursor: String?
+    repeat {
+      var query: [(name: String, value: String)] = [(name: "limit", value: "2")]
+      if let cursor { query.append((name: "cursor", value: cursor)) }
+      let page = await api.send("GET", "/v1/nodes", query: query)
+      names += ["0", "1", "2"].compactMap { page.json("nodes", $0, "name") }
+      cursor = page.json("nextCursor")
+    } while cursor != nil
+    #expect(names == ["a", "b", "c"])
   }
 }

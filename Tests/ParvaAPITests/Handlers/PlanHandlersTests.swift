@@ -75,7 +75,7 @@ import Testing
         (plan.json("unplaced", "\($0)", "workload") ?? "", plan.json("unplaced", "\($0)", "code") ?? "")
       })
     #expect(codes == ["unknown": "no_profile", "hasty": "slo_unreachable"])
-    #expect(await api.send("GET", "/v1/workloads/good").json("status", "state") == "served")
+    #expect(await api.send("GET", "/v1/workloads/good").json("status", "state") == "planned")
     for (id, code) in codes {
       let read = await api.send("GET", "/v1/workloads/\(id)")
       #expect(read.json("status", "state") == "unserved")
@@ -106,7 +106,7 @@ import Testing
     #expect(after.headers["Parva-Plan-Revision"] == before.headers["Parva-Plan-Revision"])
     #expect(after.headers["Parva-Demand-Revision"] == "2")
     #expect(after.headers["ETag"] != before.headers["ETag"], "the body tells the demand revision")
-    #expect(await api.send("GET", "/v1/workloads/web").json("status", "state") == "served")
+    #expect(await api.send("GET", "/v1/workloads/web").json("status", "state") == "planned")
   }
 
   @Test func thePlanComesInSeveralFormats() async throws {

@@ -21,10 +21,14 @@ import Testing
     #expect((0..<3).map { list.json("plans", "\($0)", "revision") } == revisions.reversed())
     #expect(list.json("plans", "0", "unplaced") == "0")
     let page = await api.send("GET", "/v1/plans", query: [(name: "limit", value: "2")])
-    let next = try #require(page.json("nextBefore"))
-    let rest = await api.send("GET", "/v1/plans", query: [(name: "before", value: next)])
+    let next = try #require(page.json("nextCursor"))
+    let rest = await api.send("GET", "/v1/plans", query: [(name: "cursor", value: next)])
     #expect(rest.json("plans", "0", "revision") == revisions[0])
-    #expect(rest.json("nextBefore") == nil)
+    #expect(rest.json("nextCursor") == nil)
+    for bad in ["0", "x", "01"] {
+      let answer = await api.send("GET", "/v1/plans", query: [(name: "cursor", value: bad)])
+      #expect(answer.problem == "400 invalid_parameter")
+    }
     let newest = await api.send("GET", "/v1/plans/\(revisions[2])")
     #expect(newest.text == (await api.send("GET", "/v1/plan")).text)
     let tag = try #require(newest.headers["ETag"])

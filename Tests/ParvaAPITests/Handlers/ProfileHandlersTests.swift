@@ -89,7 +89,7 @@ import Testing
     #expect(plan.headers["Parva-Demand-Revision"] == "2")
     #expect(plan.json("gpus", "0", "segments", "0", "workload") == "web")
     #expect(plan.json("summary", "profileSource") == "filled")
-    #expect(await api.send("GET", "/v1/workloads/web").json("status", "state") == "served")
+    #expect(await api.send("GET", "/v1/workloads/web").json("status", "state") == "planned")
 
     #expect(await api.send("DELETE", "/v1/profiles/tiny").status == 204)
     let emptied = await api.send("GET", "/v1/plan")

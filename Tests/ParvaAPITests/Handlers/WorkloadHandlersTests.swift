@@ -29,7 +29,7 @@ import Testing
     _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("web"))
     let plan = await api.send("GET", "/v1/plan")
     let read = await api.send("GET", "/v1/workloads/web")
-    #expect(read.json("status", "state") == "served")
+    #expect(read.json("status", "state") == "planned")
     #expect(read.json("status", "planRevision") == plan.headers["Parva-Plan-Revision"])
   }
 

@@ -221,14 +221,16 @@ import Testing
     #expect(contents.plan?.slices == Data("{}".utf8))
     #expect(try await store.operation("one") == operation("one", isOver: true))
     #expect(try await store.operation(claimedBy: "k")?.id == "two")
-    #expect(try await store.operations(limit: 9).map(\.id) == ["two", "one"])
+    #expect(try await store.operations(after: nil, limit: 9).map(\.id) == ["two", "one"])
+    #expect(try await store.operations(after: "two", limit: 9).map(\.id) == ["one"])
+    #expect(try await store.operations(after: "never", limit: 9).isEmpty)
     batch = StoreBatch()
     batch.operations = [operation("three", isOver: false)]
     batch.progress["two"] = OperationProgress(isOver: true, head: Data("head".utf8), nodes: ["n1": Data("1".utf8)])
     batch.keptOperations = 2
     batch.removedNodes = ["n2": false]
     try await store.commit(batch)
-    #expect(try await store.operations(limit: 9).map(\.id) == ["three", "two"])
+    #expect(try await store.operations(after: nil, limit: 9).map(\.id) == ["three", "two"])
     #expect(try await store.load().removedNodes.isEmpty)
     // A node that was removed takes all that belongs to it along.
     batch = StoreBatch()

@@ -76,8 +76,8 @@ final class GatedStore: Store {
     try await inner.operation(claimedBy: key)
   }
 
-  func operations(limit: Int) async throws(StoreError) -> [StoredOperation] {
-    try await inner.operations(limit: limit)
+  func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
+    try await inner.operations(after: id, limit: limit)
   }
 
   func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {

@@ -1,0 +1,72 @@
+import ParvaWire
+
+/// What runs of one workload, as nodes have verified it and their drivers still show it.
+package struct RunningCapacity: Hashable, Sendable {
+  /// Requests per second, by the plans under which the instances were made.
+  package private(set) var capacity = 0.0
+  /// The newest of these plans.
+  package private(set) var revision: Int?
+
+  package init() {}
+
+  package mutating func add(_ capacity: Double, revision: Int) {
+    self.capacity += capacity
+    self.revision = max(self.revision ?? revision, revision)
+  }
+
+  /// Whether it carries a rate, as exactly as sums of capacities are.
+  package func carries(_ rate: Double) -> Bool { capacity >= rate * (1 - 1e-9) }
+}
+
+extension NodeRecord {
+  /// Adds what is known to run of a workload here: instances that the node has verified, that its driver shows now, and
+  /// of which no service is down. Of a node that is not heard nothing is known. O(its instances).
+  func addRunning(_ workload: String, to running: inout RunningCapacity) {
+    guard !isUnreachable, let state, let applied, state.verified?.revision == applied.revision else { return }
+    for gpu in applied.gpus {
+      for instance in gpu.instances
+      where instance.workload == workload && state.shows(gpu.uuid, instance.place) && state.serves(gpu.uuid, instance) {
+        running.add(instance.capacity ?? 0, revision: applied.revision)
+      }
+    }
+  }
+}
+
+extension NodeStateDocument {
+  /// Whether the driver reaches the GPU and shows the instance, and Parva made it.
+  fileprivate func shows(_ uuid: String, _ place: InstancePlace) -> Bool {
+    guard let gpu = observed.gpus.first(where: { $0.uuid == uuid }), gpu.fault == nil,
+      let instance = gpu.instance(profileID: place.profileID, start: place.start)
+    else { return false }
+    return owned.contains { $0.gpu == uuid && $0.instance == instance.id }
+  }
+
+  /// Whether no service of the instance is down. Where the node starts none, the instance is all that there is.
+  fileprivate func serves(_ uuid: String, _ instance: WantedInstance) -> Bool {
+    services.allSatisfy { service in
+      (service.gpu, service.profileId, service.start) != (uuid, instance.profileID, instance.start)
+        || ["healthy", "absent"].contains(service.status)
+    }
+  }
+}
+
+/// Which nodes hold a workload by what was applied to them, so that nobody has to look at all nodes.
+struct WorkloadHolders: Hashable, Sendable {
+  private var nodes: [String: Set<String>] = [:]
+
+  /// O(instances of both).
+  mutating func change(_ node: String, from old: NodeAssignment?, to new: NodeAssignment?) {
+    for workload in Self.workloads(old) {
+      nodes[workload]?.remove(node)
+      if nodes[workload]?.isEmpty == true { nodes[workload] = nil }
+    }
+    for workload in Self.workloads(new) { nodes[workload, default: []].insert(node) }
+  }
+
+  /// In order of name.
+  subscript(workload: String) -> [String] { nodes[workload]?.sorted() ?? [] }
+
+  private static func workloads(_ wanted: NodeAssignment?) -> Set<String> {
+    Set(wanted?.gpus.flatMap { $0.instances.compactMap(\.workload) } ?? [])
+  }
+}
