@@ -185,7 +185,7 @@ enum RandomPlanning {
   private static func certificate(_ random: inout SeededGenerator) -> PlanCertificate {
     let product = ProductCatalogue.all.randomElement(using: &random) ?? ProductCatalogue.all[0]
     return PlanCertificate(
-      kind: .exhaustive, objective: .watts, maxProcesses: 3,
+      kind: .exhaustive, objective: .cost, maxProcesses: 3,
       parts: [nil, Tenant(key: "team", value: "a")].map { tenant in
         PlanCertificate.Part(
           tenant: tenant, bound: 1.5,

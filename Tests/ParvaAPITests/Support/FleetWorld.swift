@@ -57,7 +57,10 @@ struct FleetWorld {
   mutating func plan() throws {
     let snapshot = fleet.snapshot()
     let inForce = PlanInForce.plan(standing: snapshot.standing, on: snapshot.inventory, published: published)
-    let plan = try setup.plan(for: demand, on: snapshot.inventory, replacing: inForce, published: published)
+    let job = setup.job(for: demand, on: snapshot.inventory, replacing: inForce)
+    let plan = setup.bound(
+      try PlanningDuty.perform(job), job.input.workloads, to: snapshot.inventory, replacing: inForce,
+      published: published)
     slices = NodeSlices(plan, nodes: snapshot.nodes.values, workloads: demand.registrations)
     if plan != published { revision += 1 }
     published = plan
