@@ -31,7 +31,7 @@ struct HardCasesTests {
     var maxProcesses = 3
     var right: Right
     /// How often a planner may ask whether to stop.
-    var patience = 1000
+    var patience = 800
 
     var testDescription: String {
       "\(workloads) on \(pools ?? "one pool") for \(objective.rawValue), \(maxProcesses) processes"

@@ -38,13 +38,17 @@ struct ScarcitySearch {
     for workload in order where greedy.insert(workload, rate: market.input.workloads[workload].rate) {
       served.append(workload)
     }
-    let both = Set(served)
-    let first = order.first { both.contains($0) != (choice.refusals[$0] == nil && choice.partial[$0] == nil) }
-    guard let first, both.contains(first) else { return choice }
+    // Whole before part before nothing.
+    let whole = Set(served)
+    func rank(_ workload: Int) -> Int {
+      choice.refusals[workload] != nil ? 0 : choice.partial[workload] != nil ? 1 : 2
+    }
+    let first = order.first { (whole.contains($0) ? 2 : 0) != rank($0) }
+    guard let first, whole.contains(first) else { return choice }
     var fleet = solver.solve(served.sorted(), supply, .brief)
     if !fleet.fitsStock { solver.replace(&fleet, greedy.gpus) }
     var better = Choice(fleet: fleet)
-    for workload in order where !both.contains(workload) {
+    for workload in order where !whole.contains(workload) {
       better.refusals[workload] = Unserved(
         workload: market.input.workloads[workload].id, code: .noStock, message: message)
     }
