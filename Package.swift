@@ -59,7 +59,8 @@ let package = Package(
       resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
     .target(
       name: "ParvaNode",
-      dependencies: ["ParvaWire", "ParvaFormats", "ParvaHTTP", "CNVML", "CSpawn", logging], swiftSettings: strict),
+      dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", "CNVML", "CSpawn", logging],
+      swiftSettings: strict),
     .target(name: "ParvaStandIn", dependencies: ["ParvaEngine", "ParvaNode"], swiftSettings: strict),
     .executableTarget(
       name: "parva",

@@ -59,6 +59,9 @@ private final class ForgetfulPlanner: Planner {
     #expect(plan.gpus.count <= 1 && PlanChecker.violations(of: plan, against: input).isEmpty, "seed \(seed)")
   }
 
+  /// A plan without the revision of the demand that it covers.
+  private static func content(_ plan: String) -> String { plan.replacing(/"demandRevision": ?\d+/, with: "") }
+
   @Test("P2: the controller keeps its plan where a new one would serve fewer")
   func theControllerKeepsItsPlan() async throws {
     let planner = ForgetfulPlanner()
@@ -77,7 +80,7 @@ private final class ForgetfulPlanner: Planner {
     #expect(await api.send("PUT", "/v1/workloads/w1", body: labelled).status == 200)
     let after = await api.send("GET", "/v1/plan")
     #expect(after.headers["Parva-Demand-Revision"] == "2")
-    #expect(after.body == before.body)
+    #expect(Self.content(after.text) == Self.content(before.text))
     #expect(after.headers["Parva-Plan-Revision"] == before.headers["Parva-Plan-Revision"])
   }
 }

@@ -9,7 +9,7 @@ import Testing
 
 /// Random wanted states on nodes with lost GPUs, processes in the way and impossible wishes: what is refused was not
 /// touched, and what is lost is in nobody's way.
-@Suite(.blocking) struct ApplyRefusalTests {
+@Suite(.serialized, .blocking) struct ApplyRefusalTests {
   /// A scenario with what is wrong on the node and in the plan.
   private struct Trouble {
     let scenario: Scenario
