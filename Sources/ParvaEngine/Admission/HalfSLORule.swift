@@ -69,15 +69,17 @@ struct HalfSLOAdmission: Sendable {
     let ranges = input.pools.indices.map { pool in columns.indices.filter { columns[$0].pool == pool } }
     var admissions: [String: [HalfSLOAdmission?]] = [:]
     for (index, workload) in input.workloads.enumerated() {
-      let row =
-        admissions[workload.model]
-        ?? ranges.enumerated().map { pool, range in
+      let row: [HalfSLOAdmission?]
+      if let known = admissions[workload.model] {
+        row = known
+      } else {
+        row = ranges.enumerated().map { pool, range in
           input.profiles.profile(model: workload.model, product: input.pools[pool].product.name).map {
-            HalfSLOAdmission(
-              $0, kinds: range.map { columns[$0].profile }, maxProcesses: input.options.maxProcesses)
+            HalfSLOAdmission($0, kinds: range.map { columns[$0].profile }, maxProcesses: input.options.maxProcesses)
           }
         }
-      admissions[workload.model] = row
+        admissions[workload.model] = row
+      }
       for (range, admission) in zip(ranges, row) {
         guard let admission, let first = range.first else { continue }
         admission.writeOffers(sloLatencyMs: workload.sloLatencyMs, into: &offers, at: index * columns.count + first)

@@ -26,13 +26,15 @@ public enum PlanMetrics {
 
   /// Sums over GPUs by objective, without those that the pool of one of them does not state.
   private static func sums(of gpus: [PlannedGPU], _ pools: [Pool]) -> [String: Double] {
-    guard !gpus.isEmpty else { return [:] }
-    let byName = Dictionary(pools.map { ($0.name, $0) }, uniquingKeysWith: { _, last in last })
+    var counts: [String: Double] = [:]
+    for gpu in gpus { counts[gpu.pool, default: 0] += 1 }
+    let used = pools.filter { counts[$0.name] != nil }
+    guard !used.isEmpty, used.count == counts.count else { return [:] }
     var sums: [String: Double] = [:]
     for objective in PlanObjective.summed {
-      let weights = gpus.map { byName[$0.pool].flatMap(objective.weight) }
-      guard !weights.contains(nil) else { continue }
-      sums[objective.name] = weights.reduce(0) { $0 + ($1 ?? 0) }
+      let weights = used.compactMap(objective.weight)
+      guard weights.count == used.count else { continue }
+      sums[objective.name] = zip(used, weights).reduce(0) { $0 + $1.1 * (counts[$1.0.name] ?? 0) }
     }
     return sums
   }
