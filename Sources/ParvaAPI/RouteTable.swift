@@ -56,7 +56,7 @@ extension Controller {
       Route("GET", "/v1/nodes/{name}", .async(nodes.get)),
       Route("PUT", "/v1/nodes/{name}", .async(nodes.put)),
       Route("DELETE", "/v1/nodes/{name}", .async(nodes.delete)),
-      Route("POST", "/v1/nodes/{name}/status", bodyLimit: NodeStateReader.bytes, .inline(nodes.heartbeat)),
+      Route("POST", "/v1/nodes/{name}/status", bodyLimit: NodeStateReader.bytes, .async(nodes.heartbeat)),
       Route("GET", "/v1/fleet", .inline(fleet.get)),
       Route("POST", "/v1/fleet/accept-silence", .async(fleet.acceptSilence)),
     ]
