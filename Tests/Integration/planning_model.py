@@ -16,7 +16,8 @@ import random
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import numpy
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -301,7 +302,7 @@ def judge(demand, products, plan):
     return None, summary["gap"] == 0, cost > least + slack
 
 
-def run(seed, products, verbose):
+def run(products, seed):
     demand = Demand(seed, products)
     with tempfile.TemporaryDirectory() as folder:
         demand.write(folder)
@@ -309,7 +310,8 @@ def run(seed, products, verbose):
         done = subprocess.run(
             [PARVA, "plan", *given, "--admission", "half-slo", "--objective", demand.objective, "--headroom", "off",
              "--certificate", "--allow-partial", "-o", "json"], capture_output=True, text=True)
-        if done.returncode != 0:
+        # 3 says that some are refused, which is to be judged.
+        if done.returncode not in (0, 3):
             return seed, demand.features, f"parva plan ended with {done.returncode}: {done.stderr[:300]}", False, False
         with open(f"{folder}/plan.json", "w") as file:
             file.write(done.stdout)
@@ -332,9 +334,9 @@ def main():
     products = {name: Product(name) for name in PRODUCTS}
     wrong, proven, decided, worse, undecided = [], 0, 0, [], 0
     kinds = {}
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
         seeds = range(given.seed, given.seed + given.count)
-        for seed, features, fault, is_proven, is_worse in pool.map(lambda s: run(s, products, given.verbose), seeds):
+        for seed, features, fault, is_proven, is_worse in pool.map(partial(run, products), seeds):
             kinds[features] = kinds.get(features, 0) + 1
             if fault:
                 wrong.append(seed)
