@@ -188,7 +188,8 @@ package final class PlanPusher: Sendable {
   }
 
   private func update(
-    _ id: String, _ wanted: NodeAssignment, _ name: String, _ change: @Sendable (inout FleetOperationDocument.Node) -> Void
+    _ id: String, _ wanted: NodeAssignment, _ name: String,
+    _ change: @Sendable (inout FleetOperationDocument.Node) -> Void
   ) async {
     let time = Timestamp.text(now())
     let ended = board.update(id) { document -> FleetOperationDocument.Node? in
