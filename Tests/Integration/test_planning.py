@@ -110,7 +110,7 @@ def everything_fails(folder):
             put(running, "poison")
             after = plan(running)
             equal(after.body, before.body)
-            equal(running.get("/v1/workloads/good").json()["status"]["state"], "served")
+            equal(running.get("/v1/workloads/good").json()["status"]["state"], "planned")
             status = running.get("/v1/workloads/poison").json()["status"]
             equal((status["state"], status["code"]), ("pending", "planning_failed"))
             equal(planning(running)["resort"], None)

@@ -24,7 +24,11 @@ final class StoreLock: Sendable {
 
   func release() {
     descriptor.withLock { descriptor in
-      if descriptor >= 0 { Glibc.close(descriptor) }
+      if descriptor >= 0 {
+        // A child between fork and exec holds the descriptor, too; unlocking lets go for both.
+        flock(descriptor, LOCK_UN)
+        Glibc.close(descriptor)
+      }
       descriptor = -1
     }
   }
