@@ -136,7 +136,7 @@ package final class Controller: Sendable {
   private func watchHeartbeats() async {
     while !Task.isCancelled {
       try? await Task.sleep(for: min(.seconds(1), nodes.settings.heartbeat / 2))
-      do throws(ChangeRefusal) {
+      do throws(StoreError) {
         try await nodes.check()
       } catch {
         logger.error("missed heartbeats cannot be stored", metadata: ["error": "\(error)"])

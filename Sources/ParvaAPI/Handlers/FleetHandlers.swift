@@ -13,10 +13,10 @@ struct FleetHandlers: Sendable {
   /// The operator's word that the nodes which are silent now are lost: plans go on without them, however many they are.
   func acceptSilence(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    do {
+    do throws(StoreError) {
       _ = try await nodes.acceptSilence()
     } catch {
-      throw ProblemDetails(error, resource: "node")
+      throw ProblemDetails(error)
     }
     return try answer()
   }

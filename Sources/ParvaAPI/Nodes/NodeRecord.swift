@@ -86,8 +86,7 @@ package struct NodeRecord: Hashable, Sendable {
   /// Whether the node has read back from its driver that exactly this stands, under whichever revision.
   package func hasVerified(_ gpus: [WantedGPU]) -> Bool {
     guard let applied, let verified = state?.verified else { return false }
-    return verified.revision == applied.revision && verified.degraded == nil
-      && applied.gpus.map(\.asked) == gpus.map(\.asked)
+    return verified.revision == applied.revision && verified.degraded == nil && applied.gpus == gpus
   }
 
   /// Whether the two declare the same; a record from a registration has no drain and no status yet.
@@ -114,14 +113,5 @@ package enum NodeCondition: String, Hashable, Sendable, CaseIterable {
       node.isDraining
       ? .draining
       : node.state == nil ? .pending : node.isLost ? .lost : node.isUnreachable ? .unreachable : .ready
-  }
-}
-
-extension WantedGPU {
-  /// What is asked of the node, without what is only noted beside it.
-  fileprivate var asked: WantedGPU {
-    var asked = self
-    for index in asked.instances.indices { asked.instances[index].capacity = nil }
-    return asked
   }
 }

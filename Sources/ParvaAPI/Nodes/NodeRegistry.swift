@@ -47,7 +47,7 @@ package final class NodeRegistry: Sendable {
   private let now: @Sendable () -> Date
   private let onChange: @Sendable () -> Void
   private let state: Mutex<State>
-  private let saving = SharedRun<ChangeRefusal>()
+  private let saving = SharedRun<StoreError>()
 
   /// - Parameters:
   ///   - priced: configured pools, for cost and watts of products.
@@ -151,7 +151,7 @@ package final class NodeRegistry: Sendable {
   }
 
   /// Looks for nodes whose heartbeats have stopped and stores what has changed; called about once a second.
-  package func check() async throws(ChangeRefusal) {
+  package func check() async throws(StoreError) {
     let clock = settings.clock()
     let isDue = changing { state in
       state.unstored.rows.formUnion(state.fleet.check(at: clock))
@@ -162,7 +162,7 @@ package final class NodeRegistry: Sendable {
   }
 
   /// The operator's word that the nodes which are silent now are lost. Answers their names; on disk when it returns.
-  package func acceptSilence() async throws(ChangeRefusal) -> [String] {
+  package func acceptSilence() async throws(StoreError) -> [String] {
     let clock = settings.clock()
     let lost = changing { state in
       let lost = state.fleet.acceptSilence(at: clock)
@@ -174,7 +174,7 @@ package final class NodeRegistry: Sendable {
   }
 
   /// Returns once all that was changed before is on disk.
-  package func flush() async throws(ChangeRefusal) { try await saving.run { await self.save() } }
+  package func flush() async throws(StoreError) { try await saving.run { await self.save() } }
 
   // MARK: - Pushes
 
@@ -223,7 +223,7 @@ package final class NodeRegistry: Sendable {
   }
 
   /// Stores all that waits, as one batch.
-  private func save() async -> ChangeRefusal? {
+  private func save() async -> StoreError? {
     let clock = settings.clock()
     let (group, results, declared, batch, unstored) = state.withLock { state in
       let fleet = state.fleet
@@ -253,7 +253,7 @@ package final class NodeRegistry: Sendable {
         state.unstored.assignments.formUnion(unstored.assignments)
       }
       for pending in group { pending.done.resume(returning: .failure(.storeFailed(error))) }
-      return .storeFailed(error)
+      return error
     }
     changing { state in
       for (name, record) in declared {

@@ -263,6 +263,9 @@ package final class PlanPusher: Sendable {
       return state.unstored
     }
     do throws(StoreError) {
+      // What a node has verified comes first: a process that ends between the two asks the node again, while the other way
+      // round nobody would know any more what stands there.
+      try await nodes.flush()
       var batch = StoreBatch()
       for (id, names) in unstored { batch.progress[id] = try board[id]?.progress(of: names) }
       try await store.commit(batch)

@@ -65,6 +65,34 @@ import Testing
     try await api.controller.stop()
   }
 
+  @Test("the end of a push is never stored without what its node has verified")
+  func whatIsVerifiedIsStoredFirst() async throws {
+    let agent = try FakeAgent(.verified)
+    let folder = try TemporaryFolder()
+    var gated: GatedStore?
+    let api = try await Harness(
+      folder: folder, { $0.push.longestPoll = .milliseconds(20) },
+      storing: { store in
+        let gate = GatedStore(store)
+        gated = gate
+        return gate
+      })
+    try await api.join(try FleetSamples.state("n1", gpus: 2), address: agent.address)
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w", rate: 900))
+    _ = await api.send("GET", "/v1/plan")
+    try #require(gated).fail(with: StoreError(.full, "no room"), where: { !$0.assignments.isEmpty })
+    let operation = try await Self.ended(api, await api.send("POST", "/v1/plan/apply"))
+    #expect(operation.json("nodes", "0", "status") == "verified")
+    // What is left is stored as far as it goes.
+    try await api.controller.stop()
+    let store = try SQLiteStore(path: folder.file("parva.sqlite"))
+    let contents = try await store.load()
+    #expect(contents.nodes.map(\.applied) == [nil])
+    // So the next controller asks the node again, and learns what stands there.
+    #expect(contents.openOperations.map(\.id) == [try #require(operation.json("id"))])
+    try await store.close()
+  }
+
   struct End: Sendable, CustomTestStringConvertible {
     let answer: FakeAgent.Answer
     let status: String

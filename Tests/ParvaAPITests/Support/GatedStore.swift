@@ -6,6 +6,7 @@ final class GatedStore: Store {
   private struct State {
     var isOpen = true
     var failure: StoreError?
+    var fails: @Sendable (StoreBatch) -> Bool = { _ in true }
     var commits = 0
     var held: [CheckedContinuation<Void, Never>] = []
     var watchers: [CheckedContinuation<Void, Never>] = []
@@ -18,7 +19,10 @@ final class GatedStore: Store {
 
   var commits: Int { state.withLock(\.commits) }
 
-  func fail(with error: StoreError?) { state.withLock { $0.failure = error } }
+  /// From now on commits fail, all or those of some batches; nil ends it.
+  func fail(with error: StoreError?, where fails: @escaping @Sendable (StoreBatch) -> Bool = { _ in true }) {
+    state.withLock { ($0.failure, $0.fails) = (error, fails) }
+  }
 
   func shut() { state.withLock { $0.isOpen = false } }
 
@@ -55,7 +59,7 @@ final class GatedStore: Store {
     }
     let failure = state.withLock { state in
       state.commits += 1
-      return state.failure
+      return state.fails(batch) ? state.failure : nil
     }
     if let failure { throw failure }
     try await inner.commit(batch)

@@ -16,7 +16,7 @@ final class Harness: Sendable {
   /// - Parameter folder: of an earlier harness, to see what a restart keeps.
   init(
     folder: TemporaryFolder? = nil, planning: PlanningSetup? = nil, starts: Bool = true, log: LogRecorder? = nil,
-    _ configure: (inout Controller.Configuration) -> Void = { _ in }
+    _ configure: (inout Controller.Configuration) -> Void = { _ in }, storing: (any Store) -> any Store = { $0 }
   ) async throws {
     self.folder = try folder ?? TemporaryFolder()
     var configuration = Controller.Configuration(planning: try planning ?? Self.builtIn)
@@ -26,7 +26,7 @@ final class Harness: Sendable {
     var quiet = log.map { log in Logger(label: "test") { _ in log } } ?? Logger(label: "test")
     quiet.logLevel = log == nil ? .critical : .info
     store = try SQLiteStore(path: self.folder.file("parva.sqlite"))
-    controller = try await Controller(configuration: configuration, store: store, logger: quiet)
+    controller = try await Controller(configuration: configuration, store: storing(store), logger: quiet)
     router = Router(routes: controller.routes, logger: quiet)
     if starts { controller.start() }
   }
