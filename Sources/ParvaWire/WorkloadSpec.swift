@@ -3,20 +3,23 @@
 /// Unknown keys are refused; ranges are checked where the value becomes an engine value. What a controller adds to its
 /// answers (`revision`, `createdAt`, `updatedAt`, `status`) is passed over, so that an answer can be sent back.
 package struct WorkloadSpec: Codable, Hashable, Sendable {
-  /// Latency objective: `latencyMs` in milliseconds at `percentile`, in (0, 1).
+  /// Latency objective: `latencyMs` in milliseconds at `percentile`, in (0, 1), with `margin` of capacity in reserve.
   package struct SLO: Codable, Hashable, Sendable {
     package var latencyMs: Double
     package var percentile: Double?
+    package var margin: Double?
 
-    package init(latencyMs: Double, percentile: Double? = nil) {
+    package init(latencyMs: Double, percentile: Double? = nil, margin: Double? = nil) {
       self.latencyMs = latencyMs
       self.percentile = percentile
+      self.margin = margin
     }
 
     package init(from decoder: any Decoder) throws {
-      let object = try decoder.object("latencyMs", "percentile")
+      let object = try decoder.object("latencyMs", "percentile", "margin")
       latencyMs = try object.number("latencyMs")
       percentile = try object.optionalNumber("percentile")
+      margin = try object.optionalNumber("margin")
     }
   }
 
@@ -54,11 +57,13 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
   package var placement: PlacementSpec?
   /// Whether a part of the rate is better than nothing.
   package var allowPartial: Bool?
+  /// What a changed segment of it counts beside the objective, in GPUs.
+  package var moveCost: Double?
 
   package init(
     id: String, model: String, rate: Double, slo: SLO, arrivals: Arrivals? = nil, priority: Int? = nil,
     labels: [String: String]? = nil, launch: LaunchSpec? = nil, placement: PlacementSpec? = nil,
-    allowPartial: Bool? = nil
+    allowPartial: Bool? = nil, moveCost: Double? = nil
   ) {
     self.id = id
     self.model = model
@@ -70,12 +75,13 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     self.launch = launch
     self.placement = placement
     self.allowPartial = allowPartial
+    self.moveCost = moveCost
   }
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
       "id", "model", "rate", "slo", "arrivals", "priority", "labels", "launch", "placement", "allowPartial",
-      ignoring: ["revision", "createdAt", "updatedAt", "status"])
+      "moveCost", ignoring: ["revision", "createdAt", "updatedAt", "status"])
     id = try object.decode(String.self, forKey: "id")
     model = try object.decode(String.self, forKey: "model")
     rate = try object.number("rate")
@@ -86,6 +92,7 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     launch = try object.decodeIfPresent(LaunchSpec.self, forKey: "launch")
     placement = try object.decodeIfPresent(PlacementSpec.self, forKey: "placement")
     allowPartial = try object.decodeIfPresent(Bool.self, forKey: "allowPartial")
+    moveCost = try object.optionalNumber("moveCost")
   }
 }
 

@@ -30,10 +30,11 @@ enum RandomWorkloads {
       rate: Double.random(in: 1e-6...1e9, using: &random),
       sloLatencyMs: Double.random(in: 1e-3...1e7, using: &random),
       percentile: Double.random(in: 0.001...0.999, using: &random),
+      margin: [nil, 0, 0.25, 10].randomElement(using: &random) ?? nil,
       arrivals: arrivals.randomElement(using: &random) ?? .poisson,
       priority: Int.random(in: -1_000_000...1_000_000, using: &random),
       labels: Dictionary(uniqueKeysWithValues: labels), launch: launch(&random), constraints: constraints,
-      allowsPartial: Bool.random(using: &random))
+      allowsPartial: Bool.random(using: &random), moveCost: [nil, 0, 0.05, 7].randomElement(using: &random) ?? nil)
   }
 
   private static func launch(_ random: inout SeededGenerator) -> ServerCommand? {

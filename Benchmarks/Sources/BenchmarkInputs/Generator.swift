@@ -31,7 +31,7 @@ package struct Generator {
     return changed
   }
 
-  private mutating func normal() -> Double {
+  package mutating func normal() -> Double {
     (-2 * log(1 - uniform())).squareRoot() * cos(2 * .pi * uniform())
   }
 

@@ -44,7 +44,7 @@ extension Bench {
   }
 
   /// As `parva diff` counts: per segment id, what is new, gone, elsewhere or run differently.
-  private func changes(_ old: Plan, _ new: Plan) -> Int {
+  func changes(_ old: Plan, _ new: Plan) -> Int {
     PlanDiff(from: old, to: new).changes.count {
       if case .reloaded = $0 { false } else { true }
     }

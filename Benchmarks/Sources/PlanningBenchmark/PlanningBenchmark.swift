@@ -7,25 +7,29 @@ import ParvaEngine
 @main
 struct PlanningBenchmark {
   static let usage = """
-    usage: scripts/benchmark planning [scenarios|growth|keeping|once]... [--data FOLDER] [--sizes N,N,...] [--seeds N,N,...]
+    usage: scripts/benchmark planning [scenarios|growth|keeping|day|once]... [--data FOLDER] [--sizes N,N,...] [--seeds N,N,...] [--svg FILE]
       scenarios  the six published scenarios, all planners
       growth     random demand of growing size: GPUs, time and memory of optimal beside parvagpu
       keeping    how many segments change when a share of the rates changes
+      day        a day of demand in 200 steps with noise: GPUs and moved segments, with and without calm
       once       one plan of the first size and seed, for a profiler
       --data     the published measurements (default: ../shared/data/parvagpu-sc24)
       --sizes    workloads (default: 110,1100,11000,110000)
       --seeds    how many seeds for each size (default: 20,5,3,1)
+      --svg      where to draw the day
     """
 
   static func main() throws {
     var arguments = CommandLine.arguments.dropFirst()
     var sections: [String] = []
     var folder = "../shared/data/parvagpu-sc24"
+    var svg: String?
     var (sizes, seeds) = ([110, 1100, 11000, 110_000], [20, 5, 3, 1])
     while let word = arguments.popFirst() {
       switch word {
-      case "scenarios", "growth", "keeping", "once": sections.append(word)
+      case "scenarios", "growth", "keeping", "day", "once": sections.append(word)
       case "--data": folder = arguments.popFirst() ?? folder
+      case "--svg": svg = arguments.popFirst()
       case "--sizes": sizes = numbers(arguments.popFirst())
       case "--seeds": seeds = numbers(arguments.popFirst())
       default:
@@ -42,6 +46,7 @@ struct PlanningBenchmark {
       case "scenarios": bench.scenarios()
       case "growth": bench.growth(sizes: sizes, seeds: seeds)
       case "keeping": bench.keeping(sizes: sizes, seeds: seeds)
+      case "day": try bench.day(size: sizes[0], seed: 1, noises: [0.02, 0.05], svg: svg)
       default: bench.once(size: sizes[0], seed: seeds[0])
       }
     }

@@ -69,9 +69,12 @@ private enum CertifiedOffers {
     var offers = [Offer](repeating: .none, count: input.workloads.count * columns.count)
     for (index, (group, step)) in asking.enumerated() {
       guard let place = steps[group][step] else { continue }
+      let margin = input.workloads[index].margin ?? input.options.margin
       for column in columns.indices {
         guard let job = jobOf[group * columns.count + column] else { continue }
-        offers[index * columns.count + column] = found[job][place]
+        var offer = found[job][place]
+        offer.capacity /= 1 + margin
+        offers[index * columns.count + column] = offer
       }
     }
     return offers

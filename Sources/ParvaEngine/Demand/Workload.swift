@@ -9,6 +9,8 @@ public struct Workload: Hashable, Sendable {
   public var sloLatencyMs: Double
   /// Share of requests that must finish within the objective, in (0, 1).
   public var percentile: Double
+  /// Takes the place of ``PlanningOptions/margin`` for this workload.
+  public var margin: Double?
   public var arrivals: ArrivalProcess
   /// Higher is served first when there are not enough GPUs.
   public var priority: Int
@@ -18,22 +20,27 @@ public struct Workload: Hashable, Sendable {
   public var constraints: Constraints
   /// Whether a part of the rate is better than nothing when there are not enough GPUs.
   public var allowsPartial: Bool
+  /// Takes the place of ``PlanningOptions/moveCost`` for the segments of this workload.
+  public var moveCost: Double?
 
   public init(
     id: String, model: String, rate: Double, sloLatencyMs: Double, percentile: Double = 0.99,
+    margin: Double? = nil,
     arrivals: ArrivalProcess = .poisson, priority: Int = 0, labels: [String: String] = [:],
-    launch: ServerCommand? = nil, constraints: Constraints = .none, allowsPartial: Bool = false
+    launch: ServerCommand? = nil, constraints: Constraints = .none, allowsPartial: Bool = false, moveCost: Double? = nil
   ) {
     self.id = id
     self.model = model
     self.rate = rate
     self.sloLatencyMs = sloLatencyMs
     self.percentile = percentile
+    self.margin = margin
     self.arrivals = arrivals
     self.priority = priority
     self.labels = labels
     self.launch = launch
     self.constraints = constraints
     self.allowsPartial = allowsPartial
+    self.moveCost = moveCost
   }
 }

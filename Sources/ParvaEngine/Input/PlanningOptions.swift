@@ -14,13 +14,17 @@ public struct PlanningOptions: Hashable, Sendable {
   public var margin: Double
   /// Whether planner `optimal` puts slices that a plan leaves over to work as spare capacity.
   public var headroom: Bool
-  /// How many GPUs more than the least planner `optimal` may use to change less of ``PlanningInput/current``.
+  /// How many GPUs more than the least planner `optimal` may use to change less of ``PlanningInput/current``. With a
+  /// price for moving, 0 leaves it to the price.
   public var maxExtraGPUs: Int
+  /// What a changed segment of ``PlanningInput/current`` counts beside the objective, in GPUs of the dearest pool; at
+  /// least 0. 0 asks for least cost first and fewest changes then.
+  public var moveCost: Double
 
   public init(
     admission: AdmissionRule = .default, maxProcesses: Int = 3, allocationOptimization: Bool = true,
     objective: PlanObjective = .gpus, certificate: Bool = false, margin: Double = 0, headroom: Bool = true,
-    maxExtraGPUs: Int = 0
+    maxExtraGPUs: Int = 0, moveCost: Double = 0
   ) {
     self.admission = admission
     self.maxProcesses = maxProcesses
@@ -30,5 +34,6 @@ public struct PlanningOptions: Hashable, Sendable {
     self.margin = margin
     self.headroom = headroom
     self.maxExtraGPUs = maxExtraGPUs
+    self.moveCost = moveCost
   }
 }

@@ -6,6 +6,9 @@ public struct OptimalPlanner: Planner {
   public let name = PlannerNames.default
   public let summary = "least GPUs, money or watts, with a proof of the minimum"
 
+  /// Times that a plan is planned from again to see that it is settled.
+  private static let settlingLimit = 4
+
   public init() {}
 
   public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
@@ -27,12 +30,29 @@ public struct OptimalPlanner: Planner {
     for (workload, service) in choice.partial { rates[workload] = service.served }
     var fleet = choice.fleet
     if let found = fleet { fleet = TieBreak(market, context).broken(found, rates: rates) }
-    let draft = PlanFinish.finish(fleet?.draft ?? [], market, rates: rates, context)
-    let cost = draft.reduce(0) { $0 + weights[$1.pool] }
-    var plan = market.finish(
-      draft, planner: name, unplaced: refusals.sorted { $0.key < $1.key }.map(\.value),
-      partial: choice.partial.sorted { $0.key < $1.key }.map(\.value), lowerBound: fleet?.bound ?? 0,
-      gap: fleet.map { cost - $0.least > 1e-9 * max(1, cost) ? cost - $0.least : 0 } ?? 0)
+    let fresh = fleet?.draft ?? []
+    let prices = fleet?.prices(market)
+    var draft = PlanFinish.finish(fresh, market, rates: rates, prices: prices, context)
+    let unplaced = refusals.sorted { $0.key < $1.key }.map(\.value)
+    let partial = choice.partial.sorted { $0.key < $1.key }.map(\.value)
+    func named(_ draft: [DraftGPU]) -> Plan {
+      let cost = draft.reduce(0) { $0 + weights[$1.pool] }
+      return market.finish(
+        draft, planner: name, unplaced: unplaced, partial: partial, lowerBound: fleet?.bound ?? 0,
+        gap: fleet.map { cost - $0.least > 1e-9 * max(1, cost) ? cost - $0.least : 0 } ?? 0)
+    }
+    var plan = named(draft)
+    // Where moving has a price, a plan is settled when planning from it again moves nothing more.
+    if market.hasMoveCost, let current = input.current, !current.gpus.isEmpty {
+      for _ in 0..<Self.settlingLimit where !context.shouldStop() {
+        var settling = market
+        settling.input.current = plan
+        draft = PlanFinish.finish(fresh, settling, rates: rates, prices: prices, context)
+        let next = named(draft)
+        guard next != plan else { break }
+        plan = next
+      }
+    }
     if input.options.certificate { plan.certificate = PlanCertificate(fleet, market) }
     return plan
   }

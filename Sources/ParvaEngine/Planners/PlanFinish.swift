@@ -1,15 +1,16 @@
 /// What happens to a plan of least cost before it is handed out: among plans of that cost the one that changes least of
 /// the current plan is taken, then unused slices become headroom.
 enum PlanFinish {
-  /// `fresh` covers `rates`, requests per second by workload, where it serves the workload at all.
+  /// `fresh` covers `rates`, requests per second by workload, where it serves the workload at all. `prices` are those that
+  /// prove what it costs, where they are known.
   static func finish(
-    _ fresh: [DraftGPU], _ market: Market, rates: [Double], _ context: PlanningContext
+    _ fresh: [DraftGPU], _ market: Market, rates: [Double], prices: [Double]?, _ context: PlanningContext
   ) -> [DraftGPU] {
     let options = market.input.options
     guard let current = market.input.current, !current.gpus.isEmpty else {
       return options.headroom ? Headroom.fill(fresh, market, rates: rates) : fresh
     }
-    let draft = keep(fresh, current, market, rates: rates, context)
+    let draft = keep(fresh, current, market, rates: rates, prices: prices, context)
     guard options.headroom else { return draft }
     // A workload may get its former number of segments back: it is shown as changed anyway.
     var additions = CurrentSlots(current, market, isServed: rates.map { _ in true }).segmentsBefore
@@ -19,13 +20,15 @@ enum PlanFinish {
 
   /// Tenant by tenant: no two share a GPU. The fresh plan stands where what is kept breaks a spread or a node.
   private static func keep(
-    _ fresh: [DraftGPU], _ current: Plan, _ market: Market, rates: [Double], _ context: PlanningContext
+    _ fresh: [DraftGPU], _ current: Plan, _ market: Market, rates: [Double], prices: [Double]?,
+    _ context: PlanningContext
   ) -> [DraftGPU] {
     let tenants = Tenants(market)
     guard tenants.count > 1 else {
       let stock = market.input.pools.map { $0.count ?? .max }
       let draft = Keeping.plan(
-        fresh, near: current, market, rates: rates, stock: stock, extra: market.input.options.maxExtraGPUs, context)
+        fresh, near: current, market, rates: rates, stock: stock, extra: market.input.options.maxExtraGPUs,
+        prices: prices, context)
       return isLegal(draft, market) ? draft : fresh
     }
     let groups = Dictionary(grouping: fresh) { tenants.of($0) }

@@ -64,6 +64,16 @@ struct Market: Sendable {
   /// Capacity in requests per second, 0 where no point is admissible. O(1).
   func capacity(_ workload: Int, _ column: Int) -> Double { offer(workload, column).capacity }
 
+  /// Whether changing a segment of the plan in force has a price.
+  var hasMoveCost: Bool {
+    input.options.moveCost > 0 || input.workloads.contains { $0.moveCost ?? 0 > 0 }
+  }
+
+  /// Where an instance of a column may start. O(1).
+  func starts(_ column: Int) -> [Int] {
+    cuts[columns[column].pool].product.profiles[columns[column].profile].starts
+  }
+
   /// Why the workload cannot be served at all, or nil. O(columns).
   func refusal(_ workload: Int) -> Unserved? {
     let most = columns.indices.map { capacity(workload, $0) }.max() ?? 0

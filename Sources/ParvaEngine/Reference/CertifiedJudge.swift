@@ -11,11 +11,12 @@ final class CertifiedJudge: CapacityJudge {
   private static let tolerance = 1e-6
 
   private var tables: ReferenceTables
-  private let margin: Double
+  /// For workloads that declare none of their own.
+  private let usualMargin: Double
 
   init(_ input: PlanningInput) {
     tables = ReferenceTables(input)
-    margin = input.options.margin
+    usualMargin = input.options.margin
   }
 
   /// Segments that run alike are judged together, the tightest objective first: whoever keeps it keeps the looser ones.
@@ -35,6 +36,7 @@ final class CertifiedJudge: CapacityJudge {
         faults[index] = missed(claim)
         continue
       }
+      let margin = margin(of: claim.workload)
       let load = table.load(server, rate: claim.capacity * (1 + margin) * (1 - Self.tolerance))
       let group = Group(table: ObjectIdentifier(table), server: server, load: load)
       guard !isKept.contains(group) else { continue }
@@ -60,10 +62,12 @@ final class CertifiedJudge: CapacityJudge {
     var most: [Int: Double] = [:]
     for instance in Set(profile.points.map(\.profile)) {
       guard let table = tables.table(workload, profile, instance: instance) else { continue }
-      most[instance] = table.most(objective, maxProcesses: maxProcesses) / (1 + margin)
+      most[instance] = table.most(objective, maxProcesses: maxProcesses) / (1 + margin(of: workload))
     }
     return most
   }
+
+  private func margin(of workload: Workload) -> Double { workload.margin ?? usualMargin }
 
   private func missed(_ claim: CapacityClaim) -> CapacityFault {
     .sloMissed(

@@ -15,6 +15,8 @@ package enum InputLimits {
   package static let cv2 = 1e-3...1e3
   /// Margin of certified capacities, as a share.
   package static let capacityMargin = 0.0...10.0
+  /// What a changed segment counts, in GPUs.
+  package static let moveCost = 0.0...1000.0
   package static let priority = -1_000_000...1_000_000
   package static let batch = 1...65_536
   package static let processes = 1...64

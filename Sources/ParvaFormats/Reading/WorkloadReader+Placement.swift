@@ -2,10 +2,10 @@ import ParvaEngine
 import ParvaWire
 
 extension WorkloadReader {
-  /// Columns of a CSV that say what `placement` and `allowPartial` say; lists are joined by `|`, a spread is `gpu:2` or
+  /// Columns of a CSV that say what `placement`, `allowPartial` and `moveCost` say; lists are joined by `|`, a spread is `gpu:2` or
   /// `node:3`, and `exclusive` is the key of a label.
   static let csvPlacementColumns = [
-    "products", "exclude_products", "pools", "exclude_pools", "spread", "exclusive", "allow_partial",
+    "products", "exclude_products", "pools", "exclude_pools", "spread", "exclusive", "allow_partial", "move_cost",
   ]
 
   static func placement(from row: CSVRow, _ table: CSVTable, _ refusals: inout Refusals) -> PlacementSpec? {

@@ -4,7 +4,7 @@ package import ParvaWire
 /// Reads workloads from JSON, YAML or CSV into validated engine values.
 package enum WorkloadReader {
   static let csvColumns = ["id", "model", "rate", "latency_ms"]
-  static let csvOptionalColumns = ["percentile", "priority", "arrivals", "labels"]
+  static let csvOptionalColumns = ["percentile", "margin", "priority", "arrivals", "labels"]
 
   /// Reads a list: `{"workloads": [...]}` or a bare array, or CSV with a header.
   ///
@@ -76,9 +76,11 @@ package enum WorkloadReader {
       }
     return WorkloadSpec(
       id: workload.id, model: workload.model, rate: workload.rate,
-      slo: .init(latencyMs: workload.sloLatencyMs, percentile: workload.percentile), arrivals: arrivals,
+      slo: .init(latencyMs: workload.sloLatencyMs, percentile: workload.percentile, margin: workload.margin),
+      arrivals: arrivals,
       priority: workload.priority, labels: workload.labels, launch: launch(of: workload),
-      placement: placement(of: workload), allowPartial: workload.allowsPartial ? true : nil)
+      placement: placement(of: workload), allowPartial: workload.allowsPartial ? true : nil,
+      moveCost: workload.moveCost)
   }
 }
 
@@ -129,6 +131,13 @@ extension WorkloadReader {
           .outOfRange, "percentile must be above 0 and below 1, not \(RangeCheck.plain(percentile))",
           ["slo", "percentile"], RangeCheck.plain(percentile)))
     }
+    if let margin = spec.slo.margin, let message = RangeCheck.message("margin", margin, InputLimits.capacityMargin) {
+      refusals.add(place(.outOfRange, message, ["slo", "margin"], RangeCheck.plain(margin)))
+    }
+    if let cost = spec.moveCost, let message = RangeCheck.message("moveCost", cost, InputLimits.moveCost, unit: "GPUs")
+    {
+      refusals.add(place(.outOfRange, message, ["moveCost"], RangeCheck.plain(cost)))
+    }
     if let message = spec.priority.flatMap({ RangeCheck.message("priority", $0, InputLimits.priority) }) {
       refusals.add(place(.outOfRange, message, ["priority"], spec.priority.map(String.init)))
     }
@@ -143,8 +152,9 @@ extension WorkloadReader {
     guard refusals.errors.count + refusals.omitted == before else { return nil }
     return Workload(
       id: spec.id, model: spec.model, rate: spec.rate, sloLatencyMs: spec.slo.latencyMs, percentile: percentile,
-      arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:],
-      launch: spec.launch.map(command), constraints: constraints, allowsPartial: spec.allowPartial ?? false)
+      margin: spec.slo.margin, arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:],
+      launch: spec.launch.map(command), constraints: constraints, allowsPartial: spec.allowPartial ?? false,
+      moveCost: spec.moveCost)
   }
 
   private static func arrivals(
@@ -237,6 +247,8 @@ extension WorkloadReader {
     let latency = table.number("latency_ms", row, &refusals)
     let before = refusals.errors.count + refusals.omitted
     let percentile = table.text("percentile", row) == nil ? nil : table.number("percentile", row, &refusals)
+    let margin = table.text("margin", row) == nil ? nil : table.number("margin", row, &refusals)
+    let moveCost = table.text("move_cost", row) == nil ? nil : table.number("move_cost", row, &refusals)
     let priority = table.text("priority", row) == nil ? nil : table.integer("priority", row, &refusals)
     let arrivals = arrivals(from: row, table, &refusals)
     let labels = labels(from: row, table, &refusals)
@@ -246,8 +258,9 @@ extension WorkloadReader {
       return nil
     }
     return WorkloadSpec(
-      id: id, model: model, rate: rate, slo: .init(latencyMs: latency, percentile: percentile), arrivals: arrivals,
-      priority: priority, labels: labels, placement: placement, allowPartial: allowPartial)
+      id: id, model: model, rate: rate, slo: .init(latencyMs: latency, percentile: percentile, margin: margin),
+      arrivals: arrivals, priority: priority, labels: labels, placement: placement, allowPartial: allowPartial,
+      moveCost: moveCost)
   }
 
   /// `poisson`, `deterministic`, `gamma:CV2` or `trace:NAME`.

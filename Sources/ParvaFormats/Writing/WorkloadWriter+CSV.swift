@@ -17,6 +17,7 @@ extension WorkloadWriter {
       Column(name: "rate", isAlways: true) { "\($0.rate)" },
       Column(name: "latency_ms", isAlways: true) { "\($0.sloLatencyMs)" },
       Column(name: "percentile", isAlways: true) { "\($0.percentile)" },
+      Column(name: "margin") { $0.margin.map { "\($0)" } ?? "" },
       Column(name: "priority", isAlways: true) { "\($0.priority)" },
       Column(name: "arrivals") { workload in
         switch workload.arrivals {
@@ -38,10 +39,11 @@ extension WorkloadWriter {
       },
       Column(name: "exclusive") { $0.constraints.exclusive ?? "" },
       Column(name: "allow_partial") { $0.allowsPartial ? "true" : "" },
+      Column(name: "move_cost") { $0.moveCost.map { "\($0)" } ?? "" },
     ]
   }
 
-  /// One row a workload; a column beyond the first six is there where some workload needs it.
+  /// One row a workload; a column that is not of every file is there where some workload needs it.
   ///
   /// - Throws: `not_in_format` for each workload that CSV cannot hold whole: one with a launch, or with more labels
   ///   than fit into a field.

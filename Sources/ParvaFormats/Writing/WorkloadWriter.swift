@@ -35,6 +35,7 @@ package enum WorkloadWriter {
     object.object("slo", inline: true) {
       $0.field("latencyMs", workload.sloLatencyMs)
       $0.field("percentile", workload.percentile)
+      if let margin = workload.margin { $0.field("margin", margin) }
     }
     switch workload.arrivals {
     case .poisson: break
@@ -83,10 +84,13 @@ package enum WorkloadWriter {
   }
 
   package static func text(_ workloads: [Workload], style: TextStyle) -> String {
-    var table = TextTable([
-      ("workload", .left), ("model", .left), ("rate/s", .right), ("latency ms", .right), ("percentile", .right),
-      ("arrivals", .left), ("priority", .right), ("labels", .left),
-    ])
+    // What no workload declares has no column.
+    let hasMargins = workloads.contains { $0.margin != nil }
+    var table = TextTable(
+      [
+        ("workload", .left), ("model", .left), ("rate/s", .right), ("latency ms", .right), ("percentile", .right),
+      ] + (hasMargins ? [("margin", .right)] : [])
+        + [("arrivals", .left), ("priority", .right), ("labels", .left)])
     for workload in workloads {
       let arrivals =
         switch workload.arrivals {
@@ -95,11 +99,13 @@ package enum WorkloadWriter {
         case .gamma(let cv2): "gamma cv2 \(RangeCheck.plain(cv2))"
         case .trace(let name): "trace \(name)"
         }
-      table.add([
-        workload.id, workload.model, RangeCheck.plain(workload.rate), RangeCheck.plain(workload.sloLatencyMs),
-        RangeCheck.plain(workload.percentile), arrivals, String(workload.priority),
-        workload.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ","),
-      ])
+      let margin = workload.margin.map { "\(RangeCheck.plain(($0 * 1e5).rounded() / 1e3)) %" } ?? ""
+      let labels = workload.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+      table.add(
+        [
+          workload.id, workload.model, RangeCheck.plain(workload.rate), RangeCheck.plain(workload.sloLatencyMs),
+          RangeCheck.plain(workload.percentile),
+        ] + (hasMargins ? [margin] : []) + [arrivals, String(workload.priority), labels.joined(separator: ",")])
     }
     return (table.lines(style) + [Figures.count(workloads.count, "workload")]).joined(separator: "\n") + "\n"
   }

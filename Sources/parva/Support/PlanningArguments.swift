@@ -33,6 +33,9 @@ enum Switch: String, ExpressibleByArgument, CaseIterable {
 
 /// How a plan is to be made, whatever the planner.
 struct PlanningArguments: ParsableArguments {
+  /// A profile that is a tenth too fast then breaks no promise.
+  private static let usualMargin = 0.1
+
   private static let objectives = PlanObjective.allCases.map { objective in
     objective.figure.map { "\(objective.name) (the pools' \($0))" } ?? objective.name
   }
@@ -50,7 +53,7 @@ struct PlanningArguments: ParsableArguments {
     name: .long,
     help: """
       What rule certified keeps in reserve for errors of the profile and growth of the rate, as 10% or 0.1: a capacity \
-      is divided by one more than this (default: \(PlanningOptions().margin)).
+      is divided by one more than this, or than a workload's own slo.margin (default: \(Self.usualMargin)).
       """)
   var margin: String?
 
@@ -78,8 +81,19 @@ struct PlanningArguments: ParsableArguments {
 
   @Option(
     name: .customLong("max-extra-gpus"),
-    help: "How many GPUs more than the least may be used to change fewer segments of the plan in force.")
+    help: """
+      How many GPUs more than the least may be used to change fewer segments of the plan in force. With --move-cost, 0 \
+      leaves the number to the price.
+      """)
   var maxExtraGPUs = 0
+
+  @Option(
+    name: .customLong("move-cost"),
+    help: """
+      What a changed segment of the plan in force costs beside the objective, in GPUs: 0.05 lets twenty changes count as \
+      much as one GPU more. 0 asks for the least cost first.
+      """)
+  var moveCost = 0.0
 
   @Flag(name: .customLong("no-optimization"), help: "Leave out the allocation optimization of planner parvagpu.")
   var noOptimization = false
@@ -97,6 +111,10 @@ struct PlanningArguments: ParsableArguments {
     guard (0...1_000_000).contains(maxExtraGPUs) else {
       throw ValidationError("--max-extra-gpus must be 0 to 1000000.")
     }
+    guard InputLimits.moveCost.contains(moveCost) else {
+      throw ValidationError(
+        "--move-cost must be \(Int(InputLimits.moveCost.lowerBound)) to \(Int(InputLimits.moveCost.upperBound)) GPUs.")
+    }
     _ = try options
   }
 
@@ -109,8 +127,8 @@ struct PlanningArguments: ParsableArguments {
         admission: try admission.map(Self.rule) ?? .default, maxProcesses: maxProcesses,
         allocationOptimization: !noOptimization,
         objective: try Self.choice("objective", objective) ?? PlanningOptions().objective,
-        margin: try margin.map(Self.share) ?? PlanningOptions().margin,
-        headroom: headroom == .on, maxExtraGPUs: maxExtraGPUs)
+        margin: try margin.map(Self.share) ?? Self.usualMargin,
+        headroom: headroom == .on, maxExtraGPUs: maxExtraGPUs, moveCost: moveCost)
     }
   }
 

@@ -94,7 +94,7 @@ import Testing
     let input = RandomPlanning.job(&random).input
     let product = ProductCatalogue.all[0]
     let members: [(value: Any, count: Int)] = [
-      (input, 7), (input.options, 8), (Pool(product: product), 5), (Samples.fullWorkload, 11),
+      (input, 7), (input.options, 9), (Pool(product: product), 5), (Samples.fullWorkload, 13),
       (Constraints.none, 6), (product, 8), (product.profiles[0], 10), (Samples.profile(), 5),
       (Samples.profile().points[0], 8), (RandomPlanning.plan(&random), 9), (RandomPlanning.plan(&random).summary, 8),
       (RandomPlanning.segment(0, &random), 10), (PlannedGPU(pool: "p", product: product, segments: []), 5),
@@ -124,7 +124,8 @@ enum RandomPlanning {
       maxProcesses: Int.random(in: 1...9, using: &random), allocationOptimization: Bool.random(using: &random),
       objective: PlanObjective.allCases.randomElement(using: &random) ?? .gpus,
       certificate: Bool.random(using: &random), margin: Double.random(in: 0...1, using: &random),
-      headroom: Bool.random(using: &random), maxExtraGPUs: Int.random(in: 0...9, using: &random))
+      headroom: Bool.random(using: &random), maxExtraGPUs: Int.random(in: 0...9, using: &random),
+      moveCost: Double.random(in: 0...1, using: &random))
     input.traces = ["t": ArrivalRecording(name: "t", arrivals: [0, 1, 1, 7.5])].compactMapValues(\.self)
     if Bool.random(using: &random) { input.current = plan(&random) }
     input.profiles.insert(Samples.profile())
@@ -140,6 +141,8 @@ enum RandomPlanning {
     workload.arrivals = arrivals.randomElement(using: &random) ?? .poisson
     workload.priority = Int.random(in: Int.min...Int.max, using: &random)
     workload.allowsPartial = Bool.random(using: &random)
+    workload.margin = Bool.random(using: &random) ? nil : Double.random(in: 0...1, using: &random)
+    workload.moveCost = Bool.random(using: &random) ? nil : Double.random(in: 0...1, using: &random)
     workload.labels = ["team": "a", "zone": "ünïcode ✓"]
     workload.launch = ServerCommand(command: "serve")
     guard Bool.random(using: &random) else { return }

@@ -13,7 +13,8 @@ enum Samples {
   /// Every field away from its default.
   static let fullWorkload = Workload(
     id: "full.example", model: "org/Model-7b@v1", rate: 0.125, sloLatencyMs: 418.5, percentile: 0.999,
-    arrivals: .gamma(cv2: 4), priority: -3, labels: ["team": "vision", "example.org/tier": ""])
+    margin: 0.25, arrivals: .gamma(cv2: 4), priority: -3, labels: ["team": "vision", "example.org/tier": ""],
+    moveCost: 0.5)
 
   static func registration(_ workload: Workload, revision: Int = 1) -> Registration {
     Registration(workload, revision: revision, createdAt: time, updatedAt: time + 1.5)

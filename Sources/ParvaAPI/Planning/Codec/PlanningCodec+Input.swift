@@ -25,6 +25,7 @@ extension PlanningCodec {
     writer.number(options.margin)
     writer.flag(options.headroom)
     writer.integer(options.maxExtraGPUs)
+    writer.number(options.moveCost)
     writer.optional(input.current) { write($1, to: &$0) }
   }
 
@@ -34,7 +35,7 @@ extension PlanningCodec {
     capacities: CapacityCache
   ) throws(ByteReader.Malformed) -> PlanningInput {
     var products = ProductTable()
-    let workloads = try reader.list(each: 42) { r throws(ByteReader.Malformed) in try workload(from: &r) }
+    let workloads = try reader.list(each: 44) { r throws(ByteReader.Malformed) in try workload(from: &r) }
     let pools = try reader.list { r throws(ByteReader.Malformed) in
       let name = try r.text()
       let product = try products.read(from: &r)
@@ -55,7 +56,7 @@ extension PlanningCodec {
       admission: admission, maxProcesses: try reader.integer(),
       allocationOptimization: try reader.flag(), objective: try reader.named(PlanObjective.self),
       certificate: try reader.flag(), margin: try reader.number(), headroom: try reader.flag(),
-      maxExtraGPUs: try reader.integer())
+      maxExtraGPUs: try reader.integer(), moveCost: try reader.number())
     let current = try reader.optional { r throws(ByteReader.Malformed) in try plan(from: &r) }
     return PlanningInput(
       workloads: workloads, pools: pools, profiles: profiles, options: options, traces: traces, capacities: capacities,
@@ -89,6 +90,8 @@ extension PlanningCodec {
     }
     writer.integer(workload.priority)
     writer.flag(workload.allowsPartial)
+    writer.optional(workload.margin) { $0.number($1) }
+    writer.optional(workload.moveCost) { $0.number($1) }
     let constraints = workload.constraints
     writer.optional(constraints == .none ? nil : constraints) { writer, constraints in
       for names in [constraints.products, constraints.excludeProducts, constraints.pools, constraints.excludePools] {
@@ -118,6 +121,8 @@ extension PlanningCodec {
     }
     workload.priority = try reader.integer()
     workload.allowsPartial = try reader.flag()
+    workload.margin = try reader.optionalNumber()
+    workload.moveCost = try reader.optionalNumber()
     guard try reader.flag() else { return workload }
     workload.constraints = Constraints(
       products: try reader.texts(), excludeProducts: try reader.texts(), pools: try reader.texts(),

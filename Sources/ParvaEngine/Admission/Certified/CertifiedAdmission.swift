@@ -1,5 +1,5 @@
 /// The rule `certified`: a segment may be given the largest rate at which it keeps the percentile of sojourn times under
-/// the declared arrivals, with the batcher that serves it, less a margin.
+/// the declared arrivals, with the batcher that serves it. The margin is taken off by whoever asks.
 struct CertifiedAdmission: Sendable {
   /// By kind of instance that the model has points on.
   private let tables: [Int: KindCapacity]
@@ -20,11 +20,7 @@ struct CertifiedAdmission: Sendable {
   /// Offers of one kind of instance for objectives given in steps of the grid.
   func offers(kind: Int, steps: [Int]) -> [Offer] {
     guard let table = tables[kind] else { return [Offer](repeating: .none, count: steps.count) }
-    return steps.map { step in
-      var offer = table.offer(step: step, maxProcesses: options.maxProcesses)
-      offer.capacity /= 1 + options.margin
-      return offer
-    }
+    return steps.map { table.offer(step: $0, maxProcesses: options.maxProcesses) }
   }
 
   /// Requests per second that one point may be given; nil where there is no such point.

@@ -84,9 +84,10 @@ struct CoverExchange {
   }
 
   /// All exchanges, with covers chosen together so that all instances fit into a number of GPUs of one pool; nil where
-  /// the search finds no such choice or there are several pools.
-  func balanced(gpus limit: Int?, allowance: Double, _ context: PlanningContext) -> [Change]? {
-    let changes = forced + voluntary
+  /// the search finds no such choice or there are several pools. Up to `others` of the workloads that need not change may
+  /// do so where that makes sizes fit.
+  func balanced(gpus limit: Int?, allowance: Double, others: Int, _ context: PlanningContext) -> [Change]? {
+    let changes = forced + voluntary + unchanged(others)
     guard let limit, !changes.isEmpty else { return nil }
     let market = state.market
     let workloads = changes.map(\.workload)
@@ -126,6 +127,18 @@ struct CoverExchange {
         balanced.cover[column] = Int(packed.assignment.covers[index * model.columns.count + offset])
       }
       return balanced
+    }
+  }
+
+  /// An even share of the workloads that need not change, with the covers they have.
+  private func unchanged(_ count: Int) -> [Change] {
+    guard count > 0 else { return [] }
+    var isChanged = [Bool](repeating: false, count: state.rates.count)
+    for change in forced { isChanged[change.workload] = true }
+    for change in voluntary { isChanged[change.workload] = true }
+    let rest = state.rates.indices.filter { state.rates[$0] > 0 && !isChanged[$0] }
+    return stride(from: 0, to: rest.count, by: max(1, rest.count / count)).map {
+      Change(workload: rest[$0], cover: counts(rest[$0]), saving: 0, changes: 0)
     }
   }
 

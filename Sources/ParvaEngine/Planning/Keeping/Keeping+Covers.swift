@@ -15,9 +15,13 @@ extension Keeping {
         let (state, pending) = plan.exchange(plan.changes(downTo: allowedCost - share * slack))
         if canHold(state, pending), let found = placed(pending, state) { return found }
       }
-      guard let balanced = plan.balanced(gpus: balanceLimit, allowance: slack, context) else { continue }
-      let (state, pending) = plan.exchange(balanced)
-      if canHold(state, pending), let found = placed(pending, state) { return found }
+      for others in [0, 300, 3000] {
+        guard let balanced = plan.balanced(gpus: balanceLimit, allowance: slack, others: others, context) else {
+          continue
+        }
+        let (state, pending) = plan.exchange(balanced)
+        if canHold(state, pending), let found = placed(pending, state) { return found }
+      }
     }
     return nil
   }

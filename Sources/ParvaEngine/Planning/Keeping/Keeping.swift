@@ -5,6 +5,9 @@
 /// the GPUs with most room are cut anew. As a last resort the GPUs that are used worst are planned again together with
 /// what lacks - first a few, then more, in the end all. On GPUs that are cut anew as much as possible of the old content
 /// is found again in the new. Small demands are then searched for a plan with still fewer changes.
+///
+/// Where moving has a price, the same is done with more GPUs than the least, and what changes least of all is consolidated
+/// as far as that pays; of all these plans the one whose GPUs and changes cost least is taken.
 struct Keeping {
   let market: Market
   let weights: [Double]
@@ -14,24 +17,33 @@ struct Keeping {
   let context: PlanningContext
   let prices: KeepingPrices
   let segmentsBefore: [Int]
-  let allowedCost: Double
-  let allowedCount: Int
+  private(set) var allowedCost: Double
+  private(set) var allowedCount: Int
+  /// What a changed segment of each workload costs, in units of the objective.
+  private let moveCosts: [Double]
+  /// GPUs of the plan afresh, and what they cost.
+  private let leastCount: Int
+  private let leastCost: Double
+  private let extra: Int
   private var state: KeepingState
 
   /// A plan for the same workloads as `fresh`, at most `extra` GPUs larger, near `current`; all may share GPUs. Nearly linear in the segments
   /// while little changes.
+  ///
+  /// `prices` are those that prove the cost of `fresh`, where they are known.
   static func plan(
     _ fresh: [DraftGPU], near current: Plan, _ market: Market, rates: [Double], stock: [Int], extra: Int,
-    _ context: PlanningContext
+    prices: [Double]? = nil, _ context: PlanningContext
   ) -> [DraftGPU] {
     guard !fresh.isEmpty, !current.gpus.isEmpty else { return fresh }
-    var keeping = Keeping(fresh, current, market, rates: rates, stock: stock, extra: extra, context)
+    var keeping = Keeping(
+      fresh, current, market, rates: rates, stock: stock, extra: extra, prices: prices, context)
     return keeping.run(fresh)
   }
 
   private init(
     _ fresh: [DraftGPU], _ current: Plan, _ market: Market, rates: [Double], stock: [Int], extra: Int,
-    _ context: PlanningContext
+    prices: [Double]?, _ context: PlanningContext
   ) {
     self.market = market
     self.stock = stock
@@ -43,15 +55,67 @@ struct Keeping {
     self.rates = zip(rates, served).map { $1 ? $0 : 0 }
     let there = CurrentSlots(current, market, isServed: served)
     segmentsBefore = there.segmentsBefore
-    prices = KeepingPrices(market, rates: self.rates, weights: weights, context)
-    let cost = fresh.reduce(0) { $0 + weights[$1.pool] }
-    allowedCost = cost + Double(extra) * (weights.max() ?? 1) + 1e-9
-    allowedCount = extra > 0 || Set(weights).count == 1 ? fresh.count + extra : .max
+    self.prices = KeepingPrices(market, rates: self.rates, weights: weights, proven: prices, context)
+    self.extra = extra
+    leastCount = fresh.count
+    leastCost = fresh.reduce(0) { $0 + weights[$1.pool] }
+    (allowedCost, allowedCount) = (leastCost, leastCount)
+    let unit = weights.max() ?? 1
+    moveCosts = market.input.workloads.map { ($0.moveCost ?? market.input.options.moveCost) * unit }
     state = KeepingState(there.slots, market, rates: self.rates, weights: weights, stock: stock)
   }
 
   private mutating func run(_ fresh: [DraftGPU]) -> [DraftGPU] {
     let untouched = state
+    guard market.hasMoveCost else {
+      return drafted(planned(fresh, untouched, extra: extra))
+    }
+    var best = planned(fresh, untouched, extra: 0)
+    var least = value(best)
+    // The plan of least cost is asked first: what replaces it costs more, so it changes less.
+    for candidate in calmer(fresh, untouched, than: least) {
+      let value = value(candidate)
+      guard value < least - 1e-9 * max(1, least) else { continue }
+      (best, least) = (candidate, value)
+    }
+    return drafted(best)
+  }
+
+  /// Plans that may cost more than the least in favour of fewer changes.
+  private mutating func calmer(_ fresh: [DraftGPU], _ untouched: KeepingState, than least: Double) -> [KeepingState] {
+    var found: [KeepingState] = []
+    let limit = extra > 0 ? leastCount + extra : .max
+    var consolidation = Consolidation(
+      untouched, prices, moveCosts: moveCosts, segmentsBefore: segmentsBefore, context)
+    if let state = consolidation.run(limit: limit) { found.append(state) }
+    guard untouched.slots.count <= Keeping.severalLimit else { return found }
+    // A plan that costs as much more as all changes together is never better.
+    let unit = weights.max() ?? 1
+    let most = min(limit == .max ? .max : extra, Int(min((least - leastCost) / unit, 1e6)))
+    var more = 1
+    while more <= most, more <= 16, !context.shouldStop() {
+      let state = planned(fresh, untouched, extra: more)
+      if isDone { found.append(state) }
+      more *= 2
+    }
+    return found
+  }
+
+  /// Up to this many GPUs several budgets are tried.
+  private static let severalLimit = 600
+
+  /// What GPUs and changed segments cost together.
+  private func value(_ state: KeepingState) -> Double {
+    state.cost + state.changeCost(moveCosts, segmentsBefore: segmentsBefore)
+  }
+
+  private func drafted(_ state: KeepingState) -> [DraftGPU] { state.slots.filter { !$0.segments.isEmpty } }
+
+  /// The plan within a budget of so many GPUs more than the least.
+  private mutating func planned(_ fresh: [DraftGPU], _ untouched: KeepingState, extra: Int) -> KeepingState {
+    allowedCost = leastCost + Double(extra) * (weights.max() ?? 1) + 1e-9
+    allowedCount = extra > 0 || Set(weights).count == 1 ? leastCount + extra : .max
+    state = untouched
     fillRoom()
     if !isDone, let better = exchanged(untouched) { state = better }
     if !isDone { repack() }
@@ -64,7 +128,7 @@ struct Keeping {
     var search = KeepingSearch(
       state, allowedCost: allowedCost, allowedCount: allowedCount, segmentsBefore: segmentsBefore, context)
     if let better = search?.run(from: untouched) { state = better }
-    return state.slots.filter { !$0.segments.isEmpty }
+    return state
   }
 
   private var isDone: Bool { isAffordable(state) && state.lacking.isEmpty }
@@ -93,25 +157,8 @@ struct Keeping {
     }
   }
 
-  /// Ways to cover what a workload lacks: fewest instances first, then cheapest.
   private func covers(_ workload: Int) -> [(columns: [Int], price: Double)] {
-    var solver = CoverSolver(kinds: market.columns.count)
-    let row = market.columns.indices.map { market.capacity(workload, $0) }
-    let lack = state.lack(workload)
-    _ = solver.solve(capacities: row[...], rate: lack, prices: prices.prices)
-    let list = CoverAlternatives(
-      capacities: row[...], rate: lack, prices: prices.prices, least: solver.lowerBound,
-      allowance: 0.5 * (weights.max() ?? 1), limit: 24)
-    var found = list.covers
-    if found.isEmpty {
-      var cover = [Int32](repeating: 0, count: row.count)
-      solver.cover(into: &cover, at: 0)
-      found = [cover]
-    }
-    return found.map { cover in
-      let columns = cover.indices.reversed().flatMap { [Int](repeating: $0, count: Int(cover[$0])) }
-      return (columns, columns.reduce(0) { $0 + prices.prices[$1] })
-    }.sorted { ($0.columns.count, $0.price) < ($1.columns.count, $1.price) }
+    Consolidation.covers(workload, state, prices)
   }
 
   /// Places one of the covers with fewest instances; false, and nothing changed, where none fits.

@@ -5,8 +5,11 @@ struct KeepingPrices {
 
   private static let sample = 600
 
-  /// Prices from an even sample of the served workloads. Independent of their number.
-  init(_ market: Market, rates: [Double], weights: [Double], _ context: PlanningContext) {
+  /// Prices from an even sample of the served workloads, in a time that does not depend on their number; of more than the
+  /// sample holds, those that were proven for all of them, where there are such.
+  init(
+    _ market: Market, rates: [Double], weights: [Double], proven: [Double]? = nil, _ context: PlanningContext
+  ) {
     prices = market.columns.map { column in
       weights[column.pool] * Double(column.computeSlices)
         / Double(market.cuts[column.pool].product.computeSlices)
@@ -15,6 +18,10 @@ struct KeepingPrices {
     let step = max(1, served.count / KeepingPrices.sample)
     let sample = stride(from: 0, to: served.count, by: step).map { served[$0] }
     guard !sample.isEmpty else { return }
+    if let proven, served.count > KeepingPrices.sample {
+      prices = proven
+      return
+    }
     let part = market.part(sample, rates: sample.map { rates[$0] }, stock: weights.map { _ in nil })
     let model = PriceModel(
       part, workloads: Array(sample.indices), weights: weights, supply: Supply(part.input))

@@ -5,6 +5,8 @@ struct KeepingRoom {
   private var fits: [TightestFit] = []
   /// Per pool the slot of each of its GPUs.
   private var slotOf: [[Int]] = []
+  /// Per slot its number among those of its pool, where its room is offered.
+  private var gpuOf: [Int: Int] = [:]
 
   /// Offers the room of the slots that are in use. O(segments).
   init(_ state: KeepingState) {
@@ -19,6 +21,7 @@ struct KeepingRoom {
     _ = fits[slot.pool].append(
       slot.segments.map { Placement(profile: market.columns[$0.column].profile, start: $0.start) })
     slotOf[slot.pool].append(index)
+    gpuOf[index] = slotOf[slot.pool].count - 1
   }
 
   /// The slot with least room that has room for an instance of `column`, which is taken; nil where there is none.
@@ -27,6 +30,18 @@ struct KeepingRoom {
     let starts = market.cuts[pool].product.profiles[profile].starts
     guard let place = fits[pool].place(profile, starts: starts, opening: false) else { return nil }
     return KeepingPlace(column: column, slot: slotOf[pool][place.gpu], start: place.start, gpu: place.gpu)
+  }
+
+  /// Keeps anything from being placed on a slot until it is offered again.
+  mutating func close(_ index: Int, _ slot: DraftGPU) {
+    if let gpu = gpuOf[index] { fits[slot.pool].close(gpu) }
+  }
+
+  /// Offers a slot whose room has changed.
+  mutating func offer(_ index: Int, _ slot: DraftGPU) {
+    guard let gpu = gpuOf[index] else { return open(index, slot) }
+    fits[slot.pool].reopen(
+      gpu, with: slot.segments.map { Placement(profile: market.columns[$0.column].profile, start: $0.start) })
   }
 
   /// Gives a place back.

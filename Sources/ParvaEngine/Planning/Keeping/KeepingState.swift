@@ -63,7 +63,9 @@ struct KeepingState {
 
   /// Segments that a diff against the current plan would show as changed: per workload the larger number of segments
   /// before and after, less those kept. O(segments).
-  func changes(segmentsBefore: [Int]) -> Int {
+  func changes(segmentsBefore: [Int]) -> Int { changesByWorkload(segmentsBefore).reduce(0, +) }
+
+  private func changesByWorkload(_ segmentsBefore: [Int]) -> [Int] {
     var now = [Int](repeating: 0, count: rates.count)
     var kept = now
     for slot in slots {
@@ -72,7 +74,13 @@ struct KeepingState {
         if segment.isKept { kept[segment.workload] += 1 }
       }
     }
-    return rates.indices.reduce(0) { $0 + max(segmentsBefore[$1], now[$1]) - kept[$1] }
+    return rates.indices.map { max(segmentsBefore[$0], now[$0]) - kept[$0] }
+  }
+
+  /// What the changed segments cost, at the price that each workload has for one of its own. O(segments).
+  func changeCost(_ prices: [Double], segmentsBefore: [Int]) -> Double {
+    let changes = changesByWorkload(segmentsBefore)
+    return changes.indices.reduce(0) { $0 + prices[$1] * Double(changes[$1]) }
   }
 
   private mutating func count(_ slot: DraftGPU, sign: Double) {

@@ -18,6 +18,18 @@ struct TenantSolver {
     var proofs: [CoverOptimizer.Outcome]
 
     var isOptimal: Bool { fitsStock && cost <= least + 1e-9 }
+
+    /// What an instance of each of the market's columns is worth by the proof, where one proof is about all workloads and
+    /// no stock is short.
+    func prices(_ market: Market) -> [Double]? {
+      guard proofs.count == 1, proofs[0].ascent.stockPrices.allSatisfy({ $0 == 0 }) else { return nil }
+      var prices = market.columns.map { column in
+        market.input.weights[column.pool] * Double(column.computeSlices)
+          / Double(market.cuts[column.pool].product.computeSlices)
+      }
+      for (column, price) in zip(proofs[0].model.columns, proofs[0].ascent.prices) { prices[column] = price }
+      return prices
+    }
   }
 
   private static let orderLimit = 6

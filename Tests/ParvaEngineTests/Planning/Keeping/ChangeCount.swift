@@ -30,6 +30,16 @@ enum ChangeCount {
     return plan
   }
 
+  /// A plan made from a bound one, with its new GPUs bound to further real ones.
+  static func named(_ plan: Plan) -> Plan {
+    var plan = plan
+    for index in plan.gpus.indices where plan.gpus[index].uuid == nil {
+      plan.gpus[index].node = "node-new"
+      plan.gpus[index].uuid = "GPU-new-\(index)-\(plan.gpus.count)"
+    }
+    return plan
+  }
+
   private static func stands(_ plan: Plan) -> Set<Stand> {
     Set(
       plan.gpus.enumerated().flatMap { index, gpu in
