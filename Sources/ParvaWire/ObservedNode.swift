@@ -117,6 +117,20 @@ package struct ObservedInstance: Codable, Hashable, Sendable {
     self.computes = computes
   }
 
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.container(keyedBy: WireKey.self)
+    id = try object.decode(Int.self, forKey: "id")
+    profileID = try object.profileID()
+    start = try object.decode(Int.self, forKey: "start")
+    size = try object.decode(Int.self, forKey: "size")
+    computes = try object.decode([ObservedCompute].self, forKey: "computes")
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case profileID = "profileId"
+    case id, start, size, computes
+  }
+
   /// Whether one compute instance takes all of the instance's SMs: the only form that Parva makes and keeps.
   package var isWhole: Bool { computes.count == 1 && computes[0].full }
   /// UUID of the MIG device when there is exactly one.
@@ -142,6 +156,21 @@ package struct ObservedCompute: Codable, Hashable, Sendable {
     self.full = full
     self.uuid = uuid
     self.processes = processes
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.container(keyedBy: WireKey.self)
+    id = try object.decode(Int.self, forKey: "id")
+    profileID = try object.profileID()
+    smCount = try object.decode(Int.self, forKey: "smCount")
+    full = try object.decode(Bool.self, forKey: "full")
+    uuid = try object.decode(String.self, forKey: "uuid")
+    processes = try object.decode([ObservedProcess].self, forKey: "processes")
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case profileID = "profileId"
+    case id, smCount, full, uuid, processes
   }
 }
 
