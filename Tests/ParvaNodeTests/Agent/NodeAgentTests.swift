@@ -200,7 +200,7 @@ import Testing
     let bench = try Bench(["A100-80GB", "A100-80GB", "A100-80GB"])
     try await bench.agent.start()
     _ = try await bench.apply(Self.body(1, [(0, 9, 0), (1, 9, 4), (2, 14, 0)]))
-    try bench.node.setFaults(["lose nvmlDeviceGetHandleByUUID 1 1"])
+    try bench.node.setFaults(["lose nvmlDeviceGetUUID 1 1"])
     func state() async throws -> NodeStateDocument {
       try JSONDecoder().decode(NodeStateDocument.self, from: await bench.get("/v1/state").body)
     }
@@ -227,7 +227,7 @@ import Testing
     try await next.agent.start()
     #expect(try await next.agent.document().lost?.flatMap(\.instances).count == 1)
     try bench.node.setFaults([])
-    try bench.node.machine.reset(gpu: SimulatedNode.uuid(1))
+    try bench.node.driver.reset(gpu: SimulatedNode.uuid(1))
     next = try Bench(bench.node, bootID: "boot")
     try await next.agent.start()
     #expect(try next.places() == [[], [], []])
@@ -238,7 +238,7 @@ import Testing
     let bench = try Bench()
     _ = try await bench.apply(Self.body(7, [(0, 9, 0), (1, 14, 4)]))
     try bench.node.reboot()
-    try bench.node.setFaults(["lose nvmlDeviceGetHandleByUUID 1 1"])
+    try bench.node.setFaults(["lose nvmlDeviceGetUUID 1 1"])
     _ = try? bench.node.gpu(1)
     let next = try Bench(bench.node, bootID: "next")
     try await next.agent.start()
