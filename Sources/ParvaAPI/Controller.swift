@@ -148,6 +148,7 @@ package final class Controller: Sendable {
     while !Task.isCancelled {
       try? await Task.sleep(for: .seconds(1))
       await store.recover()
+      await pusher.keep()
     }
   }
 
@@ -180,8 +181,9 @@ package final class Controller: Sendable {
     fleetWakes.continuation.finish()
     previews.stop()
     await loop.stop()
-    await pusher.stop()
+    // None of them begins another push then.
     for task in tasks { await task.value }
+    await pusher.stop()
     do {
       try await nodes.flush()
     } catch {

@@ -35,7 +35,7 @@ package struct FleetState: Sendable {
   private var holders = WorkloadHolders()
   /// Grows whenever the nodes offer something else to plans.
   package private(set) var generation = 0
-  /// Since when more than half of the nodes are silent; nil where they are not.
+  /// Whether more than half of the nodes are silent.
   private var isCutOff = false
   /// When the controller last stopped taking itself for cut off: every grace begins anew then.
   private var reconnectedAt: ContinuousClock.Instant?
@@ -208,11 +208,13 @@ package struct FleetState: Sendable {
     if entries[name]?.record.expected?.revision == revision { entries[name]?.record.expected = nil }
     guard let verified else { return }
     holders.change(name, from: entries[name]?.record.applied, to: entries[name] == nil ? nil : verified)
-    // The node's own word follows with its next heartbeat.
+    // The node's own word follows with its next heartbeat; until then what it said of this revision stands.
     change(name) { entry in
       entry.record.applied = verified
-      entry.record.state?.verified = VerifiedDocument(revision: revision)
-      entry.record.settled?.verified = VerifiedDocument(revision: revision)
+      if entry.record.state?.verified?.revision != revision {
+        entry.record.state?.verified = VerifiedDocument(revision: revision)
+        entry.record.settled?.verified = VerifiedDocument(revision: revision)
+      }
       entry.digest = nil
     }
   }

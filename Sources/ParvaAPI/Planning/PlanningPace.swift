@@ -1,5 +1,6 @@
 /// How soon the next planning may begin: at once where there was rest before, and in proportion to the last one while
-/// changes come without end, so that many changes share one planning and writes keep most of the machine.
+/// changes come without end, so that many changes share one planning. Plannings of up to half a second take a third of a
+/// core at most; longer ones more of it, at the lowest priority, because nobody is to wait longer than ``longestRest``.
 struct PlanningPace: Sendable {
   /// Longest rest after a planning: what is asked of a plan is never later than this for it.
   static let longestRest = Duration.seconds(1)

@@ -14,15 +14,17 @@ struct AutoApply: Sendable {
   /// Runs until the task is cancelled or the board is closed.
   func run() async {
     var retries = PushRetries(first: settings.firstRetry, longest: settings.longestRetry)
+    var begun: Int?
     while !Task.isCancelled, !board.isClosed {
       let plan = board.view.plan
-      if let plan { await reconcile(plan, &retries) }
+      if let plan { await reconcile(plan, &retries, &begun) }
       let seen = plan?.record.revision ?? 0
       _ = await board.wait(for: settings.look) { ($0.plan?.record.revision ?? 0) > seen }
     }
   }
 
-  private func reconcile(_ plan: PublishedPlan, _ retries: inout PushRetries) async {
+  /// - Parameter begun: the revision that was pushed to all nodes last; what is behind it is pushed to by itself.
+  private func reconcile(_ plan: PublishedPlan, _ retries: inout PushRetries, _ begun: inout Int?) async {
     // A plan from the store may not know every node that is there now; the first planning follows.
     guard plan.origin == .planned, let slices = plan.slices else { return }
     let revision = plan.record.revision
@@ -31,7 +33,8 @@ struct AutoApply: Sendable {
     let due = retries.due(behind, busy: busy, revision: revision, at: .now)
     guard !due.isEmpty else { return }
     do throws(PlanPusher.Refusal) {
-      _ = try await pusher.begin(plan, again: true)
+      _ = try await pusher.begin(plan, only: begun == revision ? due : nil)
+      begun = revision
     } catch .noNodes {
       return
     } catch {

@@ -65,17 +65,18 @@ package final class PlanPusher: Sendable {
   ///
   /// Nodes that have verified what the plan wants of them are `unchanged` and not asked.
   ///
-  /// - Parameter again: whether an operation that already pushes this plan is superseded, because nodes of it have failed.
+  /// - Parameter names: the nodes to push to, beside what else pushes this plan; nil is all of them.
   package func begin(
-    _ plan: PublishedPlan, claim: IdempotencyClaim? = nil, again: Bool = false
+    _ plan: PublishedPlan, only names: [String]? = nil, claim: IdempotencyClaim? = nil
   ) async throws(Refusal) -> (document: FleetOperationDocument, isReplay: Bool) {
     await gate.enter()
     defer { gate.leave() }
     if let claim, let honoured = try await operation(claimedBy: claim) { return (honoured, true) }
     guard let slices = plan.slices, !slices.nodes.isEmpty else { throw .noNodes }
     let revision = plan.record.revision
-    if !again, let running = board.running.last, running.planRevision == revision { return (running, false) }
-    let document = self.document(slices, revision)
+    let same = board.running.filter { $0.planRevision == revision }
+    if names == nil, let whole = same.last(where: { $0.nodes.count == slices.nodes.count }) { return (whole, false) }
+    let document = self.document(slices, names ?? slices.nodes, revision)
     do {
       var batch = StoreBatch()
       batch.operations = [try document.stored(at: now(), claim)]
@@ -84,7 +85,7 @@ package final class PlanPusher: Sendable {
     } catch {
       throw .storeFailed(error)
     }
-    for older in board.running { await supersede(older.id) }
+    for older in board.running where names == nil || older.planRevision != revision { await supersede(older.id) }
     board.add(document)
     let pending = document.nodes.filter { !$0.status.isOver }
     logger.info(
@@ -98,11 +99,11 @@ package final class PlanPusher: Sendable {
     return (board[document.id] ?? document, false)
   }
 
-  private func document(_ slices: NodeSlices, _ revision: Int) -> FleetOperationDocument {
+  private func document(_ slices: NodeSlices, _ names: [String], _ revision: Int) -> FleetOperationDocument {
     let id = "apply-\(revision)-\(UUID().uuidString.prefix(8).lowercased())"
     return FleetOperationDocument(
       id: id, planRevision: revision, createdAt: Timestamp.text(now()),
-      nodes: slices.nodes.map { name in
+      nodes: names.map { name in
         let gpus = slices.gpus[name] ?? []
         var node = FleetOperationDocument.Node(
           name: name, instances: gpus.reduce(0) { $0 + $1.instances.count })
@@ -116,7 +117,8 @@ package final class PlanPusher: Sendable {
       })
   }
 
-  private func operation(claimedBy claim: IdempotencyClaim) async throws(Refusal) -> FleetOperationDocument? {
+  /// The operation that a claim was honoured by, nil where it was not yet.
+  func operation(claimedBy claim: IdempotencyClaim) async throws(Refusal) -> FleetOperationDocument? {
     let stored: StoredOperation?
     do {
       stored = try await store.operation(claimedBy: claim.key)
@@ -136,9 +138,10 @@ package final class PlanPusher: Sendable {
       defer { state.open = [] }
       return state.open
     }
-    for (index, stored) in left.enumerated() {
+    let newest = left.compactMap { board[$0.id]?.planRevision }.max()
+    for stored in left {
       guard let document = board[stored.id], !document.status.isOver else { continue }
-      guard index == left.count - 1 else {
+      guard document.planRevision == newest else {
         await supersede(document.id)
         continue
       }
@@ -160,10 +163,20 @@ package final class PlanPusher: Sendable {
 
   // MARK: - Running
 
-  /// Nodes that a running operation brings this revision to.
+  /// Nodes that running operations bring this revision to.
   func busy(at revision: Int) -> Set<String> {
-    guard let running = board.running.last, running.planRevision == revision else { return [] }
-    return Set(running.nodes.lazy.filter { !$0.status.isOver }.map(\.name))
+    let running = board.running.filter { $0.planRevision == revision }
+    return Set(running.lazy.flatMap(\.nodes).filter { !$0.status.isOver }.map(\.name))
+  }
+
+  /// Stores what could not be stored before.
+  func keep() async {
+    guard state.withLock({ !$0.unstored.isEmpty }) else { return }
+    do throws(StoreError) {
+      try await saving.run { await self.save() }
+    } catch {
+      // Logged where it happened; it is tried again.
+    }
   }
 
   private func launch(_ document: FleetOperationDocument, _ slices: NodeSlices) {
@@ -263,11 +276,11 @@ package final class PlanPusher: Sendable {
       return state.unstored
     }
     do throws(StoreError) {
-      // What a node has verified comes first: a process that ends between the two asks the node again, while the other way
-      // round nobody would know any more what stands there.
-      try await nodes.flush()
       var batch = StoreBatch()
       for (id, names) in unstored { batch.progress[id] = try board[id]?.progress(of: names) }
+      // What a node has verified comes before the end of its push, as it is written above: a process that ends between the
+      // two asks the node again, while the other way round nobody would know any more what stands there.
+      try await nodes.flush()
       try await store.commit(batch)
       return nil
     } catch {

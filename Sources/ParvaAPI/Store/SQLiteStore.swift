@@ -62,15 +62,16 @@ package final class SQLiteStore: Store {
 
   private func row(_ plan: StoredPlan?) async throws -> PlanRow? {
     guard let plan else { return nil }
-    let (isThere, newest) = try await pool.read { db in
-      let isThere = try Bool.fetchOne(
+    let isThere = try await pool.read { db in
+      try Bool.fetchOne(
         db, sql: "SELECT EXISTS (SELECT 1 FROM plan WHERE revision = ?)", arguments: [plan.record.revision])
-      let newest = try Row.fetchOne(db, sql: "SELECT * FROM plan ORDER BY revision DESC LIMIT 1").map { row in
+    }
+    if isThere == true { return PlanRow(record: plan.record, content: nil) }
+    let newest = try await pool.read { db in
+      try Row.fetchOne(db, sql: "SELECT * FROM plan ORDER BY revision DESC LIMIT 1").map { row in
         (revision: row["revision"] as Int, packed: Self.packed(row))
       }
-      return (isThere ?? false, newest)
     }
-    if isThere { return PlanRow(record: plan.record, content: nil) }
     return try await onPacking { () throws(StoreError) in try Self.row(plan, after: newest) }
   }
 

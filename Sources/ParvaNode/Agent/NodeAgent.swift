@@ -112,10 +112,11 @@ package final class NodeAgent: Sendable {
 
   /// Accepts a revision and answers the operation that carries it out.
   ///
-  /// The same revision again answers the operation that it has, unless that ended without success: then it is tried
-  /// anew. Returns before anything is changed.
+  /// The same revision again answers the operation that it has, unless that ended without success or the GPUs have come
+  /// to differ since: then it is tried anew. Returns before anything is changed.
   package func submit(_ wanted: NodeAssignment) throws(Refusal) -> NodeOperationDocument {
-    let (document, isNew) = try operations.accept(wanted)
+    let isDegraded = (try? store.verified())?.degraded != nil
+    let (document, isNew) = try operations.accept(wanted, isDegraded: isDegraded)
     if isNew { queue.add { self.performPending() } }
     return document
   }

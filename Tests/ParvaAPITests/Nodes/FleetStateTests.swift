@@ -46,6 +46,19 @@ import Testing
     #expect(held.inventory.usable.count == 24)
   }
 
+  @Test("what a node said of a revision stands when a push of the same revision ends, and goes with a newer one")
+  func aPushKeepsWhatANodeSaidOfTheRevision() throws {
+    var fleet = try Self.fleet(1)
+    var state = try FleetSamples.state("n0", gpus: 2)
+    state.verified = VerifiedDocument(revision: 3, degraded: "gpu_lost")
+    _ = fleet.heard(state, from: "n0", at: Self.start, date: Samples.time)
+    fleet.pushed(revision: 3, to: "n0", verified: NodeAssignment(revision: 3, gpus: []))
+    #expect(fleet["n0"]?.state?.verified?.degraded == "gpu_lost")
+    #expect(fleet["n0"]?.hasVerified([]) == false)
+    fleet.pushed(revision: 4, to: "n0", verified: NodeAssignment(revision: 4, gpus: []))
+    #expect(fleet["n0"]?.hasVerified([]) == true)
+  }
+
   /// Random changes of a fleet with several zones: what is kept up to date is what the records alone say, and whoever has
   /// seen a generation has seen what is offered in it.
   @Test("F4: what is kept change by change is what the records say", arguments: 0..<8)

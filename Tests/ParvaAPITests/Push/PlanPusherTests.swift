@@ -28,10 +28,20 @@ import Testing
     return await api.send("GET", location, query: [(name: "wait", value: "30")])
   }
 
-  /// The newest operation once it has ended.
-  private static func newest(_ api: Harness) async throws -> HTTPResponse {
-    let id = try #require(await api.send("GET", "/v1/operations").json("operations", "0", "id"))
-    return await api.send("GET", "/v1/operations/\(id)", query: [(name: "wait", value: "30")])
+  /// Returns once the newest operation has ended and is as wanted; each round waits for the end of one.
+  private static func untilNewest(
+    _ api: Harness, _ isWanted: (HTTPResponse) -> Bool
+  ) async throws -> HTTPResponse {
+    let end = ContinuousClock.now + .seconds(120)
+    while true {
+      let id = await api.send("GET", "/v1/operations").json("operations", "0", "id")
+      if let id {
+        let operation = await api.send("GET", "/v1/operations/\(id)", query: [(name: "wait", value: "30")])
+        if operation.json("status") != "running", isWanted(operation) { return operation }
+        try #require(ContinuousClock.now < end, "the newest operation is \(operation.text)")
+      }
+      await Task.yield()
+    }
   }
 
   @Test func everyNodeGetsItsSignedSliceAndIsFollowedToItsEnd() async throws {
@@ -217,11 +227,39 @@ import Testing
       configuration.push.look = .milliseconds(10)
       configuration.push.firstRetry = .milliseconds(10)
     }
-    await agents["n1"]?.untilReceived(2)
     let revision = await api.send("GET", "/v1/plan").headers["Parva-Plan-Revision"]
-    #expect(try await Self.newest(api).json("nodes", "0", "status") == "verified")
+    _ = try await Self.untilNewest(api) {
+      $0.json("planRevision") == revision && $0.json("status") == "verified"
+    }
     #expect(await api.send("GET", "/v1/nodes/n1").json("status", "verifiedRevision") == revision)
     #expect(await api.send("GET", "/v1/nodes/n1").json("status", "matchesPlan") == "1")
+    try await api.controller.stop()
+  }
+
+  @Test("with auto-apply only the node that failed is pushed to again, and the others are left alone")
+  func onlyWhatFailedIsPushedToAgain() async throws {
+    let refused = FakeAgent.Answer.ended(.refused, code: "instance_in_use")
+    let agents = ["n1": try FakeAgent(refused), "n2": try FakeAgent(.verified)]
+    let api = try await Self.harness(agents) { configuration in
+      configuration.appliesByItself = true
+      configuration.push.look = .milliseconds(10)
+      configuration.push.firstRetry = .milliseconds(10)
+      configuration.push.longestRetry = .milliseconds(20)
+    }
+    let revision = await api.send("GET", "/v1/plan").headers["Parva-Plan-Revision"]
+    let isRetry: (HTTPResponse) -> Bool = { operation in
+      operation.json("planRevision") == revision && operation.json("nodes", "1", "name") == nil
+    }
+    let first = try await Self.untilNewest(api, isRetry)
+    let second = try await Self.untilNewest(api) { isRetry($0) && $0.json("id") != first.json("id") }
+    #expect([first, second].map { $0.json("nodes", "0", "name") } == ["n1", "n1"])
+    #expect([first, second].map { $0.json("status") } == ["failed", "failed"])
+    let received = agents.mapValues { $0.received.filter { String($0.wanted.revision) == revision }.count }
+    #expect(received["n2"] == 1)
+    #expect(try #require(received["n1"]) >= 3)
+    // A push asked for is one of the whole plan all the same.
+    let whole = await api.send("POST", "/v1/plan/apply")
+    #expect(whole.json("nodes", "1", "unchanged") == "1")
     try await api.controller.stop()
   }
 
@@ -236,7 +274,9 @@ import Testing
     while agent.received.last.map({ String($0.wanted.revision) }) != revision {
       await agent.untilReceived(agent.received.count + 1)
     }
-    _ = try await Self.newest(api)
+    _ = try await Self.untilNewest(api) {
+      $0.json("planRevision") == revision && $0.json("status") == "verified"
+    }
     let count = agent.received.count
     try await api.beat(FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0)], verified: 0))
     await agent.untilReceived(count + 1)

@@ -87,16 +87,25 @@ final class FakeAgent: Sendable {
 
   private func apply(_ request: HTTPRequest) throws -> HTTPResponse {
     let wanted = try JSONDecoder().decode(NodeAssignment.self, from: request.body)
-    let (answer, number, waiters) = state.withLock { state in
+    // Whoever waits for a slice finds its operation there.
+    let (outcome, waiters) = state.withLock { state in
       state.received.append(Received(wanted: wanted, headers: request.headers, body: request.body))
       let answer = state.answers.count > 1 ? state.answers.removeFirst() : state.answers[0]
+      let outcome = Self.outcome(of: answer, number: state.received.count, revision: wanted.revision)
+      if case .success(let document) = outcome { state.operations[document.id] = document }
       let ready = state.waiters.filter { $0.count <= state.received.count }
       state.waiters.removeAll { $0.count <= state.received.count }
-      return (answer, state.received.count, ready)
+      return (outcome, ready)
     }
     for waiter in waiters { waiter.continuation.resume() }
+    return try Self.json(202, outcome.get())
+  }
+
+  private static func outcome(
+    of answer: Answer, number: Int, revision: Int
+  ) -> Result<NodeOperationDocument, ProblemDetails> {
     var document = NodeOperationDocument(
-      id: "op-\(number)", kind: "apply", revision: wanted.revision, status: .verified, simulated: true)
+      id: "op-\(number)", kind: "apply", revision: revision, status: .verified, simulated: true)
     switch answer {
     case .verified: break
     case .working: document.status = .running
@@ -104,10 +113,9 @@ final class FakeAgent: Sendable {
       document.status = status
       document.failure = .init(code: code, detail: "as the test wants it")
     case .problem(let status, let code):
-      throw ProblemDetails(status: status, code: code, detail: "as the test wants it")
+      return .failure(ProblemDetails(status: status, code: code, detail: "as the test wants it"))
     }
-    state.withLock { $0.operations[document.id] = document }
-    return try Self.json(202, document)
+    return .success(document)
   }
 
   private func operation(_ request: HTTPRequest) throws -> HTTPResponse {

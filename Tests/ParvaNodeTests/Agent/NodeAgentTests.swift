@@ -234,6 +234,28 @@ import Testing
     #expect(try await next.agent.document().lost == nil)
   }
 
+  @Test("a revision that was verified without a lost GPU is carried out again once the GPU is back")
+  func aDegradedRevisionIsTriedAnew() async throws {
+    let bench = try Bench(["A100-80GB", "A100-80GB"])
+    try await bench.agent.start()
+    let body = Self.body(2, [(0, 14, 0), (1, 9, 4)])
+    _ = try await bench.apply(Self.body(1, [(0, 9, 0), (1, 9, 4)]))
+    try bench.node.setFaults(["lose nvmlDeviceGetHandleByUUID 1 1"])
+    _ = try? bench.node.gpu(1)
+    let first = try await bench.apply(body)
+    #expect(first.status == .verified)
+    #expect(try await bench.agent.document().verified?.degraded?.contains("gpu_lost") == true)
+    try bench.node.setFaults([])
+    try bench.node.machine.reset(gpu: SimulatedNode.uuid(1))
+    let second = try await bench.apply(body)
+    #expect(second.id != first.id)
+    #expect(second.status == .verified)
+    #expect(try bench.places() == [[[14, 0]], [[9, 4]]])
+    #expect(try await bench.agent.document().verified == VerifiedDocument(revision: 2))
+    // From then on it is the operation of this revision.
+    #expect(try await bench.apply(body).id == second.id)
+  }
+
   @Test("F2: after a reboot without one GPU the others are restored") func theOthersAreRestored() async throws {
     let bench = try Bench()
     _ = try await bench.apply(Self.body(7, [(0, 9, 0), (1, 14, 4)]))
