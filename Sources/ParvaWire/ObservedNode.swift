@@ -128,11 +128,12 @@ package struct ObservedInstance: Codable, Hashable, Sendable {
     start = try object.decode(Int.self, forKey: "start")
     size = try object.decode(Int.self, forKey: "size")
     computes = try object.decode([ObservedCompute].self, forKey: "computes")
+    unreadable = try object.decodeIfPresent(String.self, forKey: "unreadable")
   }
 
   private enum CodingKeys: String, CodingKey {
     case profileID = "profileId"
-    case id, start, size, computes
+    case id, start, size, computes, unreadable
   }
 
   /// Whether one compute instance takes all of the instance's SMs: the only form that Parva makes and keeps.
@@ -176,11 +177,12 @@ package struct ObservedCompute: Codable, Hashable, Sendable {
     full = try object.decode(Bool.self, forKey: "full")
     uuid = try object.decode(String.self, forKey: "uuid")
     processes = try object.decode([ObservedProcess].self, forKey: "processes")
+    processesUnknown = try object.decodeIfPresent(String.self, forKey: "processesUnknown")
   }
 
   private enum CodingKeys: String, CodingKey {
     case profileID = "profileId"
-    case id, smCount, full, uuid, processes
+    case id, smCount, full, uuid, processes, processesUnknown
   }
 }
 

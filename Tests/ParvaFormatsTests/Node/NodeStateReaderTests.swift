@@ -4,21 +4,22 @@ import ParvaWire
 import Testing
 
 @Suite struct NodeStateReaderTests {
-  private static let state = NodeStateDocument(
-    name: "n", simulated: true,
-    observed: ObservedNode(
-      simulated: true, source: "nvml", driverVersion: "570.0",
-      gpus: [
-        ObservedGPU(
-          index: 0, uuid: "GPU-0", board: "NVIDIA A100",
-          instances: [
-            ObservedInstance(
-              id: 1, profileID: 9, start: 4, size: 4,
-              computes: [ObservedCompute(id: 0, profileID: 2, smCount: 42, full: true, uuid: "MIG-0")])
-          ])
-      ]),
-    verified: nil, owned: [OwnedDocument(gpu: "GPU-0", profileId: 9, start: 4, instance: 1, uuid: "MIG-0")],
-    services: [], operation: nil)
+  /// With every member of what is observed.
+  private static var state: NodeStateDocument {
+    var compute = ObservedCompute(
+      id: 0, profileID: 2, smCount: 42, full: true, uuid: "MIG-0",
+      processes: [ObservedProcess(pid: 1, name: "serve", memoryMiB: 3)])
+    compute.processesUnknown = "no_permission"
+    var instance = ObservedInstance(id: 1, profileID: 9, start: 4, size: 4, computes: [compute])
+    instance.unreadable = "no_permission"
+    return NodeStateDocument(
+      name: "n", simulated: true,
+      observed: ObservedNode(
+        simulated: true, source: "nvml", driverVersion: "570.0",
+        gpus: [ObservedGPU(index: 0, uuid: "GPU-0", board: "NVIDIA A100", instances: [instance])]),
+      verified: nil, owned: [OwnedDocument(gpu: "GPU-0", profileId: 9, start: 4, instance: 1, uuid: "MIG-0")],
+      services: [], operation: nil)
+  }
 
   private static func read(_ text: String) throws -> NodeStateDocument {
     try NodeStateReader.read(InputSource(Data(text.utf8), format: .json))
