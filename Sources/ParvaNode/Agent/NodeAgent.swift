@@ -181,6 +181,8 @@ package final class NodeAgent: Sendable {
       defer { backoff.left = max(0, backoff.left - 1) }
       return backoff.left > 0
     }
+    // Also while a restoration waits: what is gone now and there again at the next look would pass for ours.
+    disownMissing()
     guard !isEarly, !operations.hasPending, let verified = try? store.verified() else { return }
     let options = options(leavingLost: true)
     let plan = try? ApplyRunner(driver: driver, store: store).dryRun(verified.wanted, options: options)
@@ -197,6 +199,11 @@ package final class NodeAgent: Sendable {
     apply(verified.wanted, as: id, options)
     let restored = operations.document(id)?.status == .verified
     backoff.withLock { $0 = restored ? Backoff() : Backoff(left: $0.next, next: min(32, $0.next * 2)) }
+  }
+
+  private func disownMissing() {
+    let gone = (try? ApplyRunner(driver: driver, store: store).disownMissing()) ?? 0
+    if gone > 0 { logger.warning("instances are gone that nobody here removed", metadata: ["count": "\(gone)"]) }
   }
 
   // MARK: - Showing
