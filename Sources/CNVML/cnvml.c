@@ -45,11 +45,11 @@
   X(ci_by_id, "nvmlGpuInstanceGetComputeInstanceById", (cnvml_gi, unsigned, cnvml_ci *))                             \
   X(ci_info, "nvmlComputeInstanceGetInfo_v2", (cnvml_ci, cnvml_ci_info *))                                           \
   X(ci_destroy, "nvmlComputeInstanceDestroy", (cnvml_ci))                                                            \
-  X(compute, "nvmlDeviceGetComputeRunningProcesses_v3", (cnvml_device, unsigned *, cnvml_process *))                 \
+  X(compute, "nvmlDeviceGetComputeRunningProcesses_v3", (cnvml_device, unsigned *, void *))                 \
   X(compute_old, "nvmlDeviceGetComputeRunningProcesses", (cnvml_device, unsigned *, cnvml_process_v1 *))             \
-  X(graphics, "nvmlDeviceGetGraphicsRunningProcesses_v3", (cnvml_device, unsigned *, cnvml_process *))               \
+  X(graphics, "nvmlDeviceGetGraphicsRunningProcesses_v3", (cnvml_device, unsigned *, void *))               \
   X(graphics_old, "nvmlDeviceGetGraphicsRunningProcesses", (cnvml_device, unsigned *, cnvml_process_v1 *))           \
-  X(mps, "nvmlDeviceGetMPSComputeRunningProcesses_v3", (cnvml_device, unsigned *, cnvml_process *))                  \
+  X(mps, "nvmlDeviceGetMPSComputeRunningProcesses_v3", (cnvml_device, unsigned *, void *))                  \
   X(mps_old, "nvmlDeviceGetMPSComputeRunningProcesses", (cnvml_device, unsigned *, cnvml_process_v1 *))              \
   X(events_create, "nvmlEventSetCreate", (void **))                                                                  \
   X(events_register, "nvmlDeviceRegisterEvents", (cnvml_device, unsigned long long, void *))                         \
@@ -165,20 +165,26 @@ static void copy_name(char *to, const char *from) {
   to[CNVML_NAME_SIZE - 1] = 0;
 }
 
+/// Whether a library does not know the version of a struct: those of R510 to R535 call it an invalid argument, which is
+/// also what an enumeration ends with; only version 1, which has no version, tells the two apart.
+static bool unknown_version(int code) {
+  return code == CNVML_ARGUMENT_VERSION_MISMATCH || code == CNVML_INVALID_ARGUMENT;
+}
+
 int cnvml_gi_profile_by_enum(
     const cnvml_library *l, cnvml_device device, uint32_t enumeration, cnvml_gi_profile *profile) {
   *profile = (cnvml_gi_profile){.enumeration = enumeration};
   if (l->gi_profile) {
     cnvml_gi_profile_v3 third = {.version = CNVML_STRUCT_VERSION(cnvml_gi_profile_v3, 3)};
     int code = l->gi_profile(device, enumeration, &third);
-    if (code != CNVML_ARGUMENT_VERSION_MISMATCH) {
+    if (!unknown_version(code)) {
       CNVML_COPY_GI(profile, third);
       copy_name(profile->name, third.name);
       return code;
     }
     cnvml_gi_profile_v2 second = {.version = CNVML_STRUCT_VERSION(cnvml_gi_profile_v2, 2)};
     code = l->gi_profile(device, enumeration, &second);
-    if (code != CNVML_ARGUMENT_VERSION_MISMATCH) {
+    if (!unknown_version(code)) {
       CNVML_COPY_GI(profile, second);
       copy_name(profile->name, second.name);
       return code;
@@ -216,14 +222,14 @@ int cnvml_ci_profile_by_enum(
   if (l->ci_profile) {
     cnvml_ci_profile_v3 third = {.version = CNVML_STRUCT_VERSION(cnvml_ci_profile_v3, 3)};
     int code = l->ci_profile(instance, enumeration, CNVML_ENGINE_PROFILE_SHARED, &third);
-    if (code != CNVML_ARGUMENT_VERSION_MISMATCH) {
+    if (!unknown_version(code)) {
       CNVML_COPY_CI(profile, third);
       copy_name(profile->name, third.name);
       return code;
     }
     cnvml_ci_profile_v2 second = {.version = CNVML_STRUCT_VERSION(cnvml_ci_profile_v2, 2)};
     code = l->ci_profile(instance, enumeration, CNVML_ENGINE_PROFILE_SHARED, &second);
-    if (code != CNVML_ARGUMENT_VERSION_MISMATCH) {
+    if (!unknown_version(code)) {
       CNVML_COPY_CI(profile, second);
       copy_name(profile->name, second.name);
       return code;
@@ -268,17 +274,42 @@ static int old_processes(
   return code;
 }
 
+enum { WIDE_PROCESS = 32, UNTOUCHED = 0xa5 };
+static_assert(sizeof(cnvml_process) < WIDE_PROCESS, "the wide entry holds the plain one");
+
+/// The third version of the call. Early libraries of R535 write entries of 32 bytes with the same members first: there is
+/// room for those, and what was written beyond the plain entries tells which they are.
+static int new_processes(
+    int (*call)(cnvml_device, unsigned *, void *), cnvml_device device, cnvml_process *processes, uint32_t *count) {
+  size_t room = *count, size = room * WIDE_PROCESS;
+  unsigned char *entries = malloc(size ? size : 1);
+  if (!entries) return CNVML_MEMORY;
+  memset(entries, UNTOUCHED, size);
+  int code = call(device, count, room ? entries : NULL);
+  if (code == CNVML_OK && *count <= room) {
+    size_t stride = sizeof *processes;
+    for (size_t at = *count * sizeof *processes; at < (size_t)*count * WIDE_PROCESS; at++) {
+      if (entries[at] != UNTOUCHED) stride = WIDE_PROCESS;
+    }
+    for (size_t i = 0; i < *count; i++) memcpy(&processes[i], entries + i * stride, sizeof *processes);
+  }
+  free(entries);
+  return code;
+}
+
 int cnvml_processes(
     const cnvml_library *l, cnvml_device device, enum cnvml_process_list list, cnvml_process *processes,
     uint32_t *count) {
   switch (list) {
   case CNVML_PROCESSES_COMPUTE:
-    return l->compute ? l->compute(device, count, processes) : old_processes(l->compute_old, device, processes, count);
+    return l->compute ? new_processes(l->compute, device, processes, count)
+                      : old_processes(l->compute_old, device, processes, count);
   case CNVML_PROCESSES_GRAPHICS:
-    return l->graphics ? l->graphics(device, count, processes)
+    return l->graphics ? new_processes(l->graphics, device, processes, count)
                        : old_processes(l->graphics_old, device, processes, count);
   case CNVML_PROCESSES_MPS:
-    return l->mps ? l->mps(device, count, processes) : old_processes(l->mps_old, device, processes, count);
+    return l->mps ? new_processes(l->mps, device, processes, count)
+                  : old_processes(l->mps_old, device, processes, count);
   }
   return CNVML_INVALID_ARGUMENT;
 }

@@ -22,13 +22,17 @@ package struct SimulatedMachine: Sendable {
 
   package enum Failure: Error, Sendable, CustomStringConvertible {
     case unknownMachine(String, known: [String])
+    case unknownRelease(String)
     case libraryMissing([String])
     case notWritable(String)
 
     package var description: String {
       switch self {
       case .unknownMachine(let name, let known):
-        "no simulated machine is named \(name); there are \(known.joined(separator: ", ")), or PRODUCTxCOUNT"
+        "no simulated machine is named \(name); there are \(known.joined(separator: ", ")), or PRODUCTxCOUNT, each with "
+          + "@RELEASE and +caps where wanted"
+      case .unknownRelease(let name):
+        "no driver release is named \(name); there are \(DriverRelease.known.map(\.name).joined(separator: ", "))"
       case .libraryMissing(let tried):
         "the stand-in driver library is not beside the program; looked for \(tried.joined(separator: ", "))"
       case .notWritable(let path): "\(path) cannot be written"
@@ -71,8 +75,32 @@ package struct SimulatedMachine: Sendable {
     return "GPU-\(hex(a >> 32, 8))-\(hex(a >> 16, 4))-5\(hex(a, 3))-8\(hex(b >> 48, 3))-\(hex(b, 12))"
   }
 
-  /// Makes or renews the folder. The library is looked for beside the running program unless it is given.
-  package init(directory: URL, gpus: [GPU], standIn: URL? = nil, structVersion: Int = 3) throws(Failure) {
+  /// What `--simulate` takes: `NAME`, `NAME@RELEASE`, and either with `+caps` for a machine that asks for capability nodes.
+  package struct Description: Sendable {
+    package var gpus: [GPU]
+    package var release: DriverRelease
+    package var isGuarded: Bool
+  }
+
+  package static func described(_ text: String, node: String) throws(Failure) -> Description {
+    let isGuarded = text.hasSuffix("+caps")
+    let parts = (isGuarded ? text.dropLast(5) : text[...]).split(separator: "@", maxSplits: 1)
+    let name = parts.first.map(String.init) ?? ""
+    var release = DriverRelease.usual
+    if parts.count == 2 {
+      guard let found = DriverRelease.known.first(where: { $0.name == parts[1] }) else {
+        throw .unknownRelease(String(parts[1]))
+      }
+      release = found
+    }
+    return Description(gpus: try gpus(name, node: node), release: release, isGuarded: isGuarded)
+  }
+
+  /// Makes or renews the folder. The library is looked for beside the running program unless it is given. With `isGuarded`
+  /// the machine asks for the capability nodes that the driver asks for, and has none of them yet.
+  package init(
+    directory: URL, gpus: [GPU], standIn: URL? = nil, release: DriverRelease = .usual, isGuarded: Bool = false
+  ) throws(Failure) {
     self.directory = directory
     uuids = gpus.map(\.uuid)
     let source: URL
@@ -89,16 +117,45 @@ package struct SimulatedMachine: Sendable {
         try? FileManager.default.removeItem(at: library)
         try FileManager.default.moveItem(at: fresh, to: library)
       }
-      try Self.configuration(gpus, structVersion: structVersion).write(
+      try Self.configuration(gpus, release).write(
         to: directory.appendingPathComponent("config"), atomically: true, encoding: .utf8)
+      if isGuarded { try guardCapabilities() }
     } catch {
       throw .notWritable(directory.path)
     }
   }
 
   package func driver() throws(DriverError) -> NVMLDriver {
-    try NVMLDriver(path: library.path) { (uuid: String) throws(DriverError) in try reset(gpu: uuid) }
+    try NVMLDriver(path: library.path, proc: directory.appendingPathComponent("proc").path) {
+      (uuid: String) throws(DriverError) in try reset(gpu: uuid)
+    }
   }
+
+  /// Major number of the capability nodes, as `proc/devices` has it.
+  private static let capabilityMajor = 238
+
+  /// The files that the driver's own are told by: which nodes there are, and an empty folder for them.
+  private func guardCapabilities() throws {
+    let files = FileManager.default
+    let driver = directory.appendingPathComponent("proc/driver/nvidia-caps")
+    try files.createDirectory(at: driver, withIntermediateDirectories: true)
+    try files.createDirectory(
+      at: directory.appendingPathComponent("dev/nvidia-caps"), withIntermediateDirectories: true)
+    var names = ["config", "monitor"]
+    for gpu in uuids.indices {
+      for instance in 0..<Self.instanceIDs {
+        names.append("gpu\(gpu)/gi\(instance)/access")
+        for compute in 0..<8 { names.append("gpu\(gpu)/gi\(instance)/ci\(compute)/access") }
+      }
+    }
+    let minors = names.enumerated().map { "\($0.element) \($0.offset + 1)\n" }.joined()
+    try minors.write(to: driver.appendingPathComponent("mig-minors"), atomically: true, encoding: .utf8)
+    try "Character devices:\n195 nvidia\n\(Self.capabilityMajor) nvidia-caps\n\nBlock devices:\n".write(
+      to: directory.appendingPathComponent("proc/devices"), atomically: true, encoding: .utf8)
+  }
+
+  /// GPU instance ids that the stand-in gives.
+  private static let instanceIDs = 32
 
   /// Asks for what `nvidia-smi -r` does; the stand-in carries it out at its next call.
   package func reset(gpu uuid: String) throws(DriverError) {
@@ -125,8 +182,8 @@ package struct SimulatedMachine: Sendable {
     return found
   }
 
-  private static func configuration(_ gpus: [GPU], structVersion: Int) -> String {
-    var lines = ["driver 570.0.SIMULATED", "cuda 12080", "structs \(structVersion)"]
+  private static func configuration(_ gpus: [GPU], _ release: DriverRelease) -> String {
+    var lines = release.lines
     var products: [GPUProduct] = []
     for gpu in gpus where !products.contains(gpu.product) {
       products.append(gpu.product)

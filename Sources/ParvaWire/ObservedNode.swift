@@ -36,6 +36,8 @@ package struct ObservedGPU: Codable, Hashable, Sendable {
   package var instances: [ObservedInstance]
   /// Processes on the GPU as a whole; those on a MIG device stand with its compute instance.
   package var processes: [ObservedProcess]
+  /// Why the driver does not tell the processes, for example `no_permission`; nil where `processes` is all of them.
+  package var processesUnknown: String?
   /// Code of the fault that keeps the driver from answering, for example `gpu_is_lost`; the rest is then incomplete.
   package var fault: String?
 
@@ -108,6 +110,8 @@ package struct ObservedInstance: Codable, Hashable, Sendable {
   package var start: Int
   package var size: Int
   package var computes: [ObservedCompute]
+  /// Why the driver does not tell what is in it, for example `no_permission`; `computes` is then empty.
+  package var unreadable: String?
 
   package init(id: Int, profileID: Int, start: Int, size: Int, computes: [ObservedCompute] = []) {
     self.id = id
@@ -115,6 +119,21 @@ package struct ObservedInstance: Codable, Hashable, Sendable {
     self.start = start
     self.size = size
     self.computes = computes
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.container(keyedBy: WireKey.self)
+    id = try object.decode(Int.self, forKey: "id")
+    profileID = try object.profileID()
+    start = try object.decode(Int.self, forKey: "start")
+    size = try object.decode(Int.self, forKey: "size")
+    computes = try object.decode([ObservedCompute].self, forKey: "computes")
+    unreadable = try object.decodeIfPresent(String.self, forKey: "unreadable")
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case profileID = "profileId"
+    case id, start, size, computes, unreadable
   }
 
   /// Whether one compute instance takes all of the instance's SMs: the only form that Parva makes and keeps.
@@ -134,14 +153,36 @@ package struct ObservedCompute: Codable, Hashable, Sendable {
   package var full: Bool
   package var uuid: String
   package var processes: [ObservedProcess]
+  /// Why the driver does not tell the processes; nil where `processes` is all of them.
+  package var processesUnknown: String?
 
-  package init(id: Int, profileID: Int, smCount: Int, full: Bool, uuid: String, processes: [ObservedProcess] = []) {
+  package init(
+    id: Int, profileID: Int, smCount: Int, full: Bool, uuid: String, processes: [ObservedProcess] = [],
+    processesUnknown: String? = nil
+  ) {
+    self.processesUnknown = processesUnknown
     self.id = id
     self.profileID = profileID
     self.smCount = smCount
     self.full = full
     self.uuid = uuid
     self.processes = processes
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.container(keyedBy: WireKey.self)
+    id = try object.decode(Int.self, forKey: "id")
+    profileID = try object.profileID()
+    smCount = try object.decode(Int.self, forKey: "smCount")
+    full = try object.decode(Bool.self, forKey: "full")
+    uuid = try object.decode(String.self, forKey: "uuid")
+    processes = try object.decode([ObservedProcess].self, forKey: "processes")
+    processesUnknown = try object.decodeIfPresent(String.self, forKey: "processesUnknown")
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case profileID = "profileId"
+    case id, smCount, full, uuid, processes, processesUnknown
   }
 }
 

@@ -15,6 +15,10 @@ enum {
   STANDIN_GIS = 32,
   STANDIN_CIS = 8,
   STANDIN_FAULTS = 32,
+  /// Handles of so many lives of a GPU are told apart.
+  STANDIN_GENERATIONS = 8,
+  /// Processes that may have the library initialised at once.
+  STANDIN_USERS = 64,
   STANDIN_PROCESSES = 256,
   /// Above the kernel's largest pid: a process that is not there and counts as alive.
   STANDIN_FAKE_PID = 4194304,
@@ -35,7 +39,7 @@ struct standin_product {
 struct standin_config {
   char driver[CNVML_VERSION_SIZE];
   int cuda;
-  uint32_t structs, product_count, gpu_count;
+  uint32_t structs, mismatch, process_entry, linger, resets, product_count, gpu_count;
   struct standin_product products[STANDIN_PRODUCTS];
   struct {
     uint32_t product, new_board_mode;
@@ -43,9 +47,10 @@ struct standin_config {
   } gpus[STANDIN_GPUS];
 };
 
+/// `busy_until` in milliseconds since boot: what ran on it keeps it for a while after its death.
 struct standin_ci {
   uint32_t used, profile, start, size;
-  uint64_t serial;
+  int64_t busy_until;
 };
 
 /// Indexed by instance id; `used` is written last when one is made and first when one goes.
@@ -54,15 +59,21 @@ struct standin_gi {
   struct standin_ci cis[STANDIN_CIS];
 };
 
+/// `generation` counts resets and changes of the mode: handles of an earlier one are dead.
 struct standin_gpu {
-  uint32_t mode, pending, lost;
+  uint32_t mode, pending, lost, generation;
   struct standin_gi gis[STANDIN_GIS];
 };
 
 /// The mapped `state` file.
 struct standin_state {
-  uint64_t magic, nonce, serial;
+  uint64_t magic;
   struct standin_gpu gpus[STANDIN_GPUS];
+  /// Who has the library initialised, and how often.
+  struct {
+    int32_t pid;
+    uint32_t count;
+  } users[STANDIN_USERS];
   int64_t faults_stamp;
   uint32_t fault_calls[STANDIN_FAULTS];
 };
@@ -105,6 +116,25 @@ bool standin_read_config(const char *directory, struct standin_config *config);
 void standin_read_faults(const char *directory, struct standin *world);
 /// Processes alive on the GPU or MIG device with this UUID; at most `room` are stored, all are counted.
 uint32_t standin_processes(const char *uuid, char type, struct standin_process *processes, uint32_t room);
+/// Whether a process that no list shows keeps the GPU or MIG device with this UUID.
+bool standin_held_silently(const char *uuid);
+/// Counts this process in or out of those that have the library initialised.
+void standin_count_user(struct standin *world, int change);
+/// Whether any process that lives has it initialised.
+bool standin_in_use(struct standin *world);
+/// The life that a GPU is in and its handle, for callers that do not hold the lock.
+uint32_t standin_generation(uint32_t gpu);
+void *standin_device(uint32_t gpu);
+int64_t standin_now(void);
+
+/// The driver's capabilities by their names in mig-minors: whether this process may open the node of one. Without a
+/// folder `dev/nvidia-caps` nothing is asked for.
+bool standin_may(const char *name);
+/// `gpuN/giM/access`, or with `ci` at least 0 `gpuN/giM/ciK/access`.
+bool standin_may_use(uint32_t gpu, uint32_t gi, int ci);
+/// Whether the process may do what takes CAP_SYS_ADMIN.
+bool standin_is_admin(void);
+
 /// Where the loaded library lies.
 const char *standin_directory(void);
 
@@ -114,6 +144,7 @@ struct standin_target {
   enum standin_kind kind;
   uint32_t gpu, gi, ci;
 };
+/// Handles hold for the life that their GPU is in; one of an earlier life is of no kind. Called with the lock held.
 void *standin_handle(struct standin_target target);
 struct standin_target standin_target(const void *handle);
 /// The target's instances, or NULL when a handle is stale or of another kind.

@@ -15,6 +15,8 @@ static atomic_int references;
   if (code != CNVML_OK) return code
 #define STANDIN_DONE return standin_leave(world, code)
 
+void standin_forget_events(void) __attribute__((visibility("hidden")));
+
 int standin_references(void) { return atomic_load(&references); }
 
 STANDIN_EXPORT int nvmlInit_v2(void);
@@ -23,12 +25,16 @@ STANDIN_EXPORT int nvmlInit_v2(void) {
   int code = standin_enter("nvmlInit_v2", &world);
   if (code != CNVML_OK) return code;
   atomic_fetch_add(&references, 1);
+  standin_count_user(world, 1);
   STANDIN_DONE;
 }
 
 STANDIN_EXPORT int nvmlShutdown(void);
 STANDIN_EXPORT int nvmlShutdown(void) {
-  return atomic_fetch_sub(&references, 1) > 0 ? CNVML_OK : CNVML_UNINITIALIZED;
+  STANDIN_CALL("nvmlShutdown");
+  standin_count_user(world, -1);
+  if (atomic_fetch_sub(&references, 1) == 1) standin_forget_events();
+  STANDIN_DONE;
 }
 
 static int text(char *buffer, unsigned size, const char *value) {
@@ -219,9 +225,11 @@ STANDIN_EXPORT int nvmlDeviceSetMigMode(void *device, unsigned mode, int *activa
   struct standin_target t;
   code = mode > 1 ? CNVML_INVALID_ARGUMENT : gpu_of(world, device, &t);
   if (code == CNVML_OK && standin_product(world, t.gpu)->profile_count == 0) code = CNVML_NOT_SUPPORTED;
+  if (code == CNVML_OK && !standin_is_admin()) code = CNVML_NO_PERMISSION;
   if (code == CNVML_OK) {
     struct standin_gpu *gpu = &world->state->gpus[t.gpu];
-    bool busy = standin_processes(world->config.gpus[t.gpu].uuid, 0, NULL, 0) > 0;
+    const char *uuid = world->config.gpus[t.gpu].uuid;
+    bool busy = standin_processes(uuid, 0, NULL, 0) > 0 || standin_held_silently(uuid);
     for (uint32_t g = 0; g < STANDIN_GIS; g++) busy = busy || gpu->gis[g].used;
     gpu->pending = mode;
     if (mode == gpu->mode) {
@@ -232,6 +240,7 @@ STANDIN_EXPORT int nvmlDeviceSetMigMode(void *device, unsigned mode, int *activa
       *activation = CNVML_RESET_REQUIRED;
     } else {
       gpu->mode = mode;
+      gpu->generation++;
       *activation = CNVML_OK;
     }
     standin_remember_mode(world);
@@ -239,23 +248,29 @@ STANDIN_EXPORT int nvmlDeviceSetMigMode(void *device, unsigned mode, int *activa
   STANDIN_DONE;
 }
 
-static int processes(const char *symbol, char type, void *device, unsigned *count, cnvml_process *list) {
+/// Early libraries of R535 write entries of 32 bytes, with a member more at their end.
+static int processes(const char *symbol, char type, void *device, unsigned *count, void *list) {
   STANDIN_CALL(symbol);
   struct standin_target t;
   static struct standin_process found[STANDIN_PROCESSES];  // guarded by the world's lock
   code = gpu_of(world, device, &t);
+  bool mig = code == CNVML_OK && t.kind == KIND_MIG;
+  if (mig && !standin_may("monitor")) code = CNVML_NO_PERMISSION;
   char uuid[64];
   if (code == CNVML_OK) code = uuid_of(world, t, uuid, sizeof uuid);
   if (code == CNVML_OK) {
     uint32_t room = *count, there = standin_processes(uuid, type, found, STANDIN_PROCESSES);
     if (there > STANDIN_PROCESSES) there = STANDIN_PROCESSES;
+    if (mig && there > 0) standin_find_ci(world, t)->busy_until = standin_now() + world->config.linger;
     *count = there;
     if (there > room) code = CNVML_INSUFFICIENT_SIZE;
     for (uint32_t i = 0; code == CNVML_OK && i < there; i++) {
-      bool mig = t.kind == KIND_MIG;
-      list[i] = (cnvml_process){
+      cnvml_process entry = {
           found[i].pid, (uint64_t)found[i].memory_mib << 20, mig ? t.gi : CNVML_NO_INSTANCE,
           mig ? t.ci : CNVML_NO_INSTANCE};
+      char *to = (char *)list + (size_t)i * world->config.process_entry;
+      memset(to, 0, world->config.process_entry);
+      memcpy(to, &entry, sizeof entry);
     }
   }
   STANDIN_DONE;

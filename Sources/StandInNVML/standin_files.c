@@ -23,7 +23,9 @@ static bool read_starts(const char *text, uint64_t *starts) {
 static bool read_line(struct standin_config *c, const char *line) {
   struct standin_product *product = c->product_count ? &c->products[c->product_count - 1] : NULL;
   if (sscanf(line, "driver %79s", c->driver) == 1 || sscanf(line, "cuda %d", &c->cuda) == 1
-      || sscanf(line, "structs %" SCNu32, &c->structs) == 1) {
+      || sscanf(line, "structs %" SCNu32, &c->structs) == 1 || sscanf(line, "mismatch %" SCNu32, &c->mismatch) == 1
+      || sscanf(line, "process-entry %" SCNu32, &c->process_entry) == 1
+      || sscanf(line, "linger %" SCNu32, &c->linger) == 1 || sscanf(line, "resets %" SCNu32, &c->resets) == 1) {
     return true;
   }
   if (strncmp(line, "product ", 8) == 0 && c->product_count < STANDIN_PRODUCTS) {
@@ -60,7 +62,8 @@ static FILE *open_in(const char *directory, const char *name) {
 }
 
 bool standin_read_config(const char *directory, struct standin_config *config) {
-  *config = (struct standin_config){.structs = 3};
+  *config = (struct standin_config){
+      .structs = 3, .mismatch = CNVML_ARGUMENT_VERSION_MISMATCH, .process_entry = sizeof(cnvml_process), .resets = 1};
   FILE *file = open_in(directory, "config");
   if (!file) return false;
   char line[1024];
@@ -115,6 +118,21 @@ void standin_read_faults(const char *directory, struct standin *world) {
   fclose(file);
 }
 
+static bool is_alive(uint32_t pid) { return pid > STANDIN_FAKE_PID || kill((pid_t)pid, 0) == 0 || errno == EPERM; }
+
+bool standin_held_silently(const char *uuid) {
+  FILE *file = open_in(standin_directory(), "silent");
+  if (!file) return false;
+  char line[256], own[64];
+  uint32_t pid;
+  bool held = false;
+  while (!held && fgets(line, sizeof line, file)) {
+    held = sscanf(line, "%63s %" SCNu32, own, &pid) == 2 && strcmp(own, uuid) == 0 && is_alive(pid);
+  }
+  fclose(file);
+  return held;
+}
+
 uint32_t standin_processes(const char *uuid, char type, struct standin_process *processes, uint32_t room) {
   FILE *file = open_in(standin_directory(), "processes");
   if (!file) return 0;
@@ -126,8 +144,7 @@ uint32_t standin_processes(const char *uuid, char type, struct standin_process *
       continue;
     }
     if (strcmp(p.uuid, uuid) != 0 || (type && p.type != type)) continue;
-    bool alive = p.pid > STANDIN_FAKE_PID || kill((pid_t)p.pid, 0) == 0 || errno == EPERM;
-    if (!alive) continue;
+    if (!is_alive(p.pid)) continue;
     if (count < room) processes[count] = p;
     count++;
   }

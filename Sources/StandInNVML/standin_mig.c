@@ -37,14 +37,16 @@ static int fill_gi_profile(const struct standin *world, const struct standin_pro
     snprintf(out->name, sizeof out->name, "MIG %s", p->name);
     return CNVML_OK;
   }
-  return CNVML_ARGUMENT_VERSION_MISMATCH;
+  return (int)world->config.mismatch;
 }
 
+/// With MIG mode off the driver tells of no profiles.
 static int gi_profile(const struct standin *world, void *device, unsigned enumeration, const struct standin_profile **p) {
   uint32_t gpu;
   int code = whole_gpu(world, device, &gpu);
   if (code != CNVML_OK) return code;
   if (enumeration >= CNVML_GI_PROFILE_COUNT) return CNVML_INVALID_ARGUMENT;
+  if (!world->state->gpus[gpu].mode) return CNVML_NOT_SUPPORTED;
   const struct standin_product *product = standin_product(world, gpu);
   for (uint32_t i = 0; i < product->profile_count; i++) {
     *p = &product->profiles[i];
@@ -113,13 +115,14 @@ static bool fits(const struct standin *world, uint32_t gpu, const struct standin
   return !(taken & span(start, p->size)) && same < p->limit && slices <= product->compute_slices;
 }
 
-/// Ids follow size and order of creation, not placement, and the tenth is skipped as one board was seen to do.
-static uint32_t free_gi_id(const struct standin_gpu *gpu, const struct standin_product *product, uint32_t size) {
-  uint32_t first = size * 2 > product->axis ? 0 : size * 4 > product->axis ? 1 : size * 8 > product->axis ? 3 : 7;
-  for (uint32_t id = first; id < STANDIN_GIS; id++) {
-    if (id != 10 && !gpu->gis[id].used) return id;
+/// Ids are bound to the placement: whole 0, halves 1 and 2, quarters 3 to 6, eighths from 7, without the tenth, which one
+/// board was seen to skip. A span that is not such a part of the axis has an id of its own beyond those.
+static uint32_t gi_id(const struct standin_product *product, uint32_t start, uint32_t size) {
+  if (product->axis % size == 0 && start % size == 0) {
+    uint32_t id = product->axis / size - 1 + start / size;
+    return id < 10 ? id : id + 1;
   }
-  return STANDIN_GIS;
+  return 16 + (start * 2 + size) % 16;
 }
 
 static int create_gi(
@@ -134,8 +137,11 @@ static int create_gi(
   if (placement->start > 63 || placement->size != p->size || !(p->starts >> placement->start & 1)) {
     return CNVML_INVALID_ARGUMENT;
   }
-  uint32_t slot = free_gi_id(state, product, p->size);
-  if (slot == STANDIN_GIS || !fits(world, gpu, p, placement->start)) return CNVML_INSUFFICIENT_RESOURCES;
+  if (!standin_may("config")) return CNVML_NO_PERMISSION;
+  uint32_t slot = gi_id(product, placement->start, p->size);
+  if (slot >= STANDIN_GIS || state->gis[slot].used || !fits(world, gpu, p, placement->start)) {
+    return CNVML_INSUFFICIENT_RESOURCES;
+  }
   struct standin_gi *gi = &state->gis[slot];
   *gi = (struct standin_gi){.profile = id, .start = placement->start, .size = p->size};
   gi->used = 1;
@@ -210,6 +216,7 @@ STANDIN_EXPORT int nvmlGpuInstanceDestroy(void *instance) {
   struct standin_target t;
   struct standin_gi *gi;
   code = gi_of(world, instance, &t, &gi);
+  if (code == CNVML_OK && !standin_may("config")) code = CNVML_NO_PERMISSION;
   for (uint32_t c = 0; code == CNVML_OK && c < STANDIN_CIS; c++) {
     if (gi->cis[c].used) code = CNVML_IN_USE;
   }
@@ -246,6 +253,7 @@ static int ci_profile_of(
   struct standin_gi *gi;
   int code = gi_of(world, instance, &t, &gi);
   if (code != CNVML_OK) return code;
+  if (!standin_may_use(t.gpu, t.gi, -1)) return CNVML_NO_PERMISSION;
   if (enumeration >= CNVML_CI_PROFILE_COUNT || engine != CNVML_ENGINE_PROFILE_SHARED) return CNVML_INVALID_ARGUMENT;
   const struct standin_product *product = standin_product(world, t.gpu);
   const struct standin_profile *p = standin_profile(product, gi->profile);
@@ -273,7 +281,7 @@ STANDIN_EXPORT int nvmlGpuInstanceGetComputeInstanceProfileInfoV(
     *out = (cnvml_ci_profile_v2){version, p.id, p.slices, p.limit, p.sms, 1, 1, 0, 0, 0, ""};
     snprintf(out->name, sizeof out->name, "MIG %s", p.name);
   } else if (code == CNVML_OK) {
-    code = CNVML_ARGUMENT_VERSION_MISMATCH;
+    code = (int)world->config.mismatch;
   }
   STANDIN_DONE;
 }
@@ -312,9 +320,7 @@ STANDIN_EXPORT int nvmlGpuInstanceCreateComputeInstance(void *instance, unsigned
       code = CNVML_INSUFFICIENT_RESOURCES;
     } else {
       struct standin_ci *ci = &gi->cis[slot];
-      *ci = (struct standin_ci){
-          .profile = id, .start = start, .size = p.size,
-          .serial = ++world->state->serial};
+      *ci = (struct standin_ci){.profile = id, .start = start, .size = p.size};
       ci->used = 1;
       *compute = standin_handle((struct standin_target){KIND_CI, t.gpu, t.gi, slot});
     }
@@ -365,6 +371,7 @@ STANDIN_EXPORT int nvmlComputeInstanceGetInfo_v2(void *compute, cnvml_ci_info *i
   struct standin_target t;
   struct standin_ci *ci;
   code = ci_of(world, compute, &t, &ci);
+  if (code == CNVML_OK && !standin_may_use(t.gpu, t.gi, (int)t.ci)) code = CNVML_NO_PERMISSION;
   if (code == CNVML_OK) {
     *info = (cnvml_ci_info){
         standin_handle((struct standin_target){KIND_MIG, t.gpu, t.gi, t.ci}),
@@ -379,10 +386,14 @@ STANDIN_EXPORT int nvmlComputeInstanceDestroy(void *compute) {
   struct standin_target t;
   struct standin_ci *ci;
   code = ci_of(world, compute, &t, &ci);
+  if (code == CNVML_OK && !(standin_may("config") && standin_may_use(t.gpu, t.gi, (int)t.ci))) {
+    code = CNVML_NO_PERMISSION;
+  }
   if (code == CNVML_OK) {
     char uuid[64];
     standin_mig_uuid(world, (struct standin_target){KIND_MIG, t.gpu, t.gi, t.ci}, uuid, sizeof uuid);
-    if (standin_processes(uuid, 0, NULL, 0) > 0) code = CNVML_IN_USE;
+    if (standin_processes(uuid, 0, NULL, 0) > 0) ci->busy_until = standin_now() + world->config.linger + 1;
+    if (standin_held_silently(uuid) || standin_now() < ci->busy_until) code = CNVML_IN_USE;
   }
   if (code == CNVML_OK) ci->used = 0;
   STANDIN_DONE;

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +15,7 @@
 
 #include "standin.h"
 
-static const uint64_t state_magic = UINT64_C(0x5041525653494d32);
+static const uint64_t state_magic = UINT64_C(0x5041525653494d33);
 
 /// One machine per loaded copy; all of it is guarded by `mutex`, and the mapped state by the lock file too.
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -64,7 +63,6 @@ static void boot(struct standin_state *state, const struct standin_config *confi
     close(board);
   }
   memset(state, 0, sizeof *state);
-  if (getrandom(&state->nonce, sizeof state->nonce, 0) != (ssize_t)sizeof state->nonce) state->nonce = 1;
   for (uint32_t i = 0; i < config->gpu_count; i++) {
     bool keeps = config->products[config->gpus[i].product].reset_needed;
     state->gpus[i].mode = state->gpus[i].pending = keeps || new_boards ? kept[i] : 0;
@@ -77,7 +75,8 @@ void standin_remember_mode(const struct standin *world) {
   for (uint32_t i = 0; i < world->config.gpu_count; i++) kept[i] = world->state->gpus[i].pending;
   int board = open_file("board", O_WRONLY | O_CREAT);
   if (board < 0) return;
-  if (pwrite(board, kept, sizeof kept, 0) != (ssize_t)sizeof kept) world->state->serial++;
+  // A board that cannot be written forgets its mode with the next reboot.
+  (void)!pwrite(board, kept, sizeof kept, 0);
   close(board);
 }
 
@@ -114,7 +113,8 @@ static bool refresh_config(void) {
   return true;
 }
 
-/// Does what `nvidia-smi -r` was asked to: instances go, the pending mode comes into force. In use, it does nothing.
+/// Does what `nvidia-smi -r` was asked to: instances and handles go, the pending mode comes into force. While anybody has
+/// the library initialised, or the GPU in use, it does nothing.
 static void consume_resets(void) {
   char path[4096];
   snprintf(path, sizeof path, "%s/reset", standin_directory());
@@ -122,12 +122,14 @@ static void consume_resets(void) {
   if (!file) return;
   uint32_t index;
   while (fscanf(file, "%" SCNu32, &index) == 1) {
-    if (index >= machine.config.gpu_count) continue;
-    if (standin_processes(machine.config.gpus[index].uuid, 0, NULL, 0) > 0) continue;
+    if (index >= machine.config.gpu_count || !machine.config.resets || standin_in_use(&machine)) continue;
+    const char *uuid = machine.config.gpus[index].uuid;
+    if (standin_processes(uuid, 0, NULL, 0) > 0 || standin_held_silently(uuid)) continue;
     struct standin_gpu *gpu = &machine.state->gpus[index];
     memset(gpu->gis, 0, sizeof gpu->gis);
     gpu->mode = gpu->pending;
     gpu->lost = 0;
+    gpu->generation++;
   }
   fclose(file);
   unlink(path);
@@ -210,18 +212,61 @@ int standin_leave(struct standin *world, int code) {
   return code;
 }
 
-/// One byte per thing that a handle can name: the address is the handle, and nothing is ever allocated.
-static char gpu_handles[STANDIN_GPUS];
-static char gi_handles[STANDIN_GPUS][STANDIN_GIS];
-static char ci_handles[STANDIN_GPUS][STANDIN_GIS][STANDIN_CIS];
-static char mig_handles[STANDIN_GPUS][STANDIN_GIS][STANDIN_CIS];
+int64_t standin_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void standin_count_user(struct standin *world, int change) {
+  int32_t self = (int32_t)getpid();
+  for (size_t pass = 0; pass < 2; pass++) {
+    for (size_t i = 0; i < STANDIN_USERS; i++) {
+      if (world->state->users[i].pid != (pass == 0 ? self : 0)) continue;
+      world->state->users[i].pid = self;
+      world->state->users[i].count += (uint32_t)change;
+      if (world->state->users[i].count == 0) world->state->users[i].pid = 0;
+      return;
+    }
+  }
+}
+
+bool standin_in_use(struct standin *world) {
+  bool used = false;
+  for (size_t i = 0; i < STANDIN_USERS; i++) {
+    int32_t pid = world->state->users[i].pid;
+    if (pid == 0) continue;
+    if (kill(pid, 0) != 0 && errno == ESRCH) {
+      world->state->users[i].pid = 0;
+      world->state->users[i].count = 0;
+    } else {
+      used = true;
+    }
+  }
+  return used;
+}
+
+uint32_t standin_generation(uint32_t gpu) {
+  if (!acquire()) return 0;
+  uint32_t generation = machine.state->gpus[gpu].generation;
+  release();
+  return generation;
+}
+
+/// One byte per thing that a handle can name in each life of its GPU: the address is the handle, and nothing is ever
+/// allocated.
+static char gpu_handles[STANDIN_GENERATIONS][STANDIN_GPUS];
+static char gi_handles[STANDIN_GENERATIONS][STANDIN_GPUS][STANDIN_GIS];
+static char ci_handles[STANDIN_GENERATIONS][STANDIN_GPUS][STANDIN_GIS][STANDIN_CIS];
+static char mig_handles[STANDIN_GENERATIONS][STANDIN_GPUS][STANDIN_GIS][STANDIN_CIS];
 
 void *standin_handle(struct standin_target t) {
+  uint32_t life = machine.state->gpus[t.gpu].generation % STANDIN_GENERATIONS;
   switch (t.kind) {
-  case KIND_GPU: return &gpu_handles[t.gpu];
-  case KIND_GI: return &gi_handles[t.gpu][t.gi];
-  case KIND_CI: return &ci_handles[t.gpu][t.gi][t.ci];
-  case KIND_MIG: return &mig_handles[t.gpu][t.gi][t.ci];
+  case KIND_GPU: return &gpu_handles[life][t.gpu];
+  case KIND_GI: return &gi_handles[life][t.gpu][t.gi];
+  case KIND_CI: return &ci_handles[life][t.gpu][t.gi][t.ci];
+  case KIND_MIG: return &mig_handles[life][t.gpu][t.gi][t.ci];
   case KIND_NONE: break;
   }
   return NULL;
@@ -235,17 +280,34 @@ static bool within(const void *handle, const void *table, size_t size, uint32_t 
 }
 
 struct standin_target standin_target(const void *handle) {
+  const struct standin_target none = {KIND_NONE, 0, 0, 0};
+  struct standin_target t = none;
   uint32_t at;
-  if (within(handle, gpu_handles, sizeof gpu_handles, &at)) return (struct standin_target){KIND_GPU, at, 0, 0};
-  if (within(handle, gi_handles, sizeof gi_handles, &at)) {
-    return (struct standin_target){KIND_GI, at / STANDIN_GIS, at % STANDIN_GIS, 0};
+  if (within(handle, gpu_handles, sizeof gpu_handles, &at)) {
+    t.kind = KIND_GPU;
+    at *= STANDIN_GIS * STANDIN_CIS;
+  } else if (within(handle, gi_handles, sizeof gi_handles, &at)) {
+    t.kind = KIND_GI;
+    at *= STANDIN_CIS;
+  } else if (within(handle, ci_handles, sizeof ci_handles, &at)) {
+    t.kind = KIND_CI;
+  } else if (within(handle, mig_handles, sizeof mig_handles, &at)) {
+    t.kind = KIND_MIG;
+  } else {
+    return none;
   }
-  enum standin_kind kind = KIND_NONE;
-  if (within(handle, ci_handles, sizeof ci_handles, &at)) kind = KIND_CI;
-  if (within(handle, mig_handles, sizeof mig_handles, &at)) kind = KIND_MIG;
-  if (kind == KIND_NONE) return (struct standin_target){KIND_NONE, 0, 0, 0};
-  uint32_t gi = at / STANDIN_CIS;
-  return (struct standin_target){kind, gi / STANDIN_GIS, gi % STANDIN_GIS, at % STANDIN_CIS};
+  t.ci = at % STANDIN_CIS;
+  t.gi = at / STANDIN_CIS % STANDIN_GIS;
+  t.gpu = at / STANDIN_CIS / STANDIN_GIS % STANDIN_GPUS;
+  uint32_t life = at / STANDIN_CIS / STANDIN_GIS / STANDIN_GPUS;
+  return life == machine.state->gpus[t.gpu].generation % STANDIN_GENERATIONS ? t : none;
+}
+
+void *standin_device(uint32_t gpu) {
+  if (!acquire()) return NULL;
+  void *handle = standin_handle((struct standin_target){KIND_GPU, gpu, 0, 0});
+  release();
+  return handle;
 }
 
 struct standin_gi *standin_find_gi(struct standin *world, struct standin_target t) {
@@ -270,11 +332,17 @@ const struct standin_profile *standin_profile(const struct standin_product *prod
   return NULL;
 }
 
+/// Bound to the place, as the driver's is: an instance made again there has the UUID of the one before.
 void standin_mig_uuid(const struct standin *world, struct standin_target t, char *buffer, uint32_t size) {
-  const struct standin_ci *ci = &world->state->gpus[t.gpu].gis[t.gi].cis[t.ci];
-  uint64_t nonce = world->state->nonce;
+  char name[96];
+  snprintf(name, sizeof name, "%s/%" PRIu32 "/%" PRIu32, world->config.gpus[t.gpu].uuid, t.gi, t.ci);
+  uint64_t words[2] = {UINT64_C(0xcbf29ce484222325), UINT64_C(0x84222325cbf29ce4)};
+  for (size_t w = 0; w < 2; w++) {
+    for (const char *c = name; *c; c++) words[w] = (words[w] ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+    words[w] ^= words[w] >> 32;
+  }
   snprintf(
       buffer, size, "MIG-%08" PRIx32 "-%04" PRIx32 "-5%03" PRIx32 "-8%03" PRIx32 "-%012" PRIx64,
-      (uint32_t)(nonce >> 32), (uint32_t)(nonce >> 16) & 0xffff, (uint32_t)(nonce >> 4) & 0xfff, t.gpu & 0xfff,
-      ci->serial & UINT64_C(0xffffffffffff));
+      (uint32_t)(words[0] >> 32), (uint32_t)(words[0] >> 16) & 0xffff, (uint32_t)words[0] & 0xfff,
+      (uint32_t)(words[1] >> 48) & 0xfff, words[1] & UINT64_C(0xffffffffffff));
 }

@@ -14,7 +14,8 @@ struct NodeDriverOptions: ParsableArguments {
     name: .long,
     help: """
       Simulate a machine instead of using a driver: \(SimulatedMachine.named.map(\.name).joined(separator: ", ")), \
-      or PRODUCTxCOUNT such as A100-80GBx2.
+      or PRODUCTxCOUNT such as A100-80GBx2. @RELEASE names the driver's (\(DriverRelease.known.map(\.name).joined(
+        separator: ", "))), and +caps makes it ask for capability nodes.
       """)
   var simulate: String?
 
@@ -46,12 +47,16 @@ struct NodeDriverOptions: ParsableArguments {
     do {
       guard let simulate else { return try DriverChoice.open(nvmlPath: nvml) }
       Console.error("simulated: \(simulate); no hardware is touched")
+      let described = try SimulatedMachine.described(simulate, node: nodeName)
       let machine = try SimulatedMachine(
-        directory: directory.appendingPathComponent("simulated"),
-        gpus: try SimulatedMachine.gpus(simulate, node: nodeName))
+        directory: directory.appendingPathComponent("simulated"), gpus: described.gpus, release: described.release,
+        isGuarded: described.isGuarded)
       return try machine.driver()
     } catch let failure as SimulatedMachine.Failure {
-      if case .unknownMachine = failure { throw ValidationError(failure.description) }
+      switch failure {
+      case .unknownMachine, .unknownRelease: throw ValidationError(failure.description)
+      case .libraryMissing, .notWritable: break
+      }
       throw CommandFailure(.unexpected, failure.description)
     } catch let error as DriverError {
       throw CommandFailure(.unexpected, error.description)

@@ -33,12 +33,15 @@ fi
 # The machine is described by the binary under test, so that the two agree on the form.
 "$PARVA" node state --simulate A100-80GBx2 --name walk --state-dir "$work/node" >/dev/null 2>&1
 bad=0 calls=0
-for structs in 1 2 3; do
-  for seed in 1 2 3 4; do
-    machine="$work/machine-$structs-$seed"
+# Newest struct, answer to a newer one, bytes of a process entry.
+for release in 1:2:24 2:2:32 2:25:24 3:25:24; do
+  IFS=: read -r structs mismatch entry <<<"$release"
+  for seed in 1 2 3; do
+    machine="$work/machine-$structs-$entry-$mismatch-$seed"
     mkdir "$machine"
     cp "$work/libnvidia-ml.so.1" "$machine/"
-    sed "s/^structs .*/structs $structs/" "$work/node/simulated/config" >"$machine/config"
+    sed "s/^structs .*/structs $structs/; s/^mismatch .*/mismatch $mismatch/; s/^process-entry .*/process-entry $entry/" \
+      "$work/node/simulated/config" >"$machine/config"
     uuid=$(sed -n 's/^gpu 0 \([^ ]*\) .*/\1/p' "$machine/config" | head -1)
     printf '%s 5000001 10 C python3\n%s 5000002 10 G X\n%s 5000003 10 M mps\nnonsense\n' "$uuid" "$uuid" "$uuid" \
       >"$machine/processes"
@@ -46,7 +49,7 @@ for structs in 1 2 3; do
       >"$machine/faults"
     if ! "$work/walk" "$machine/libnvidia-ml.so.1" "$seed" >"$work/out" 2>&1; then
       bad=1
-      printf 'structs %s seed %s\n' "$structs" "$seed"
+      printf 'release %s seed %s\n' "$release" "$seed"
       head -40 "$work/out"
     fi
     made=$(sed -n 's/^\([0-9]*\) calls$/\1/p' "$work/out")

@@ -1,5 +1,28 @@
 import Foundation
 
+/// A TCP port of 127.0.0.1 that refuses connections and that nobody else can take: bound, and not listened to.
+final class SilentPort {
+  private let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  let number: UInt16
+
+  init() throws {
+    let descriptor = descriptor
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
+        bind(descriptor, name, length) == 0 ? getsockname(descriptor, name, &length) : -1
+      }
+    }
+    guard result == 0 else { throw RawClient.Failure(description: "bind: \(String(cString: strerror(errno)))") }
+    number = UInt16(bigEndian: address.sin_port)
+  }
+
+  deinit { close(descriptor) }
+}
+
 /// A blocking TCP or Unix client that sends exactly the bytes it is told, on a thread of its own.
 final class RawClient: Sendable {
   struct Failure: Error, CustomStringConvertible {

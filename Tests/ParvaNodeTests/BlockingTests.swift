@@ -1,15 +1,31 @@
-import Dispatch
+import Foundation
+import Synchronization
 import Testing
 
-/// Runs tests that block their thread on threads of their own, so that the pool stays free for what they wait for.
+/// Runs tests that block or compute for long on a few threads of their own, so that the pools that the product uses stay
+/// free for what those tests wait for.
 struct BlockingTrait: SuiteTrait, TestTrait, TestScoping {
   private final class Threads: TaskExecutor {
-    static let shared = Threads()
-    private let queue = DispatchQueue(label: "parva.tests.blocking", attributes: .concurrent)
+    static let shared = Threads(8)
+    private let jobs = Mutex<[UnownedJob]>([])
+    private let isThere = DispatchSemaphore(value: 0)
+
+    init(_ count: Int) {
+      for _ in 0..<count { Thread.detachNewThread { [self] in work() } }
+    }
 
     func enqueue(_ job: consuming ExecutorJob) {
       let job = UnownedJob(job)
-      queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+      jobs.withLock { $0.append(job) }
+      isThere.signal()
+    }
+
+    private func work() -> Never {
+      while true {
+        isThere.wait()
+        let job = jobs.withLock { $0.removeFirst() }
+        job.runSynchronously(on: asUnownedTaskExecutor())
+      }
     }
   }
 

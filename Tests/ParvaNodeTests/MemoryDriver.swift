@@ -20,7 +20,6 @@ final class MemoryDriver: GPUDriver {
 
   struct State: Sendable {
     var gpus: [ObservedGPU]
-    var serial = 0
     var calls = 0
     var faults: [Int: Fault] = [:]
     var dead = false
@@ -103,8 +102,8 @@ final class MemoryDriver: GPUDriver {
         state.violations.append("overlap at \(profileID):\(start)")
         throw Self.error("insufficient_resources")
       }
-      state.serial += 1
-      let id = 100 + state.serial % 17
+      // Bound to the place, as a driver's are: the same again when it is made again.
+      let id = 100 + start
       state.gpus[at].instances.append(
         ObservedInstance(id: id, profileID: profileID, start: start, size: profile.size))
       return id
@@ -117,9 +116,10 @@ final class MemoryDriver: GPUDriver {
         throw Self.error("not_found")
       }
       guard state.gpus[at].instances[index].computes.isEmpty else { throw Self.error("insufficient_resources") }
-      state.serial += 1
+      let place = state.gpus[at].instances[index].place
       state.gpus[at].instances[index].computes = [
-        ObservedCompute(id: 0, profileID: 0, smCount: 1, full: true, uuid: "MIG-\(state.serial)")
+        ObservedCompute(
+          id: 0, profileID: 0, smCount: 1, full: true, uuid: "MIG-\(uuid)-\(place.profileID)-\(place.start)")
       ]
     }
   }
@@ -144,17 +144,22 @@ final class MemoryDriver: GPUDriver {
     }
   }
 
-  func setMIGMode(gpu uuid: String, enabled: Bool) throws(DriverError) -> ObservedMIGMode {
+  func setMIGMode(gpu uuid: String, enabled: Bool) throws(DriverError) -> MIGModeChange {
     try change(uuid) { (state, at) throws(DriverError) in
+      if !state.holders.isEmpty && enabled {
+        let mode = ObservedMIGMode(current: false, pending: true)
+        state.gpus[at].mig = mode
+        return MIGModeChange(mode: mode, activation: "in_use")
+      }
       let mode = ObservedMIGMode(current: enabled, pending: enabled)
       state.gpus[at].mig = mode
-      return mode
+      return MIGModeChange(mode: mode, activation: "success")
     }
   }
 
   func reset(gpu: String) throws(DriverError) {}
 
-  func holders(gpu: String) -> [ObservedProcess] { state.withLock { $0.holders } }
+  func holders(gpu: String, instance: Int?) -> [ObservedProcess] { state.withLock { $0.holders } }
 }
 
 extension ObservedGPU {

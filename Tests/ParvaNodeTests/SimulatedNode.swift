@@ -17,16 +17,19 @@ final class SimulatedNode: Sendable {
   let driver: NVMLDriver
   var directory: URL { machine.directory }
 
-  init(_ products: [String], migEnabled: Bool = true, structVersion: Int = 3) throws {
+  init(
+    _ products: [String], migEnabled: Bool = true, release: DriverRelease = .usual, isGuarded: Bool = false
+  ) throws {
     let folder = Folder()
     let gpus = try products.enumerated().map { index, name in
       guard let product = ProductCatalogue.product(named: name) else { throw Missing.product(name) }
       return SimulatedMachine.GPU(
         product: product, uuid: "GPU-00000000-0000-5000-8000-00000000000\(index)", migEnabled: migEnabled)
     }
-    machine = try SimulatedMachine(directory: folder.url, gpus: gpus, structVersion: structVersion)
+    machine = try SimulatedMachine(directory: folder.url, gpus: gpus, release: release, isGuarded: isGuarded)
     let machine = machine
-    driver = try NVMLDriver(path: machine.library.path) { (uuid: String) throws(DriverError) in
+    let proc = machine.directory.appendingPathComponent("proc").path
+    driver = try NVMLDriver(path: machine.library.path, proc: proc) { (uuid: String) throws(DriverError) in
       try withExtendedLifetime(folder) { () throws(DriverError) in try machine.reset(gpu: uuid) }
     }
   }
@@ -39,6 +42,15 @@ final class SimulatedNode: Sendable {
 
   /// Writes the stand-in's `faults`; none removes it.
   func setFaults(_ lines: [String]) throws { try replace("faults", lines) }
+  /// Adds lines to the stand-in's `config`.
+  func configure(_ lines: [String]) throws {
+    let file = directory.appendingPathComponent("config")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    try (text + lines.map { $0 + "\n" }.joined()).write(to: file, atomically: true, encoding: .utf8)
+  }
+
+  /// Writes the stand-in's `silent`: processes that keep a device and are in no list.
+  func setSilent(_ lines: [String]) throws { try replace("silent", lines) }
   /// Writes the stand-in's `processes`.
   func setProcesses(_ lines: [String]) throws { try replace("processes", lines) }
   /// Forgets all instances, as a reboot does.

@@ -1,4 +1,5 @@
 import Foundation
+import ParvaControl
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
@@ -52,6 +53,7 @@ extension HTTPRequest {
     }
     var fingerprint = StableHash()
     fingerprint.add("\(method) \(path)\n".utf8)
+    for (name, value) in query { fingerprint.add("\(name)=\(value)\n".utf8) }
     body.withUnsafeBytes { fingerprint.add($0) }
     return IdempotencyClaim(key: key, fingerprint: fingerprint.value)
   }

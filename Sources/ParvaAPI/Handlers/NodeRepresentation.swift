@@ -1,3 +1,4 @@
+import ParvaControl
 import ParvaEngine
 import ParvaWire
 

@@ -1,5 +1,7 @@
 import Foundation
+import ParvaControl
 import ParvaHTTP
+import ParvaServing
 import ParvaWire
 
 /// `/v1/plan/apply` and `/v1/operations`: plans on their way to the nodes.
@@ -21,28 +23,47 @@ struct OperationHandlers: Sendable {
     try request.allowQuery("revision")
     let wanted = try request.integer("revision", in: 1...Int.max)
     let claim = try request.idempotencyClaim()
+    if let claim,
+      let honoured = try await begun({ () async throws(PlanPusher.Refusal) in
+        try await pusher.operation(claimedBy: claim)
+      })
+    {
+      return try answer(honoured, isReplay: true)
+    }
     let current = try await plan.current(within: .seconds(PlanHandlers.defaultWait))
     if let wanted, wanted != current.record.revision {
       throw ProblemDetails(
         status: 409, code: "plan_superseded",
         detail: "The current plan is revision \(current.record.revision), not \(wanted); read it again.")
     }
-    let begun: (document: FleetOperationDocument, isReplay: Bool)
-    do throws(PlanPusher.Refusal) {
-      begun = try await pusher.begin(current, claim: claim)
-    } catch .noNodes {
-      throw ProblemDetails(
-        status: 409, code: "no_nodes",
-        detail: "The plan is bound to no nodes; register some, or wait until one is ready.")
-    } catch .keyReused {
-      throw ProblemDetails(ChangeRefusal.keyReused, resource: "operation")
-    } catch .storeFailed(let error) {
-      throw ProblemDetails(error)
+    let (document, isReplay) = try await begun { () async throws(PlanPusher.Refusal) in
+      try await pusher.begin(current, claim: claim)
     }
-    var response = try HTTPResponse.json(
-      202, begun.document, headers: ["Location": "/v1/operations/\(begun.document.id)"])
-    if begun.isReplay { response.headers["Idempotency-Replayed"] = "true" }
+    return try answer(document, isReplay: isReplay)
+  }
+
+  private func answer(_ document: FleetOperationDocument, isReplay: Bool) throws -> HTTPResponse {
+    var response = try HTTPResponse.json(202, document, headers: ["Location": "/v1/operations/\(document.id)"])
+    if isReplay { response.headers["Idempotency-Replayed"] = "true" }
     return response
+  }
+
+  /// What the pusher answers, with its refusals as problems.
+  private func begun<Answer: Sendable>(
+    _ body: () async throws(PlanPusher.Refusal) -> Answer
+  ) async throws(ProblemDetails) -> Answer {
+    do throws(PlanPusher.Refusal) {
+      return try await body()
+    } catch {
+      switch error {
+      case .noNodes:
+        throw ProblemDetails(
+          status: 409, code: "no_nodes",
+          detail: "The plan is bound to no nodes; register some, or wait until one is ready.")
+      case .keyReused: throw ProblemDetails(ChangeRefusal.keyReused, resource: "operation")
+      case .storeFailed(let error): throw ProblemDetails(error)
+      }
+    }
   }
 
   func list(_ request: HTTPRequest) async throws -> HTTPResponse {

@@ -164,8 +164,11 @@ package final class ControllerLink: Sendable {
     var data = Data()
     if let body {
       headers["Content-Type"] = "application/json"
-      // Nothing that is sent here holds a value that JSON has no form for.
-      data = (try? JSONEncoder().encode(body)) ?? Data()
+      // Equal states are equal bytes, by which the controller knows a heartbeat without news. Nothing that is sent here
+      // holds a value that JSON has no form for.
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      data = (try? encoder.encode(body)) ?? Data()
     }
     do throws(HTTPClientError) {
       return .success(

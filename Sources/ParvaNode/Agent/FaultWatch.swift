@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import ParvaServing
 import ParvaWire
 import Synchronization
 
@@ -7,6 +8,8 @@ import Synchronization
 final class FaultWatch: Sendable {
   private struct State {
     var feed: (any GPUFaultFeed)?
+    /// The driver did not answer when it was asked for a feed.
+    var isOwed = false
     var documents: [GPUFaultDocument]?
   }
 
@@ -35,14 +38,28 @@ final class FaultWatch: Sendable {
   /// Nil where the driver tells of no errors.
   var documents: [GPUFaultDocument]? { state.withLock(\.documents) }
 
-  /// Errors count from when this returns.
+  /// Errors count from when this returns, unless the driver cannot say now whether it tells of any: then ``run()`` asks on.
   func start() {
-    guard let feed = try? driver.faults() else { return }
-    state.withLock { $0 = State(feed: feed, documents: []) }
+    do throws(DriverError) {
+      guard let feed = try driver.faults() else { return }
+      state.withLock { $0 = State(feed: feed, documents: []) }
+    } catch {
+      logger.warning("errors of the GPUs are not watched yet", metadata: ["reason": "\(error)"])
+      state.withLock { $0.isOwed = true }
+    }
   }
 
   /// Takes in what comes until the task is cancelled; returns at once where the driver tells of no errors.
   func run() async {
+    while !Task.isCancelled, state.withLock({ $0.isOwed && $0.feed == nil }) {
+      try? await clock.sleep(for: .seconds(5))
+      do throws(DriverError) {
+        let feed = try driver.faults()
+        state.withLock { $0 = State(feed: feed, documents: feed == nil ? nil : []) }
+      } catch {
+        continue
+      }
+    }
     guard var feed = state.withLock(\.feed) else { return }
     while !Task.isCancelled {
       do throws(DriverError) {

@@ -1,5 +1,6 @@
 import Foundation
 package import Logging
+import ParvaServing
 package import ParvaWire
 import Synchronization
 
@@ -112,10 +113,11 @@ package final class NodeAgent: Sendable {
 
   /// Accepts a revision and answers the operation that carries it out.
   ///
-  /// The same revision again answers the operation that it has, unless that ended without success: then it is tried
-  /// anew. Returns before anything is changed.
+  /// The same revision again answers the operation that it has, unless that ended without success or the GPUs have come
+  /// to differ since: then it is tried anew. Returns before anything is changed.
   package func submit(_ wanted: NodeAssignment) throws(Refusal) -> NodeOperationDocument {
-    let (document, isNew) = try operations.accept(wanted)
+    let isDegraded = (try? store.verified())?.degraded != nil
+    let (document, isNew) = try operations.accept(wanted, isDegraded: isDegraded)
     if isNew { queue.add { self.performPending() } }
     return document
   }
@@ -180,6 +182,8 @@ package final class NodeAgent: Sendable {
       defer { backoff.left = max(0, backoff.left - 1) }
       return backoff.left > 0
     }
+    // Also while a restoration waits: what is gone now and there again at the next look would pass for ours.
+    disownMissing()
     guard !isEarly, !operations.hasPending, let verified = try? store.verified() else { return }
     let options = options(leavingLost: true)
     let plan = try? ApplyRunner(driver: driver, store: store).dryRun(verified.wanted, options: options)
@@ -196,6 +200,11 @@ package final class NodeAgent: Sendable {
     apply(verified.wanted, as: id, options)
     let restored = operations.document(id)?.status == .verified
     backoff.withLock { $0 = restored ? Backoff() : Backoff(left: $0.next, next: min(32, $0.next * 2)) }
+  }
+
+  private func disownMissing() {
+    let gone = (try? ApplyRunner(driver: driver, store: store).disownMissing()) ?? 0
+    if gone > 0 { logger.warning("instances are gone that nobody here removed", metadata: ["count": "\(gone)"]) }
   }
 
   // MARK: - Showing

@@ -53,15 +53,19 @@ final class NodeOperations: Sendable {
   // MARK: - Accepting
 
   /// The operation that carries `wanted` out, and whether it is new: the same revision again has the operation that it
-  /// has, unless that ended without success.
-  func accept(_ wanted: NodeAssignment) throws(NodeAgent.Refusal) -> (document: NodeOperationDocument, isNew: Bool) {
+  /// has, unless that ended without success or its state is gone.
+  ///
+  /// - Parameter isDegraded: whether the GPUs are known to differ from what was verified last.
+  func accept(
+    _ wanted: NodeAssignment, isDegraded: Bool = false
+  ) throws(NodeAgent.Refusal) -> (document: NodeOperationDocument, isNew: Bool) {
     let accepted: Result<(document: NodeOperationDocument, isNew: Bool), NodeAgent.Refusal> = state.withLock { state in
       if let latest = state.latest {
         if wanted.revision < latest.revision { return .failure(.stale(latest: latest.revision)) }
         if wanted.revision == latest.revision {
           if wanted != latest { return .failure(.conflict) }
           if let there = state.documents.last(where: { $0.revision == wanted.revision && $0.kind == "apply" }),
-            there.status == .verified || !there.status.isOver
+            there.status == .verified && !isDegraded || !there.status.isOver
           {
             return .success((there, false))
           }

@@ -80,15 +80,22 @@ package struct ApplyJournal: Sendable {
   /// Empties the journal: what it said is in the verified state by now.
   package func clear() throws(Failure) { try write(Data(), flags: O_TRUNC) }
 
-  /// Drops a torn last line, so that the next record starts on a line of its own.
+  /// Drops a torn last line, so that the next record starts on a line of its own. The file is cut and never written anew: a
+  /// death in between leaves all whole records.
   package func trim() throws(Failure) {
     guard let data = FileManager.default.contents(atPath: path), let last = data.last, last != UInt8(ascii: "\n")
     else { return }
-    let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { data[...$0] } ?? Data()
-    try write(Data(whole), flags: O_TRUNC)
+    let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { data.distance(from: data.startIndex, to: $0) + 1 } ?? 0
+    let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .unwritable(path: path, errno: errno) }
+    defer { close(descriptor) }
+    if ftruncate(descriptor, whole) != 0 || fdatasync(descriptor) != 0 {
+      throw .unwritable(path: path, errno: errno)
+    }
   }
 
   private func write(_ data: Data, flags: Int32) throws(Failure) {
+    let isNew = access(path, F_OK) != 0
     let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0o600)
     guard descriptor >= 0 else { throw .unwritable(path: path, errno: errno) }
     defer { close(descriptor) }
@@ -100,5 +107,7 @@ package struct ApplyJournal: Sendable {
       left = left.dropFirst(written)
     }
     if fdatasync(descriptor) != 0 { throw .unwritable(path: path, errno: errno) }
+    // The name of a new file is on the disk only with its folder.
+    if isNew { AtomicFile.syncFolder(of: path) }
   }
 }

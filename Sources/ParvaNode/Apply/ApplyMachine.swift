@@ -14,6 +14,8 @@ package struct ApplyMachine: Sendable {
     /// End what runs on instances that this state does not have, or has with other contents.
     case release(NodeAssignment)
     case perform(ApplyStep)
+    /// Wait before the same step is tried again.
+    case pause(Duration)
     case finish(ApplyOutcome)
   }
 
@@ -23,6 +25,7 @@ package struct ApplyMachine: Sendable {
     case released
     case read(Result<ObservedGPU, DriverError>)
     case performed(DriverError?)
+    case paused
   }
 
   private enum Stage: Sendable {
@@ -34,6 +37,7 @@ package struct ApplyMachine: Sendable {
     case starting
     case performing
     case readingBack(DriverError?)
+    case pausing
     case ending
     case turningBack
     case sealing
@@ -43,8 +47,13 @@ package struct ApplyMachine: Sendable {
   /// How often a step is tried before it counts as failed; the way back is worth more patience.
   static let forwardAttempts = 2
   static let rollbackAttempts = 4
+  /// Before each further try of a step that fails because something is in use. A CUDA client that has just died keeps its
+  /// instance for seconds, and so does DCGM while it looks: 20 s in all.
+  static let pauses: [Duration] = [0.25, 0.5, 1.25, 2, 4, 6, 6].map { .seconds($0) }
   /// Errors that another try cannot cure.
-  static let permanentCodes: Set<String> = ["gpu_is_lost", "no_permission", "nvml_required", "not_supported"]
+  static let permanentCodes: Set<String> = [
+    "gpu_is_lost", "no_permission", "nvml_required", "not_supported", "reset_required", "reset_type_not_supported",
+  ]
 
   package let wanted: NodeAssignment
   package let bootID: String
@@ -61,6 +70,7 @@ package struct ApplyMachine: Sendable {
   private var stage: Stage = .idle
   private var begun: Bool
   private var attempt = 1
+  private var pausesTaken = 0
   private var planned = false
   private var observed: [String: ObservedGPU] = [:]
   /// GPUs that cannot be read: the others do without them.
@@ -124,6 +134,9 @@ package struct ApplyMachine: Sendable {
       return startNext()
     case (.starting, .recorded):
       attempt = 1
+      pausesTaken = 0
+      return perform()
+    case (.pausing, .paused):
       return perform()
     case (.performing, .performed(let error)):
       stage = .readingBack(error)
@@ -256,6 +269,9 @@ package struct ApplyMachine: Sendable {
         let instance = try effect(of: step, on: gpu)
         completed += 1
         holdings.finish(step, instance: instance)
+        if let illegal = newlyIllegal(after: step, on: gpu) {
+          return fail(step, code: illegal.code.rawValue, illegal.message)
+        }
         stage = .ending
         return .record(.done(step, instance: instance))
       } catch let differs {
@@ -264,12 +280,26 @@ package struct ApplyMachine: Sendable {
     case .failure(let unread):
       problem = error ?? unread
     }
+    if problem.code == DriverError.inUse {
+      if pausesTaken == Self.pauses.count {
+        return fail(step, code: problem.code, "\(problem.call): \(problem.detail)")
+      }
+      pausesTaken += 1
+      stage = .pausing
+      return .pause(Self.pauses[pausesTaken - 1])
+    }
     let limit = failure == nil ? Self.forwardAttempts : Self.rollbackAttempts
     if attempt < limit && !Self.permanentCodes.contains(problem.code) {
       attempt += 1
       return perform()
     }
     return fail(step, code: problem.code, "\(problem.call): \(problem.detail)")
+  }
+
+  /// With MIG mode off a driver tells of no profiles: only now can the wanted places be judged.
+  private func newlyIllegal(after step: ApplyStep, on gpu: ObservedGPU) -> ApplyProblem? {
+    guard failure == nil, case .enableMIG = step else { return nil }
+    return ApplyPlanner.illegal(target[gpu.uuid] ?? [], on: gpu).first
   }
 
   private mutating func fail(_ step: ApplyStep?, code: String, _ detail: String) -> Action {

@@ -9,8 +9,6 @@ package enum ApplyPlanner {
     package var adopt = false
     /// Processes that the caller ends before the steps run, so they are not in the way.
     package var drainable: Set<Int> = []
-    /// Who has the devices open of GPUs whose MIG mode is to change, by UUID.
-    package var holders: [String: [ObservedProcess]] = [:]
     /// Leave out what is wanted on GPUs that do not answer instead of refusing it: for bringing back what stood before.
     package var leavesLost = false
     /// The driver changes nothing: a plan that needs a step is refused.
@@ -71,6 +69,35 @@ package enum ApplyPlanner {
     return result
   }
 
+  /// What stands against these places on this GPU by its own profiles.
+  static func illegal(_ wanted: [InstancePlace], on gpu: ObservedGPU) -> [ApplyProblem] {
+    var problems: [ApplyProblem] = []
+    func refuse(_ code: ApplyProblem.Code, _ message: String) {
+      problems.append(ApplyProblem(code, gpu: gpu.uuid, message))
+    }
+    var taken: [(place: InstancePlace, mask: UInt64)] = []
+    for place in wanted {
+      guard let profile = gpu.profile(id: place.profileID) else {
+        let known = gpu.profiles.map { "\($0.id) (\($0.name))" }.joined(separator: ", ")
+        refuse(.profileUnknown, "the GPU offers no profile \(place.profileID), only \(known)")
+        continue
+      }
+      guard profile.starts.contains(place.start) else {
+        refuse(
+          .placementIllegal,
+          "\(profile.name) cannot start at \(place.start), only at "
+            + profile.starts.map(String.init).joined(separator: ", "))
+        continue
+      }
+      let mask = profile.mask(at: place.start)
+      if let other = taken.first(where: { $0.mask & mask != 0 }) {
+        refuse(.placementsOverlap, "\(place) and \(other.place) stand on the same memory slices")
+      }
+      taken.append((place, mask))
+    }
+    return problems
+  }
+
   private struct OneGPU {
     let gpu: ObservedGPU
     let wanted: [InstancePlace]
@@ -92,6 +119,13 @@ package enum ApplyPlanner {
       }
       checkWanted()
       let mine = gpu.owned(owned)
+      for instance in mine {
+        guard let code = instance.unreadable else { continue }
+        refuse(
+          .permissionMissing,
+          "what is in GPU instance \(instance.id), \(instance.place), cannot be read (\(code)): the agent lacks the "
+            + "capability nodes in /dev/nvidia-caps, which `parva node prepare` makes")
+      }
       let foreign = gpu.instances.filter { !mine.contains($0) && !(options.adopt && isAdoptable($0)) }
       checkRoom(beside: foreign)
       planMode()
@@ -148,36 +182,25 @@ package enum ApplyPlanner {
           "process \(process.pid) (\(process.name)) runs on GPU instance \(instance.id), \(instance.place), which has to "
             + "go: end it first", pid: process.pid, process: process.name)
       }
+      if let unknown = compute.processesUnknown {
+        refuse(
+          .processesUnknown,
+          "the driver does not tell which processes run on GPU instance \(instance.id), \(instance.place), which has to "
+            + "go (\(unknown))"
+            + (unknown == "no_permission"
+              ? ": the agent lacks the capability mig/monitor, whose node `parva node prepare` makes" : ": try again"))
+      }
       steps.append(
         .destroyCompute(gpu: gpu.uuid, place: instance.place, instance: instance.id, compute: compute.id))
     }
 
-    /// Legality of the wanted places by what the GPU itself offers.
+    /// Legality of the wanted places by what the GPU itself offers; with MIG mode off some drivers do not tell.
     private mutating func checkWanted() {
       if wanted.isEmpty { return }
       if gpu.mig == nil {
         refuse(.migUnsupported, "\(gpu.board) has no MIG mode")
-        return
-      }
-      var taken: [(place: InstancePlace, mask: UInt64)] = []
-      for place in wanted {
-        guard let profile = gpu.profile(id: place.profileID) else {
-          let known = gpu.profiles.map { "\($0.id) (\($0.name))" }.joined(separator: ", ")
-          refuse(.profileUnknown, "the GPU offers no profile \(place.profileID), only \(known)")
-          continue
-        }
-        guard profile.starts.contains(place.start) else {
-          refuse(
-            .placementIllegal,
-            "\(profile.name) cannot start at \(place.start), only at "
-              + profile.starts.map(String.init).joined(separator: ", "))
-          continue
-        }
-        let mask = profile.mask(at: place.start)
-        if let other = taken.first(where: { $0.mask & mask != 0 }) {
-          refuse(.placementsOverlap, "\(place) and \(other.place) stand on the same memory slices")
-        }
-        taken.append((place, mask))
+      } else if gpu.mig?.current == true || !gpu.profiles.isEmpty {
+        problems += ApplyPlanner.illegal(wanted, on: gpu)
       }
     }
 
@@ -214,13 +237,6 @@ package enum ApplyPlanner {
           .migBusy,
           "process \(process.pid) (\(process.name)) uses the GPU, so its MIG mode cannot change: end it first",
           pid: process.pid, process: process.name)
-      }
-      for holder in options.holders[gpu.uuid] ?? []
-      where !options.drainable.contains(holder.pid) && !gpu.processes.contains(where: { $0.pid == holder.pid }) {
-        refuse(
-          .deviceHeld,
-          "process \(holder.pid) (\(holder.name)) has the GPU's device open, so its MIG mode cannot change: end it or stop "
-            + "its service first", pid: holder.pid, process: holder.name)
       }
       steps.append(.enableMIG(gpu: gpu.uuid))
     }

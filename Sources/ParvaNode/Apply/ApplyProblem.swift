@@ -13,7 +13,8 @@ package struct ApplyProblem: Codable, Hashable, Sendable, CustomStringConvertibl
     case tooManyInstances = "too_many_instances"
     case foreignInstance = "foreign_instance"
     case instanceInUse = "instance_in_use"
-    case deviceHeld = "device_held"
+    case processesUnknown = "processes_unknown"
+    case permissionMissing = "permission_missing"
     case driverReadOnly = "driver_read_only"
   }
 

@@ -1,3 +1,4 @@
+import Foundation
 package import ParvaWire
 
 /// Drives an ``ApplyMachine`` with a driver and a journal. One apply at a time per node; the caller sees to that.
@@ -11,6 +12,7 @@ package struct ApplyRunner: Sendable {
 
   package let driver: any GPUDriver
   package let store: NodeStore
+  private let pause: @Sendable (Duration) -> Void
   private let append: @Sendable (JournalRecord) throws(ApplyJournal.Failure) -> Void
 
   package init(driver: any GPUDriver, store: NodeStore) {
@@ -18,13 +20,23 @@ package struct ApplyRunner: Sendable {
     self.init(driver: driver, store: store) { (record) throws(ApplyJournal.Failure) in try journal.append(record) }
   }
 
-  /// `append` stands in for the journal's in tests that crash there.
+  /// `pause` stands in for waiting in tests.
+  init(driver: any GPUDriver, store: NodeStore, pause: @escaping @Sendable (Duration) -> Void) {
+    let journal = store.journal
+    self.init(driver: driver, store: store, pause: pause) { (record) throws(ApplyJournal.Failure) in
+      try journal.append(record)
+    }
+  }
+
+  /// `append` stands in for the journal's in tests that crash there, `pause` for waiting.
   init(
     driver: any GPUDriver, store: NodeStore,
+    pause: @escaping @Sendable (Duration) -> Void = { Thread.sleep(forTimeInterval: $0 / .seconds(1)) },
     append: @escaping @Sendable (JournalRecord) throws(ApplyJournal.Failure) -> Void
   ) {
     self.driver = driver
     self.store = store
+    self.pause = pause
     self.append = append
   }
 
@@ -37,23 +49,35 @@ package struct ApplyRunner: Sendable {
     release: (NodeAssignment) -> Void = { _ in }, progress: (Progress) -> Void = { _ in }
   ) throws(ApplyJournal.Failure) -> ApplyOutcome {
     _ = try resume(options: options, release: release, progress: progress)
+    try disownMissing()
     let before = try store.verified()
     let machine = ApplyMachine(
       wanted: wanted, base: before?.holdings.owned ?? [], holdings: before?.holdings ?? Holdings(),
-      bootID: store.bootID, options: surveyed(options, for: wanted))
+      bootID: store.bootID, options: surveyed(options))
     return try run(machine, release, progress)
   }
 
-  /// The options with what the driver can do, and who has the devices open of GPUs whose MIG mode would change; a look at
-  /// every descriptor is not worth it otherwise.
-  private func surveyed(_ options: ApplyPlanner.Options, for wanted: NodeAssignment) -> ApplyPlanner.Options {
+  /// The options with what the driver can do.
+  private func surveyed(_ options: ApplyPlanner.Options) -> ApplyPlanner.Options {
     var options = options
     options.isReadOnly = driver.isReadOnly
-    guard options.manageMIGMode, let gpus = try? driver.observe().gpus else { return options }
-    for gpu in gpus where gpu.mig?.current == false && wanted.gpus.contains(where: { $0.uuid == gpu.uuid }) {
-      options.holders[gpu.uuid] = driver.holders(gpu: gpu.uuid)
-    }
     return options
+  }
+
+  /// Ends the ownership of instances that are gone though no journal says why: ids and UUIDs are bound to the place, so one
+  /// that somebody makes there later looks the same and is not ours. Answers how many there were.
+  @discardableResult
+  package func disownMissing() throws(ApplyJournal.Failure) -> Int {
+    guard var verified = try store.verified(), !verified.holdings.owned.isEmpty,
+      let gpus = try? driver.observe().gpus
+    else { return 0 }
+    let before = verified.holdings.owned.count
+    verified.holdings.owned.removeAll { owned in
+      guard let gpu = gpus.first(where: { $0.uuid == owned.gpu && $0.fault == nil }) else { return false }
+      return !gpu.instances.contains { owned.matches($0, on: gpu.uuid) }
+    }
+    if verified.holdings.owned.count < before { try store.save(verified) }
+    return before - verified.holdings.owned.count
   }
 
   /// Brings an unfinished apply to its end: forward, or back when it had failed already. Nil when there is none.
@@ -86,7 +110,7 @@ package struct ApplyRunner: Sendable {
     let owned = try store.verified()?.holdings.owned ?? []
     let target = Dictionary(wanted.gpus.map { ($0.uuid, $0.instances.map(\.place)) }) { $0 + $1 }
     return try ApplyPlanner.plan(
-      observed: try driver.observe().gpus, wanted: target, owned: owned, options: surveyed(options, for: wanted))
+      observed: try driver.observe().gpus, wanted: target, owned: owned, options: surveyed(options))
   }
 
   private func run(
@@ -112,6 +136,9 @@ package struct ApplyRunner: Sendable {
         } catch {
           input = .performed(named(error, step))
         }
+      case .pause(let duration):
+        pause(duration)
+        input = .paused
       case .finish(let outcome):
         try store.settle(outcome, of: machine.wanted, lost: machine.lost)
         return outcome
@@ -119,13 +146,16 @@ package struct ApplyRunner: Sendable {
     }
   }
 
-  /// An error for want of release with who it is that holds the GPU.
+  /// An error for want of release with who it is that holds the GPU or its instance.
   private func named(_ error: DriverError, _ step: ApplyStep) -> DriverError {
-    guard error.code == DriverError.inUse else { return error }
-    let holders = driver.holders(gpu: step.gpu).map { "\($0.pid) (\($0.name))" }
-    if holders.isEmpty { return error }
+    guard error.code == DriverError.inUse || error.code == "reset_required" else { return error }
+    let instance: Int? =
+      switch step {
+      case .destroyCompute(_, _, let instance, _), .destroyInstance(_, _, let instance): instance
+      case .enableMIG, .createInstance, .createCompute: nil
+      }
     var error = error
-    error.detail += "; its device is open in \(holders.joined(separator: ", "))"
+    error.detail += "; " + DeviceHolders.clause(driver.holders(gpu: step.gpu, instance: instance))
     return error
   }
 
@@ -139,9 +169,7 @@ package struct ApplyRunner: Sendable {
 
   private func perform(_ step: ApplyStep) throws(DriverError) {
     switch step {
-    case .enableMIG(let gpu):
-      let mode = try driver.setMIGMode(gpu: gpu, enabled: true)
-      if !mode.current { try driver.reset(gpu: gpu) }
+    case .enableMIG(let gpu): try enableMIG(gpu)
     case .destroyCompute(let gpu, _, let instance, let compute):
       try driver.destroyCompute(gpu: gpu, instance: instance, compute: compute)
     case .destroyInstance(let gpu, _, let instance):
@@ -154,6 +182,29 @@ package struct ApplyRunner: Sendable {
         throw DriverError(code: DriverError.notFound, call: "read back", detail: "no GPU instance of \(place)")
       }
       try driver.createCompute(gpu: gpu, instance: there.id)
+    }
+  }
+
+  /// Turns the mode on, with a reset of the GPU where its product needs one. A mode that does not come into force is taken
+  /// back, so that no later reset of somebody else's brings it.
+  private func enableMIG(_ gpu: String) throws(DriverError) {
+    let change = try driver.setMIGMode(gpu: gpu, enabled: true)
+    if change.mode.current { return }
+    do throws(DriverError) {
+      if change.activation == DriverError.inUse {
+        throw DriverError(
+          code: DriverError.inUse, call: "nvmlDeviceSetMigMode", detail: "the mode is pending, since the GPU is in use")
+      }
+      try driver.reset(gpu: gpu)
+      if try driver.observe(gpu: gpu).mig?.current == true { return }
+      throw DriverError(
+        code: "reset_required", call: "nvidia-smi -r",
+        detail:
+          "MIG mode is still off after a reset (activation: \(change.activation)); where a virtual machine may not "
+          + "reset its GPUs, turn the mode on with nvidia-smi -mig 1 and reboot")
+    } catch {
+      _ = try? driver.setMIGMode(gpu: gpu, enabled: false)
+      throw error
     }
   }
 }

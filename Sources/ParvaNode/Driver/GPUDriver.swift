@@ -14,22 +14,35 @@ package protocol GPUDriver: Sendable {
   func destroyCompute(gpu uuid: String, instance: Int, compute: Int) throws(DriverError)
   /// Success also when it is gone already. Its compute instances must be gone.
   func destroyInstance(gpu uuid: String, instance: Int) throws(DriverError)
-  /// Asks for a MIG mode; the mode that came into force is the answer, and may be the old one.
-  func setMIGMode(gpu uuid: String, enabled: Bool) throws(DriverError) -> ObservedMIGMode
-  /// Resets one GPU so that its pending MIG mode comes into force. Nothing may use it.
+  /// Asks for a MIG mode. The one that is in force afterwards may be the old one.
+  func setMIGMode(gpu uuid: String, enabled: Bool) throws(DriverError) -> MIGModeChange
+  /// Resets one GPU so that its pending MIG mode comes into force. Nothing may use it; the driver lets go of it itself.
   func reset(gpu uuid: String) throws(DriverError)
   /// Errors that the GPUs report from now on; nil where the driver tells of none.
   func faults() throws(DriverError) -> (any GPUFaultFeed)?
-  /// Other processes that have the GPU's device open, whether or not the driver lists them.
-  func holders(gpu uuid: String) -> [ObservedProcess]
+  /// Other processes that have the GPU's device open, or the capability of one of its instances, whether or not the
+  /// driver lists them.
+  func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess]
   /// Whether every change is refused.
   var isReadOnly: Bool { get }
 }
 
 extension GPUDriver {
   package func faults() throws(DriverError) -> (any GPUFaultFeed)? { nil }
-  package func holders(gpu uuid: String) -> [ObservedProcess] { [] }
+  package func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess] { [] }
   package var isReadOnly: Bool { false }
+}
+
+/// What came of asking for a MIG mode.
+package struct MIGModeChange: Hashable, Sendable {
+  package var mode: ObservedMIGMode
+  /// `success`, or the code of what the change waits for: `reset_required`, `in_use`.
+  package var activation: String
+
+  package init(mode: ObservedMIGMode, activation: String) {
+    self.mode = mode
+    self.activation = activation
+  }
 }
 
 /// Errors as they come, for one reader.

@@ -1,33 +1,63 @@
 import CNVML
 
-/// Errors that NVML reports as events, from all GPUs that can be reached when it is made.
+/// Errors that NVML reports as events, from all GPUs that can be reached when it is made. A set dies with a reset of a
+/// GPU, a change of its mode and the library's end; the feed then makes another.
 ///
-/// `@unchecked Sendable`: the set's handle is never changed, and NVML is thread safe.
+/// `@unchecked Sendable`: one reader at a time, by the protocol, and NVML is thread safe.
 final class NVMLFaultFeed: GPUFaultFeed, @unchecked Sendable {
-  private let library: NVMLLibrary
-  private let set: UnsafeMutableRawPointer
-
-  /// Nil with a library that knows no events, or where no GPU reports any.
-  init?(_ library: NVMLLibrary) throws(DriverError) {
-    guard let set = try library.createEvents() else { return nil }
-    self.library = library
-    self.set = set
-    var registered = 0
-    for index in 0..<(try library.deviceCount()) {
-      // A GPU that does not answer, or reports nothing, does not silence the others.
-      guard let device = try? library.device(index: index) else { continue }
-      if (try? library.registerFaults(device, in: set)) != nil { registered += 1 }
-    }
-    if registered == 0 { return nil }
+  private struct Watch {
+    var life: Int
+    var set: UnsafeMutableRawPointer
+    /// UUIDs of the GPUs by their handles: a GPU that is lost does not tell its own.
+    var uuids: [cnvml_device: String] = [:]
   }
 
-  deinit { library.freeEvents(set) }
+  private let library: NVMLLibrary
+  private let gate: EventGate
+  private var watch: Watch
+
+  /// Nil with a library that knows no events, or where no GPU reports any.
+  init?(_ library: NVMLLibrary, _ gate: EventGate) throws(DriverError) {
+    let life = gate.enter()
+    defer { gate.leave() }
+    guard let watch = try Self.watch(library, gate, life) else { return nil }
+    self.library = library
+    self.gate = gate
+    self.watch = watch
+  }
+
+  private static func watch(_ library: NVMLLibrary, _ gate: EventGate, _ life: Int) throws(DriverError) -> Watch? {
+    let count = try library.deviceCount()
+    guard let set = try library.createEvents() else { return nil }
+    gate.keep(set)
+    var watch = Watch(life: life, set: set)
+    for index in 0..<count {
+      // A GPU that does not answer, or reports nothing, does not silence the others.
+      guard let device = try? library.device(index: index), let uuid = try? library.uuid(device) else { continue }
+      if (try? library.registerFaults(device, in: set)) != nil { watch.uuids[device] = uuid }
+    }
+    if !watch.uuids.isEmpty { return watch }
+    gate.drop(set, of: life) { library.freeEvents($0) }
+    return nil
+  }
+
+  deinit { gate.drop(watch.set, of: watch.life) { library.freeEvents($0) } }
 
   func next(within milliseconds: Int) throws(DriverError) -> GPUFault? {
-    guard let event = try library.waitForEvent(set, milliseconds: milliseconds), event.type == xidEventType,
-      let device = event.device
+    let life = gate.enter()
+    defer { gate.leave() }
+    if life != watch.life {
+      guard let fresh = try Self.watch(library, gate, life) else {
+        throw DriverError(code: "not_ready", call: "nvmlDeviceRegisterEvents", detail: "no GPU reports errors now")
+      }
+      watch = fresh
+    }
+    guard let event = try library.waitForEvent(watch.set, milliseconds: milliseconds), event.type == xidEventType,
+      let handle = event.device
     else { return nil }
-    let uuid = try library.uuid(cnvml_device(device))
+    let device = cnvml_device(handle)
+    // An error of a GPU that can no longer say who it is counts more than any other.
+    let uuid = watch.uuids[device] ?? (try? library.uuid(device)) ?? "unknown"
     let instance = event.gpu_instance_id == .max ? nil : Int(event.gpu_instance_id)
     return GPUFault(gpu: uuid, xid: Int(clamping: event.data), instance: instance)
   }

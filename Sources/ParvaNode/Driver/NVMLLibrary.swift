@@ -17,17 +17,25 @@ final class NVMLLibrary: @unchecked Sendable {
         detail: "\(path ?? "libnvidia-ml.so.1") cannot be loaded: \(Self.text(message))")
     }
     raw = opened
-    let code = cnvml_init(opened)
-    guard code == 0 else {
+    do {
+      try initialise()
+    } catch {
       cnvml_close(opened)
-      throw Self.error(code, "nvmlInit", "the driver does not answer; is its kernel module loaded?")
+      throw error
     }
   }
 
   deinit {
-    _ = cnvml_shutdown(raw)
+    shutdown()
     cnvml_close(raw)
   }
+
+  func initialise() throws(DriverError) {
+    try check(cnvml_init(raw), "nvmlInit", "the driver does not answer; is its kernel module loaded?")
+  }
+
+  /// Ends every handle.
+  func shutdown() { _ = cnvml_shutdown(raw) }
 
   static func error(_ code: Int32, _ call: String, _ detail: String) -> DriverError {
     DriverError(code: String(cString: cnvml_code_name(code)), call: call, detail: "\(detail) (NVML code \(code))")
@@ -124,11 +132,13 @@ final class NVMLLibrary: @unchecked Sendable {
     return ObservedMIGMode(current: current == 1, pending: pending == 1)
   }
 
-  func setMIGMode(_ device: cnvml_device, enabled: Bool) throws(DriverError) {
+  /// The name of the activation's code: why the mode waits, or `success`.
+  func setMIGMode(_ device: cnvml_device, enabled: Bool) throws(DriverError) -> String {
     var activation: Int32 = 0
     try check(
       cnvml_set_mig_mode(raw, device, enabled, &activation), "nvmlDeviceSetMigMode",
-      "the MIG mode cannot be changed; it takes root, and a virtual machine may not be allowed to")
+      "the MIG mode cannot be changed; it takes CAP_SYS_ADMIN, and a virtual machine may not be allowed to")
+    return String(cString: cnvml_code_name(activation))
   }
 }
 
@@ -224,7 +234,7 @@ extension NVMLLibrary {
     for enumeration in 0..<UInt32(64) {
       var info = cnvml_ci_profile()
       let code = cnvml_ci_profile_by_enum(raw, instance, enumeration, &info)
-      if code == CNVML_INVALID_ARGUMENT.rawValue { break }
+      if code == CNVML_INVALID_ARGUMENT.rawValue || code == CNVML_FUNCTION_NOT_FOUND.rawValue { break }
       if code == CNVML_NOT_SUPPORTED.rawValue { continue }
       try check(code, "nvmlGpuInstanceGetComputeInstanceProfileInfo", "profile \(enumeration) cannot be read")
       found.append(
@@ -269,17 +279,35 @@ extension NVMLLibrary {
     try check(cnvml_ci_destroy(raw, compute), "nvmlComputeInstanceDestroy", "a process is still on it")
   }
 
-  /// Processes of all three lists on a GPU or a MIG device, by pid.
-  func processes(_ device: cnvml_device) throws(DriverError) -> [ObservedProcess] {
+  /// Processes of all three lists on a GPU or a MIG device, by pid; where a list cannot be had, the code that stands for
+  /// it. Lists race with what ends, so one that fails is asked for again.
+  func processes(_ device: cnvml_device) -> (processes: [ObservedProcess], unknown: String?) {
     var found: [Int: ObservedProcess] = [:]
+    var unknown: String?
     for list in [CNVML_PROCESSES_COMPUTE, CNVML_PROCESSES_GRAPHICS, CNVML_PROCESSES_MPS] {
-      for process in try processes(device, list: list) where found[Int(process.pid)] == nil {
-        let memory = process.used_memory == .max ? nil : Int(process.used_memory >> 20)
-        found[Int(process.pid)] = ObservedProcess(
-          pid: Int(process.pid), name: processName(process.pid), memoryMiB: memory)
+      do throws(DriverError) {
+        for process in try retried({ () throws(DriverError) in try processes(device, list: list) })
+        where found[Int(process.pid)] == nil {
+          let memory = process.used_memory == .max ? nil : Int(process.used_memory >> 20)
+          found[Int(process.pid)] = ObservedProcess(
+            pid: Int(process.pid), name: processName(process.pid), memoryMiB: memory)
+        }
+      } catch {
+        unknown = unknown ?? error.code
       }
     }
-    return found.values.sorted { $0.pid < $1.pid }
+    return (found.values.sorted { $0.pid < $1.pid }, unknown)
+  }
+
+  private func retried<Value>(_ read: () throws(DriverError) -> Value) throws(DriverError) -> Value {
+    for _ in 0..<2 {
+      do throws(DriverError) {
+        return try read()
+      } catch {
+        if ["no_permission", "gpu_is_lost", "insufficient_size"].contains(error.code) { throw error }
+      }
+    }
+    return try read()
   }
 
   private func processes(

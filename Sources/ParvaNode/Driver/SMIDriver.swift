@@ -115,6 +115,6 @@ package struct SMIDriver: GPUDriver {
   package func createCompute(gpu: String, instance: Int) throws(DriverError) { throw Self.readOnly }
   package func destroyCompute(gpu: String, instance: Int, compute: Int) throws(DriverError) { throw Self.readOnly }
   package func destroyInstance(gpu: String, instance: Int) throws(DriverError) { throw Self.readOnly }
-  package func setMIGMode(gpu: String, enabled: Bool) throws(DriverError) -> ObservedMIGMode { throw Self.readOnly }
+  package func setMIGMode(gpu: String, enabled: Bool) throws(DriverError) -> MIGModeChange { throw Self.readOnly }
   package func reset(gpu: String) throws(DriverError) { throw Self.readOnly }
 }

@@ -25,10 +25,14 @@ enum AtomicFile {
     close(descriptor)
     guard whole else { throw Failure(path: fresh, errno: code) }
     guard rename(fresh, path) == 0 else { throw Failure(path: path, errno: errno) }
+    syncFolder(of: path)
+  }
+
+  /// Puts the names in the folder of `path` on the disk.
+  static func syncFolder(of path: String) {
     let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    if folder >= 0 {
-      fsync(folder)
-      close(folder)
-    }
+    guard folder >= 0 else { return }
+    fsync(folder)
+    close(folder)
   }
 }

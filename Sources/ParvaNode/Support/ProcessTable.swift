@@ -24,8 +24,8 @@ enum ProcessTable {
     var isOver: Bool
   }
 
-  static func entry(_ pid: Int) -> Entry? {
-    guard let data = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/stat")) else { return nil }
+  static func entry(_ pid: Int, proc: String = "/proc") -> Entry? {
+    guard let data = try? Data(contentsOf: URL(fileURLWithPath: "\(proc)/\(pid)/stat")) else { return nil }
     let text = String(decoding: data, as: UTF8.self)
     // The name in parentheses may hold anything; what follows the last one is numbers.
     guard let close = text.lastIndex(of: ")") else { return nil }
@@ -40,20 +40,27 @@ enum ProcessTable {
   /// Running processes in the session of `leader` that began no earlier, and those with `variable` in the environment
   /// that they were started with.
   ///
-  /// The session finds what has changed its environment, the variable what has left its session. O(processes).
-  static func members(of leader: ProcessIdentity, variable: String) -> Set<ProcessIdentity> {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+  /// The session finds what has changed its environment, the variable what has left its session. Where the leader is dead
+  /// and its pid is another process's, that one may lead a session of the same number: then only the variable tells.
+  /// O(processes).
+  static func members(
+    of leader: ProcessIdentity, variable: String, proc: String = "/proc"
+  ) -> Set<ProcessIdentity> {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: proc)) ?? []
     let mark = Data("\(variable)\0".utf8)
+    let isTaken = entry(leader.pid, proc: proc).map { $0.identity != leader } ?? false
     var found: Set<ProcessIdentity> = []
     for pid in names.compactMap({ Int($0) }) where pid != getpid() {
-      guard let entry = entry(pid), !entry.isOver, entry.identity.startTicks >= leader.startTicks else { continue }
-      if entry.session == leader.pid || carries(pid, mark) { found.insert(entry.identity) }
+      guard let entry = entry(pid, proc: proc), !entry.isOver, entry.identity.startTicks >= leader.startTicks else {
+        continue
+      }
+      if (entry.session == leader.pid && !isTaken) || carries(pid, mark, proc: proc) { found.insert(entry.identity) }
     }
     return found
   }
 
-  private static func carries(_ pid: Int, _ mark: Data) -> Bool {
-    guard let environment = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/environ")),
+  private static func carries(_ pid: Int, _ mark: Data, proc: String) -> Bool {
+    guard let environment = try? Data(contentsOf: URL(fileURLWithPath: "\(proc)/\(pid)/environ")),
       let range = environment.range(of: mark)
     else { return false }
     return range.lowerBound == environment.startIndex || environment[range.lowerBound - 1] == 0

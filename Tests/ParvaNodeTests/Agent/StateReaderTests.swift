@@ -19,8 +19,8 @@ import Testing
     func createCompute(gpu: String, instance: Int) throws(DriverError) {}
     func destroyCompute(gpu: String, instance: Int, compute: Int) throws(DriverError) {}
     func destroyInstance(gpu: String, instance: Int) throws(DriverError) {}
-    func setMIGMode(gpu: String, enabled: Bool) throws(DriverError) -> ObservedMIGMode {
-      ObservedMIGMode(current: enabled, pending: enabled)
+    func setMIGMode(gpu: String, enabled: Bool) throws(DriverError) -> MIGModeChange {
+      MIGModeChange(mode: ObservedMIGMode(current: enabled, pending: enabled), activation: "success")
     }
     func reset(gpu: String) throws(DriverError) {}
   }

@@ -23,15 +23,20 @@ import Testing
     }
   }
 
-  @Test(arguments: [1, 2, 3])
-  func olderLibrariesGiveTheSameProfiles(structVersion: Int) throws {
-    let profiles = try SimulatedNode(["H100-80GB-SXM"], structVersion: structVersion).gpu().profiles
-    let newest = try SimulatedNode(["H100-80GB-SXM"]).gpu().profiles
-    if structVersion == 1 {
-      #expect(profiles.map { [$0.id, $0.size, $0.smCount] } == newest.map { [$0.id, $0.size, $0.smCount] })
-      #expect(profiles.allSatisfy { $0.name.contains("id \($0.id)") })
-    } else {
-      #expect(profiles == newest)
+  @Test("point 8: every release gives the same profiles", arguments: DriverRelease.known)
+  func olderLibrariesGiveTheSameProfiles(_ release: DriverRelease) throws {
+    for product in ["H100-80GB-SXM", "A30-24GB"] {
+      let node = try SimulatedNode([product], release: release)
+      let profiles = try node.gpu().profiles
+      let newest = try SimulatedNode([product]).gpu().profiles
+      if release.name == "470" {
+        #expect(profiles.map { [$0.id, $0.size, $0.smCount] } == newest.map { [$0.id, $0.size, $0.smCount] })
+        #expect(profiles.allSatisfy { $0.name.contains("id \($0.id)") })
+      } else {
+        #expect(profiles == newest)
+      }
+      let whole = try node.create(0, at: 0)
+      #expect(whole.isWhole && whole.computes.map(\.smCount) == [newest[0].smCount])
     }
   }
 
@@ -97,10 +102,10 @@ import Testing
     #expect(try node.gpu().instances[0].computes[0].processes.count == 100)
   }
 
-  @Test func idsDoNotFollowPlacement() throws {
+  @Test func idsAreNotPlacements() throws {
     let node = try SimulatedNode(["A100-80GB"])
     let ids = try [6, 2, 0, 5].map { try node.create(19, at: $0).id }
-    #expect(ids == [7, 8, 9, 11])
+    #expect(ids == [14, 9, 7, 13])
   }
 
   @Test func instancesOutliveTheLibraryAndEndWithAReboot() throws {
@@ -116,19 +121,22 @@ import Testing
     _ = try again.setMIGMode(gpu: SimulatedNode.uuid(1), enabled: true)
     _ = try again.createInstance(gpu: SimulatedNode.uuid(1), profileID: 0, start: 0)
     let after = try node.create(9, at: 0)
-    #expect(after.uuid != before.uuid)
+    #expect(after == before)
   }
 
   @Test func ampereWaitsForAResetAndHopperDoesNot() throws {
     let node = try SimulatedNode(["A100-80GB", "H100-80GB-SXM"], migEnabled: false)
     let (ampere, hopper) = (SimulatedNode.uuid(0), SimulatedNode.uuid(1))
-    expectDriverError("not_supported") { _ = try node.create(9, at: 0) }
-    #expect(try node.driver.setMIGMode(gpu: hopper, enabled: true) == ObservedMIGMode(current: true, pending: true))
-    #expect(try node.driver.setMIGMode(gpu: ampere, enabled: true) == ObservedMIGMode(current: false, pending: true))
+    expectDriverError("profile_unknown") { _ = try node.create(9, at: 0) }
+    #expect(
+      try node.driver.setMIGMode(gpu: hopper, enabled: true).mode == ObservedMIGMode(current: true, pending: true))
+    #expect(
+      try node.driver.setMIGMode(gpu: ampere, enabled: true).mode == ObservedMIGMode(current: false, pending: true))
     try node.driver.reset(gpu: ampere)
     #expect(try node.gpu(0).mig == ObservedMIGMode(current: true, pending: true))
     try node.create(9, at: 0, gpu: 1)
-    #expect(try node.driver.setMIGMode(gpu: hopper, enabled: false) == ObservedMIGMode(current: true, pending: false))
+    #expect(
+      try node.driver.setMIGMode(gpu: hopper, enabled: false).mode == ObservedMIGMode(current: true, pending: false))
   }
 
   @Test func aLostGPUIsNamedAndSparesTheOthers() throws {

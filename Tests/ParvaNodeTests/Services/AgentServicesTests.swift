@@ -73,7 +73,7 @@ import Testing
     #expect(try await rig.apply(1, [rig.bench.instance(processes: 2)]).status == .verified)
     rig.bench.untilHealthy(3)
     let before = rig.bench.services.documents
-    try rig.node.setFaults(["fail nvmlDeviceGetHandleByUUID 1 1000000 15"])
+    try rig.node.setFaults(["fail nvmlDeviceGetUUID 1 1000000 15"])
     let operation = try await rig.apply(2, [WantedInstance(profileID: 14, start: 0)])
     #expect(operation.status == .refused)
     #expect(operation.problems.map(\.code) == ["gpu_faulty"])

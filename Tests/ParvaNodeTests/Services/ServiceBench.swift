@@ -66,7 +66,7 @@ final class ServiceBench {
       launch: LaunchSpec(
         command: Self.standIns.appendingPathComponent("server").path, args: [directory.path, "{port}"] + words,
         env: ["BATCH": "{batch}", "WHO": "{model} {process}/{processes}"],
-        port: Int.random(in: 20_000...50_000), health: "/healthz", stopTimeout: stopTimeout))
+        port: Int.random(in: 20_000...32_000), health: "/healthz", stopTimeout: stopTimeout))
   }
 
   static func owned(_ instances: [WantedInstance], life: Int = 1) -> [OwnedInstance] {

@@ -155,7 +155,10 @@ struct BranchSearch {
 
   /// Two ways to go on, or nil where the divisible plan is whole.
   private func split(_ bounds: BranchMaster.Bounds) -> [BranchMaster.Bounds]? {
-    let gpus = problem.tiers.indices.map { master.gpus($0) }
+    // A number that is fixed already is divided by rounding alone.
+    let gpus = problem.tiers.indices.map { tier in
+      bounds.gpus[tier].count == 1 ? Double(bounds.gpus[tier].lowerBound) : master.gpus(tier)
+    }
     if let (tier, value) = mostDivided(gpus, { problem.tiers[$0].weight }) {
       let range = bounds.gpus[tier]
       var (less, more) = (bounds, bounds)
