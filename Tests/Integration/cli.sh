@@ -32,6 +32,15 @@ check 'standard input is -' bash -c '"$PARVA" plan --workloads - -o json <demand
 check 'JSON says modelled too' says first.json '"profileSource": "modelled"'
 check 'CSV says modelled too' bash -c '"$PARVA" plan --workloads demand.csv -o csv | tail -1 | grep -q ",modelled$"'
 check '--verbose tells times on standard error' bash -c '"$PARVA" plan --workloads demand.csv -o json --verbose 2>err | cmp - first.json && grep -q "planned with" err'
+cache=$XDG_CACHE_HOME/parva/capacities
+check 'what was found out about capacities is kept' test -s "$cache"
+check 'a cache that is damaged changes nothing' bash -c \
+  'head -c 500 "$1" >cut && cp cut "$1" && "$PARVA" plan --workloads demand.csv -o json | cmp - first.json' _ "$cache"
+check 'and is written anew' bash -c '! cmp -s cut "$1"' _ "$cache"
+check '--no-cache leaves none' bash -c \
+  'rm "$1" && "$PARVA" plan --workloads demand.csv --no-cache -o json | cmp - first.json && test ! -e "$1"' _ "$cache"
+check 'a margin of 10 % is the default' says first.json '"margin": 0.1'
+check '--margin 0 plans without' bash -c '"$PARVA" plan --workloads demand.csv --margin 0 -o json | grep -q "\"margin\": 0[,.]"'
 for format in table json yaml csv; do
   check "plan -o $format" code 0 "$PARVA" plan --workloads demand.csv -o "$format"
 done
@@ -107,6 +116,9 @@ check 'without headroom slices stay free' bash -c \
 check 'and the number of GPUs is the same' bash -c \
   '[ "$(grep -o "\"gpuCount\": [0-9]*" bare.json)" = "$(grep -o "\"gpuCount\": [0-9]*" first.json)" ]'
 check 'headroom is on or off' code 2 "$PARVA" plan --workloads demand.csv --headroom maybe
+check 'a price for moving keeps a plan of the same demand' bash -c \
+  '"$PARVA" plan --workloads demand.csv --from first.json --move-cost 0.05 -o json | cmp - first.json'
+check 'a price for moving is not negative' code 2 "$PARVA" plan --workloads demand.csv --move-cost=-1
 check 'extra GPUs are not negative' code 2 "$PARVA" plan --workloads demand.csv --max-extra-gpus=-1
 
 "$PARVA" plan --workloads demand.csv --from illegal.json -o json >out 2>err

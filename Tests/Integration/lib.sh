@@ -27,7 +27,7 @@ in_empty_folder() {
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   cd "$work" || exit 1
-  export PARVA LC_ALL=C.UTF-8 COLUMNS=110
+  export PARVA LC_ALL=C.UTF-8 COLUMNS=110 XDG_CACHE_HOME=$work/.cache
   unset PARVA_SERVER PARVA_TOKEN NO_COLOR
   bad=0
 }

@@ -7,9 +7,10 @@ import ParvaEngine
 @main
 struct PlanningBenchmark {
   static let usage = """
-    usage: scripts/benchmark planning [scenarios|growth|keeping|day|once]... [--data FOLDER] [--sizes N,N,...] [--seeds N,N,...] [--svg FILE]
+    usage: scripts/benchmark planning [scenarios|growth|pools|keeping|day|once]... [--data FOLDER] [--sizes N,N,...] [--seeds N,N,...] [--svg FILE]
       scenarios  the six published scenarios, all planners
       growth     random demand of growing size: GPUs, time and memory of optimal beside parvagpu
+      pools      the same on one, three and eight pools with prices and stock
       keeping    how many segments change when a share of the rates changes
       day        a day of demand in 200 steps with noise: GPUs and moved segments, with and without calm
       once       one plan of the first size and seed, for a profiler
@@ -27,7 +28,7 @@ struct PlanningBenchmark {
     var (sizes, seeds) = ([110, 1100, 11000, 110_000], [20, 5, 3, 1])
     while let word = arguments.popFirst() {
       switch word {
-      case "scenarios", "growth", "keeping", "day", "once": sections.append(word)
+      case "scenarios", "growth", "pools", "keeping", "day", "once": sections.append(word)
       case "--data": folder = arguments.popFirst() ?? folder
       case "--svg": svg = arguments.popFirst()
       case "--sizes": sizes = numbers(arguments.popFirst())
@@ -45,6 +46,7 @@ struct PlanningBenchmark {
       switch section {
       case "scenarios": bench.scenarios()
       case "growth": bench.growth(sizes: sizes, seeds: seeds)
+      case "pools": bench.pools(sizes: sizes, seeds: seeds)
       case "keeping": bench.keeping(sizes: sizes, seeds: seeds)
       case "day": try bench.day(size: sizes[0], seed: 1, noises: [0.02, 0.05], svg: svg)
       default: bench.once(size: sizes[0], seed: seeds[0])
@@ -66,6 +68,14 @@ struct Bench {
   static let cores = PlanningContext(
     forEach: { count, body in DispatchQueue.concurrentPerform(iterations: count, execute: body) },
     shouldStop: { false })
+
+  /// All cores, and the default time limit of the command line for each plan that begins now.
+  static var patient: PlanningContext {
+    let end = ContinuousClock.now + .seconds(2)
+    return PlanningContext(
+      forEach: { count, body in DispatchQueue.concurrentPerform(iterations: count, execute: body) },
+      shouldStop: { ContinuousClock.now >= end })
+  }
 
   func input(_ workloads: [Workload], maxProcesses: Int = 3, headroom: Bool = true) -> PlanningInput {
     PlanningInput(

@@ -118,8 +118,8 @@ struct PlanningArguments: ParsableArguments {
     _ = try options
   }
 
-  /// All cores, and patience until the deadline.
-  var context: PlanningContext { .allCores(patience: .seconds(deadline)) }
+  /// All cores, and patience until the deadline, of which a tenth is left for what follows a search.
+  var context: PlanningContext { .allCores(patience: .seconds(0.9 * deadline)) }
 
   var options: PlanningOptions {
     get throws {

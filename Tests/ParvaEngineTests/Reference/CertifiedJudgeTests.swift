@@ -79,7 +79,8 @@ import Testing
       let most = judge.most(workload, profile, maxProcesses: 3)
       for kind in product.plannedProfiles {
         let step = CapacityGrid.step(ofObjective: workload.sloLatencyMs)
-        let offer = try #require(admission.offers(kind: kind, steps: [step]).first)
+        var offer = try #require(admission.offers(kind: kind, steps: [step]).first)
+        offer.capacity /= 1 + input.options.margin
         #expect((most[kind] ?? 0) == offer.capacity, "seed \(seed), profile \(kind)")
         guard offer.capacity > 0 else { continue }
         let point = try #require(

@@ -7,23 +7,44 @@ final class CapacityTables: Sendable {
     var kind: Int
     var arrivals: CertifiedArrivals
     var tail: Double
+
+    var facts: CapacityFacts.Key { CapacityFacts.Key(profile, kind: kind, arrivals, tail: tail) }
   }
 
   /// Tables kept; beyond it all are dropped, since most then belong to profiles of the past. About 100 KB each.
   private static let limit = 4096
   private let tables = Mutex<[Key: KindCapacity]>([:])
   private let store = ArrivalStore()
+  /// What is known from elsewhere, for tables that are not made yet.
+  private let learned = Mutex<[CapacityFacts.Key: [UInt64]]>([:])
 
   /// The table of one kind of instance, by its index into ``GPUProduct/profiles``.
   func kind(_ kind: Int, of profile: ModelProfile, _ arrivals: CertifiedArrivals, tail: Double) -> KindCapacity {
     let key = Key(profile: profile, kind: kind, arrivals: arrivals, tail: tail)
     if let known = tables.withLock({ $0[key] }) { return known }
     let made = KindCapacity(profile, kind: kind, arrivals, tail: tail, store)
+    learned.withLock { learned in
+      if !learned.isEmpty, let entries = learned.removeValue(forKey: key.facts) { made.learn(entries) }
+    }
     return tables.withLock { tables in
       if let known = tables[key] { return known }
       if tables.count >= Self.limit { tables = [:] }
       tables[key] = made
       return made
+    }
+  }
+
+  func learn(_ facts: [CapacityFacts]) {
+    learned.withLock { learned in for fact in facts { learned[fact.key] = fact.entries } }
+  }
+
+  func facts() -> [CapacityFacts] {
+    let asked = tables.withLock { tables in
+      tables.map { CapacityFacts(key: $0.key.facts, entries: $0.value.facts()) }
+    }
+    let rest = learned.withLock { learned in learned.map { CapacityFacts(key: $0.key, entries: $0.value) } }
+    return [asked, rest].flatMap { list in
+      list.filter { !$0.entries.isEmpty }.sorted { ($0.key.high, $0.key.low) < ($1.key.high, $1.key.low) }
     }
   }
 }

@@ -104,6 +104,32 @@ final class KindCapacity: Sendable {
     return least.map { CapacityGrid.milliseconds(step: $0) }
   }
 
+  /// What is known about points and loads: the place, twice and one more where the objectives kept are known, in the upper
+  /// half of each entry, the step in the lower; the last step stands for none.
+  func facts() -> [UInt64] {
+    state.withLock { state in
+      state.known.enumerated().compactMap { place, known in
+        switch known {
+        case .misses(upTo: 0): nil
+        case .misses(let step): UInt64(place) << 33 | UInt64(UInt32(clamping: step))
+        case .keeps(let step): (UInt64(place) << 1 | 1) << 32 | UInt64(UInt32(clamping: step))
+        }
+      }
+    }
+  }
+
+  /// Takes over what ``facts()`` told of an equal table.
+  func learn(_ facts: [UInt64]) {
+    state.withLock { state in
+      for fact in facts {
+        let (place, step) = (Int(fact >> 33), UInt32(truncatingIfNeeded: fact))
+        guard state.known.indices.contains(place) else { continue }
+        let isKept = fact >> 32 & 1 == 1
+        state.known[place] = isKept ? .keeps(from: step == .max ? .max : Int(step)) : .misses(upTo: Int(step))
+      }
+    }
+  }
+
   /// Points worth a try, those that promise most first. A batch that takes longer than the objective when it is full is
   /// none of them: a smaller limit does better.
   private func order(step: Int, maxProcesses: Int) -> [Int] {
