@@ -55,19 +55,27 @@ let package = Package(
     .target(name: "ParvaWire", swiftSettings: strict),
     .target(name: "ParvaFormats", dependencies: ["ParvaEngine", "ParvaWire", yams], swiftSettings: strict),
     .target(name: "ParvaHTTP", dependencies: ["CHTTPServer", "CCodec", "CCurl", logging], swiftSettings: strict),
+    .target(name: "ParvaServing", dependencies: ["ParvaFormats", "ParvaHTTP"], swiftSettings: strict),
+    .target(
+      name: "ParvaControl",
+      dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", "ParvaServing", grdb, logging],
+      swiftSettings: strict),
     .target(
       name: "ParvaAPI",
-      dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", grdb, logging],
+      dependencies: ["ParvaControl", "ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", "ParvaServing"],
       resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
     .target(
       name: "ParvaNode",
-      dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", "CNVML", "CSpawn", logging],
+      dependencies: [
+        "ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", "ParvaServing", "CNVML", "CSpawn", logging,
+      ],
       swiftSettings: strict),
     .target(name: "ParvaStandIn", dependencies: ["ParvaEngine", "ParvaNode"], swiftSettings: strict),
     .executableTarget(
       name: "parva",
       dependencies: [
-        "ParvaAPI", "ParvaNode", "ParvaStandIn", "ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP",
+        "ParvaControl", "ParvaAPI", "ParvaNode", "ParvaStandIn", "ParvaEngine", "ParvaWire", "ParvaFormats",
+        "ParvaHTTP",
         argumentParser, logging,
       ],
       swiftSettings: strict),
@@ -84,10 +92,22 @@ let package = Package(
     .testTarget(
       name: "ParvaFormatsTests", dependencies: ["ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport", yams],
       swiftSettings: strict),
+    .target(
+      name: "ParvaControlTestSupport",
+      dependencies: ["ParvaControl", "ParvaAPI", "ParvaHTTP", "ParvaFormats", "ParvaWire", "ParvaEngine", logging],
+      path: "Tests/ParvaControlTestSupport", swiftSettings: strict),
+    .testTarget(
+      name: "ParvaControlTests",
+      dependencies: [
+        "ParvaControl", "ParvaControlTestSupport", "ParvaHTTP", "ParvaFormats", "ParvaWire", "ParvaEngine",
+        "ParvaTestSupport", grdb, logging,
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "ParvaAPITests",
       dependencies: [
-        "ParvaAPI", "ParvaHTTP", "ParvaFormats", "ParvaWire", "ParvaEngine", "ParvaTestSupport", grdb, logging, yams,
+        "ParvaAPI", "ParvaControl", "ParvaControlTestSupport", "ParvaHTTP", "ParvaFormats", "ParvaWire", "ParvaEngine",
+        "ParvaTestSupport", logging, yams,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -231,7 +231,7 @@ bool chs_loop_init(chs_loop *loop, chs_server *server, const chs_config *config,
 void chs_loop_free(chs_loop *loop);
 /* A connection in a free slot; NULL when there is none. */
 chs_conn *chs_loop_add(chs_loop *loop, const chs_transport *transport, int fd);
-/* Takes a connection out of every list; its memory stays until chs_loop_bury. */
+/* Takes a connection, still open, out of every list; its memory stays until chs_loop_bury. */
 void chs_loop_remove(chs_loop *loop, chs_conn *conn);
 chs_conn *chs_loop_find(chs_loop *loop, chs_exchange exchange);
 void chs_loop_bury(chs_loop *loop);

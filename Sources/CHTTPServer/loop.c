@@ -86,6 +86,8 @@ chs_conn *chs_loop_add(chs_loop *loop, const chs_transport *transport, int fd) {
 }
 
 void chs_loop_remove(chs_loop *loop, chs_conn *conn) {
+  /* Closing is not enough: a child between fork and exec holds a copy, and events of it would name freed memory. */
+  (void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, conn->fd, NULL);
   loop->slots[conn->slot] = NULL;
   loop->free_slots[loop->free_count++] = conn->slot;
   atomic_fetch_sub_explicit(&loop->connections, 1, memory_order_relaxed);

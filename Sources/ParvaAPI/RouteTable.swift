@@ -1,28 +1,44 @@
+package import ParvaControl
 import ParvaFormats
 package import ParvaHTTP
+package import ParvaServing
 
-extension Controller {
+/// How a controller is spoken to: every route in one table.
+package struct RouteTable: Sendable {
+  private let controller: Controller
+  private let server: ServerCounters
+  /// Whether changes of what exists must carry If-Match.
+  package var requiresPreconditions = false
+  /// What `/` tells.
+  package var version = ""
+
+  /// - Parameter server: counts what the server that gets these routes has seen.
+  package init(_ controller: Controller, server: ServerCounters = ServerCounters()) {
+    self.controller = controller
+    self.server = server
+  }
+
   /// Every route there is; openapi.yaml tells the same, and a test compares the two.
   package var routes: [Route] {
+    let (registry, board, setup) = (controller.registry, controller.board, controller.configuration.planning)
     let workloads = WorkloadHandlers(
-      registry: registry, board: board, nodes: self.nodes, requiresPreconditions: configuration.requiresPreconditions)
+      registry: registry, board: board, nodes: controller.nodes, requiresPreconditions: requiresPreconditions)
     let set = WorkloadSetHandlers(
-      registry: registry, board: board, nodes: self.nodes, requiresPreconditions: configuration.requiresPreconditions)
-    let plan = PlanHandlers(registry: registry, nodes: self.nodes, board: board)
+      registry: registry, board: board, nodes: controller.nodes, requiresPreconditions: requiresPreconditions)
+    let plan = PlanHandlers(registry: registry, nodes: controller.nodes, board: board)
     let events = PlanEventHandlers(board: board)
-    let history = PlanHistoryHandlers(
-      store: store, registry: registry, nodes: self.nodes, plan: plan, setup: configuration.planning,
-      backend: previews)
+    let history = PlanHistoryHandlers(store: controller.store)
+    let preview = PreviewHandlers(
+      registry: registry, nodes: controller.nodes, plan: plan, setup: setup, backend: controller.previews)
     let nodes = NodeHandlers(
-      nodes: self.nodes, board: board, requiresPreconditions: configuration.requiresPreconditions)
-    let fleet = FleetHandlers(nodes: self.nodes)
-    let operations = OperationHandlers(pusher: pusher, plan: plan)
+      nodes: controller.nodes, board: board, requiresPreconditions: requiresPreconditions)
+    let fleet = FleetHandlers(nodes: controller.nodes)
+    let operations = OperationHandlers(pusher: controller.pusher, plan: plan)
     let profiles = ProfileHandlers(
-      registry: registry, setup: configuration.planning, requiresPreconditions: configuration.requiresPreconditions)
-    let health = HealthHandlers(board: board, store: store, version: configuration.version)
+      registry: registry, setup: setup, requiresPreconditions: requiresPreconditions)
+    let health = HealthHandlers(board: board, store: controller.store, version: version)
     let document = OpenAPIHandlers()
-    let metrics = MetricsHandlers(
-      metrics: metrics, registry: registry, nodes: self.nodes, board: board, store: store)
+    let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server))
     let table = [
       Route("GET", "/", .inline(health.index)),
       Route("GET", "/healthz", .inline(health.live)),
@@ -44,8 +60,8 @@ extension Controller {
       Route("GET", "/v1/plan", .begun(plan.get)),
       Route("GET", "/v1/plan/events", concurrency: PlanEventHandlers.mostStreams, .async(events.stream)),
       Route(
-        "POST", "/v1/plan/preview", bodyLimit: InputLimits.fileBytes, concurrency: PlanHistoryHandlers.mostPreviews,
-        .async(history.preview)),
+        "POST", "/v1/plan/preview", bodyLimit: InputLimits.fileBytes, concurrency: PreviewHandlers.mostAtATime,
+        .async(preview.post)),
       Route("GET", "/v1/plans", .async(history.list)),
       Route("GET", "/v1/plans/{revision}", .async(history.get)),
       Route("GET", "/v1/plans/{a}/diff/{b}", .async(history.diff)),

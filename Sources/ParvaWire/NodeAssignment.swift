@@ -51,6 +51,17 @@ package struct InstancePlace: Codable, Hashable, Sendable, Comparable, CustomStr
     self.start = start
   }
 
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.container(keyedBy: WireKey.self)
+    profileID = try object.profileID()
+    start = try object.decode(Int.self, forKey: "start")
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case profileID = "profileId"
+    case start
+  }
+
   package static func < (a: InstancePlace, b: InstancePlace) -> Bool {
     (a.profileID, a.start) < (b.profileID, b.start)
   }

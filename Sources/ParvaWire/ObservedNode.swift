@@ -121,6 +121,21 @@ package struct ObservedInstance: Codable, Hashable, Sendable {
     self.computes = computes
   }
 
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.container(keyedBy: WireKey.self)
+    id = try object.decode(Int.self, forKey: "id")
+    profileID = try object.profileID()
+    start = try object.decode(Int.self, forKey: "start")
+    size = try object.decode(Int.self, forKey: "size")
+    computes = try object.decode([ObservedCompute].self, forKey: "computes")
+    unreadable = try object.decodeIfPresent(String.self, forKey: "unreadable")
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case profileID = "profileId"
+    case id, start, size, computes, unreadable
+  }
+
   /// Whether one compute instance takes all of the instance's SMs: the only form that Parva makes and keeps.
   package var isWhole: Bool { computes.count == 1 && computes[0].full }
   /// UUID of the MIG device when there is exactly one.
@@ -152,6 +167,22 @@ package struct ObservedCompute: Codable, Hashable, Sendable {
     self.full = full
     self.uuid = uuid
     self.processes = processes
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.container(keyedBy: WireKey.self)
+    id = try object.decode(Int.self, forKey: "id")
+    profileID = try object.profileID()
+    smCount = try object.decode(Int.self, forKey: "smCount")
+    full = try object.decode(Bool.self, forKey: "full")
+    uuid = try object.decode(String.self, forKey: "uuid")
+    processes = try object.decode([ObservedProcess].self, forKey: "processes")
+    processesUnknown = try object.decodeIfPresent(String.self, forKey: "processesUnknown")
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case profileID = "profileId"
+    case id, smCount, full, uuid, processes, processesUnknown
   }
 }
 

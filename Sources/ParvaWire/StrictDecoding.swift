@@ -74,6 +74,12 @@ extension Decoder {
 }
 
 extension KeyedDecodingContainer<WireKey> {
+  /// The driver's id of a profile, under `profileId` or, as older agents and records have it, `profileID`.
+  func profileID() throws -> Int {
+    if let id = try decodeIfPresent(Int.self, forKey: "profileID") { return id }
+    return try decode(Int.self, forKey: "profileId")
+  }
+
   /// A number, refused at its own place where it is beyond Double: the JSON decoder tells of that without one.
   func number(_ key: WireKey) throws -> Double {
     do {

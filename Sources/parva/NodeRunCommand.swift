@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import ParvaHTTP
 import ParvaNode
+import ParvaServing
 import ParvaWire
 
 /// `parva node [run]`: the agent.
@@ -115,9 +116,11 @@ struct NodeRunCommand: AsyncParsableCommand {
     var server = HTTPServer.Configuration(addresses: listen)
     server.loops = 1
     server.tls = tls.configuration(clientRequired: false)
-    let router = Router(
-      routes: NodeRoutes(agent: agent, authority: authority, readToken: try readToken()).routes, logger: logger)
-    let http = HTTPServer(configuration: server, router: router, logger: logger)
+    let counters = ServerCounters()
+    let routes = NodeRoutes(agent: agent, authority: authority, readToken: try readToken(), server: counters).routes
+    let http = HTTPServer(
+      configuration: server, router: Router(routes: routes, logger: logger), logger: logger)
+    counters.count(http)
     let addresses: [String]
     do {
       try await agent.start()

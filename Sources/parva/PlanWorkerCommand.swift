@@ -1,5 +1,5 @@
 import ArgumentParser
-import ParvaAPI
+import ParvaControl
 
 /// `parva plan-worker`: the process that plans for a controller. It speaks with whoever started it, and is not for people.
 struct PlanWorkerCommand: ParsableCommand {

@@ -2,8 +2,10 @@ import ArgumentParser
 import Foundation
 import Logging
 import ParvaAPI
+import ParvaControl
 import ParvaFormats
 import ParvaHTTP
+import ParvaServing
 
 /// `parva serve`: the controller.
 struct ServeCommand: AsyncParsableCommand {
@@ -25,7 +27,10 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     name: .long,
-    help: "The SQLite file that keeps everything (default: parva/controller.sqlite in the user's state directory).")
+    help: """
+      Where everything is kept: KIND:PLACE, or the path of a SQLite file (default: parva/controller.sqlite in the user's \
+      state directory). Kinds: \(Stores.all.map { "\($0.scheme), \($0.summary)" }.joined(separator: "; ")).
+      """)
   var store: String?
 
   @OptionGroup var tls: TLSOptions
@@ -98,8 +103,6 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.maxWorkloads = maxWorkloads
     configuration.keptPlans = PlanRetention(
       count: keepPlans, bytes: keepPlansMib << 20, age: Double(keepPlansDays) * 86_400)
-    configuration.requiresPreconditions = requireIfMatch
-    configuration.version = Version.current
     configuration.nodes.heartbeat = .seconds(fleet.heartbeat)
     configuration.nodes.fleet.grace = .seconds(fleet.nodeGrace)
     configuration.push = try fleet.push
@@ -110,11 +113,15 @@ struct ServeCommand: AsyncParsableCommand {
     do {
       let path = store ?? Self.defaultStore
       let controller = try await Controller(
-        configuration: configuration, store: try SQLiteStore(path: path), logger: logger)
+        configuration: configuration, store: try Stores.open(path), logger: logger)
+      let counters = ServerCounters()
+      var table = RouteTable(controller, server: counters)
+      table.requiresPreconditions = requireIfMatch
+      table.version = Version.current
       let server = HTTPServer(
         configuration: serverConfiguration,
-        router: Router(routes: controller.routes, logger: logger, gate: access?.gate),
-        logger: logger)
+        router: Router(routes: table.routes, logger: logger, gate: access?.gate), logger: logger)
+      counters.count(server)
       let addresses = try server.start()
       if !isSecured, let open = addresses.first(where: { !ListenAddress.isLocal($0) }) {
         await server.shutdown(deadline: .zero)

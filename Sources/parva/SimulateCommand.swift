@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import ParvaAPI
+import ParvaControl
 import ParvaEngine
 import ParvaFormats
 

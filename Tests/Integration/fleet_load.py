@@ -42,10 +42,10 @@ class Agent:
         for gpu in self.state["observed"]["gpus"]:
             sizes = {one["id"]: one["size"] for one in gpu["profiles"]}
             gpu["instances"] = [
-                {"id": index + 1, "profileID": one["profileId"], "start": one["start"], "size": sizes[one["profileId"]],
+                {"id": index + 1, "profileId": one["profileId"], "start": one["start"], "size": sizes[one["profileId"]],
                  "computes": []} for index, one in enumerate(places.get(gpu["uuid"], []))]
             self.state["owned"] += [
-                {"gpu": gpu["uuid"], "profileId": one["profileID"], "start": one["start"], "instance": one["id"]}
+                {"gpu": gpu["uuid"], "profileId": one["profileId"], "start": one["start"], "instance": one["id"]}
                 for one in gpu["instances"]]
         self.body = None
         self.changed.set()

@@ -172,6 +172,7 @@ def hostile():
             equal(api.get("/healthz").status, 200, "health")
         with check("after all that nothing is registered and the controller is well"):
             equal(api.get("/v1/workloads").json()["workloads"], [], "workloads")
+            equal(api.get("/v1/plan?after=0&wait=60").status, 200, "the first plan")
             equal(api.get("/readyz").status, 200, "readiness")
             equal(api.stop(), 0, "exit status")
 

@@ -118,7 +118,7 @@ def plan(revision, gpus):
 
 
 def places(gpu):
-    return sorted((i["profileID"], i["start"]) for i in gpu["instances"])
+    return sorted((i["profileId"], i["start"]) for i in gpu["instances"])
 
 
 class Run:
@@ -143,7 +143,7 @@ class Run:
 
     def kept_now(self, state):
         instances = [i for gpu in state["observed"]["gpus"] for i in gpu["instances"]]
-        uuids = sorted(i["computes"][0]["uuid"] for i in instances if (i["profileID"], i["start"]) == (9, 4))
+        uuids = sorted(i["computes"][0]["uuid"] for i in instances if (i["profileId"], i["start"]) == (9, 4))
         pids = sorted(s["pid"] for s in state["services"] if s["workload"] == "kept")
         return uuids, pids
 

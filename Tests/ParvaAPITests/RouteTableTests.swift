@@ -1,5 +1,6 @@
 import Foundation
 import ParvaAPI
+import ParvaControlTestSupport
 import ParvaFormats
 import ParvaHTTP
 import Testing
@@ -20,7 +21,7 @@ import Yams
     let described = paths.flatMap { path, item in
       item.keys.filter(methods.contains).map { "\($0.uppercased()) \(path)" }
     }
-    #expect(Set(described) == Set(api.controller.routes.map { "\($0.method) \($0.pattern)" }))
+    #expect(Set(described) == Set(RouteTable(api.controller).routes.map { "\($0.method) \($0.pattern)" }))
   }
 
   @Test func theBinaryServesTheFileItself() async throws {
@@ -40,9 +41,9 @@ import Yams
     let index = await api.send("GET", "/")
     let links = try #require(
       (try JSONSerialization.jsonObject(with: index.body) as? [String: Any])?["links"] as? [String: String])
-    let paths = Set(api.controller.routes.map(\.pattern)).filter { !$0.contains("{") && $0 != "/" }
+    let paths = Set(RouteTable(api.controller).routes.map(\.pattern)).filter { !$0.contains("{") && $0 != "/" }
     #expect(Set(links.values) == paths)
-    for route in api.controller.routes where route.method == "GET" && paths.contains(route.pattern) {
+    for route in RouteTable(api.controller).routes where route.method == "GET" && paths.contains(route.pattern) {
       #expect(await api.send("GET", route.pattern).status == 200, "\(route.pattern)")
     }
   }

@@ -1,5 +1,6 @@
 /* The C server under load from several threads, to run under a sanitizer: requests whole and in pieces, pipelined,
- * answered on the loop and from another thread, with streams and with bodies that nobody wants, half-closed, reset in every state, over TCP and TLS;
+ * answered on the loop and from another thread, with streams and with bodies that nobody wants, half-closed, reset in every state, over TCP and TLS,
+ * while children that are not yet another program hold copies of all sockets;
  * then a drain in the middle of it all. Ends with 0 when every exchange that began has ended exactly once.
  * usage: server-load CERTIFICATES ROUNDS [SEED]     CERTIFICATES: folder with server.pem and server-key.pem */
 #include "chttpserver.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -253,6 +255,22 @@ static void *run_client(void *argument) {
   return NULL;
 }
 
+/* Forks as somebody does who is about to start a program: what is closed here meanwhile is still open there. */
+static void *run_children(void *argument) {
+  uint64_t seed = *(uint64_t *)argument;
+  while (atomic_load(&stopped) == 0) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    struct timespec pause = {.tv_nsec = (long)(seed >> 33) % 20000000};
+    pid_t child = fork();
+    if (child == 0) {
+      (void)nanosleep(&pause, NULL);
+      _exit(0);
+    }
+    if (child > 0) (void)waitpid(child, NULL, 0);
+  }
+  return NULL;
+}
+
 static uint16_t port_of(size_t index) {
   char text[160];
   if (!chs_server_address(server, index, text, sizeof text)) abort();
@@ -295,9 +313,10 @@ static bool live(const char *folder, bool secure, long rounds, uint64_t seed, SS
   atomic_store(&stopped, 0);
   stopping = false;
   start_server(folder, secure);
-  pthread_t worker, threads[CLIENTS];
+  pthread_t worker, children, threads[CLIENTS];
   client clients[CLIENTS];
   pthread_create(&worker, NULL, work, NULL);
+  pthread_create(&children, NULL, run_children, &seed);
   for (int index = 0; index < CLIENTS; index++) {
     clients[index] = (client){
         .random = seed + (uint64_t)index, .port = port_of(0), .secure = secure, .rounds = rounds, .tls = tls};
@@ -311,6 +330,7 @@ static bool live(const char *folder, bool secure, long rounds, uint64_t seed, SS
   chs_server_drain(server, 300);
   for (int index = CLIENTS / 2; index < CLIENTS; index++) pthread_join(threads[index], NULL);
   chs_server_join(server);
+  pthread_join(children, NULL);
   pthread_mutex_lock(&lock);
   stopping = true;
   pthread_cond_signal(&filled);

@@ -2,6 +2,7 @@ import Foundation
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
+import ParvaServing
 
 /// A JSON merge patch (RFC 7396): members replace members, null takes one away, which is then at its default.
 struct MergePatch: Sendable {

@@ -1,25 +1,8 @@
-import ParvaFormats
+import ParvaControl
 import ParvaHTTP
 
 /// Where errors of the layers below become problem details; handlers make only what is theirs alone.
 extension ProblemDetails {
-  init(_ errors: InputErrors) {
-    let first = errors.first
-    let status =
-      switch first.code {
-      case .tooLarge: 413
-      case .invalidSyntax, .notUTF8, .unreadable, .empty: 400
-      default: 422
-      }
-    let others = errors.errors.count + errors.omitted - 1
-    var detail = first.line.map { "Line \($0): \(first.message)" } ?? first.message
-    if others > 0 {
-      let more = errors.errors.dropFirst().prefix(4).map { $0.description }.joined(separator: "; ")
-      detail += " (and \(others) more: \(more)\(others > 4 ? "; …" : ""))"
-    }
-    self.init(status: status, code: first.code.rawValue, detail: detail, pointer: first.pointer)
-  }
-
   /// - Parameter pointerPrefix: where the workloads stand in the body, for the pointer to a taken id.
   init(_ refusal: ChangeRefusal, resource: String, pointerPrefix: String? = nil) {
     switch refusal {

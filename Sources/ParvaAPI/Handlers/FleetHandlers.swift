@@ -1,4 +1,6 @@
+import ParvaControl
 import ParvaHTTP
+import ParvaServing
 import ParvaWire
 
 /// `/v1/fleet`: the nodes together.

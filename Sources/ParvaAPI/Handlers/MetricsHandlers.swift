@@ -1,23 +1,13 @@
 import Foundation
+import ParvaControl
 import ParvaHTTP
+import ParvaServing
 
 /// `/metrics`.
 struct MetricsHandlers: Sendable {
   let metrics: ControllerMetrics
-  let registry: DemandRegistry
-  let nodes: NodeRegistry
-  let board: PlanBoard
-  let store: GuardedStore
 
-  func get(_ request: HTTPRequest) -> HTTPResponse {
-    let demand = registry.read { ($0.revision, $0.registrations.count) }
-    let text = metrics.text(
-      demand: (revision: demand.0, workloads: demand.1, waiting: registry.waitingChanges), fleet: nodes.counted,
-      board: board.view,
-      takesWrites: store.trouble == nil)
-    return HTTPResponse(
-      status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Data(text.utf8))
-  }
+  func get(_ request: HTTPRequest) -> HTTPResponse { .metrics(metrics.text) }
 
   /// The route with its handler counted and timed; a stream counts until it begins.
   func measured(_ route: Route) -> Route {

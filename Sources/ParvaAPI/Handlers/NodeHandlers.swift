@@ -1,6 +1,8 @@
 import Foundation
+import ParvaControl
 import ParvaFormats
 import ParvaHTTP
+import ParvaServing
 import ParvaWire
 
 /// `/v1/nodes` and below: registration, what the nodes show, heartbeats.

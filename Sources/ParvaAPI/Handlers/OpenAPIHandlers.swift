@@ -1,4 +1,5 @@
 import Foundation
+import ParvaControl
 import ParvaHTTP
 
 /// `/openapi.yaml`: the description of this very interface, carried inside the binary.

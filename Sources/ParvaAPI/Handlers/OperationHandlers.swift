@@ -1,5 +1,7 @@
 import Foundation
+import ParvaControl
 import ParvaHTTP
+import ParvaServing
 import ParvaWire
 
 /// `/v1/plan/apply` and `/v1/operations`: plans on their way to the nodes.

@@ -1,4 +1,5 @@
 import Foundation
+import ParvaControl
 import ParvaFormats
 import ParvaHTTP
 

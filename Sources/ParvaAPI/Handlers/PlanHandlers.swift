@@ -1,5 +1,7 @@
 import Foundation
+import ParvaControl
 import ParvaHTTP
+import ParvaServing
 
 /// `/v1/plan`: the current plan.
 struct PlanHandlers: Sendable {
@@ -56,7 +58,10 @@ struct PlanHandlers: Sendable {
   private func answer(
     _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ written: PublishedPlan.Rendition
   ) -> HTTPResponse {
-    let headers = written.headers
+    let headers: HTTPHeaders = [
+      "ETag": written.tag, "Vary": "Accept", "Parva-Plan-Revision": String(plan.record.revision),
+      "Parva-Demand-Revision": String(plan.record.demandRevision), "Parva-Plan-Origin": plan.origin.rawValue,
+    ]
     // What the client said that it has may be said as a tag or as a revision.
     let isKnown = question.after.map { plan.record.revision <= $0 } ?? false
     if isKnown || request.isFresh(written.tag) { return HTTPResponse(status: 304, headers: headers) }

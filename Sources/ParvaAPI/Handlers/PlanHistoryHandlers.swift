@@ -1,37 +1,20 @@
-import Dispatch
 import Foundation
+import ParvaControl
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
+import ParvaServing
 
-/// `/v1/plans` and `/v1/plan/preview`: plans that were, what differs between them, and plans that could be.
+/// `/v1/plans`: plans that were, and what differs between them.
 struct PlanHistoryHandlers: Sendable {
   static let defaultLimit = 50
   static let maxLimit = 500
-  /// Previews at a time: each takes every core for as long as it plans.
-  static let mostPreviews = 2
 
   let store: any Store
-  let registry: DemandRegistry
-  let nodes: NodeRegistry
-  let plan: PlanHandlers
-  let setup: PlanningSetup
-  let backend: any PlanningBackend
-  private let queue = DispatchQueue(label: "parva.preview", qos: .utility)
+  /// Plans are read and compared off the threads that serve requests.
+  private let queue = WorkQueue("parva.history", yields: true)
 
-  init(
-    store: any Store, registry: DemandRegistry, nodes: NodeRegistry, plan: PlanHandlers, setup: PlanningSetup,
-    backend: any PlanningBackend
-  ) {
-    self.store = store
-    self.registry = registry
-    self.nodes = nodes
-    self.plan = plan
-    self.setup = setup
-    self.backend = backend
-  }
-
-  // MARK: - History
+  init(store: any Store) { self.store = store }
 
   /// Records of plans, newest first.
   func list(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -81,13 +64,13 @@ struct PlanHistoryHandlers: Sendable {
     try request.allowQuery()
     let isText = try request.preferred([(false, ["application/json"]), (true, ["text/plain"])])
     let (a, b) = (try await stored(request, "a"), try await stored(request, "b"))
-    let writer = PlanDiffWriter(from: try Self.read(a), to: try Self.read(b))
-    let headers: HTTPHeaders = ["Vary": "Accept"]
-    return isText
-      ? HTTPResponse(
-        status: 200, contentType: "text/plain; charset=utf-8", body: Data(writer.text(TextStyle()).utf8),
-        headers: headers)
-      : HTTPResponse(status: 200, contentType: "application/json", body: writer.json(), headers: headers)
+    let body = try await queue.run { () throws(ProblemDetails) in
+      let writer = PlanDiffWriter(from: try Self.read(a), to: try Self.read(b))
+      return isText ? Data(writer.text(TextStyle()).utf8) : writer.json()
+    }
+    return HTTPResponse(
+      status: 200, contentType: isText ? "text/plain; charset=utf-8" : "application/json", body: body,
+      headers: ["Vary": "Accept"])
   }
 
   private func stored(_ request: HTTPRequest, _ parameter: String) async throws(ProblemDetails) -> StoredPlan {
@@ -123,56 +106,6 @@ struct PlanHistoryHandlers: Sendable {
       throw ProblemDetails(
         status: 409, code: "plan_unreadable",
         detail: "Plan revision \(stored.record.revision) names what the tables of this version do not have.")
-    }
-  }
-
-  // MARK: - Preview
-
-  /// The plan for the workloads of the body, or for the registered set with them; nothing is stored.
-  func preview(_ request: HTTPRequest) async throws -> HTTPResponse {
-    try request.allowQuery("base")
-    let base = request.queryValue("base") ?? "none"
-    guard ["none", "registered"].contains(base) else {
-      throw ProblemDetails.parameter("base", "must be none or registered")
-    }
-    let source = try request.input([.json, .yaml, .csv])
-    let workloads: [Workload]
-    do {
-      workloads = try WorkloadReader.read(source)
-    } catch {
-      throw ProblemDetails(error)
-    }
-    let current = try await plan.current(within: .seconds(PlanHandlers.defaultWait))
-    var demand = registry.snapshot
-    if base == "none" { demand.registrations = RegistrationTable() }
-    demand.registrations.apply(
-      Dictionary(
-        workloads.map { ($0.id, Registration($0, revision: 0, createdAt: .distantPast, updatedAt: .distantPast)) },
-        uniquingKeysWith: { $1 }))
-    let body = try await compute(demand, nodes.snapshot, current.plan)
-    return HTTPResponse(status: 200, contentType: "application/json", body: body)
-  }
-
-  private func compute(_ demand: Demand, _ fleet: Fleet, _ current: Plan) async throws -> Data {
-    let inForce = PlanInForce.plan(standing: fleet.standing, on: fleet.inventory, published: current)
-    let job = setup.job(for: demand, on: fleet.inventory, replacing: inForce)
-    let plan: Plan
-    do throws(PlanningFailure) {
-      plan = try await backend.plan(job)
-    } catch {
-      throw ProblemDetails(
-        status: error == .stopped ? 503 : 500, code: "planning_failed",
-        detail: "No plan came of these workloads: \(error).")
-    }
-    return await withCheckedContinuation { continuation in
-      queue.async { [setup] in
-        let plan = setup.bound(
-          plan, job.input.workloads, to: fleet.inventory, replacing: inForce, published: current)
-        let diff = PlanDiffWriter(from: current, to: plan).json()
-        continuation.resume(
-          returning: Data(#"{"plan":"#.utf8) + PlanWriter.json(plan) + Data(#","diff":"#.utf8) + diff + Data("}\n".utf8)
-        )
-      }
     }
   }
 }

@@ -1,7 +1,9 @@
 import Foundation
+import ParvaControl
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
+import ParvaServing
 
 /// `/v1/profiles`: what plans take a model to be able to do.
 ///

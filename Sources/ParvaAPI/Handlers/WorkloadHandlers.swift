@@ -1,7 +1,9 @@
 import Foundation
+import ParvaControl
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
+import ParvaServing
 
 /// `/v1/workloads/{id}`: one registration.
 struct WorkloadHandlers: Sendable {

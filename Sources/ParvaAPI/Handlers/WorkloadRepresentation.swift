@@ -1,4 +1,5 @@
 import Foundation
+import ParvaControl
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
@@ -51,11 +52,4 @@ enum WorkloadRepresentation {
       if let message = status.message { object.field("message", message) }
     }
   }
-}
-
-/// Times as RFC 3339 writes them, in UTC with milliseconds.
-enum Timestamp {
-  private static let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-
-  static func text(_ date: Date) -> String { style.format(date) }
 }

@@ -1,7 +1,9 @@
 import Foundation
+import ParvaControl
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
+import ParvaServing
 
 /// `/v1/workloads` and `/v1/workloads/batch`: many registrations at once.
 struct WorkloadSetHandlers: Sendable {

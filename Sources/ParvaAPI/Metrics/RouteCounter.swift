@@ -1,3 +1,4 @@
+import ParvaServing
 import Synchronization
 
 /// What one route has answered: counts by status, and times.

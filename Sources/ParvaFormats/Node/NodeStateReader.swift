@@ -74,7 +74,7 @@ package enum NodeStateReader {
       count("instances", gpu.instances.count, NodeStateReader.instances, path + ["instances"])
       for (index, instance) in gpu.instances.prefix(NodeStateReader.instances).enumerated() {
         let path = path + ["instances", String(index)]
-        number("profileID", instance.profileID, path + ["profileID"], NodeStateReader.numbers)
+        number("profileId", instance.profileID, path + ["profileId"], NodeStateReader.numbers)
         number("start", instance.start, path + ["start"], 0...63)
         number("size", instance.size, path + ["size"], 1...NodeStateReader.axis)
       }

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import ParvaServing
 import ParvaWire
 import Synchronization
 

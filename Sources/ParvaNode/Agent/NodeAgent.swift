@@ -1,5 +1,6 @@
 import Foundation
 package import Logging
+import ParvaServing
 package import ParvaWire
 import Synchronization
 

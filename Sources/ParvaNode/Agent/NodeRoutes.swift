@@ -1,6 +1,7 @@
 import Foundation
 import ParvaFormats
 package import ParvaHTTP
+package import ParvaServing
 import ParvaWire
 
 /// The node's HTTP interface.
@@ -17,18 +18,22 @@ package struct NodeRoutes: Sendable {
 
   let agent: NodeAgent
   let authority: Authority
+  let server: ServerCounters
   /// Digest of the token that state and metrics are shown for to those who are not on this machine.
   let readToken: SecretDigest?
   let now: @Sendable () -> Int
 
-  /// `now` is in seconds since 1970.
+  /// - Parameters:
+  ///   - server: counts what the server that gets these routes has seen.
+  ///   - now: seconds since 1970.
   package init(
-    agent: NodeAgent, authority: Authority, readToken: SecretDigest? = nil,
+    agent: NodeAgent, authority: Authority, readToken: SecretDigest? = nil, server: ServerCounters = ServerCounters(),
     now: @escaping @Sendable () -> Int = { Int(Date().timeIntervalSince1970) }
   ) {
     self.agent = agent
     self.authority = authority
     self.readToken = readToken
+    self.server = server
     self.now = now
   }
 
@@ -50,15 +55,6 @@ package struct NodeRoutes: Sendable {
     ]
   }
 
-  private func json(_ status: Int, _ value: some Encodable, headers: HTTPHeaders = HTTPHeaders()) throws -> HTTPResponse
-  {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return HTTPResponse(
-      status: status, contentType: "application/json", body: try encoder.encode(value) + Data("\n".utf8),
-      headers: headers)
-  }
-
   /// A driver that has hung for long makes the node unhealthy, though it still answers.
   private func health(_ request: HTTPRequest) throws -> HTTPResponse {
     let hung = agent.reader.unanswered.map { $0 > .seconds(30) } ?? false
@@ -69,7 +65,7 @@ package struct NodeRoutes: Sendable {
 
   private func state(_ request: HTTPRequest) async throws -> HTTPResponse {
     do {
-      return try json(200, try await agent.document())
+      return try .json(200, try await agent.document())
     } catch let error as DriverError {
       throw ProblemDetails(status: 503, code: "driver_\(error.code)", detail: error.description)
     }
@@ -80,7 +76,7 @@ package struct NodeRoutes: Sendable {
     guard let operation = agent.operation(id) else {
       throw ProblemDetails(status: 404, code: "not_found", detail: "No operation \(id) is known here.")
     }
-    return try json(200, operation)
+    return try .json(200, operation)
   }
 
   private func apply(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -89,12 +85,11 @@ package struct NodeRoutes: Sendable {
     do {
       wanted = try NodeAssignmentReader.read(InputSource(request.body, format: .json))
     } catch {
-      throw ProblemDetails(
-        status: 400, code: error.first.code.rawValue, detail: error.first.message, pointer: error.first.pointer)
+      throw ProblemDetails(error)
     }
     do {
       let operation = try agent.submit(wanted)
-      return try json(202, operation, headers: ["Location": "/v1/operations/\(operation.id)"])
+      return try .json(202, operation, headers: ["Location": "/v1/operations/\(operation.id)"])
     } catch NodeAgent.Refusal.stale(let latest) {
       throw ProblemDetails(
         status: 409, code: "revision_stale",

@@ -1,3 +1,4 @@
+import ParvaServing
 package import ParvaWire
 import Synchronization
 

@@ -1,5 +1,5 @@
 import ArgumentParser
-import ParvaAPI
+import ParvaControl
 import ParvaEngine
 import ParvaFormats
 

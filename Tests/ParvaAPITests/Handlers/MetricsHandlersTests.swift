@@ -1,3 +1,4 @@
+import ParvaControlTestSupport
 import ParvaHTTP
 import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
-import ParvaAPI
+import ParvaControl
+import ParvaControlTestSupport
 import ParvaHTTP
 import ParvaWire
 import Testing
@@ -68,7 +69,7 @@ import Testing
   }
 
   @Test func preconditionsHoldForNodesAsForWorkloads() async throws {
-    let api = try await Harness(starts: false) { $0.requiresPreconditions = true }
+    let api = try await Harness(starts: false, requiresPreconditions: true)
     let created = await api.send("PUT", "/v1/nodes/n", ["If-None-Match": "*"], body: #"{"address":"http://x:1"}"#)
     let tag = try #require(created.headers["ETag"])
     #expect(await api.send("GET", "/v1/nodes/n", ["If-None-Match": tag]).status == 304)

@@ -1,5 +1,6 @@
 import Foundation
-import ParvaAPI
+import ParvaControl
+import ParvaControlTestSupport
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP

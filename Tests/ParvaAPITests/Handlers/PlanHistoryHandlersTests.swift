@@ -1,4 +1,5 @@
-import ParvaAPI
+import ParvaControl
+import ParvaControlTestSupport
 import ParvaHTTP
 import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
-import ParvaAPI
+import ParvaControl
+import ParvaControlTestSupport
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
@@ -149,7 +150,7 @@ import Testing
   }
 
   @Test func whereTheControllerDemandsThemTheyMustBeThere() async throws {
-    let api = try await Harness(starts: false) { $0.requiresPreconditions = true }
+    let api = try await Harness(starts: false, requiresPreconditions: true)
     #expect(await Self.put(api, Self.json()).status == 201)
     #expect(await Self.put(api, Self.json(throughput: 7)).problem == "428 precondition_required")
     #expect(await api.send("DELETE", "/v1/profiles/tiny").problem == "428 precondition_required")

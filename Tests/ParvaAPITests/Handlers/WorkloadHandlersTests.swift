@@ -1,5 +1,6 @@
 import Foundation
-import ParvaAPI
+import ParvaControl
+import ParvaControlTestSupport
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
@@ -215,7 +216,7 @@ import Testing
   }
 
   @Test func preconditionsCanBeDemanded() async throws {
-    let api = try await Harness(starts: false) { $0.requiresPreconditions = true }
+    let api = try await Harness(starts: false, requiresPreconditions: true)
     #expect(await api.send("PUT", "/v1/workloads/web", body: Bodies.workload("web")).status == 201)
     let bare = [
       await api.send("PUT", "/v1/workloads/web", body: Bodies.workload("web", rate: 2)),

@@ -55,7 +55,7 @@ import Testing
     #expect(state.faults?.map(\.xid) == [63])
     let text = String(decoding: await bench.get("/metrics").body, as: UTF8.self)
     #expect(
-      text.contains("parva_node_xid_errors_total{gpu=\"0\",UUID=\"\(SimulatedNode.uuid(0))\",xid=\"63\"} 1\n"))
+      text.contains("parva_node_xid_errors_total{UUID=\"\(SimulatedNode.uuid(0))\",gpu=\"0\",xid=\"63\"} 1\n"))
   }
 
   @Test func aDriverWithoutEventsSaysNothing() async {

@@ -1,0 +1,75 @@
+import Foundation
+import ParvaControl
+import ParvaEngine
+import ParvaFormats
+import ParvaHTTP
+import ParvaServing
+
+/// `/v1/plan/preview`: plans that could be.
+struct PreviewHandlers: Sendable {
+  /// Each takes every core for as long as it plans.
+  static let mostAtATime = 2
+
+  let registry: DemandRegistry
+  let nodes: NodeRegistry
+  let plan: PlanHandlers
+  let setup: PlanningSetup
+  let backend: any PlanningBackend
+  private let queue = WorkQueue("parva.preview", yields: true)
+
+  init(
+    registry: DemandRegistry, nodes: NodeRegistry, plan: PlanHandlers, setup: PlanningSetup,
+    backend: any PlanningBackend
+  ) {
+    self.registry = registry
+    self.nodes = nodes
+    self.plan = plan
+    self.setup = setup
+    self.backend = backend
+  }
+
+  /// The plan for the workloads of the body, or for the registered set with them; nothing is stored.
+  func post(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery("base")
+    let base = request.queryValue("base") ?? "none"
+    guard ["none", "registered"].contains(base) else {
+      throw ProblemDetails.parameter("base", "must be none or registered")
+    }
+    let source = try request.input([.json, .yaml, .csv])
+    let workloads: [Workload]
+    do {
+      workloads = try WorkloadReader.read(source)
+    } catch {
+      throw ProblemDetails(error)
+    }
+    let current = try await plan.current(within: .seconds(PlanHandlers.defaultWait))
+    var demand = registry.snapshot
+    if base == "none" { demand.registrations = RegistrationTable() }
+    demand.registrations.apply(
+      Dictionary(
+        workloads.map { ($0.id, Registration($0, revision: 0, createdAt: .distantPast, updatedAt: .distantPast)) },
+        uniquingKeysWith: { $1 }))
+    let body = try await compute(demand, nodes.snapshot, current.plan)
+    return HTTPResponse(status: 200, contentType: "application/json", body: body)
+  }
+
+  private func compute(_ demand: Demand, _ fleet: Fleet, _ current: Plan) async throws -> Data {
+    let (inForce, job) = await queue.run { [setup] in
+      let inForce = PlanInForce.plan(standing: fleet.standing, on: fleet.inventory, published: current)
+      return (inForce, setup.job(for: demand, on: fleet.inventory, replacing: inForce))
+    }
+    let plan: Plan
+    do throws(PlanningFailure) {
+      plan = try await backend.plan(job)
+    } catch {
+      throw ProblemDetails(
+        status: error == .stopped ? 503 : 500, code: "planning_failed",
+        detail: "No plan came of these workloads: \(error).")
+    }
+    return await queue.run { [setup] in
+      let plan = setup.bound(plan, job.input.workloads, to: fleet.inventory, replacing: inForce, published: current)
+      let diff = PlanDiffWriter(from: current, to: plan).json()
+      return Data(#"{"plan":"#.utf8) + PlanWriter.json(plan) + Data(#","diff":"#.utf8) + diff + Data("}\n".utf8)
+    }
+  }
+}

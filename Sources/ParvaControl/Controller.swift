@@ -1,0 +1,190 @@
+package import Foundation
+package import Logging
+import ParvaFormats
+import Synchronization
+
+/// The controller: takes demand, keeps it, plans for it, and brings plans to nodes.
+package final class Controller: Sendable {
+  package struct Configuration: Sendable {
+    package var planning: PlanningSetup
+    /// Most registrations at a time.
+    package var maxWorkloads = 250_000
+    /// Which plans are kept in the store.
+    package var keptPlans = PlanRetention()
+    package var nodes = NodeRegistry.Settings()
+    package var push = PushSettings()
+    /// Whether plans are pushed by themselves, until every node has what it is to have.
+    package var appliesByItself = false
+    /// How long the fleet has to be quiet before plans are made for what has changed of it; at most five times this is
+    /// waited.
+    package var settle = Duration.seconds(1)
+    /// Where plans are made: nil is in this process.
+    package var worker: PlanWorker.Settings?
+    package var now: @Sendable () -> Date = { Date() }
+    /// Rests between plannings.
+    package var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+
+    package init(planning: PlanningSetup) { self.planning = planning }
+  }
+
+  package let configuration: Configuration
+  package let store: GuardedStore
+  package let registry: DemandRegistry
+  package let nodes: NodeRegistry
+  package let board: PlanBoard
+  package let pusher: PlanPusher
+  package let counters = PlanningCounters()
+  /// Makes plans that are only looked at: none of them holds up or ends the planning of what is registered.
+  package let previews: any PlanningBackend
+  private let logger: Logger
+  private let loop: PlanningLoop
+  /// One wake-up is kept while a planning runs: what changes meanwhile is planned once, after it.
+  private let wakes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
+  /// The same for changes of the fleet, which are settled first.
+  private let fleetWakes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
+  private let work = Mutex<[Task<Void, Never>]>([])
+
+  /// Reads the store; the first planning begins with ``start()``.
+  ///
+  /// - Throws: what the store throws.
+  package init(configuration: Configuration, store: any Store, logger: Logger) async throws(StoreError) {
+    let contents = try await store.load()
+    let wakes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    let fleetWakes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    self.wakes = wakes
+    self.fleetWakes = fleetWakes
+    self.configuration = configuration
+    let store = GuardedStore(store, logger: logger, onRecovery: { wakes.continuation.yield() })
+    self.store = store
+    board = PlanBoard()
+    let restored = contents.plan.flatMap { Self.published($0, logger) }
+    // It covers what its record says; what came after it is planned at the start.
+    if let restored { board.publish(restored) }
+    registry = DemandRegistry(
+      demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
+      onChange: { wakes.continuation.yield() })
+    nodes = NodeRegistry(
+      nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
+      priced: configuration.planning.pools, now: configuration.now, onChange: { fleetWakes.continuation.yield() })
+    pusher = PlanPusher(
+      store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,
+      now: configuration.now, logger: logger)
+    self.logger = logger
+    previews = Self.backend(configuration.worker, idleLimit: .seconds(60), counters, logger)
+    loop = PlanningLoop(
+      registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan, previous: restored?.plan,
+      backend: Self.backend(configuration.worker, idleLimit: nil, counters, logger),
+      settings: PlanningLoop.Settings(
+        setup: configuration.planning, keptPlans: configuration.keptPlans, now: configuration.now,
+        sleep: configuration.sleep),
+      counters: counters, logger: logger, wake: { wakes.continuation.yield() })
+  }
+
+  private static func backend(
+    _ settings: PlanWorker.Settings?, idleLimit: Duration?, _ counters: PlanningCounters, _ logger: Logger
+  ) -> any PlanningBackend {
+    guard var settings else { return InProcessPlanning() }
+    settings.idleLimit = idleLimit
+    return PlanWorker(settings) { end in
+      counters.workerEnded(end)
+      // Whoever waits for its plan tells it, too.
+      logger.debug("a planning process ended", metadata: ["code": "\(end.code)", "cause": "\(end)"])
+    }
+  }
+
+  /// The stored plan. A document that no longer reads is no reason not to begin: the next plan is made afresh.
+  private static func published(_ stored: StoredPlan, _ logger: Logger) -> PublishedPlan? {
+    do {
+      let plan = try PlanReader.read(InputSource(stored.document, format: .json))
+      return PublishedPlan(
+        record: stored.record, plan: plan, json: stored.document,
+        assignments: NodeAssignments(data: stored.assignments),
+        origin: .stored)
+    } catch {
+      logger.warning(
+        "the stored plan cannot be read and is made afresh",
+        metadata: ["revision": "\(stored.record.revision)", "error": "\(error)"])
+      return nil
+    }
+  }
+
+  /// Plans the demand as it is, and from now on whenever it or the fleet changes; goes on with unfinished pushes.
+  package func start() {
+    wakes.continuation.yield()
+    work.withLock { work in
+      guard work.isEmpty else { return }
+      work = [
+        Task { [loop, wakes] in await loop.follow(wakes.stream) },
+        Task { [self] in await watchHeartbeats() },
+        Task { [self] in await settleFleet() },
+        Task { [self] in await watchStore() },
+        Task { [self] in
+          await pusher.resume()
+          guard configuration.appliesByItself else { return }
+          let applies = AutoApply(
+            board: board, nodes: nodes, pusher: pusher, settings: configuration.push, logger: logger)
+          await applies.run()
+        },
+      ]
+    }
+  }
+
+  private func watchHeartbeats() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: min(.seconds(1), nodes.settings.heartbeat / 2))
+      do throws(StoreError) {
+        try await nodes.check()
+      } catch {
+        logger.error("missed heartbeats cannot be stored", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+
+  private func watchStore() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .seconds(1))
+      await store.recover()
+      await pusher.keep()
+    }
+  }
+
+  /// Passes changes of the fleet on to planning once no more come: nodes that join or return together are one change.
+  private func settleFleet() async {
+    var settled = -1
+    for await _ in fleetWakes.stream where nodes.generation != settled {
+      let end = ContinuousClock.now + configuration.settle * 5
+      while settled != nodes.generation, ContinuousClock.now < end {
+        settled = nodes.generation
+        try? await Task.sleep(for: configuration.settle)
+      }
+      settled = nodes.generation
+      wakes.continuation.yield()
+    }
+  }
+
+  /// Answers those who wait for a plan or an operation, now and from now on, so that open requests can end.
+  package func releaseWaiters() {
+    board.close()
+    pusher.board.close()
+  }
+
+  /// Ends the planning and closes the store. No request may follow.
+  package func stop() async throws(StoreError) {
+    let tasks = work.withLock { $0 }
+    for task in tasks.dropFirst() { task.cancel() }
+    releaseWaiters()
+    wakes.continuation.finish()
+    fleetWakes.continuation.finish()
+    previews.stop()
+    await loop.stop()
+    // None of them begins another push then.
+    for task in tasks { await task.value }
+    await pusher.stop()
+    do {
+      try await nodes.flush()
+    } catch {
+      logger.error("what nodes said last cannot be stored", metadata: ["error": "\(error)"])
+    }
+    try await store.close()
+  }
+}

@@ -1,0 +1,153 @@
+package import Foundation
+import Synchronization
+
+/// The demand in memory, and the one way to change it: what ``change(_:)`` returned from is on disk.
+///
+/// Changes that arrive while a commit runs are gathered into the next one, so many clients share one sync of the disk.
+package actor DemandRegistry {
+  private struct Pending {
+    let change: DemandChange
+    let done: CheckedContinuation<Result<ChangeReceipt, ChangeRefusal>, Never>
+  }
+
+  private let store: any Store
+  private let limit: Int
+  private let now: @Sendable () -> Date
+  private nonisolated let demand: Mutex<Demand>
+  private let onChange: @Sendable () -> Void
+  private var queue: [Pending] = [] {
+    didSet { waiting.store(queue.count, ordering: .relaxed) }
+  }
+  private nonisolated let waiting = Atomic(0)
+  private var isCommitting = false
+  private var claimsPrunedAt = Date.distantPast
+
+  /// - Parameters:
+  ///   - demand: what the store holds.
+  ///   - limit: most registrations at a time.
+  ///   - onChange: called after every commit that changed the demand.
+  package init(
+    demand: Demand, store: any Store, limit: Int, now: @escaping @Sendable () -> Date,
+    onChange: @escaping @Sendable () -> Void
+  ) {
+    self.demand = Mutex(demand)
+    self.store = store
+    self.limit = limit
+    self.now = now
+    self.onChange = onChange
+  }
+
+  /// Looks at the demand without copying it; `body` must be quick.
+  package nonisolated func read<Value: Sendable>(_ body: (borrowing Demand) -> sending Value) -> Value {
+    demand.withLock { body($0) }
+  }
+
+  /// The whole demand at this moment; the next change copies the table, O(registrations).
+  package nonisolated var snapshot: Demand { demand.withLock { $0 } }
+
+  package nonisolated var revision: Int { demand.withLock(\.revision) }
+
+  /// Why the demand as it stands refuses a change, without a wait for the store; nil leaves the word to ``change(_:)``.
+  ///
+  /// That is so for all that carry a claim: the store knows whether it was honoured before. `change` must be small.
+  package nonisolated func refusal(of change: DemandChange) -> ChangeRefusal? {
+    guard change.claim == nil else { return nil }
+    let time = now()
+    // Within the lock: a copy of the demand that outlived it would make the next change copy the whole table.
+    return demand.withLock { demand in
+      var transaction = DemandTransaction(base: demand, claims: [], limit: limit, now: time)
+      do throws(ChangeRefusal) {
+        _ = try transaction.perform(change)
+        return nil
+      } catch {
+        return error
+      }
+    }
+  }
+
+  /// Changes that wait for the next commit.
+  package nonisolated var waitingChanges: Int { waiting.load(ordering: .relaxed) }
+
+  /// What a claim was honoured by, nil where it was not yet.
+  package func honoured(_ claim: IdempotencyClaim) async throws(ChangeRefusal) -> HonouredClaim? {
+    let found: [HonouredClaim]
+    do {
+      found = try await store.claims([claim.key])
+    } catch {
+      throw .storeFailed(error)
+    }
+    let oldest = now() - IdempotencyClaim.lifetime
+    guard let honoured = found.first, honoured.time >= oldest else { return nil }
+    guard honoured.claim == claim else { throw .keyReused }
+    return honoured
+  }
+
+  /// Does a change, or refuses it whole.
+  package func change(_ change: DemandChange) async throws(ChangeRefusal) -> ChangeReceipt {
+    let result = await withCheckedContinuation { done in
+      queue.append(Pending(change: change, done: done))
+      if !isCommitting {
+        isCommitting = true
+        Task { await commitQueue() }
+      }
+    }
+    return try result.get()
+  }
+
+  private func commitQueue() async {
+    while !queue.isEmpty {
+      let group = queue
+      queue.removeAll(keepingCapacity: true)
+      let results = await commit(group.map(\.change))
+      for (pending, result) in zip(group, results) { pending.done.resume(returning: result) }
+    }
+    isCommitting = false
+  }
+
+  private func commit(_ group: [DemandChange]) async -> [Result<ChangeReceipt, ChangeRefusal>] {
+    do {
+      let keys = Set(group.compactMap(\.claim?.key))
+      let claims = keys.isEmpty ? [] : try await store.claims(Array(keys))
+      let (results, batch) = evaluate(group, claims)
+      try await store.commit(batch)
+      apply(batch)
+      return results
+    } catch {
+      return group.map { _ in .failure(.storeFailed(error)) }
+    }
+  }
+
+  /// A function of its own, so that the transaction's hold on the table ends before ``apply(_:)`` changes it in place.
+  private func evaluate(
+    _ group: [DemandChange], _ claims: [HonouredClaim]
+  ) -> ([Result<ChangeReceipt, ChangeRefusal>], StoreBatch) {
+    let time = Self.wholeMilliseconds(now())
+    let oldest = time - IdempotencyClaim.lifetime
+    var transaction = DemandTransaction(
+      base: snapshot, claims: claims.filter { $0.time >= oldest }, limit: limit, now: time)
+    let results = group.map { change in
+      Result { () throws(ChangeRefusal) in try transaction.perform(change) }
+    }
+    var batch = transaction.batch
+    if !batch.claims.isEmpty, time.timeIntervalSince(claimsPrunedAt) > 3600 {
+      batch.firstClaimKept = oldest
+      claimsPrunedAt = time
+    }
+    return (results, batch)
+  }
+
+  private func apply(_ batch: StoreBatch) {
+    guard let revision = batch.demandRevision else { return }
+    demand.withLock { demand in
+      demand.revision = revision
+      demand.registrations.apply(batch.registrations)
+      for (key, profile) in batch.profiles { demand.profiles[key] = profile }
+    }
+    onChange()
+  }
+
+  /// The store keeps milliseconds, so that what is in memory is what a restart reads back.
+  private static func wholeMilliseconds(_ date: Date) -> Date {
+    Date(timeIntervalSince1970: (date.timeIntervalSince1970 * 1000).rounded() / 1000)
+  }
+}

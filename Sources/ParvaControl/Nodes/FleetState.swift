@@ -1,0 +1,263 @@
+package import Foundation
+package import ParvaEngine
+package import ParvaWire
+
+/// The nodes with their heartbeats and what they offer to plans, kept up to date change by change.
+///
+/// Pure: time comes in with each call, and nothing is stored or sent. A heartbeat costs what its own node's state costs,
+/// whatever the size of the fleet; what the nodes offer together is joined when somebody asks.
+package struct FleetState: Sendable {
+  package struct Settings: Sendable {
+    /// What nodes are asked to keep between two heartbeats.
+    package var heartbeat = Duration.seconds(10)
+    /// How long an unreachable node keeps its GPUs and its part of the plan.
+    package var grace = Duration.seconds(60)
+
+    package init() {}
+  }
+
+  private struct Entry: Sendable {
+    var record: NodeRecord
+    var beats: Heartbeats
+    var share: NodeShare
+    /// Digest of the body that brought ``NodeRecord/state``.
+    var digest: Int?
+  }
+
+  package let settings: Settings
+  private let priced: [Pool]
+  private var entries: [String: Entry] = [:]
+  /// Names that were removed: their agents are told so, and come back only by a registration.
+  package private(set) var removed: Set<String>
+  /// How many nodes report each UUID.
+  private var reporters: [String: Int] = [:]
+  private var joined: FleetInventory?
+  private var holders = WorkloadHolders()
+  /// Grows whenever the nodes offer something else to plans.
+  package private(set) var generation = 0
+  /// Whether more than half of the nodes are silent.
+  private var isCutOff = false
+  /// When the controller last stopped taking itself for cut off: every grace begins anew then.
+  private var reconnectedAt: ContinuousClock.Instant?
+
+  /// - Parameter priced: configured pools, for cost and watts of products.
+  package init(
+    nodes: [NodeRecord], removed: Set<String> = [], settings: Settings, priced: [Pool] = [],
+    at now: ContinuousClock.Instant
+  ) {
+    self.settings = settings
+    self.priced = priced
+    self.removed = removed
+    for node in nodes { insert(node, at: now) }
+    generation = 0
+  }
+
+  // MARK: - Looking
+
+  package var count: Int { entries.count }
+
+  package subscript(name: String) -> NodeRecord? { entries[name]?.record }
+
+  /// One node with its GPUs as plans may use them. O(its GPUs).
+  package func node(_ name: String) -> (record: NodeRecord, gpus: [FleetGPU])? {
+    entries[name].map { ($0.record, $0.share.gpus(sharing: isShared)) }
+  }
+
+  /// All nodes. O(nodes), and O(GPUs) after a change of what they offer.
+  package mutating func snapshot() -> Fleet {
+    let inventory = joined ?? inventory()
+    joined = inventory
+    return Fleet(nodes: entries.mapValues(\.record), inventory: inventory, generation: generation)
+  }
+
+  /// What is known to run of a workload; nil while no node is registered. O(instances of the nodes that hold it).
+  package func running(_ workload: String) -> RunningCapacity? {
+    guard !entries.isEmpty else { return nil }
+    var running = RunningCapacity()
+    for name in holders[workload] { entries[name]?.record.addRunning(workload, to: &running) }
+    return running
+  }
+
+  /// O(nodes).
+  package var counted: FleetCount {
+    var count = FleetCount(isCutOff: isCutOff)
+    for entry in entries.values { count.nodes[NodeCondition(of: entry.record), default: 0] += 1 }
+    return count
+  }
+
+  private func inventory() -> FleetInventory {
+    FleetInventory(
+      shares: entries.values.map(\.share).sorted { $0.node < $1.node }, priced: priced, isShared: isShared)
+  }
+
+  private func isShared(_ uuid: String) -> Bool { reporters[uuid, default: 0] > 1 }
+
+  // MARK: - Declarations
+
+  /// Takes over what is declared of a node.
+  package mutating func declare(_ record: NodeRecord, at now: ContinuousClock.Instant) {
+    removed.remove(record.name)
+    guard entries[record.name] != nil else { return insert(record, at: now) }
+    change(record.name) { $0.record.declare(record) }
+  }
+
+  package mutating func remove(_ name: String) {
+    removed.insert(name)
+    guard let entry = entries.removeValue(forKey: name) else { return }
+    holders.change(name, from: entry.record.applied, to: nil)
+    joined = nil
+    let isNews = count(entry.share, -1)
+    if isNews || entry.share.gpus.contains(where: { $0.pool != nil }) || entries.isEmpty { generation += 1 }
+  }
+
+  private mutating func insert(_ record: NodeRecord, at now: ContinuousClock.Instant) {
+    let isFirst = entries.isEmpty
+    let entry = Entry(
+      record: record, beats: Heartbeats(isUnreachable: record.isUnreachable, now: now), share: NodeShare(record))
+    entries[record.name] = entry
+    holders.change(record.name, from: nil, to: record.applied)
+    joined = nil
+    let isNews = count(entry.share, 1)
+    if isNews || isFirst || entry.share.gpus.contains(where: { $0.pool != nil }) { generation += 1 }
+  }
+
+  // MARK: - What nodes say
+
+  /// Takes a heartbeat that carries the very bytes of the one before it; nil where it does not, or no node of that name is
+  /// there. O(1).
+  package mutating func heardAgain(
+    _ digest: Int, from name: String, at now: ContinuousClock.Instant, date: Date
+  ) -> NodeCondition? {
+    guard let entry = entries[name], entry.digest == digest else { return nil }
+    return heard(name, at: now, date: date) { _ in }
+  }
+
+  /// Takes what a node says of itself; nil where no such node is registered. O(its state).
+  package mutating func heard(
+    _ state: NodeStateDocument, from name: String, digest: Int? = nil, at now: ContinuousClock.Instant, date: Date
+  ) -> NodeCondition? {
+    heard(name, at: now, date: date) { entry in
+      entry.digest = digest
+      entry.record.state = state
+      if state.operation == nil || entry.record.settled == nil { entry.record.settled = state }
+    }
+  }
+
+  private mutating func heard(
+    _ name: String, at now: ContinuousClock.Instant, date: Date, _ take: (inout Entry) -> Void
+  ) -> NodeCondition? {
+    guard let before = entries[name]?.record else { return nil }
+    let interval = settings.heartbeat
+    change(name) { entry in
+      take(&entry)
+      entry.record.heardAt = date
+      entry.beats.heard(at: now, interval: interval)
+      entry.record.isUnreachable = entry.beats.isUnreachable
+      if !entry.record.isUnreachable { entry.record.isLost = false }
+    }
+    if before.isUnreachable != self[name]?.isUnreachable { weighSilence(at: now) }
+    return self[name].map(NodeCondition.init(of:))
+  }
+
+  /// Looks at the clock: who has fallen silent, and whose grace is over. Answers the names whose condition changed. O(nodes).
+  package mutating func check(at now: ContinuousClock.Instant) -> [String] {
+    var changed: [String] = []
+    let interval = settings.heartbeat
+    for name in entries.keys {
+      entries[name]?.beats.check(at: now, interval: interval)
+      guard let entry = entries[name], entry.record.isUnreachable != entry.beats.isUnreachable else { continue }
+      change(name) { $0.record.isUnreachable = $0.beats.isUnreachable }
+      changed.append(name)
+    }
+    weighSilence(at: now)
+    guard !isCutOff else { return changed }
+    for (name, entry) in entries where !entry.record.isLost {
+      guard let silent = entry.beats.silentSince, now - max(silent, reconnectedAt ?? silent) >= settings.grace else {
+        continue
+      }
+      change(name) { $0.record.isLost = true }
+      changed.append(name)
+    }
+    return changed
+  }
+
+  /// The operator's word that the nodes which are silent now are lost, however many they are. Answers their names.
+  package mutating func acceptSilence(at now: ContinuousClock.Instant) -> [String] {
+    let silent = entries.values.filter { $0.record.isUnreachable && !$0.record.isLost }.map(\.record.name).sorted()
+    for name in silent { change(name) { $0.record.isLost = true } }
+    weighSilence(at: now)
+    return silent
+  }
+
+  /// When more than half of those that plans count on are silent at once, it is the controller that is cut off.
+  private mutating func weighSilence(at now: ContinuousClock.Instant) {
+    let counted = entries.values.filter { $0.record.state != nil && !$0.record.isDraining && !$0.record.isLost }
+    let silent = counted.count { $0.record.isUnreachable }
+    let was = isCutOff
+    isCutOff = silent * 2 > counted.count
+    if was && !isCutOff { reconnectedAt = now }
+  }
+
+  // MARK: - Pushes
+
+  /// A push begins to bring this to the node.
+  package mutating func expect(_ wanted: NodeAssignment, on name: String) { entries[name]?.record.expected = wanted }
+
+  /// The push of this revision has ended, with what the node has verified of it.
+  package mutating func pushed(revision: Int, to name: String, verified: NodeAssignment?) {
+    if entries[name]?.record.expected?.revision == revision { entries[name]?.record.expected = nil }
+    guard let verified else { return }
+    holders.change(name, from: entries[name]?.record.applied, to: entries[name] == nil ? nil : verified)
+    // The node's own word follows with its next heartbeat; until then what it said of this revision stands.
+    change(name) { entry in
+      entry.record.applied = verified
+      if entry.record.state?.verified?.revision != revision {
+        entry.record.state?.verified = VerifiedDocument(revision: revision)
+        entry.record.settled?.verified = VerifiedDocument(revision: revision)
+      }
+      entry.digest = nil
+    }
+  }
+
+  // MARK: - Parts
+
+  /// Changes one node, and what it offers where that follows from the change.
+  private mutating func change(_ name: String, _ body: (inout Entry) -> Void) {
+    guard var entry = entries[name] else { return }
+    let before = entry
+    body(&entry)
+    if entry.record.offersMayDiffer(from: before.record) {
+      entry.share = NodeShare(entry.record)
+      if entry.share != before.share {
+        joined = nil
+        var isNews = !entry.share.offersSame(as: before.share)
+        if entry.share.gpus.map(\.uuid) != before.share.gpus.map(\.uuid) {
+          let (gone, come) = (count(before.share, -1), count(entry.share, 1))
+          isNews = isNews || gone || come
+        }
+        if isNews { generation += 1 }
+      }
+    }
+    entries[name] = entry
+  }
+
+  /// Counts a share's UUIDs in or out; whether some other node's GPU becomes or ceases to be a duplicate.
+  private mutating func count(_ share: NodeShare, _ step: Int) -> Bool {
+    var isNews = false
+    for gpu in share.gpus {
+      let before = reporters[gpu.uuid, default: 0]
+      reporters[gpu.uuid] = before + step == 0 ? nil : before + step
+      if (before > 1) != (before + step > 1) { isNews = true }
+    }
+    return isNews
+  }
+}
+
+extension NodeRecord {
+  /// Whether anything differs that ``NodeShare`` looks at.
+  fileprivate func offersMayDiffer(from other: NodeRecord) -> Bool {
+    (zone, isDraining, isUnreachable, isLost) != (other.zone, other.isDraining, other.isUnreachable, other.isLost)
+      || (state == nil) != (other.state == nil) || settled?.managesMIGMode != other.settled?.managesMIGMode
+      || settled?.owned != other.settled?.owned || settled?.observed.gpus != other.settled?.observed.gpus
+  }
+}

@@ -1,0 +1,77 @@
+package import ParvaEngine
+
+/// How this controller plans: everything but the demand.
+package struct PlanningSetup: Sendable {
+  package var planner: any Planner
+  package var pools: [Pool]
+  /// Profiles from the catalogue or from files; those that clients put come on top.
+  package var catalogue: ProfileCatalogue
+  package var options: PlanningOptions
+  /// Recorded arrivals that workloads may refer to.
+  package var traces: [String: ArrivalRecording] = [:]
+  /// Lives as long as the controller, so that only what is new about a demand costs time.
+  package var capacities = CapacityCache()
+  /// How long a planner may look for a better plan once it has one.
+  package var patience = Duration.seconds(2)
+
+  package init(planner: any Planner, pools: [Pool], catalogue: ProfileCatalogue, options: PlanningOptions) {
+    self.planner = planner
+    self.pools = pools
+    self.catalogue = catalogue
+    self.options = options
+  }
+
+  /// The catalogue with the demand's own profiles in it.
+  package func profiles(with stored: [ProfileKey: StoredProfile]) -> ProfileCatalogue {
+    var profiles = catalogue
+    for stored in stored.values { profiles.insert(stored.profile) }
+    return profiles
+  }
+
+  /// What a planner is given for a demand: workloads in order of id, so that the plan depends on the set
+  /// alone, and on the plan in force.
+  ///
+  /// The pools are those of the registered nodes' GPUs; while no node is registered, the configured ones.
+  package func input(
+    for demand: Demand, fleet: FleetInventory = FleetInventory([]), current: Plan? = nil
+  ) -> PlanningInput {
+    var inForce = current
+    let usable = Set(fleet.usable.map(\.uuid))
+    for gpu in inForce?.gpus.indices ?? 0..<0 {
+      // GPUs that are gone are no one's any more.
+      guard let uuid = inForce?.gpus[gpu].uuid, !usable.contains(uuid) else { continue }
+      inForce?.gpus[gpu].node = nil
+      inForce?.gpus[gpu].uuid = nil
+    }
+    var pools = fleet.isEmpty ? pools : fleet.pools
+    if pools.isEmpty {
+      pools = Array(self.pools.prefix(1))
+      pools[0].nodes = []
+      pools[0].count = 0
+    }
+    // A planner that is told of nodes chooses them; where nobody asks it to, the binding chooses better.
+    let spreads = demand.registrations.rows.contains { $0.workload.constraints.spread?.over == .node }
+    if !fleet.isEmpty && !spreads {
+      for index in pools.indices { pools[index].nodes = [] }
+    }
+    return PlanningInput(
+      workloads: demand.registrations.rows.map(\.workload), pools: pools, profiles: profiles(with: demand.profiles),
+      options: options, traces: traces, capacities: capacities, current: inForce)
+  }
+
+  /// What is asked of the planner for a demand, with what can stay of the plan in force.
+  package func job(for demand: Demand, on fleet: FleetInventory, replacing current: Plan?) -> PlanningJob {
+    PlanningJob(planner: planner, input: input(for: demand, fleet: fleet, current: current), patience: patience)
+  }
+
+  /// The plan bound to the GPUs of the fleet where there is one, as close to the one in force as can be. A plan that is
+  /// the same as the one published before keeps its binding. O(n^3) in small pools: never called on an event loop.
+  package func bound(
+    _ plan: Plan, _ workloads: [Workload], to fleet: FleetInventory, replacing current: Plan?, published: Plan? = nil
+  ) -> Plan {
+    guard !fleet.isEmpty else { return plan }
+    return PlanBinding.bind(
+      plan, to: fleet.usable, previous: current, published: published,
+      keepingNodesOf: PlanBinding.fixedGPUs(plan, workloads))
+  }
+}

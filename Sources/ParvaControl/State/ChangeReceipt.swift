@@ -1,0 +1,41 @@
+package import Foundation
+
+/// What a change has done; it is on disk when a caller sees this.
+package struct ChangeReceipt: Sendable {
+  package enum Effect: Hashable, Sendable {
+    case created, replaced, deleted
+    /// Everything was so already; the revision did not grow.
+    case unchanged
+  }
+
+  package var effect: Effect
+  /// Demand revision after the change.
+  package var revision: Int
+  package var time: Date
+  /// Whether an earlier request with the same idempotency key had done it.
+  package var isReplay: Bool
+
+  package init(_ effect: Effect, revision: Int, time: Date, isReplay: Bool = false) {
+    self.effect = effect
+    self.revision = revision
+    self.time = time
+    self.isReplay = isReplay
+  }
+}
+
+/// Why a change was refused.
+package enum ChangeRefusal: Error, Hashable, Sendable {
+  /// A workload of this id is there; `index` is its place in the request.
+  case exists(id: String, index: Int)
+  case notFound
+  /// The precondition does not hold; `current` is the resource's revision.
+  case preconditionFailed(current: Int?)
+  /// The idempotency key was used for another request.
+  case keyReused
+  /// More registrations than the controller takes.
+  case tooMany(limit: Int)
+  /// More profiles than the controller keeps.
+  case tooManyProfiles(limit: Int)
+  /// The store cannot take the change; nothing was done.
+  case storeFailed(StoreError)
+}

@@ -1,0 +1,46 @@
+package import Foundation
+package import ParvaFormats
+
+/// What is known of a plan without its document.
+package struct PlanRecord: Hashable, Sendable {
+  /// From 1, one more for every plan that differs from the one before it.
+  package var revision: Int
+  /// The newest demand revision that this plan was found to serve.
+  package var demandRevision: Int
+  package var createdAt: Date
+  package var planner: String
+  package var status: String
+  package var gpuCount: Int
+  package var unplacedCount: Int
+
+  package init(
+    revision: Int, demandRevision: Int, createdAt: Date, planner: String, status: String, gpuCount: Int,
+    unplacedCount: Int
+  ) {
+    self.revision = revision
+    self.demandRevision = demandRevision
+    self.createdAt = createdAt
+    self.planner = planner
+    self.status = status
+    self.gpuCount = gpuCount
+    self.unplacedCount = unplacedCount
+  }
+
+  /// What the plan is named by in its documents.
+  package var identity: PlanIdentity { PlanIdentity(revision: revision, demandRevision: demandRevision) }
+}
+
+/// A plan as it was published.
+package struct StoredPlan: Hashable, Sendable {
+  package var record: PlanRecord
+  /// The JSON document, byte for byte.
+  package var document: Data
+  /// What each node is told of it, as JSON; empty for a plan that is bound to no nodes.
+  package var assignments: Data
+
+  package init(record: PlanRecord, document: Data, assignments: Data = Data()) {
+    self.record = record
+    self.document = document
+    self.assignments = assignments
+  }
+}

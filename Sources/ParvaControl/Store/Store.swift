@@ -1,0 +1,93 @@
+package import Foundation
+package import ParvaWire
+
+/// Where the controller keeps what must survive it. Every store passes one contract suite.
+///
+/// The controller is the only writer; it reads everything once at its start and keeps the demand in memory.
+package protocol Store: Sendable {
+  /// Everything that the controller works with.
+  func load() async throws(StoreError) -> StoreContents
+
+  /// Stores a batch whole or not at all. When it returns, the batch is on disk.
+  func commit(_ batch: StoreBatch) async throws(StoreError)
+
+  /// The claims honoured under these keys, in any order.
+  func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim]
+
+  /// Records of plans, newest first, beginning below revision `before`, all for nil.
+  func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord]
+
+  /// One plan with its document; nil where it never was or is no longer kept.
+  func plan(_ revision: Int) async throws(StoreError) -> StoredPlan?
+
+  /// One operation, nil where it never was or is no longer kept.
+  func operation(_ id: String) async throws(StoreError) -> StoredOperation?
+
+  /// The newest operation that a request with this key began.
+  func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation?
+
+  /// Operations, newest first: those older than the one of this id, all for nil, none for an unknown one.
+  func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation]
+
+  /// Writes something small to disk, to see whether a commit could be done.
+  func probe() async throws(StoreError)
+
+  /// Gives up files and locks. No other call may follow.
+  func close() async throws(StoreError)
+}
+
+/// What a store holds, without the history of plans.
+package struct StoreContents: Sendable {
+  package var demand: Demand
+  /// The newest plan.
+  package var plan: StoredPlan?
+  package var nodes: [NodeRecord] = []
+  /// Names of nodes that were removed and not registered again.
+  package var removedNodes: Set<String> = []
+  /// Operations that had not ended, oldest first.
+  package var openOperations: [StoredOperation] = []
+
+  package init(demand: Demand = Demand(), plan: StoredPlan? = nil) {
+    self.demand = demand
+    self.plan = plan
+  }
+}
+
+/// Changes that belong together.
+package struct StoreBatch: Sendable {
+  /// Set where the demand changes.
+  package var demandRevision: Int?
+  /// Registrations to set by workload id, nil to take one away.
+  package var registrations: [String: Registration?] = [:]
+  /// Profiles to set, nil to take one away.
+  package var profiles: [ProfileKey: StoredProfile?] = [:]
+  package var claims: [HonouredClaim] = []
+  /// A plan to add, or whose record to renew where the revision is there.
+  package var plan: StoredPlan?
+  /// Which plans stay once this one is there; nil forgets none.
+  package var keptPlans: (bounds: PlanRetention, now: Date)?
+  /// Claims honoured before this are forgotten.
+  package var firstClaimKept: Date?
+  /// Nodes to set by name, nil to take one away with all that belongs to it. States and assignments are set apart.
+  package var nodes: [String: NodeRecord?] = [:]
+  /// What nodes said of themselves, by name of a node that is there or that this batch sets.
+  package var nodeStates: [String: NodeStateDocument] = [:]
+  /// What was pushed to nodes and verified, by name of a node that is there or that this batch sets.
+  package var assignments: [String: NodeAssignment] = [:]
+  /// Whether a name is to be remembered as removed.
+  package var removedNodes: [String: Bool] = [:]
+  /// Operations to add.
+  package var operations: [StoredOperation] = []
+  /// How operations have come on, by id.
+  package var progress: [String: OperationProgress] = [:]
+  /// How many operations are kept; the oldest that have ended go.
+  package var keptOperations: Int?
+
+  package init() {}
+
+  package var isEmpty: Bool {
+    demandRevision == nil && registrations.isEmpty && profiles.isEmpty && claims.isEmpty && plan == nil
+      && keptPlans == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
+      && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty
+  }
+}

@@ -1,0 +1,22 @@
+package import ParvaFormats
+package import ParvaHTTP
+
+extension ProblemDetails {
+  /// What is wrong with a body: 413 for too much of it, 400 for what is no document, 422 for what a document says.
+  package init(_ errors: InputErrors) {
+    let first = errors.first
+    let status =
+      switch first.code {
+      case .tooLarge: 413
+      case .invalidSyntax, .notUTF8, .unreadable, .empty: 400
+      default: 422
+      }
+    let others = errors.errors.count + errors.omitted - 1
+    var detail = first.line.map { "Line \($0): \(first.message)" } ?? first.message
+    if others > 0 {
+      let more = errors.errors.dropFirst().prefix(4).map { $0.description }.joined(separator: "; ")
+      detail += " (and \(others) more: \(more)\(others > 4 ? "; …" : ""))"
+    }
+    self.init(status: status, code: first.code.rawValue, detail: detail, pointer: first.pointer)
+  }
+}

@@ -1,0 +1,173 @@
+import Foundation
+import ParvaControlTestSupport
+import ParvaEngine
+import ParvaTestSupport
+import ParvaWire
+import Testing
+
+@testable import ParvaControl
+
+@Suite struct FleetStateTests {
+  private static let start = ContinuousClock.now
+
+  private static func fleet(_ count: Int) throws -> FleetState {
+    let nodes = try (0..<count).map { number in
+      FleetSamples.record(
+        "n\(number)", try FleetSamples.state("n\(number)", gpus: 2), zone: "zone-\(number % 3)")
+    }
+    return FleetState(nodes: nodes, settings: FleetState.Settings(), at: start)
+  }
+
+  /// Where the GPUs of the joined inventory lie in memory: another place where they were joined again.
+  private static func place(_ fleet: inout FleetState) -> UInt {
+    fleet.snapshot().inventory.gpus.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) }
+  }
+
+  @Test("F4: a heartbeat that changes nothing that plans look at leaves the joined inventory as it is")
+  func equalHeartbeatsJoinNothing() throws {
+    var fleet = try Self.fleet(12)
+    // Held, so that its memory is not given to another.
+    let held = fleet.snapshot()
+    let place = Self.place(&fleet)
+    var state = try FleetSamples.state("n3", gpus: 2)
+    for second in 1...20 {
+      let now = Self.start + .seconds(second)
+      #expect(fleet.heard(state, from: "n3", digest: 7, at: now, date: Samples.time + Double(second)) == .ready)
+      #expect(fleet.heardAgain(7, from: "n3", at: now, date: Samples.time + Double(second)) == .ready)
+      #expect(fleet.heardAgain(8, from: "n3", at: now, date: Samples.time) == nil)
+      #expect(fleet["n3"]?.heardAt == Samples.time + Double(second))
+      #expect(Self.place(&fleet) == place)
+    }
+    #expect(fleet.generation == 0)
+    // What plans look at does join anew, and only that.
+    state.observed.gpus[0].fault = "gpu_is_lost"
+    _ = fleet.heard(state, from: "n3", at: Self.start, date: Samples.time)
+    #expect(Self.place(&fleet) != place)
+    #expect(fleet.generation == 1)
+    #expect(held.inventory.usable.count == 24)
+  }
+
+  @Test("what a node said of a revision stands when a push of the same revision ends, and goes with a newer one")
+  func aPushKeepsWhatANodeSaidOfTheRevision() throws {
+    var fleet = try Self.fleet(1)
+    var state = try FleetSamples.state("n0", gpus: 2)
+    state.verified = VerifiedDocument(revision: 3, degraded: "gpu_lost")
+    _ = fleet.heard(state, from: "n0", at: Self.start, date: Samples.time)
+    fleet.pushed(revision: 3, to: "n0", verified: NodeAssignment(revision: 3, gpus: []))
+    #expect(fleet["n0"]?.state?.verified?.degraded == "gpu_lost")
+    #expect(fleet["n0"]?.hasVerified([]) == false)
+    fleet.pushed(revision: 4, to: "n0", verified: NodeAssignment(revision: 4, gpus: []))
+    #expect(fleet["n0"]?.hasVerified([]) == true)
+  }
+
+  /// Random changes of a fleet with several zones: what is kept up to date is what the records alone say, and whoever has
+  /// seen a generation has seen what is offered in it.
+  @Test("F4: what is kept change by change is what the records say", arguments: 0..<8)
+  func theSharesJoinToWhatTheRecordsSay(_ offset: UInt64) throws {
+    let seed = UInt64.random(in: 0...UInt64.max / 2) + offset
+    var random = SeededGenerator(seed: seed)
+    var fleet = try Self.fleet(6)
+    var now = Self.start
+    var offers = Offers(fleet.snapshot().inventory)
+    for step in 0..<200 {
+      let name = "n\(Int.random(in: 0..<9, using: &random))"
+      now += .seconds(Int.random(in: 0...8, using: &random))
+      let generation = fleet.generation
+      switch Int.random(in: 0..<8, using: &random) {
+      case 0: fleet.remove(name)
+      case 1:
+        var record = FleetSamples.record(
+          name, nil, zone: ["zone-0", "zone-1", nil].randomElement(using: &random) ?? nil)
+        record.isDraining = Int.random(in: 0..<4, using: &random) == 0
+        fleet.declare(record, at: now)
+      case 2: _ = fleet.check(at: now)
+      case 3: _ = fleet.acceptSilence(at: now)
+      default:
+        var state = try FleetSamples.state(name, gpus: Int.random(in: 0...3, using: &random))
+        if var gpu = state.observed.gpus.first {
+          switch Int.random(in: 0..<5, using: &random) {
+          case 0: gpu.fault = "gpu_is_lost"
+          case 1: gpu.uuid = "GPU-shared"
+          case 2: gpu = try FleetSamples.gpu(name, 0, product: "H100-80GB-SXM")
+          case 3: gpu = try FleetSamples.gpu(name, 0, instances: [(19, 0)])
+          default: break
+          }
+          state.observed.gpus[0] = gpu
+        }
+        if Int.random(in: 0..<6, using: &random) == 0 { state.operation = "op" }
+        _ = fleet.heard(state, from: name, at: now, date: Samples.time)
+      }
+      let snapshot = fleet.snapshot()
+      #expect(snapshot.inventory == FleetInventory(Array(snapshot.nodes.values)), "seed \(seed), step \(step)")
+      let next = Offers(snapshot.inventory)
+      if next != offers { #expect(fleet.generation > generation, "seed \(seed), step \(step)") }
+      offers = next
+      for name in snapshot.nodes.keys {
+        #expect(fleet.node(name)?.gpus == Array(snapshot.inventory.gpus(of: name)), "seed \(seed), step \(step)")
+      }
+    }
+  }
+
+  /// What plans are made of.
+  private struct Offers: Equatable {
+    var isEmpty: Bool
+    var pools: [Pool]
+    var gpus: [[String]]
+
+    init(_ inventory: FleetInventory) {
+      isEmpty = inventory.isEmpty
+      pools = inventory.pools
+      gpus = inventory.usable.map { [$0.node, $0.uuid, $0.pool ?? ""] }
+    }
+  }
+
+  // MARK: - Silence
+
+  /// Heartbeats of these nodes, once every ten seconds, with a look at the clock after each.
+  private static func pass(
+    _ seconds: Int, heard: [String], _ fleet: inout FleetState, _ now: inout ContinuousClock.Instant
+  ) {
+    for _ in 0..<seconds / 10 {
+      now += .seconds(10)
+      for name in heard {
+        let state = fleet[name]?.state
+        if let state { _ = fleet.heard(state, from: name, at: now, date: Samples.time) }
+      }
+      _ = fleet.check(at: now)
+    }
+  }
+
+  @Test("F7: nodes that come back one by one after a silence of all keep their part, and the rest for a grace after")
+  func nodesThatReturnOneByOneKeepTheirPart() throws {
+    var fleet = try Self.fleet(20)
+    var now = Self.start
+    let names = (0..<20).map { "n\($0)" }
+    Self.pass(600, heard: [], &fleet, &now)
+    #expect(fleet.counted == FleetCount(nodes: [.unreachable: 20], isCutOff: true))
+    for count in 1...20 {
+      Self.pass(20, heard: Array(names.prefix(count)), &fleet, &now)
+      // Ten of twenty back: no longer cut off, and the grace of the others begins.
+      #expect(fleet.counted.isCutOff == (count < 10))
+      if count == 12 { Self.pass(10, heard: Array(names.prefix(count)), &fleet, &now) }
+      if count < 13 { #expect(fleet.counted.nodes[.lost] == nil, "\(count) back") }
+    }
+    #expect(fleet.generation > 0, "those that stayed away for a grace after the others were back are lost")
+    Self.pass(20, heard: names, &fleet, &now)
+    #expect(fleet.counted == FleetCount(nodes: [.ready: 20], isCutOff: false))
+  }
+
+  @Test func aNodeThatIsLostCountsNoMoreForTheSilenceOfMost() throws {
+    var fleet = try Self.fleet(4)
+    var now = Self.start
+    let names = (0..<4).map { "n\($0)" }
+    for left in [3, 2, 1] {
+      Self.pass(120, heard: Array(names.prefix(left)), &fleet, &now)
+      #expect(fleet.counted.isCutOff == false)
+      #expect(fleet.counted.nodes[.lost] == 4 - left)
+    }
+    Self.pass(120, heard: [], &fleet, &now)
+    #expect(fleet.counted == FleetCount(nodes: [.lost: 3, .unreachable: 1], isCutOff: true))
+    #expect(fleet.acceptSilence(at: now) == ["n0"])
+    #expect(fleet.counted == FleetCount(nodes: [.lost: 4], isCutOff: false))
+  }
+}

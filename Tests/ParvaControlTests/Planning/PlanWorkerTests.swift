@@ -1,0 +1,130 @@
+import Foundation
+import Glibc
+import ParvaEngine
+import ParvaTestSupport
+import Synchronization
+import Testing
+
+@testable import ParvaControl
+
+/// With the real program as the process that plans.
+@Suite struct PlanWorkerTests {
+  /// `parva` beside the tests.
+  private static var program: String {
+    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+    return URL(filePath: own).deletingLastPathComponent().appending(path: "parva").path
+  }
+
+  private static func settings(faults: String = "") -> PlanWorker.Settings {
+    var settings = PlanWorker.Settings(program: program)
+    settings.environment = ["PARVA_WORKER_FAULTS=\(faults)"]
+    return settings
+  }
+
+  private static func job(_ planner: any Planner = OptimalPlanner(), id: String = "w", seed: UInt64 = 1) throws
+    -> PlanningJob
+  {
+    let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
+    var input = RandomDemand.input(seed: seed, products: [product], models: 3, workloads: 12)
+    for index in input.workloads.indices { input.workloads[index].id = "\(id)\(100 + index)" }
+    return PlanningJob(planner: planner, input: input, patience: .seconds(3600))
+  }
+
+  private static func failure(_ worker: PlanWorker, _ job: PlanningJob) async -> PlanningFailure? {
+    do throws(PlanningFailure) {
+      _ = try await worker.plan(job)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  @Test("P1: a plan from the process is the plan of the planner, whatever was planned before")
+  func samePlan() async throws {
+    let worker = PlanWorker(Self.settings())
+    defer { worker.stop() }
+    for seed: UInt64 in 0..<6 {
+      let job = try Self.job(Planners.all[Int(seed) % Planners.all.count], seed: seed)
+      #expect(try await worker.plan(job) == PlanningDuty.perform(job), "seed \(seed)")
+    }
+  }
+
+  @Test(
+    "P1: a process that traps or ends costs its job, and the next one has another process",
+    arguments: [("trap", WorkerEnd.signal(SIGILL)), ("exit", .status(7))])
+  func ends(kind: String, end: WorkerEnd) async throws {
+    let ends = Mutex<[WorkerEnd]>([])
+    let worker = PlanWorker(Self.settings(faults: "optimal:\(kind):poison")) { end in ends.withLock { $0.append(end) } }
+    defer { worker.stop() }
+    #expect(await Self.failure(worker, try Self.job(id: "poison")) == .ended(end, isFresh: true))
+    #expect(await Self.failure(worker, try Self.job()) == nil)
+    #expect(await Self.failure(worker, try Self.job(id: "poison")) == .ended(end, isFresh: false))
+    #expect(await Self.failure(worker, try Self.job(ParvaGPUPlanner(), id: "poison")) == nil)
+    #expect(ends.withLock { $0 } == [end, end])
+  }
+
+  @Test("P1: a process that never answers is killed")
+  func hangs() async throws {
+    var settings = Self.settings(faults: "optimal:hang:poison")
+    settings.grace = .milliseconds(300)
+    let worker = PlanWorker(settings)
+    defer { worker.stop() }
+    var job = try Self.job(id: "poison")
+    job.patience = .zero
+    #expect(await Self.failure(worker, job) == .ended(.tooLong(0), isFresh: true))
+  }
+
+  @Test("P1: a process that takes more memory than it may is killed")
+  func memory() async throws {
+    var settings = Self.settings(faults: "optimal:memory:poison")
+    settings.memoryMiB = 400
+    let worker = PlanWorker(settings)
+    defer { worker.stop() }
+    guard case .ended(.tooMuchMemory(let held), isFresh: true) = await Self.failure(worker, try Self.job(id: "poison"))
+    else {
+      Issue.record("it was not killed for its memory")
+      return
+    }
+    #expect(held > 400)
+  }
+
+  @Test("P1: a program that is none is a failure like any other")
+  func notStarted() async throws {
+    let worker = PlanWorker(PlanWorker.Settings(program: "/nonexistent/parva"))
+    #expect(await Self.failure(worker, try Self.job()) == .ended(.notStarted(ENOENT), isFresh: true))
+    let other = PlanWorker(PlanWorker.Settings(program: "/bin/echo", arguments: ["hello", "from", "a", "program"]))
+    defer { other.stop() }
+    let failure = await Self.failure(other, try Self.job())
+    #expect(failure?.code == "worker_garbled" || failure?.code == "worker_ended", "\(String(describing: failure))")
+  }
+
+  @Test("P1: stopping ends a planning that would never end")
+  func stops() async throws {
+    let worker = PlanWorker(Self.settings(faults: "optimal:hang:poison"))
+    let job = try Self.job(id: "poison")
+    async let failure = Self.failure(worker, job)
+    _ = await Self.process(of: worker)
+    worker.stop()
+    #expect(await failure == .stopped)
+    #expect(await Self.failure(worker, job) == .stopped)
+  }
+
+  @Test("P1: a signal from outside is told by its name", arguments: [SIGSEGV, SIGKILL])
+  func killed(signal: Int32) async throws {
+    let worker = PlanWorker(Self.settings(faults: "optimal:hang:poison"))
+    defer { worker.stop() }
+    let job = try Self.job(id: "poison")
+    async let failure = Self.failure(worker, job)
+    #expect(kill(await Self.process(of: worker), signal) == 0)
+    #expect(await failure == .ended(.signal(signal), isFresh: true))
+    #expect(await Self.failure(worker, try Self.job()) == nil)
+  }
+
+  /// The process once there is one; nothing tells of that moment.
+  private static func process(of worker: PlanWorker) async -> pid_t {
+    while true {
+      if let pid = worker.processID { return pid }
+      await Task.yield()
+    }
+  }
+}

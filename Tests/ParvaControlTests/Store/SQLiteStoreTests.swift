@@ -1,0 +1,90 @@
+import Foundation
+import GRDB
+import ParvaControlTestSupport
+import Testing
+
+@testable import ParvaControl
+
+/// What is particular to the SQLite store.
+@Suite struct SQLiteStoreTests {
+  @Test func commitsAreSyncedToDisk() async throws {
+    let folder = try TemporaryFolder()
+    let store = try SQLiteStore(path: folder.file("s.sqlite"))
+    let synchronous = try await store.pool.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA synchronous") }
+    #expect(synchronous == 2, "2 is FULL")
+    let journal = try await store.pool.writeWithoutTransaction { try String.fetchOne($0, sql: "PRAGMA journal_mode") }
+    #expect(journal == "wal")
+  }
+
+  @Test func theFolderIsMadeWhereItIsMissing() throws {
+    let folder = try TemporaryFolder()
+    _ = try SQLiteStore(path: folder.file("a/b/s.sqlite"))
+    #expect(FileManager.default.fileExists(atPath: folder.file("a/b/s.sqlite")))
+  }
+
+  @Test func aFileThatIsNoDatabaseIsRefused() throws {
+    let folder = try TemporaryFolder()
+    try Data(repeating: 0x41, count: 8192).write(to: URL(filePath: folder.file("s.sqlite")))
+    let refusal = #expect(throws: StoreError.self) { _ = try SQLiteStore(path: folder.file("s.sqlite")) }
+    #expect(refusal?.code == .cannotOpen)
+  }
+
+  @Test func aStoreOfANewerVersionIsRefusedUntouched() async throws {
+    let folder = try TemporaryFolder()
+    let store = try SQLiteStore(path: folder.file("s.sqlite"))
+    try await store.pool.write { db in
+      try db.execute(sql: "INSERT INTO grdb_migrations (identifier) VALUES ('9999 of the future')")
+    }
+    try await store.close()
+    let refusal = #expect(throws: StoreError.self) { _ = try SQLiteStore(path: folder.file("s.sqlite")) }
+    #expect(refusal?.code == .tooNew)
+  }
+
+  @Test("S2: plans of older versions, which are stored as they are, stay readable")
+  func plainPlansAreRead() async throws {
+    let folder = try TemporaryFolder()
+    let store = try SQLiteStore(path: folder.file("s.sqlite"))
+    try await store.pool.write { db in
+      for revision in 1...2 {
+        try db.execute(
+          sql: """
+            INSERT INTO plan (revision, demand_revision, created_at, planner, status, gpus, unplaced, document, slices)
+            VALUES (?, 0, 1800000000000, 'parvagpu', 'feasible', ?, 1, CAST(? AS BLOB), x'')
+            """, arguments: [revision, revision * 2, "plan \(revision)"])
+      }
+    }
+    #expect(try await store.load().plan == Samples.plan(2, document: "plan 2"))
+    var batch = StoreBatch()
+    batch.plan = Samples.plan(3, document: "plan 3")
+    try await store.commit(batch)
+    for revision in 1...3 {
+      #expect(try await store.plan(revision) == Samples.plan(revision, document: "plan \(revision)"))
+    }
+  }
+
+  @Test func aDamagedPlanIsNamed() async throws {
+    let folder = try TemporaryFolder()
+    let store = try SQLiteStore(path: folder.file("s.sqlite"))
+    for revision in 1...2 {
+      var batch = StoreBatch()
+      batch.plan = Samples.plan(revision, document: "plan \(revision)")
+      try await store.commit(batch)
+    }
+    try await store.pool.write { try $0.execute(sql: "UPDATE plan SET document = x'00' WHERE revision = 1") }
+    let refusal = await #expect(throws: StoreError.self) { _ = try await store.plan(1) }
+    #expect(refusal?.code == .corrupt && refusal?.message.contains("plan 1") == true)
+    #expect(try await store.plan(2)?.document == Data("plan 2".utf8))
+  }
+
+  @Test func aRowThatCannotBeReadIsNamed() async throws {
+    let folder = try TemporaryFolder()
+    let store = try SQLiteStore(path: folder.file("s.sqlite"))
+    var batch = StoreBatch()
+    batch.registrations["web"] = Samples.registration(Samples.workload("web"))
+    try await store.commit(batch)
+    try await store.pool.write { try $0.execute(sql: "UPDATE workload SET spec = CAST('{\"id\":1}' AS BLOB)") }
+    let refusal = await #expect(throws: StoreError.self) { _ = try await store.load() }
+    #expect(refusal?.code == .corrupt)
+    #expect(refusal?.message.contains("web") == true)
+  }
+}

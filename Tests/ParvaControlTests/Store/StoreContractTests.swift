@@ -1,0 +1,248 @@
+import Foundation
+import ParvaControl
+import ParvaControlTestSupport
+import ParvaEngine
+import ParvaWire
+import Testing
+
+/// What every store of the table promises.
+@Suite struct StoreContractTests {
+  /// A kind of store, opened and reopened over the same place.
+  struct Kind: Sendable, CustomTestStringConvertible {
+    let name: String
+    let open: @Sendable (TemporaryFolder) async throws -> any Store
+
+    var testDescription: String { name }
+  }
+
+  static let stores = Stores.all.map { kind in
+    Kind(name: kind.scheme) { folder in try Stores.open("\(kind.scheme):\(folder.file("store"))") }
+  }
+
+  /// What the store holds after it was closed and opened again.
+  private func reopened(_ kind: Kind, _ folder: TemporaryFolder, _ store: any Store) async throws -> any Store {
+    try await store.close()
+    return try await kind.open(folder)
+  }
+
+  @Test(arguments: stores) func aNewStoreIsEmpty(_ kind: Kind) async throws {
+    let store = try await kind.open(try TemporaryFolder())
+    let contents = try await store.load()
+    #expect(contents.demand.revision == 0)
+    #expect(contents.demand.registrations.rows.isEmpty)
+    #expect(contents.demand.profiles.isEmpty)
+    #expect(contents.plan == nil)
+    #expect(try await store.plans(before: nil, limit: 10).isEmpty)
+  }
+
+  @Test(arguments: stores) func whatWasCommittedIsThereAfterReopening(_ kind: Kind) async throws {
+    let folder = try TemporaryFolder()
+    var store = try await kind.open(folder)
+    let rows = [
+      Samples.registration(Samples.workload("b"), revision: 4), Samples.registration(Samples.fullWorkload),
+      Samples.registration(
+        Workload(id: "c", model: "m", rate: 0.1 + 0.2, sloLatencyMs: 1, arrivals: .deterministic), revision: 7),
+    ]
+    var batch = StoreBatch()
+    batch.demandRevision = 7
+    batch.registrations = Dictionary(uniqueKeysWithValues: rows.map { ($0.id, $0) })
+    let profile = StoredProfile(Samples.profile(), revision: 5)
+    batch.profiles[profile.key] = profile
+    batch.plan = Samples.plan(3, demand: 7, document: #"{"gpus":[]}"#)
+    try await store.commit(batch)
+
+    store = try await reopened(kind, folder, store)
+    let contents = try await store.load()
+    #expect(contents.demand.revision == 7)
+    #expect(contents.demand.registrations.rows == rows.sorted { $0.id < $1.id })
+    #expect(contents.demand.profiles == [profile.key: profile])
+    #expect(contents.plan == batch.plan)
+  }
+
+  @Test(arguments: stores) func aLaterBatchReplacesAndRemoves(_ kind: Kind) async throws {
+    let store = try await kind.open(try TemporaryFolder())
+    let profile = StoredProfile(Samples.profile(), revision: 1)
+    var first = StoreBatch()
+    first.demandRevision = 1
+    first.registrations = [
+      "a": Samples.registration(Samples.workload("a")), "b": Samples.registration(Samples.workload("b")),
+    ]
+    first.profiles[profile.key] = profile
+    try await store.commit(first)
+    var second = StoreBatch()
+    second.demandRevision = 2
+    let changed = Samples.registration(Samples.workload("a", rate: 7), revision: 2)
+    second.registrations = ["a": changed, "b": nil, "never-there": nil]
+    second.profiles[profile.key] = .some(nil)
+    try await store.commit(second)
+    let contents = try await store.load()
+    #expect(contents.demand.revision == 2)
+    #expect(contents.demand.registrations.rows == [changed])
+    #expect(contents.demand.profiles.isEmpty)
+  }
+
+  @Test(arguments: stores) func plansAreListedNewestFirstInPages(_ kind: Kind) async throws {
+    let store = try await kind.open(try TemporaryFolder())
+    for revision in 1...5 {
+      var batch = StoreBatch()
+      batch.plan = Samples.plan(revision, document: "plan \(revision)")
+      try await store.commit(batch)
+    }
+    #expect(try await store.plans(before: nil, limit: 2).map(\.revision) == [5, 4])
+    #expect(try await store.plans(before: 4, limit: 10).map(\.revision) == [3, 2, 1])
+    #expect(try await store.plan(2)?.document == Data("plan 2".utf8))
+    #expect(try await store.plan(9) == nil)
+    #expect(try await store.load().plan?.record.revision == 5)
+  }
+
+  @Test(arguments: stores) func aPlanThatServesNewerDemandKeepsItsDocument(_ kind: Kind) async throws {
+    let store = try await kind.open(try TemporaryFolder())
+    for demand in [1, 9] {
+      var batch = StoreBatch()
+      batch.plan = Samples.plan(1, demand: demand, document: "same")
+      try await store.commit(batch)
+    }
+    #expect(try await store.plans(before: nil, limit: 10).map(\.demandRevision) == [9])
+    #expect(try await store.plan(1)?.document == Data("same".utf8))
+  }
+
+  @Test(arguments: stores) func oldPlansAreForgotten(_ kind: Kind) async throws {
+    let store = try await kind.open(try TemporaryFolder())
+    for revision in 1...4 {
+      var batch = StoreBatch()
+      batch.plan = Samples.plan(revision)
+      batch.keptPlans = (PlanRetention(count: 2), Samples.time)
+      try await store.commit(batch)
+    }
+    #expect(try await store.plans(before: nil, limit: 10).map(\.revision) == [4, 3])
+  }
+
+  /// The JSON of a plan with so many GPUs, of which `changed` differs from plan to plan.
+  private static func document(gpus: Int, changed: Int) -> Data {
+    let lines = (0..<gpus).map { gpu in
+      #"    { "id": "w\#(gpu)/0", "workload": "w\#(gpu)", "capacity": \#(980.1 + Double(gpu)), "load": \#(gpu == changed ? 1 : 0) }"#
+    }
+    return Data(("{\n  \"gpus\": [\n" + lines.joined(separator: ",\n") + "\n  ]\n}\n").utf8)
+  }
+
+  @Test("S2: many plans that differ little take little room, and each is read back byte for byte", arguments: stores)
+  func plansThatDifferLittleTakeLittle(_ kind: Kind) async throws {
+    let folder = try TemporaryFolder()
+    var store = try await kind.open(folder)
+    func plan(_ revision: Int) -> StoredPlan {
+      var plan = Samples.plan(revision)
+      plan.document = Self.document(gpus: 2_000 + revision, changed: revision * 31)
+      plan.assignments = Data("{\"n1\":[{\"workload\":\"w\(revision)\"}]}".utf8)
+      return plan
+    }
+    for revision in 1...20 {
+      var batch = StoreBatch()
+      batch.plan = plan(revision)
+      try await store.commit(batch)
+    }
+    store = try await reopened(kind, folder, store)
+    for revision in 1...20 { #expect(try await store.plan(revision) == plan(revision), "plan \(revision)") }
+    #expect(try await store.load().plan == plan(20))
+    // All twenty fit into the bytes of one as it is written.
+    var batch = StoreBatch()
+    batch.keptPlans = (PlanRetention(bytes: plan(20).document.count), Samples.time)
+    try await store.commit(batch)
+    #expect(try await store.plans(before: nil, limit: 100).count == 20)
+    batch.keptPlans = (PlanRetention(count: 3), Samples.time)
+    try await store.commit(batch)
+    #expect(try await store.plans(before: nil, limit: 100).map(\.revision) == [20, 19, 18])
+    #expect(try await store.plan(18) == plan(18))
+  }
+
+  @Test(arguments: stores) func aProbeOfASoundStoreSucceedsAndLeavesNothing(_ kind: Kind) async throws {
+    let store = try await kind.open(try TemporaryFolder())
+    try await store.probe()
+    try await store.probe()
+    #expect(try await store.load().demand.revision == 0)
+  }
+
+  @Test(arguments: stores) func claimsAreFoundByKeyAndForgottenByAge(_ kind: Kind) async throws {
+    let folder = try TemporaryFolder()
+    var store = try await kind.open(folder)
+    let old = HonouredClaim(IdempotencyClaim(key: "old", fingerprint: .max), revision: 1, time: Samples.time)
+    let new = HonouredClaim(IdempotencyClaim(key: "new", fingerprint: 0), revision: 2, time: Samples.time + 60)
+    var batch = StoreBatch()
+    batch.claims = [old, new]
+    try await store.commit(batch)
+    store = try await reopened(kind, folder, store)
+    #expect(Set(try await store.claims(["old", "new", "other"])) == [old, new])
+    var pruning = StoreBatch()
+    pruning.firstClaimKept = Samples.time + 1
+    try await store.commit(pruning)
+    #expect(try await store.claims(["old", "new"]) == [new])
+  }
+
+  @Test(arguments: stores) func aSecondOpeningIsRefusedWhileTheFirstStands(_ kind: Kind) async throws {
+    let folder = try TemporaryFolder()
+    let store = try await kind.open(folder)
+    let refusal = await #expect(throws: StoreError.self) { _ = try await kind.open(folder) }
+    #expect(refusal?.code == .inUse)
+    try await store.close()
+    try await kind.open(folder).close()
+  }
+
+  @Test(arguments: stores) func nodesAndOperationsAreThereAfterReopening(_ kind: Kind) async throws {
+    let folder = try TemporaryFolder()
+    var store = try await kind.open(folder)
+    var node = FleetSamples.record("n1", try FleetSamples.state("n1", gpus: 1), zone: "z")
+    node.isUnreachable = true
+    node.isLost = true
+    node.labels = ["a": "b"]
+    node.applied = NodeAssignment(revision: 3, gpus: [WantedGPU(uuid: "u", instances: [])])
+    let gone = FleetSamples.record("n2", nil)
+    let claim = IdempotencyClaim(key: "k", fingerprint: .max)
+    func operation(_ id: String, isOver: Bool, claim: IdempotencyClaim? = nil) -> StoredOperation {
+      StoredOperation(
+        id: id, planRevision: 3, createdAt: Samples.time, claim: claim, document: Data(id.utf8),
+        progress: OperationProgress(isOver: isOver))
+    }
+    var batch = StoreBatch()
+    batch.nodes = ["n1": node, "n2": gone]
+    batch.nodeStates = ["n1": try #require(node.settled), "n2": try FleetSamples.state("n2", gpus: 1)]
+    batch.assignments = ["n1": try #require(node.applied), "n2": NodeAssignment(revision: 1, gpus: [])]
+    batch.operations = [operation("one", isOver: true), operation("two", isOver: false, claim: claim)]
+    try await store.commit(batch)
+    batch = StoreBatch()
+    batch.nodes = ["n2": nil]
+    batch.removedNodes = ["n2": true]
+    batch.plan = Samples.plan(3)
+    batch.plan?.assignments = Data("{}".utf8)
+    try await store.commit(batch)
+
+    store = try await reopened(kind, folder, store)
+    let contents = try await store.load()
+    #expect(contents.nodes == [node])
+    #expect(contents.removedNodes == ["n2"])
+    #expect(contents.openOperations == [operation("two", isOver: false, claim: claim)])
+    #expect(contents.plan?.assignments == Data("{}".utf8))
+    #expect(try await store.operation("one") == operation("one", isOver: true))
+    #expect(try await store.operation(claimedBy: "k")?.id == "two")
+    #expect(try await store.operations(after: nil, limit: 9).map(\.id) == ["two", "one"])
+    #expect(try await store.operations(after: "two", limit: 9).map(\.id) == ["one"])
+    #expect(try await store.operations(after: "never", limit: 9).isEmpty)
+    batch = StoreBatch()
+    batch.operations = [operation("three", isOver: false)]
+    batch.progress["two"] = OperationProgress(isOver: true, head: Data("head".utf8), nodes: ["n1": Data("1".utf8)])
+    batch.keptOperations = 2
+    batch.removedNodes = ["n2": false]
+    try await store.commit(batch)
+    #expect(try await store.operations(after: nil, limit: 9).map(\.id) == ["three", "two"])
+    #expect(try await store.load().removedNodes.isEmpty)
+    // A node that was removed takes all that belongs to it along.
+    batch = StoreBatch()
+    batch.nodes = ["n2": gone]
+    batch.progress["two"] = OperationProgress(isOver: true, head: Data("head 2".utf8), nodes: ["n2": Data("2".utf8)])
+    try await store.commit(batch)
+    #expect(try await store.load().nodes == [node, gone])
+    #expect(
+      try await store.operation(claimedBy: "k")?.progress
+        == OperationProgress(
+          isOver: true, head: Data("head 2".utf8), nodes: ["n1": Data("1".utf8), "n2": Data("2".utf8)]))
+    try await store.close()
+  }
+}

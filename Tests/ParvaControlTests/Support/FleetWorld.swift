@@ -1,0 +1,97 @@
+import ParvaControlTestSupport
+import ParvaEngine
+import ParvaTestSupport
+import ParvaWire
+import Testing
+
+@testable import ParvaControl
+
+/// A fleet under faults, in time that a test makes pass: nodes fall silent and come back while plans are made and applied.
+/// No GPU and no wire is behind it; what the controller knows and decides is the real thing.
+struct FleetWorld {
+  static let zones = 3
+
+  let setup: PlanningSetup
+  private(set) var fleet: FleetState
+  private(set) var now = ContinuousClock.now
+  /// Nodes whose heartbeats do not come through.
+  var silent: Set<String> = []
+  /// What runs on each node, whatever the controller knows of it.
+  private(set) var states: [String: NodeStateDocument] = [:]
+  private(set) var running: [String: [WantedGPU]] = [:]
+  private(set) var published: Plan?
+  private var assignments = NodeAssignments(gpus: [:])
+  private var revision = 0
+  private var planned = -1
+  let demand: Demand
+
+  var names: [String] { states.keys.sorted() }
+
+  init(nodes count: Int, gpus: Int, workloads: [Workload], grace: Duration) throws {
+    setup = try Harness.builtIn
+    var settings = FleetState.Settings()
+    settings.heartbeat = .seconds(1)
+    settings.grace = grace
+    fleet = FleetState(nodes: [], settings: settings, at: now)
+    demand = Demand(revision: 1, registrations: RegistrationTable(workloads.map { Samples.registration($0) }))
+    for number in 0..<count {
+      let name = "n\(number)"
+      fleet.declare(FleetSamples.record(name, nil, zone: "zone-\(number % Self.zones)"), at: now)
+      states[name] = try FleetSamples.state(name, gpus: gpus)
+      running[name] = []
+    }
+    tick()
+  }
+
+  /// One second with the heartbeats of those that are not silent.
+  mutating func tick() {
+    now += .seconds(1)
+    for (name, state) in states where !silent.contains(name) {
+      _ = fleet.heard(state, from: name, at: now, date: Samples.time)
+    }
+    _ = fleet.check(at: now)
+  }
+
+  /// Whether the fleet offers something else than at the last planning.
+  var isPlanningDue: Bool { fleet.generation != planned }
+
+  mutating func plan() throws {
+    let snapshot = fleet.snapshot()
+    let inForce = PlanInForce.plan(standing: snapshot.standing, on: snapshot.inventory, published: published)
+    let job = setup.job(for: demand, on: snapshot.inventory, replacing: inForce)
+    let plan = setup.bound(
+      try PlanningDuty.perform(job), job.input.workloads, to: snapshot.inventory, replacing: inForce,
+      published: published)
+    assignments = NodeAssignments(plan, nodes: snapshot.nodes.values, workloads: demand.registrations)
+    if plan != published { revision += 1 }
+    published = plan
+    planned = snapshot.generation
+  }
+
+  /// Brings the plan to every node that is reached and does not have it. Answers what was destroyed for it.
+  mutating func apply() throws -> [String] {
+    var destroyed: [String] = []
+    for name in assignments.nodes where !silent.contains(name) {
+      guard let record = fleet[name], NodeCondition(of: record) == .ready else { continue }
+      let wanted = assignments.wanted(name, revision: revision)
+      guard !record.hasVerified(wanted.gpus) else { continue }
+      let kept = Set(wanted.gpus.flatMap(Self.instances))
+      destroyed += (running[name] ?? []).flatMap(Self.instances).filter { !kept.contains($0) }.map { "\(name): \($0)" }
+      running[name] = wanted.gpus
+      let gpus = try (states[name]?.observed.gpus ?? []).map { gpu in
+        try FleetSamples.gpu(
+          name, gpu.index,
+          instances: (wanted.gpus.first { $0.uuid == gpu.uuid }?.instances ?? []).map { ($0.profileID, $0.start) })
+      }
+      states[name] = FleetSamples.state(name, gpus, verified: revision)
+      fleet.expect(wanted, on: name)
+      fleet.pushed(revision: revision, to: name, verified: wanted)
+    }
+    return destroyed
+  }
+
+  /// An instance, as far as whoever uses it would notice.
+  private static func instances(_ gpu: WantedGPU) -> [String] {
+    gpu.instances.map { "\(gpu.uuid) \($0.place) for \($0.workload ?? "-")" }
+  }
+}
