@@ -97,7 +97,8 @@ package final class Controller: Sendable {
     do {
       let plan = try PlanReader.read(InputSource(stored.document, format: .json))
       return PublishedPlan(
-        record: stored.record, plan: plan, json: stored.document, slices: NodeSlices(data: stored.slices),
+        record: stored.record, plan: plan, json: stored.document,
+        assignments: NodeAssignments(data: stored.assignments),
         origin: .stored)
     } catch {
       logger.warning(

@@ -2,7 +2,7 @@
 package struct FleetOperationDocument: Codable, Hashable, Sendable {
   package enum Status: String, Codable, Sendable, CaseIterable {
     case running
-    /// Every node has read its slice back as wanted.
+    /// Every node has read its assignment back as wanted.
     case verified
     /// At least one node ended otherwise; each says why.
     case failed
@@ -40,7 +40,7 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
 
     package var name: String
     package var status: Status
-    /// Requests that carried the slice.
+    /// Requests that carried the assignment.
     package var attempts: Int
     /// GPU instances that the node is to have.
     package var instances: Int

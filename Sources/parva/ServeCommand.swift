@@ -27,7 +27,10 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     name: .long,
-    help: "The SQLite file that keeps everything (default: parva/controller.sqlite in the user's state directory).")
+    help: """
+      Where everything is kept: KIND:PLACE, or the path of a SQLite file (default: parva/controller.sqlite in the user's \
+      state directory). Kinds: \(Stores.all.map { "\($0.scheme), \($0.summary)" }.joined(separator: "; ")).
+      """)
   var store: String?
 
   @OptionGroup var tls: TLSOptions
@@ -110,7 +113,7 @@ struct ServeCommand: AsyncParsableCommand {
     do {
       let path = store ?? Self.defaultStore
       let controller = try await Controller(
-        configuration: configuration, store: try SQLiteStore(path: path), logger: logger)
+        configuration: configuration, store: try Stores.open(path), logger: logger)
       let counters = ServerCounters()
       var table = RouteTable(controller, server: counters)
       table.requiresPreconditions = requireIfMatch

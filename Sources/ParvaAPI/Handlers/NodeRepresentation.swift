@@ -12,10 +12,12 @@ enum NodeRepresentation {
       name: node.name, address: node.address, hasWebhookSecret: node.secret != nil,
       webhookSecretRef: node.secretReference, zone: node.zone, labels: node.labels, revision: node.revision,
       createdAt: Timestamp.text(node.createdAt), updatedAt: Timestamp.text(node.updatedAt),
-      status: status(node, Array(gpus), plan?.slices))
+      status: status(node, Array(gpus), plan?.assignments))
   }
 
-  private static func status(_ node: NodeRecord, _ gpus: [FleetGPU], _ slices: NodeSlices?) -> NodeResource.Status {
+  private static func status(_ node: NodeRecord, _ gpus: [FleetGPU], _ assignments: NodeAssignments?)
+    -> NodeResource.Status
+  {
     let state = node.state
     let entries = Dictionary(gpus.map { ($0.uuid, $0) }, uniquingKeysWith: { first, _ in first })
     let shown = (state?.observed.gpus ?? []).sorted { ($0.index, $0.uuid) < ($1.index, $1.uuid) }
@@ -25,7 +27,7 @@ enum NodeRepresentation {
       state: NodeCondition(of: node).rawValue, lastHeartbeat: node.heardAt.map(Timestamp.text),
       simulated: state?.simulated, driverVersion: state?.observed.driverVersion,
       verifiedRevision: state?.verified?.revision,
-      matchesPlan: slices.map { $0.nodes.contains(node.name) && node.hasVerified($0.gpus[node.name] ?? []) },
+      matchesPlan: assignments.map { $0.nodes.contains(node.name) && node.hasVerified($0.gpus[node.name] ?? []) },
       degraded: state?.verified?.degraded, usableGPUs: gpus.count { $0.exclusion == nil },
       gpus: shown.map { gpu($0, entries[$0.uuid], state?.owned ?? [], verified) }, services: state?.services.count ?? 0,
       unhealthyServices: state?.services.count(where: \.isUnhealthy) ?? 0)

@@ -63,7 +63,7 @@ package struct FleetInventory: Hashable, Sendable {
   /// - Complexity: O(GPUs).
   init(shares: [NodeShare], priced: [Pool], isShared: (String) -> Bool) {
     isEmpty = shares.isEmpty
-    var stock: [String: Pool] = [:]
+    var named: [String: Pool] = [:]
     var holders: [String: [PoolNode]] = [:]
     for share in shares {
       let own = share.gpus(sharing: isShared)
@@ -71,9 +71,9 @@ package struct FleetInventory: Hashable, Sendable {
       for gpu in own {
         guard let name = gpu.pool, let product = gpu.product else { continue }
         counts[name, default: 0] += 1
-        if stock[name] == nil {
+        if named[name] == nil {
           let price = priced.first { $0.product.name == product.name }
-          stock[name] = Pool(name: name, product: product, count: 0, figures: price?.figures ?? [:])
+          named[name] = Pool(name: name, product: product, count: 0, figures: price?.figures ?? [:])
         }
       }
       for (pool, count) in counts { holders[pool, default: []].append(PoolNode(name: share.node, count: count)) }
@@ -81,10 +81,10 @@ package struct FleetInventory: Hashable, Sendable {
       gpus += own
     }
     for (pool, nodes) in holders {
-      stock[pool]?.nodes = nodes
-      stock[pool]?.count = nodes.reduce(0) { $0 + $1.count }
+      named[pool]?.nodes = nodes
+      named[pool]?.count = nodes.reduce(0) { $0 + $1.count }
     }
-    pools = stock.values.sorted { $0.name < $1.name }
+    pools = named.values.sorted { $0.name < $1.name }
   }
 
   /// GPUs that plans may use.

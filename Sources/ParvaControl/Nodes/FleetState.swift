@@ -123,7 +123,7 @@ package struct FleetState: Sendable {
 
   // MARK: - What nodes say
 
-  /// Takes a heartbeat that carries the very bytes of the one before it; nil where it does not, or nobody of that name is
+  /// Takes a heartbeat that carries the very bytes of the one before it; nil where it does not, or no node of that name is
   /// there. O(1).
   package mutating func heardAgain(
     _ digest: Int, from name: String, at now: ContinuousClock.Instant, date: Date

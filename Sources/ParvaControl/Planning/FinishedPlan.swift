@@ -13,11 +13,12 @@ struct FinishedPlan: Sendable {
   /// - Parameter newest: the newest plan in the store.
   init(_ plan: Plan, for demand: Demand, on fleet: Fleet, after newest: StoredPlan?, at time: Date) {
     let json = PlanWriter.json(plan)
-    let slices =
+    let assignments =
       fleet.inventory.isEmpty
-      ? nil : NodeSlices(plan, nodes: fleet.nodes.values, workloads: demand.registrations)
-    let told = slices?.data ?? Data()
-    if var same = newest, same.document == json, same.slices == told, same.record.revision >= fleet.newestRevision {
+      ? nil : NodeAssignments(plan, nodes: fleet.nodes.values, workloads: demand.registrations)
+    let told = assignments?.data ?? Data()
+    if var same = newest, same.document == json, same.assignments == told, same.record.revision >= fleet.newestRevision
+    {
       same.record.demandRevision = demand.revision
       stored = same
     } else {
@@ -26,8 +27,8 @@ struct FinishedPlan: Sendable {
           revision: max(newest?.record.revision ?? 0, fleet.newestRevision) + 1, demandRevision: demand.revision,
           createdAt: time, planner: plan.planner, status: plan.status.rawValue, gpuCount: plan.summary.gpuCount,
           unplacedCount: plan.unplaced.count),
-        document: json, slices: told)
+        document: json, assignments: told)
     }
-    published = PublishedPlan(record: stored.record, plan: plan, json: json, slices: slices)
+    published = PublishedPlan(record: stored.record, plan: plan, json: json, assignments: assignments)
   }
 }

@@ -38,7 +38,7 @@ struct PlanningLadder: Sendable {
       resort.isResort = true
       do throws(PlanningFailure) {
         let plan = try await backend.plan(resort)
-        // A plan that serves nobody is no improvement on whatever is in force.
+        // A plan that serves no workload is no improvement on whatever is in force.
         guard asked.isEmpty || ServedDemand(by: plan, of: asked).isAny else { continue }
         return Outcome(plan: plan, failures: failures, isResort: true)
       } catch {

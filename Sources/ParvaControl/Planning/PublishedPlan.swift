@@ -14,7 +14,7 @@ package final class PublishedPlan: Sendable {
   package let origin: Origin
   private let document: Rendition
   /// What each node is told of it; nil where it is bound to no nodes.
-  package let slices: NodeSlices?
+  package let assignments: NodeAssignments?
   private let unplaced: [String: Unserved]
   private let partial: [String: PartialService]
   private let capacities: [String: Double]
@@ -27,11 +27,13 @@ package final class PublishedPlan: Sendable {
     case stored
   }
 
-  package init(record: PlanRecord, plan: Plan, json: Data, slices: NodeSlices? = nil, origin: Origin = .planned) {
+  package init(
+    record: PlanRecord, plan: Plan, json: Data, assignments: NodeAssignments? = nil, origin: Origin = .planned
+  ) {
     self.record = record
     self.plan = plan
     self.json = json
-    self.slices = slices
+    self.assignments = assignments
     self.origin = origin
     document = Rendition(PlanWriter.json(json, as: record.identity), .json, record.revision)
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })

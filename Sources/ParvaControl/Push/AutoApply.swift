@@ -26,10 +26,10 @@ struct AutoApply: Sendable {
   /// - Parameter begun: the revision that was pushed to all nodes last; what is behind it is pushed to by itself.
   private func reconcile(_ plan: PublishedPlan, _ retries: inout PushRetries, _ begun: inout Int?) async {
     // A plan from the store may not know every node that is there now; the first planning follows.
-    guard plan.origin == .planned, let slices = plan.slices else { return }
+    guard plan.origin == .planned, let assignments = plan.assignments else { return }
     let revision = plan.record.revision
     let busy = pusher.busy(at: revision)
-    let behind = nodes.behind(slices.gpus, among: slices.nodes).filter { !busy.contains($0) }
+    let behind = nodes.behind(assignments.gpus, among: assignments.nodes).filter { !busy.contains($0) }
     let due = retries.due(behind, busy: busy, revision: revision, at: .now)
     guard !due.isEmpty else { return }
     do throws(PlanPusher.Refusal) {

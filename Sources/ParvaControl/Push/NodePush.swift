@@ -3,7 +3,7 @@ import ParvaFormats
 import ParvaHTTP
 import ParvaWire
 
-/// Brings one slice to one node and follows it to its end there.
+/// Brings one node its assignment and follows it to its end there.
 ///
 /// The node answers the same revision twice with the same operation, so every request may be repeated: after a lost
 /// answer, after a restart of the node, after a restart of the controller.
@@ -70,7 +70,7 @@ struct NodePush: Sendable {
     }
   }
 
-  /// Looks at the node's operation until it ends; answers the trouble for which the slice must be sent again.
+  /// Looks at the node's operation until it ends; answers the trouble for which the assignment must be sent again.
   private func follow(
     _ there: NodeOperationDocument, until end: ContinuousClock.Instant
   ) async -> (code: String, message: String)? {
@@ -120,7 +120,7 @@ struct NodePush: Sendable {
   private func send() async -> Sighting {
     guard let record = nodes.node(node) else { return .refusal(code: "node_removed", message: "it is not registered") }
     guard let body = try? JSONEncoder().encode(wanted) else {
-      return .refusal(code: "slice_unwritable", message: "the slice cannot be written")
+      return .refusal(code: "assignment_unwritable", message: "the assignment cannot be written")
     }
     var request = HTTPClientRequest(
       method: "POST", url: record.address + "/v1/apply", headers: ["Content-Type": "application/json"], body: body)

@@ -76,11 +76,13 @@ package final class PlanPusher: Sendable {
     _ plan: PublishedPlan, only names: [String]?, _ claim: IdempotencyClaim?
   ) async throws(Refusal) -> (document: FleetOperationDocument, isReplay: Bool) {
     if let claim, let honoured = try await operation(claimedBy: claim) { return (honoured, true) }
-    guard let slices = plan.slices, !slices.nodes.isEmpty else { throw .noNodes }
+    guard let assignments = plan.assignments, !assignments.nodes.isEmpty else { throw .noNodes }
     let revision = plan.record.revision
     let same = board.running.filter { $0.planRevision == revision }
-    if names == nil, let whole = same.last(where: { $0.nodes.count == slices.nodes.count }) { return (whole, false) }
-    let document = self.document(slices, names ?? slices.nodes, revision)
+    if names == nil, let whole = same.last(where: { $0.nodes.count == assignments.nodes.count }) {
+      return (whole, false)
+    }
+    let document = self.document(assignments, names ?? assignments.nodes, revision)
     do {
       var batch = StoreBatch()
       batch.operations = [try document.stored(at: now(), claim)]
@@ -99,16 +101,16 @@ package final class PlanPusher: Sendable {
         "unchanged": "\(document.nodes.count - pending.count)",
       ])
     for node in document.nodes where node.status == .verified && node.instances == 0 { await endDrain(of: node.name) }
-    if pending.isEmpty { await finish(document.id) } else { launch(document, slices) }
+    if pending.isEmpty { await finish(document.id) } else { launch(document, assignments) }
     return (board[document.id] ?? document, false)
   }
 
-  private func document(_ slices: NodeSlices, _ names: [String], _ revision: Int) -> FleetOperationDocument {
+  private func document(_ assignments: NodeAssignments, _ names: [String], _ revision: Int) -> FleetOperationDocument {
     let id = "apply-\(revision)-\(UUID().uuidString.prefix(8).lowercased())"
     return FleetOperationDocument(
       id: id, planRevision: revision, createdAt: Timestamp.text(now()),
       nodes: names.map { name in
-        let gpus = slices.gpus[name] ?? []
+        let gpus = assignments.gpus[name] ?? []
         var node = FleetOperationDocument.Node(
           name: name, instances: gpus.reduce(0) { $0 + $1.instances.count })
         let record = nodes.node(name)
@@ -150,7 +152,7 @@ package final class PlanPusher: Sendable {
         continue
       }
       let plan = try? await store.plan(document.planRevision)
-      guard let slices = plan.flatMap({ NodeSlices(data: $0.slices) }) else {
+      guard let assignments = plan.flatMap({ NodeAssignments(data: $0.assignments) }) else {
         await finish(document.id) { document in
           for index in document.nodes.indices where !document.nodes[index].status.isOver {
             document.nodes[index].status = .failed
@@ -161,7 +163,7 @@ package final class PlanPusher: Sendable {
         continue
       }
       logger.notice("resuming", metadata: ["operation": "\(document.id)", "revision": "\(document.planRevision)"])
-      launch(document, slices)
+      launch(document, assignments)
     }
   }
 
@@ -183,8 +185,8 @@ package final class PlanPusher: Sendable {
     }
   }
 
-  private func launch(_ document: FleetOperationDocument, _ slices: NodeSlices) {
-    let pushes = document.nodes.filter { !$0.status.isOver }.map { push(document, $0.name, slices) }
+  private func launch(_ document: FleetOperationDocument, _ assignments: NodeAssignments) {
+    let pushes = document.nodes.filter { !$0.status.isOver }.map { push(document, $0.name, assignments) }
     for push in pushes { nodes.expect(push.wanted, on: push.node) }
     let task = Task {
       await withTaskGroup { group in
@@ -196,8 +198,8 @@ package final class PlanPusher: Sendable {
     state.withLock { $0.tasks[document.id] = task }
   }
 
-  private func push(_ document: FleetOperationDocument, _ name: String, _ slices: NodeSlices) -> NodePush {
-    let wanted = slices.wanted(name, revision: document.planRevision)
+  private func push(_ document: FleetOperationDocument, _ name: String, _ assignments: NodeAssignments) -> NodePush {
+    let wanted = assignments.wanted(name, revision: document.planRevision)
     return NodePush(
       operation: document.id, node: name, wanted: wanted, nodes: nodes, settings: settings, client: client,
       limit: limit, now: { [now] in Int(now().timeIntervalSince1970) },

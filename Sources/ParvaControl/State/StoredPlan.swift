@@ -36,11 +36,11 @@ package struct StoredPlan: Hashable, Sendable {
   /// The JSON document, byte for byte.
   package var document: Data
   /// What each node is told of it, as JSON; empty for a plan that is bound to no nodes.
-  package var slices: Data
+  package var assignments: Data
 
-  package init(record: PlanRecord, document: Data, slices: Data = Data()) {
+  package init(record: PlanRecord, document: Data, assignments: Data = Data()) {
     self.record = record
     self.document = document
-    self.slices = slices
+    self.assignments = assignments
   }
 }

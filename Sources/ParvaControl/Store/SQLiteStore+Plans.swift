@@ -20,7 +20,7 @@ extension SQLiteStore {
   static func row(_ plan: StoredPlan, after newest: (revision: Int, packed: PlanCodec.Packed)?) throws(StoreError)
     -> PlanRow
   {
-    let documents = PlanCodec.Documents(document: plan.document, slices: plan.slices)
+    let documents = PlanCodec.Documents(document: plan.document, assignments: plan.assignments)
     var row = PlanRow(
       record: plan.record, content: PlanRow.Content(packed: try PlanCodec.whole(documents), older: nil))
     if let newest, newest.revision < plan.record.revision {
@@ -46,12 +46,12 @@ extension SQLiteStore {
       arguments: [
         record.revision, record.demandRevision, milliseconds(record.createdAt), record.planner, record.status,
         record.gpuCount, record.unplacedCount, content.packed.form.rawValue, content.packed.document,
-        content.packed.slices,
+        content.packed.assignments,
       ])
     if let older = content.older {
       try db.execute(
         sql: "UPDATE plan SET form = ?, document = ?, slices = ? WHERE revision = ?",
-        arguments: [older.packed.form.rawValue, older.packed.document, older.packed.slices, older.revision])
+        arguments: [older.packed.form.rawValue, older.packed.document, older.packed.assignments, older.revision])
     }
   }
 
@@ -78,7 +78,8 @@ extension SQLiteStore {
   }
 
   static func packed(_ row: Row) -> PlanCodec.Packed {
-    PlanCodec.Packed(form: .init(rawValue: row["form"]) ?? .plain, document: row["document"], slices: row["slices"])
+    PlanCodec.Packed(
+      form: .init(rawValue: row["form"]) ?? .plain, document: row["document"], assignments: row["slices"])
   }
 
   static func record(_ row: Row) -> PlanRecord {

@@ -135,7 +135,7 @@ package final class SQLiteStore: Store {
       guard let (record, chain) = try await pool.read({ try Self.planChain(revision, $0) }) else { return nil }
       return try await packing.run { () throws(StoreError) in
         let documents = try PlanCodec.documents(chain, revision: revision)
-        return StoredPlan(record: record, document: documents.document, slices: documents.slices)
+        return StoredPlan(record: record, document: documents.document, assignments: documents.assignments)
       }
     }
   }

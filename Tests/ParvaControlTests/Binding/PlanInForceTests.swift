@@ -36,7 +36,7 @@ import Testing
 
   /// What a node has that was told its part of a plan.
   private static func standing(_ plan: Plan) -> [String: [WantedGPU]] {
-    NodeSlices(plan, nodes: [], workloads: RegistrationTable()).gpus
+    NodeAssignments(plan, nodes: [], workloads: RegistrationTable()).gpus
   }
 
   @Test func aPlanThatStandsEverywhereIsInForceAsItIs() throws {

@@ -5,7 +5,7 @@ import ParvaEngine
 import ParvaWire
 import Testing
 
-/// What every store promises. A new store adds itself to ``stores``.
+/// What every store of the table promises.
 @Suite struct StoreContractTests {
   /// A kind of store, opened and reopened over the same place.
   struct Kind: Sendable, CustomTestStringConvertible {
@@ -15,9 +15,9 @@ import Testing
     var testDescription: String { name }
   }
 
-  static let stores = [
-    Kind(name: "sqlite") { try SQLiteStore(path: $0.file("parva.sqlite")) }
-  ]
+  static let stores = Stores.all.map { kind in
+    Kind(name: kind.scheme) { folder in try Stores.open("\(kind.scheme):\(folder.file("store"))") }
+  }
 
   /// What the store holds after it was closed and opened again.
   private func reopened(_ kind: Kind, _ folder: TemporaryFolder, _ store: any Store) async throws -> any Store {
@@ -132,7 +132,7 @@ import Testing
     func plan(_ revision: Int) -> StoredPlan {
       var plan = Samples.plan(revision)
       plan.document = Self.document(gpus: 2_000 + revision, changed: revision * 31)
-      plan.slices = Data("{\"n1\":[{\"workload\":\"w\(revision)\"}]}".utf8)
+      plan.assignments = Data("{\"n1\":[{\"workload\":\"w\(revision)\"}]}".utf8)
       return plan
     }
     for revision in 1...20 {
@@ -211,7 +211,7 @@ import Testing
     batch.nodes = ["n2": nil]
     batch.removedNodes = ["n2": true]
     batch.plan = Samples.plan(3)
-    batch.plan?.slices = Data("{}".utf8)
+    batch.plan?.assignments = Data("{}".utf8)
     try await store.commit(batch)
 
     store = try await reopened(kind, folder, store)
@@ -219,7 +219,7 @@ import Testing
     #expect(contents.nodes == [node])
     #expect(contents.removedNodes == ["n2"])
     #expect(contents.openOperations == [operation("two", isOver: false, claim: claim)])
-    #expect(contents.plan?.slices == Data("{}".utf8))
+    #expect(contents.plan?.assignments == Data("{}".utf8))
     #expect(try await store.operation("one") == operation("one", isOver: true))
     #expect(try await store.operation(claimedBy: "k")?.id == "two")
     #expect(try await store.operations(after: nil, limit: 9).map(\.id) == ["two", "one"])

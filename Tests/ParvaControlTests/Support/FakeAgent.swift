@@ -6,7 +6,7 @@ import ParvaWire
 import Synchronization
 import Testing
 
-/// Stands where an agent would: takes slices over real HTTP and answers as a test says. No GPU is behind it.
+/// Stands where an agent would: takes assignments over real HTTP and answers as a test says. No GPU is behind it.
 final class FakeAgent: Sendable {
   /// How an agent answers one slice.
   enum Answer: Sendable {
@@ -60,7 +60,7 @@ final class FakeAgent: Sendable {
 
   var received: [Received] { state.withLock(\.received) }
 
-  /// Returns once `count` slices have come.
+  /// Returns once `count` assignments have come.
   func untilReceived(_ count: Int) async {
     await withCheckedContinuation { continuation in
       let isThere = state.withLock { state in

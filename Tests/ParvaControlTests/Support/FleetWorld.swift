@@ -20,7 +20,7 @@ struct FleetWorld {
   private(set) var states: [String: NodeStateDocument] = [:]
   private(set) var running: [String: [WantedGPU]] = [:]
   private(set) var published: Plan?
-  private var slices = NodeSlices(gpus: [:])
+  private var assignments = NodeAssignments(gpus: [:])
   private var revision = 0
   private var planned = -1
   let demand: Demand
@@ -62,7 +62,7 @@ struct FleetWorld {
     let plan = setup.bound(
       try PlanningDuty.perform(job), job.input.workloads, to: snapshot.inventory, replacing: inForce,
       published: published)
-    slices = NodeSlices(plan, nodes: snapshot.nodes.values, workloads: demand.registrations)
+    assignments = NodeAssignments(plan, nodes: snapshot.nodes.values, workloads: demand.registrations)
     if plan != published { revision += 1 }
     published = plan
     planned = snapshot.generation
@@ -71,9 +71,9 @@ struct FleetWorld {
   /// Brings the plan to every node that is reached and does not have it. Answers what was destroyed for it.
   mutating func apply() throws -> [String] {
     var destroyed: [String] = []
-    for name in slices.nodes where !silent.contains(name) {
+    for name in assignments.nodes where !silent.contains(name) {
       guard let record = fleet[name], NodeCondition(of: record) == .ready else { continue }
-      let wanted = slices.wanted(name, revision: revision)
+      let wanted = assignments.wanted(name, revision: revision)
       guard !record.hasVerified(wanted.gpus) else { continue }
       let kept = Set(wanted.gpus.flatMap(Self.instances))
       destroyed += (running[name] ?? []).flatMap(Self.instances).filter { !kept.contains($0) }.map { "\(name): \($0)" }

@@ -6,7 +6,7 @@ import ParvaHTTP
 /// So the newest is read at once, a plan that changes little adds little, and the oldest can go without a look at
 /// another.
 enum PlanCodec {
-  /// A document with its node slices as a store keeps them.
+  /// A document with its node assignments as a store keeps them.
   struct Packed: Hashable, Sendable {
     enum Form: Int, Hashable, Sendable {
       /// As they are; stores of older versions hold such.
@@ -18,14 +18,14 @@ enum PlanCodec {
 
     var form: Form
     var document: Data
-    var slices: Data
+    var assignments: Data
 
-    var byteCount: Int { document.count + slices.count }
+    var byteCount: Int { document.count + assignments.count }
   }
 
   struct Documents: Hashable, Sendable {
     var document: Data
-    var slices: Data
+    var assignments: Data
   }
 
   // MARK: - Packing
@@ -33,7 +33,7 @@ enum PlanCodec {
   /// O(bytes).
   static func whole(_ documents: Documents) throws(StoreError) -> Packed {
     Packed(
-      form: .whole, document: try compressed(documents.document), slices: try compressed(documents.slices))
+      form: .whole, document: try compressed(documents.document), assignments: try compressed(documents.assignments))
   }
 
   /// O(bytes).
@@ -41,7 +41,7 @@ enum PlanCodec {
     Packed(
       form: .difference,
       document: try compressed(DocumentDelta.make(from: newer.document, to: documents.document)),
-      slices: try compressed(DocumentDelta.make(from: newer.slices, to: documents.slices)))
+      assignments: try compressed(DocumentDelta.make(from: newer.assignments, to: documents.assignments)))
   }
 
   // MARK: - Unpacking
@@ -53,14 +53,14 @@ enum PlanCodec {
     for packed in chain.reversed() {
       let unpacked: Documents?
       switch packed.form {
-      case .plain: unpacked = Documents(document: packed.document, slices: packed.slices)
+      case .plain: unpacked = Documents(document: packed.document, assignments: packed.assignments)
       case .whole: unpacked = expanded(packed)
       case .difference:
         unpacked = newer.flatMap { newer in
           guard let deltas = expanded(packed), let document = DocumentDelta.apply(deltas.document, to: newer.document),
-            let slices = DocumentDelta.apply(deltas.slices, to: newer.slices)
+            let assignments = DocumentDelta.apply(deltas.assignments, to: newer.assignments)
           else { return nil }
-          return Documents(document: document, slices: slices)
+          return Documents(document: document, assignments: assignments)
         }
       }
       guard let unpacked else { throw damaged(revision) }
@@ -72,9 +72,9 @@ enum PlanCodec {
 
   private static func expanded(_ packed: Packed) -> Documents? {
     guard let document = Gzip.expand(packed.document, limit: mostBytes),
-      let slices = Gzip.expand(packed.slices, limit: mostBytes)
+      let assignments = Gzip.expand(packed.assignments, limit: mostBytes)
     else { return nil }
-    return Documents(document: document, slices: slices)
+    return Documents(document: document, assignments: assignments)
   }
 
   private static func compressed(_ data: Data) throws(StoreError) -> Data {

@@ -237,7 +237,7 @@ struct SpreadLayout: Sendable {
       let column = gpus[mine.gpu].slots[mine.slot].column
       let names = held.keys.compactMap { number in nodeNumbers.first { $0.value == number }?.key }
       let outside = spreads[workload]?.over == .node ? Set(names) : []
-      // Where nobody is spread over nodes any will do, and whoever names one might take it from another tenant.
+      // Where no workload is spread over nodes any will do, and one that names a node might take it from another tenant.
       let byNode = !pool.nodes.isEmpty && spreads.values.contains { $0.over == .node }
       let node = byNode ? takeNode(gpus[mine.gpu].pool, pool, outside: outside) : nil
       guard spreads[workload]?.over == .gpu || node != nil else { break }

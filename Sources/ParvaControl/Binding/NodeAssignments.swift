@@ -7,10 +7,10 @@ package import ParvaWire
 ///
 /// A node that is not among ``nodes`` is told nothing: what stands there stays. That is so for nodes that were lost when
 /// the plan was made, because the plan knows nothing of them.
-package struct NodeSlices: Hashable, Sendable {
+package struct NodeAssignments: Hashable, Sendable {
   /// By node name; nodes and GPUs without segments are not listed. It is the part that makes a plan another one for nodes.
   package var gpus: [String: [WantedGPU]]
-  /// Everyone that the plan speaks of, by name: who is not listed in ``gpus`` is to hold nothing.
+  /// Every node that the plan speaks of, by name: one that is not listed in ``gpus`` is to hold nothing.
   package var nodes: [String]
 
   package init(gpus: [String: [WantedGPU]], nodes: some Sequence<String> = []) {
@@ -45,7 +45,7 @@ package struct NodeSlices: Hashable, Sendable {
 
   // MARK: - As it is stored
 
-  /// The same slices give the same bytes.
+  /// The same assignments give the same bytes.
   package var data: Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
