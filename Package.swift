@@ -49,6 +49,8 @@ let package = Package(
     .target(
       name: "StandInNVML", cSettings: strictC + [.headerSearchPath("../CNVML/include")],
       linkerSettings: [.linkedLibrary("dl")]),
+    // The program beside that library, over the same machine.
+    .executableTarget(name: "StandInSMI", dependencies: ["CNVML"], cSettings: strictC),
     .target(name: "ParvaEngine", swiftSettings: strict + optimised),
     .target(name: "ParvaWire", swiftSettings: strict),
     .target(name: "ParvaFormats", dependencies: ["ParvaEngine", "ParvaWire", yams], swiftSettings: strict),

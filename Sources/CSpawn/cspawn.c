@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 int csp_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; }
@@ -39,4 +40,11 @@ int csp_spawn(
 int csp_pidfd(pid_t pid) {
   long fd = syscall(SYS_pidfd_open, pid, 0);
   return fd < 0 ? -1 : (int)fd;
+}
+
+int csp_clock_is_kept(void) {
+  struct timex state = {0};
+  int answer = adjtimex(&state);
+  if (answer < 0) return -1;
+  return answer != TIME_ERROR && !(state.status & STA_UNSYNC);
 }

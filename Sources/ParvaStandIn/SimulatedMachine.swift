@@ -157,6 +157,23 @@ package struct SimulatedMachine: Sendable {
   /// GPU instance ids that the stand-in gives.
   private static let instanceIDs = 32
 
+  /// The same machine through its nvidia-smi, which the folder gets a link to: a copy could not be started while any other
+  /// process that is just being made has it open for writing.
+  package func smiDriver() throws -> SMIDriver {
+    let program = directory.appendingPathComponent("nvidia-smi").path
+    let source = try Self.beside("StandInSMI").path
+    let files = FileManager.default
+    do {
+      if (try? files.destinationOfSymbolicLink(atPath: program)) != source {
+        try? files.removeItem(atPath: program)
+        try files.createSymbolicLink(atPath: program, withDestinationPath: source)
+      }
+    } catch {
+      throw Failure.notWritable(directory.path)
+    }
+    return try SMIDriver(path: program, proc: directory.appendingPathComponent("proc").path)
+  }
+
   /// Asks for what `nvidia-smi -r` does; the stand-in carries it out at its next call.
   package func reset(gpu uuid: String) throws(DriverError) {
     let file = directory.appendingPathComponent("reset")
@@ -168,13 +185,15 @@ package struct SimulatedMachine: Sendable {
   }
 
   /// The stand-in as the build leaves it, beside the program.
-  package static func standInLibrary() throws(Failure) -> URL {
+  package static func standInLibrary() throws(Failure) -> URL { try beside("libStandInNVML.so") }
+
+  private static func beside(_ name: String) throws(Failure) -> URL {
     let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
     let folders = [program, CommandLine.arguments.first ?? ""].map {
       URL(fileURLWithPath: $0).deletingLastPathComponent()
     }
     let tried = folders.flatMap { [$0, $0.appendingPathComponent("../lib/parva")] }.map {
-      $0.appendingPathComponent("libStandInNVML.so")
+      $0.appendingPathComponent(name)
     }
     guard let found = tried.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
       throw .libraryMissing(tried.map(\.path))

@@ -13,7 +13,7 @@ struct NodeCommand: AsyncParsableCommand {
       """,
     subcommands: [
       NodeRunCommand.self, NodeStateCommand.self, NodeApplyCommand.self, NodeAssertCommand.self,
-      NodeDiffCommand.self, NodeExportCommand.self,
+      NodeDiffCommand.self, NodeExportCommand.self, NodeDoctorCommand.self, NodePrepareCommand.self,
     ],
     defaultSubcommand: NodeRunCommand.self)
 }

@@ -12,6 +12,11 @@ struct NodeDriverOptions: ParsableArguments {
 
   @Option(
     name: .long,
+    help: "How the driver is spoken to: nvml or nvidia-smi (default: NVML, and nvidia-smi where it cannot be loaded).")
+  var driver: DriverKind?
+
+  @Option(
+    name: .long,
     help: """
       Simulate a machine instead of using a driver: \(SimulatedMachine.named.map(\.name).joined(separator: ", ")), \
       or PRODUCTxCOUNT such as A100-80GBx2. @RELEASE names the driver's (\(DriverRelease.known.map(\.name).joined(
@@ -43,24 +48,51 @@ struct NodeDriverOptions: ParsableArguments {
   }
 
   /// Opens the driver; a missing one is an unexpected failure with the ways out.
-  func driver() throws -> any GPUDriver {
+  func opened() throws -> any GPUDriver {
     do {
-      guard let simulate else { return try DriverChoice.open(nvmlPath: nvml) }
-      Console.error("simulated: \(simulate); no hardware is touched")
-      let described = try SimulatedMachine.described(simulate, node: nodeName)
-      let machine = try SimulatedMachine(
-        directory: directory.appendingPathComponent("simulated"), gpus: described.gpus, release: described.release,
-        isGuarded: described.isGuarded)
-      return try machine.driver()
-    } catch let failure as SimulatedMachine.Failure {
-      switch failure {
-      case .unknownMachine, .unknownRelease: throw ValidationError(failure.description)
-      case .libraryMissing, .notWritable: break
-      }
-      throw CommandFailure(.unexpected, failure.description)
+      return try found().get()
     } catch let error as DriverError {
       throw CommandFailure(.unexpected, error.description)
     }
+  }
+
+  /// The driver, or why there is none.
+  func found() throws -> Result<any GPUDriver, DriverError> {
+    do {
+      guard let machine = try machine() else {
+        return Result { () throws(DriverError) in try DriverChoice.open(driver, nvmlPath: nvml) }
+      }
+      Console.error("simulated: \(simulate ?? ""); no hardware is touched")
+      if driver == .nvidiaSMI { return .success(try machine.smiDriver()) }
+      return .success(try machine.driver())
+    } catch let failure as SimulatedMachine.Failure {
+      switch failure {
+      case .unknownMachine, .unknownRelease: throw ValidationError(failure.description)
+      case .libraryMissing, .notWritable: throw CommandFailure(.unexpected, failure.description)
+      }
+    } catch let error as DriverError {
+      return .failure(error)
+    }
+  }
+
+  private func machine() throws -> SimulatedMachine? {
+    guard let simulate else { return nil }
+    let described = try SimulatedMachine.described(simulate, node: nodeName)
+    return try SimulatedMachine(
+      directory: simulatedDirectory, gpus: described.gpus, release: described.release,
+      isGuarded: described.isGuarded)
+  }
+
+  private var simulatedDirectory: URL { directory.appendingPathComponent("simulated") }
+
+  /// What lies before `/dev` and `/proc` of a simulated machine; nil for this one.
+  var simulatedRoot: String? { simulate == nil ? nil : simulatedDirectory.path }
+
+  /// Where MPS daemons have their sockets, unless an option says otherwise.
+  func runDirectory(_ given: String?) -> URL {
+    if let given { return URL(fileURLWithPath: given) }
+    if stateDir == nil && getuid() == 0 { return URL(fileURLWithPath: "/run/parva/node") }
+    return directory.appendingPathComponent("run")
   }
 
   func store() throws -> NodeStore {
@@ -79,6 +111,8 @@ struct NodeDriverOptions: ParsableArguments {
     }
   }
 }
+
+extension DriverKind: ExpressibleByArgument {}
 
 /// The state that a verb wants, from a file in one of two forms.
 struct NodeFileOptions: ParsableArguments {

@@ -50,7 +50,31 @@ struct NodeRunCommand: AsyncParsableCommand {
     name: .long, help: "The agent's control group is its own (Delegate=yes): services get groups and limits below it.")
   var delegatedCgroup = false
 
+  @Option(
+    name: .long,
+    help: """
+      First and last id of users that nobody else has, as 61000-61099: the servers and the daemon of each instance run as \
+      one of them instead of as the agent's user. Takes root.
+      """,
+    transform: NodeRunCommand.users)
+  var serverUsers: ClosedRange<Int>?
+  @Option(
+    name: .long,
+    help: "File with the token that state and metrics are shown for to other machines (Authorization: Bearer).")
+  var readTokenFile: String?
+
+  private static func users(_ text: String) throws -> ClosedRange<Int> {
+    let ends = text.split(separator: "-").map { Int($0) }
+    guard ends.count == 2, let first = ends[0], let last = ends[1], first > 0, first <= last, last < 1 << 31 else {
+      throw ValidationError("--server-users takes two ids such as 61000-61099, not '\(text)'.")
+    }
+    return first...last
+  }
+
   func validate() throws {
+    if serverUsers != nil && geteuid() != 0 {
+      throw ValidationError("--server-users takes root: no other user may start programs as somebody else.")
+    }
     try ListenAddress.check(listen)
     if link.controller != nil && link.advertise == nil,
       ["0.0.0.0:", "[::]:", "unix:"].contains(where: listen[0].hasPrefix)
@@ -66,7 +90,7 @@ struct NodeRunCommand: AsyncParsableCommand {
 
   func run() async throws {
     let termination = TerminationSignal()
-    let driver = try options.driver()
+    let driver = try options.opened()
     let store = try options.store()
     let lock: NodeLock
     do {
@@ -93,7 +117,7 @@ struct NodeRunCommand: AsyncParsableCommand {
     server.loops = 1
     server.tls = tls.configuration(clientRequired: false)
     let counters = ServerCounters()
-    let routes = NodeRoutes(agent: agent, authority: authority, server: counters).routes
+    let routes = NodeRoutes(agent: agent, authority: authority, readToken: try readToken(), server: counters).routes
     let http = HTTPServer(
       configuration: server, router: Router(routes: routes, logger: logger), logger: logger)
     counters.count(http)
@@ -128,19 +152,25 @@ struct NodeRunCommand: AsyncParsableCommand {
   }
 
   private func services(store: NodeStore, simulated: Bool, logger: Logger) throws -> NodeServices {
-    let isDefault = options.stateDir == nil && getuid() == 0
-    let run =
-      runDir.map { URL(fileURLWithPath: $0) }
-      ?? (isDefault ? URL(fileURLWithPath: "/run/parva/node") : store.directory.appendingPathComponent("run"))
     var configuration = NodeServices.Configuration(
-      directory: store.directory, runDirectory: run, simulated: simulated)
+      directory: store.directory, runDirectory: options.runDirectory(runDir), simulated: simulated)
     configuration.mpsControl = mpsControl
     configuration.hasDelegatedGroup = delegatedCgroup
+    configuration.users = serverUsers
     do {
       return try NodeServices(configuration: configuration, bootID: store.bootID, logger: logger)
     } catch {
       throw CommandFailure(.unexpected, "\(store.directory.path) cannot be used: \(error.localizedDescription)")
     }
+  }
+
+  private func readToken() throws -> SecretDigest? {
+    guard let readTokenFile else { return nil }
+    let text = try? String(contentsOfFile: readTokenFile, encoding: .utf8)
+    guard let token = text?.trimmingCharacters(in: .whitespacesAndNewlines), token.utf8.count >= 16,
+      let digest = SecretDigest(of: token)
+    else { throw CommandFailure(.badInput, "--read-token-file \(readTokenFile) holds no token of 16 bytes or more") }
+    return digest
   }
 
   private func authority(_ secrets: [String]) throws -> NodeRoutes.Authority {

@@ -16,7 +16,7 @@ struct NodeStateCommand: ParsableCommand {
   var format: Format = .table
 
   func run() throws {
-    let node = try options.observe(try options.driver())
+    let node = try options.observe(try options.opened())
     switch format {
     case .json:
       let encoder = JSONEncoder()
@@ -44,7 +44,7 @@ struct NodeApplyCommand: ParsableCommand {
   var dryRun = false
 
   func run() throws {
-    let driver = try options.driver()
+    let driver = try options.opened()
     let store = try options.store()
     let lock = try NodeLock.take(in: store.directory)
     defer { lock.release() }
@@ -114,7 +114,7 @@ struct NodeAssertCommand: ParsableCommand {
 }
 
 private func nodeSteps(_ options: NodeDriverOptions, _ file: NodeFileOptions) throws -> [ApplyStep] {
-  let driver = try options.driver()
+  let driver = try options.opened()
   let store = try options.store()
   do {
     let wanted = try file.wanted(on: try options.observe(driver), verified: try store.verified())
@@ -143,7 +143,7 @@ struct NodeExportCommand: ParsableCommand {
   var format: Format = .json
 
   func run() throws {
-    let node = try options.observe(try options.driver())
+    let node = try options.observe(try options.opened())
     switch format {
     case .migParted: try Console.write(MigPartedWriter.yaml(MigPartedMapping.export(node)))
     case .json:

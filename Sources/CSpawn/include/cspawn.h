@@ -1,4 +1,4 @@
-/// Starting the driver's own commands and the programs that use its devices: glibc's extensions, which Swift cannot see.
+/// Starting programs, and what else of glibc and the kernel Swift cannot see.
 #pragma once
 
 #include <stdbool.h>
@@ -13,6 +13,9 @@ int csp_pipe(int ends[2]);
 int csp_spawn(
     const char *path, char *const argv[], char *const envp[], const int stdio[3], const char *workdir, bool session,
     pid_t *pid);
+
+/// Whether something keeps the kernel's clock right (adjtimex(2)): 1 or 0, or -1 where the kernel does not tell.
+int csp_clock_is_kept(void);
 
 /// A descriptor, close-on-exec, that becomes readable when the process ends; it need not be a child. -1 where there is
 /// no such process or the kernel is older than 5.3.

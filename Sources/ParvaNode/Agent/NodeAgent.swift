@@ -38,6 +38,8 @@ package final class NodeAgent: Sendable {
   let simulated: Bool
   let operations: NodeOperations
   let reader: StateReader
+  /// The node's name.
+  var name: String { configuration.name }
   private let configuration: Configuration
   private let driver: any GPUDriver
   private let services: any InstanceServices

@@ -19,17 +19,20 @@ package struct NodeRoutes: Sendable {
   let agent: NodeAgent
   let authority: Authority
   let server: ServerCounters
+  /// Digest of the token that state and metrics are shown for to those who are not on this machine.
+  let readToken: SecretDigest?
   let now: @Sendable () -> Int
 
   /// - Parameters:
   ///   - server: counts what the server that gets these routes has seen.
   ///   - now: seconds since 1970.
   package init(
-    agent: NodeAgent, authority: Authority, server: ServerCounters = ServerCounters(),
+    agent: NodeAgent, authority: Authority, readToken: SecretDigest? = nil, server: ServerCounters = ServerCounters(),
     now: @escaping @Sendable () -> Int = { Int(Date().timeIntervalSince1970) }
   ) {
     self.agent = agent
     self.authority = authority
+    self.readToken = readToken
     self.server = server
     self.now = now
   }
@@ -37,8 +40,16 @@ package struct NodeRoutes: Sendable {
   package var routes: [Route] {
     [
       Route("GET", "/healthz", .inline(health)),
-      Route("GET", "/metrics", .async(metrics)),
-      Route("GET", "/v1/state", .async(state)),
+      Route(
+        "GET", "/metrics",
+        .async {
+          try admitted($0); return try await metrics($0)
+        }),
+      Route(
+        "GET", "/v1/state",
+        .async {
+          try admitted($0); return try await state($0)
+        }),
       Route("GET", "/v1/operations/{id}", .inline(operation)),
       Route("POST", "/v1/apply", bodyLimit: NodeAssignmentReader.bytes, .async(apply)),
     ]
@@ -92,6 +103,28 @@ package struct NodeRoutes: Sendable {
     }
   }
 
+  /// What a node shows names its models, commands and processes: beyond this machine it is told to those alone who show the
+  /// token, a certificate, or a signature of a message without a body.
+  private func admitted(_ request: HTTPRequest) throws {
+    let peer = request.remoteAddress ?? "unix"
+    if peer == "unix" || peer == "::1" || peer.hasPrefix("127.") { return }
+    if request.clientSubject != nil { return }
+    if let readToken, let given = request.headers["Authorization"], given.lowercased().hasPrefix("bearer "),
+      SecretDigest(of: given.dropFirst(7).trimmingCharacters(in: .whitespaces)).map(readToken.matches) == true
+    {
+      return
+    }
+    if case .signed(let secrets) = authority, request.headers["webhook-id"] != nil {
+      for secret in secrets
+      where (try? secret.verify(headers: request.headers, body: request.body, now: now())) != nil { return }
+    }
+    throw ProblemDetails(
+      status: 401, code: "credentials_missing",
+      detail:
+        "State and metrics are shown beyond this machine for the token of --read-token-file, a client certificate, or "
+        + "a signature only.")
+  }
+
   private func authorize(_ request: HTTPRequest) throws {
     switch authority {
     case .anyone: return
@@ -103,12 +136,23 @@ package struct NodeRoutes: Sendable {
     case .signed(let secrets):
       var refusal = WebhookSignature.Refusal.signatureMismatch
       for secret in secrets {
+        let id: String
         do throws(WebhookSignature.Refusal) {
-          _ = try secret.verify(headers: request.headers, body: request.body, now: now())
-          return
+          id = try secret.verify(headers: request.headers, body: request.body, now: now())
         } catch {
           refusal = error
+          continue
         }
+        // Several nodes may have one secret: what one was sent must not be played to another.
+        let node = id.split(separator: ".", maxSplits: 1).dropFirst().first.map(String.init)
+        if request.method == "POST" && node != agent.name {
+          throw ProblemDetails(
+            status: 401, code: "webhook_other_node",
+            detail:
+              "The message's webhook-id has to be any text without dots, a dot and the name of the node that it is "
+              + "for; this node is \(agent.name) (--name), and the id names \(node ?? "none").")
+        }
+        return
       }
       throw ProblemDetails(
         status: 401, code: refusal.rawValue,

@@ -52,7 +52,7 @@ package struct ApplyMachine: Sendable {
   static let pauses: [Duration] = [0.25, 0.5, 1.25, 2, 4, 6, 6].map { .seconds($0) }
   /// Errors that another try cannot cure.
   static let permanentCodes: Set<String> = [
-    "gpu_is_lost", "no_permission", "nvml_required", "not_supported", "reset_required", "reset_type_not_supported",
+    "gpu_is_lost", "no_permission", "not_supported", "unknown_text", "reset_required", "reset_type_not_supported",
   ]
 
   package let wanted: NodeAssignment
@@ -121,7 +121,8 @@ package struct ApplyMachine: Sendable {
   package mutating func next(_ input: Input) -> Action {
     switch (stage, input) {
     case (.idle, .begin):
-      return readAll()
+      let crowded = begun ? [] : ApplyPlanner.crowded(wanted)
+      return crowded.isEmpty ? readAll() : refuse(crowded)
     case (.reading(let left), .read(let result)):
       return take(result, of: left[0], left: Array(left.dropFirst()))
     case (.releasing, .released):

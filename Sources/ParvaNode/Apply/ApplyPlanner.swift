@@ -11,8 +11,6 @@ package enum ApplyPlanner {
     package var drainable: Set<Int> = []
     /// Leave out what is wanted on GPUs that do not answer instead of refusing it: for bringing back what stood before.
     package var leavesLost = false
-    /// The driver changes nothing: a plan that needs a step is refused.
-    package var isReadOnly = false
 
     package init(manageMIGMode: Bool = false, adopt: Bool = false, drainable: Set<Int> = []) {
       self.manageMIGMode = manageMIGMode
@@ -58,15 +56,20 @@ package enum ApplyPlanner {
       result.owned += planner.kept
       if let lost = planner.lost { result.lost.append(lost) }
     }
-    if options.isReadOnly, let first = result.steps.first {
-      problems.append(
-        ApplyProblem(
-          .driverReadOnly, gpu: first.gpu,
-          "\(result.steps.count) steps are needed, and without NVML nothing can be placed: install libnvidia-ml.so.1 or "
-            + "name it with --nvml"))
-    }
     if !problems.isEmpty { throw ApplyRefusal(problems) }
     return result
+  }
+
+  /// Instances that more processes are to share than one MPS daemon takes.
+  static func crowded(_ wanted: NodeAssignment) -> [ApplyProblem] {
+    wanted.gpus.flatMap { gpu in
+      gpu.instances.filter { $0.processes ?? 1 > MPSControl.clientLimit }.map { instance in
+        ApplyProblem(
+          .tooManyClients, gpu: gpu.uuid,
+          "\(instance.processes ?? 0) processes are to share the instance of \(instance.place), and an MPS daemon takes "
+            + "\(MPSControl.clientLimit) clients")
+      }
+    }
   }
 
   /// What stands against these places on this GPU by its own profiles.

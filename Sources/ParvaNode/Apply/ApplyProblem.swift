@@ -11,11 +11,11 @@ package struct ApplyProblem: Codable, Hashable, Sendable, CustomStringConvertibl
     case placementIllegal = "placement_illegal"
     case placementsOverlap = "placements_overlap"
     case tooManyInstances = "too_many_instances"
+    case tooManyClients = "too_many_clients"
     case foreignInstance = "foreign_instance"
     case instanceInUse = "instance_in_use"
     case processesUnknown = "processes_unknown"
     case permissionMissing = "permission_missing"
-    case driverReadOnly = "driver_read_only"
   }
 
   package var code: Code

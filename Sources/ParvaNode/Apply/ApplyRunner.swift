@@ -53,15 +53,8 @@ package struct ApplyRunner: Sendable {
     let before = try store.verified()
     let machine = ApplyMachine(
       wanted: wanted, base: before?.holdings.owned ?? [], holdings: before?.holdings ?? Holdings(),
-      bootID: store.bootID, options: surveyed(options))
+      bootID: store.bootID, options: options)
     return try run(machine, release, progress)
-  }
-
-  /// The options with what the driver can do.
-  private func surveyed(_ options: ApplyPlanner.Options) -> ApplyPlanner.Options {
-    var options = options
-    options.isReadOnly = driver.isReadOnly
-    return options
   }
 
   /// Ends the ownership of instances that are gone though no journal says why: ids and UUIDs are bound to the place, so one
@@ -107,10 +100,12 @@ package struct ApplyRunner: Sendable {
   package func dryRun(
     _ wanted: NodeAssignment, options: ApplyPlanner.Options = ApplyPlanner.Options()
   ) throws -> ApplyPlanner.Result {
+    let crowded = ApplyPlanner.crowded(wanted)
+    if !crowded.isEmpty { throw ApplyRefusal(crowded) }
     let owned = try store.verified()?.holdings.owned ?? []
     let target = Dictionary(wanted.gpus.map { ($0.uuid, $0.instances.map(\.place)) }) { $0 + $1 }
     return try ApplyPlanner.plan(
-      observed: try driver.observe().gpus, wanted: target, owned: owned, options: surveyed(options))
+      observed: try driver.observe().gpus, wanted: target, owned: owned, options: options)
   }
 
   private func run(
@@ -169,7 +164,7 @@ package struct ApplyRunner: Sendable {
 
   private func perform(_ step: ApplyStep) throws(DriverError) {
     switch step {
-    case .enableMIG(let gpu): try enableMIG(gpu)
+    case .enableMIG(let gpu): try MIGModeSwitch(driver: driver).enable(gpu)
     case .destroyCompute(let gpu, _, let instance, let compute):
       try driver.destroyCompute(gpu: gpu, instance: instance, compute: compute)
     case .destroyInstance(let gpu, _, let instance):
@@ -182,29 +177,6 @@ package struct ApplyRunner: Sendable {
         throw DriverError(code: DriverError.notFound, call: "read back", detail: "no GPU instance of \(place)")
       }
       try driver.createCompute(gpu: gpu, instance: there.id)
-    }
-  }
-
-  /// Turns the mode on, with a reset of the GPU where its product needs one. A mode that does not come into force is taken
-  /// back, so that no later reset of somebody else's brings it.
-  private func enableMIG(_ gpu: String) throws(DriverError) {
-    let change = try driver.setMIGMode(gpu: gpu, enabled: true)
-    if change.mode.current { return }
-    do throws(DriverError) {
-      if change.activation == DriverError.inUse {
-        throw DriverError(
-          code: DriverError.inUse, call: "nvmlDeviceSetMigMode", detail: "the mode is pending, since the GPU is in use")
-      }
-      try driver.reset(gpu: gpu)
-      if try driver.observe(gpu: gpu).mig?.current == true { return }
-      throw DriverError(
-        code: "reset_required", call: "nvidia-smi -r",
-        detail:
-          "MIG mode is still off after a reset (activation: \(change.activation)); where a virtual machine may not "
-          + "reset its GPUs, turn the mode on with nvidia-smi -mig 1 and reboot")
-    } catch {
-      _ = try? driver.setMIGMode(gpu: gpu, enabled: false)
-      throw error
     }
   }
 }

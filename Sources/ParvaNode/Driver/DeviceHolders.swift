@@ -38,6 +38,16 @@ enum DeviceHolders {
     }
   }
 
+  /// The number of the node of the GPU at a PCI address, as the driver's folder of GPUs tells it.
+  static func minor(bus: String, proc: String) -> Int? {
+    // nvidia-smi writes eight digits of the domain where the folder has four.
+    let folder = bus.lowercased().split(separator: ":").enumerated().map { $0 == 0 ? $1.suffix(4) : $1 }
+    let path = "\(proc)/driver/nvidia/gpus/\(folder.joined(separator: ":"))/information"
+    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("Device Minor:") }
+    return line.flatMap { Int($0.dropFirst("Device Minor:".count).trimmingCharacters(in: .whitespaces)) }
+  }
+
   /// Who holds what a step needs, as one clause for people, with what would end it.
   static func clause(_ holders: [ObservedProcess]) -> String {
     if holders.isEmpty {

@@ -1,15 +1,23 @@
+/// Which way a machine's driver is spoken to.
+package enum DriverKind: String, Sendable, CaseIterable {
+  case nvml
+  case nvidiaSMI = "nvidia-smi"
+}
+
 /// Picks the driver of this machine.
 package enum DriverChoice {
-  /// NVML at `nvmlPath` or the system's; without it nvidia-smi, read only; without either a refusal that names both.
+  /// The kind that is asked for; else NVML at `nvmlPath` or the system's, without it nvidia-smi, and without either a
+  /// refusal that names both.
   package static func open(
-    nvmlPath: String? = nil, smiPath: String = "nvidia-smi"
+    _ kind: DriverKind? = nil, nvmlPath: String? = nil, smiPath: String = "nvidia-smi"
   ) throws(DriverError) -> any GPUDriver {
+    if kind == .nvidiaSMI { return try SMIDriver(path: smiPath) }
     let first: DriverError
     do {
       return try NVMLDriver(path: nvmlPath)
     } catch {
-      // A path that the user gave is meant: nothing else stands in for it.
-      if nvmlPath != nil || error.code != "driver_library_missing" { throw error }
+      // What the user named is meant: nothing else stands in for it.
+      if kind != nil || nvmlPath != nil || error.code != "driver_library_missing" { throw error }
       first = error
     }
     do {

@@ -23,14 +23,11 @@ package protocol GPUDriver: Sendable {
   /// Other processes that have the GPU's device open, or the capability of one of its instances, whether or not the
   /// driver lists them.
   func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess]
-  /// Whether every change is refused.
-  var isReadOnly: Bool { get }
 }
 
 extension GPUDriver {
   package func faults() throws(DriverError) -> (any GPUFaultFeed)? { nil }
   package func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess] { [] }
-  package var isReadOnly: Bool { false }
 }
 
 /// What came of asking for a MIG mode.

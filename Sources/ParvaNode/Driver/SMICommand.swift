@@ -1,3 +1,5 @@
+import Glibc
+
 /// nvidia-smi as a command: what NVML has no call for, and what is left without NVML.
 package enum SMICommand {
   static let timeout: Double = 60
@@ -5,10 +7,13 @@ package enum SMICommand {
   static func run(_ arguments: [String], path: String = "nvidia-smi") throws(DriverError) -> String {
     let call = "nvidia-smi " + arguments.joined(separator: " ")
     let result: ChildCommand.Result
-    do {
+    do throws(ChildCommand.Failure) {
       result = try ChildCommand.run(path, arguments, timeout: timeout)
     } catch {
-      throw DriverError(code: "nvidia_smi_missing", call: call, detail: "the command cannot be started")
+      let code = error.errno
+      throw DriverError(
+        code: code == ENOENT || code == EACCES ? "nvidia_smi_missing" : "operating_system", call: call,
+        detail: "\(path) cannot be started: \(String(cString: strerror(code)))")
     }
     if result.timedOut {
       throw DriverError(code: "timeout", call: call, detail: "no end within \(Int(timeout)) seconds")

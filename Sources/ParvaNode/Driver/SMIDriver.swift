@@ -1,65 +1,126 @@
+import Foundation
 package import ParvaWire
+import Synchronization
 
-/// A read-only driver over nvidia-smi, for a machine whose NVML cannot be loaded.
+/// The driver over nvidia-smi, for a machine whose NVML cannot be loaded. One command at a time.
 ///
-/// Every change is refused: nvidia-smi has no verified way to give a GPU instance its placement, and an instance at the
-/// wrong start is worse than none.
-package struct SMIDriver: GPUDriver {
-  private let run: @Sendable ([String]) throws(DriverError) -> String
+/// Instances are made with their placement, `-cgi PROFILE:START`, and what was made is what the listings show afterwards,
+/// whatever the command said. A listing with lines that cannot be read is an error and never an empty one.
+package final class SMIDriver: GPUDriver {
+  private struct Session: Sendable {
+    /// UUIDs by index as last listed, so that a lost GPU keeps its name.
+    var uuids: [Int: String] = [:]
+    /// By index; they die with a change of mode.
+    var profiles: [Int: [ObservedProfile]] = [:]
+  }
 
-  /// `run` answers the standard output of nvidia-smi with these arguments.
-  package init(run: @escaping @Sendable ([String]) throws(DriverError) -> String) { self.run = run }
+  private let run: @Sendable ([String]) throws(DriverError) -> String
+  private let proc: String
+  private let session = Mutex(Session())
+
+  /// `run` answers the standard output of nvidia-smi with these arguments. `proc` is where holders are looked for.
+  package init(proc: String = "/proc", run: @escaping @Sendable ([String]) throws(DriverError) -> String) {
+    self.run = run
+    self.proc = proc
+  }
 
   /// Over the nvidia-smi at `path`; throws `nvidia_smi_missing` when there is none.
-  package init(path: String = "nvidia-smi") throws(DriverError) {
+  package init(path: String = "nvidia-smi", proc: String = "/proc") throws(DriverError) {
     run = { (arguments: [String]) throws(DriverError) in try SMICommand.run(arguments, path: path) }
+    self.proc = proc
     _ = try run(["-L"])
   }
 
+  private func exclusively<Value: Sendable>(
+    _ body: (inout Session) throws(DriverError) -> Value
+  ) throws(DriverError) -> Value {
+    try session.withLock { (session) throws(DriverError) in try body(&session) }
+  }
+
   package func observe() throws(DriverError) -> ObservedNode {
+    try exclusively { (session) throws(DriverError) in try observe(&session) }
+  }
+
+  package func observe(gpu uuid: String) throws(DriverError) -> ObservedGPU {
+    guard let gpu = try observe().gpus.first(where: { $0.uuid == uuid }) else {
+      throw DriverError(code: DriverError.notFound, call: "nvidia-smi -L", detail: "no GPU \(uuid)")
+    }
+    if let fault = gpu.fault {
+      throw DriverError(code: fault, call: "nvidia-smi -L", detail: "\(uuid) does not answer")
+    }
+    return gpu
+  }
+
+  private func observe(_ session: inout Session) throws(DriverError) -> ObservedNode {
     let listed = SMIParser.list(try run(["-L"]))
-    let query = try run([
-      "--query-gpu=index,driver_version,pci.bus_id,memory.total,mig.mode.current,mig.mode.pending",
-      "--format=csv,noheader,nounits",
-    ])
-    let profiles = SMIParser.profiles(try listing("-lgip"))
-    let places = SMIParser.placements(try listing("-lgipp"))
-    let instances = SMIParser.instances(try listing("-lgi"))
-    let computes = SMIParser.computes(try listing("-lci"))
-    var version = "unknown"
+    let fields = "index,driver_version,pci.bus_id,memory.total,mig.mode.current,mig.mode.pending"
+    let query = SMIParser.query(try run(["--query-gpu=\(fields)", "--format=csv,noheader,nounits"]))
     var gpus: [ObservedGPU] = []
     for case .gpu(let index, let board, let uuid) in listed {
       var gpu = ObservedGPU(index: index, uuid: uuid, board: board)
-      for line in query.split(whereSeparator: \.isNewline) {
-        let cells = line.split(separator: ",", omittingEmptySubsequences: false).map { Self.trim($0) }
-        guard cells.count == 6, Int(cells[0]) == index else { continue }
-        version = cells[1]
-        gpu.pciBusID = cells[2]
-        gpu.memoryMiB = Int(cells[3])
-        if cells[4] == "Enabled" || cells[4] == "Disabled" {
-          gpu.mig = ObservedMIGMode(current: cells[4] == "Enabled", pending: cells[5] == "Enabled")
+      if let row = query.first(where: { $0.count == 6 && Int($0[0]) == index }) {
+        gpu.pciBusID = row[2]
+        gpu.memoryMiB = Int(row[3])
+        if row[4] == "Enabled" || row[4] == "Disabled" {
+          gpu.mig = ObservedMIGMode(current: row[4] == "Enabled", pending: row[5] == "Enabled")
         }
       }
-      gpu.profiles = Self.profiles(of: index, rows: profiles, places: places)
-      gpu.instances = Self.instances(of: index, rows: instances, computes: computes, listed: listed)
+      session.uuids[index] = uuid
       gpus.append(gpu)
     }
-    return ObservedNode(simulated: false, source: "nvidia-smi", driverVersion: version, gpus: gpus)
+    if gpus.contains(where: { $0.mig?.current == true }) { try readInstances(&gpus, listed, &session) }
+    try readProcesses(&gpus)
+    for (index, uuid) in session.uuids.sorted(by: { $0.key < $1.key })
+    where !gpus.contains(where: { $0.index == index }) {
+      gpus.append(ObservedGPU(index: index, uuid: uuid, board: "unknown", fault: "gpu_is_lost"))
+    }
+    let version = query.first { $0.count == 6 }?[1] ?? "unknown"
+    return ObservedNode(
+      simulated: version.contains("SIMULATED"), source: "nvidia-smi", driverVersion: version,
+      gpus: gpus.sorted { $0.index < $1.index })
   }
 
-  /// Without MIG on any GPU, and without instances, the `mig` listings fail: that is an empty list. What the user may not
-  /// see is none: instances that are not shown are there all the same.
-  private func listing(_ option: String) throws(DriverError) -> String {
+  // MARK: - Listings
+
+  /// Rows of a `mig` listing. Without MIG on any GPU, and without instances, the command fails: that is an empty list.
+  /// What the user may not see, and what cannot be read, is not.
+  private func listing<Row>(
+    _ option: String, mark: String = "MIG", _ parse: (String) -> [Row]
+  ) throws(DriverError) -> [Row] {
+    let text: String
     do {
-      return try run(["mig", option])
+      text = try run(["mig", option])
     } catch {
-      if ["not_found", "not_supported"].contains(error.code) { return "" }
+      if ["not_found", "not_supported"].contains(error.code) { return [] }
       throw error
     }
+    let rows = parse(text)
+    let lines = text.split(whereSeparator: \.isNewline).count {
+      SMIParser.words($0).contains { $0.contains(mark) } && !$0.contains("MIG-enabled")
+    }
+    guard rows.count == lines, lines > 0 || text.contains("No ") else {
+      throw DriverError(
+        code: "unknown_text", call: "nvidia-smi mig \(option)",
+        detail: "\(lines - rows.count) of \(lines) lines of the listing are in no known form; use NVML")
+    }
+    return rows
   }
 
-  private static func trim(_ text: Substring) -> String {
-    String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+  private func readInstances(
+    _ gpus: inout [ObservedGPU], _ listed: [SMIParser.ListRow], _ session: inout Session
+  ) throws(DriverError) {
+    let enabled = gpus.filter { $0.mig?.current == true }.map(\.index)
+    if enabled.contains(where: { session.profiles[$0] == nil }) {
+      let rows = try listing("-lgip", SMIParser.profiles)
+      let places = try listing("-lgipp", mark: "{", SMIParser.placements)
+      for index in enabled { session.profiles[index] = Self.profiles(of: index, rows: rows, places: places) }
+    }
+    let instances = try listing("-lgi", SMIParser.instances)
+    let computes = try listing("-lci", SMIParser.computes)
+    for at in gpus.indices where gpus[at].mig?.current == true {
+      gpus[at].profiles = session.profiles[gpus[at].index] ?? []
+      gpus[at].instances = Self.instances(of: gpus[at].index, rows: instances, computes: computes, listed: listed)
+    }
   }
 
   private static func profiles(
@@ -73,15 +134,17 @@ package struct SMIDriver: GPUDriver {
     }.sorted { $0.id < $1.id }
   }
 
-  /// nvidia-smi lists MIG devices in the order of its GPU and compute instance tables, which is how UUIDs are joined.
+  /// nvidia-smi lists MIG devices by the ids of their GPU and compute instances, which is how UUIDs are joined.
   private static func instances(
     of gpu: Int, rows: [SMIParser.InstanceRow], computes: [SMIParser.ComputeRow], listed: [SMIParser.ListRow]
   ) -> [ObservedInstance] {
     var uuids: [(name: String, uuid: String)] = []
     for case .mig(gpu, let name, _, let uuid) in listed { uuids.append((name, uuid)) }
-    return rows.filter { $0.gpu == gpu }.map { row in
+    return rows.filter { $0.gpu == gpu }.sorted { $0.instanceID < $1.instanceID }.map { row in
       var instance = ObservedInstance(id: row.instanceID, profileID: row.profileID, start: row.start, size: row.size)
-      for compute in computes where compute.gpu == gpu && compute.instanceID == row.instanceID {
+      for compute in computes.filter({ $0.gpu == gpu && $0.instanceID == row.instanceID })
+        .sorted(by: { $0.computeID < $1.computeID })
+      {
         // Drivers up to R460 end the UUID with both ids.
         let at =
           uuids.firstIndex { $0.uuid.hasSuffix("/\(row.instanceID)/\(compute.computeID)") }
@@ -96,25 +159,94 @@ package struct SMIDriver: GPUDriver {
     }.sorted { ($0.profileID, $0.start) < ($1.profileID, $1.start) }
   }
 
-  package func observe(gpu uuid: String) throws(DriverError) -> ObservedGPU {
-    guard let gpu = try observe().gpus.first(where: { $0.uuid == uuid }) else {
-      throw DriverError(code: DriverError.notFound, call: "nvidia-smi -L", detail: "no GPU \(uuid)")
+  private func readProcesses(_ gpus: inout [ObservedGPU]) throws(DriverError) {
+    let rows = SMIParser.processes(try run([]))
+    let unknown = rows == nil ? "unknown_text" : nil
+    func processes(_ gpu: Int, _ instance: Int?, _ compute: Int?) -> [ObservedProcess] {
+      let found = (rows ?? []).filter { $0.gpu == gpu && $0.instanceID == instance && $0.computeID == compute }
+      let once = Dictionary(found.map { ($0.pid, $0) }) { first, _ in first }.values
+      return once.sorted { $0.pid < $1.pid }.map {
+        ObservedProcess(pid: $0.pid, name: $0.name, memoryMiB: $0.memoryMiB)
+      }
     }
-    return gpu
+    for at in gpus.indices {
+      gpus[at].processes = processes(gpus[at].index, nil, nil)
+      gpus[at].processesUnknown = unknown
+      for (i, instance) in gpus[at].instances.enumerated() {
+        for (c, compute) in instance.computes.enumerated() {
+          gpus[at].instances[i].computes[c].processes = processes(gpus[at].index, instance.id, compute.id)
+          gpus[at].instances[i].computes[c].processesUnknown = unknown
+        }
+      }
+    }
+  }
+}
+
+/// Changes. Every one names the GPU by UUID.
+extension SMIDriver {
+  package func createInstance(gpu uuid: String, profileID: Int, start: Int) throws(DriverError) -> Int {
+    try exclusively { (_) throws(DriverError) in
+      _ = try run(["mig", "-i", uuid, "-cgi", "\(profileID):\(start)"])
+    }
+    guard let made = try observe(gpu: uuid).instance(profileID: profileID, start: start) else {
+      throw DriverError(
+        code: "read_back_differs", call: "nvidia-smi mig -cgi \(profileID):\(start)",
+        detail: "the command went through and no such instance is listed")
+    }
+    return made.id
   }
 
-  package var isReadOnly: Bool { true }
-
-  private static let readOnly = DriverError(
-    code: "nvml_required", call: "nvidia-smi",
-    detail: "only NVML can place an instance: install libnvidia-ml.so.1 or name it with --nvml")
-
-  package func createInstance(gpu: String, profileID: Int, start: Int) throws(DriverError) -> Int {
-    throw Self.readOnly
+  package func createCompute(gpu uuid: String, instance: Int) throws(DriverError) {
+    try exclusively { (_) throws(DriverError) in
+      // Without a profile named it is the one with all multiprocessors.
+      _ = try run(["mig", "-i", uuid, "-cci", "-gi", "\(instance)"])
+    }
   }
-  package func createCompute(gpu: String, instance: Int) throws(DriverError) { throw Self.readOnly }
-  package func destroyCompute(gpu: String, instance: Int, compute: Int) throws(DriverError) { throw Self.readOnly }
-  package func destroyInstance(gpu: String, instance: Int) throws(DriverError) { throw Self.readOnly }
-  package func setMIGMode(gpu: String, enabled: Bool) throws(DriverError) -> MIGModeChange { throw Self.readOnly }
-  package func reset(gpu: String) throws(DriverError) { throw Self.readOnly }
+
+  package func destroyCompute(gpu uuid: String, instance: Int, compute: Int) throws(DriverError) {
+    try destroy(["mig", "-i", uuid, "-dci", "-gi", "\(instance)", "-ci", "\(compute)"])
+  }
+
+  package func destroyInstance(gpu uuid: String, instance: Int) throws(DriverError) {
+    try destroy(["mig", "-i", uuid, "-dgi", "-gi", "\(instance)"])
+  }
+
+  private func destroy(_ arguments: [String]) throws(DriverError) {
+    try exclusively { (_) throws(DriverError) in
+      do throws(DriverError) {
+        _ = try run(arguments)
+      } catch {
+        if error.code != DriverError.notFound { throw error }
+      }
+    }
+  }
+
+  package func setMIGMode(gpu uuid: String, enabled: Bool) throws(DriverError) -> MIGModeChange {
+    let said = try exclusively { (session) throws(DriverError) in
+      session.profiles = [:]
+      return try run(["-i", uuid, "-mig", enabled ? "1" : "0"])
+    }
+    guard let mode = try observe(gpu: uuid).mig else {
+      throw DriverError(code: "not_supported", call: "nvidia-smi -mig", detail: "\(uuid) has no MIG mode")
+    }
+    let isPending = mode.current != mode.pending
+    let activation =
+      !isPending ? "success" : SMIParser.code(of: said) == DriverError.inUse ? "in_use" : "reset_required"
+    return MIGModeChange(mode: mode, activation: activation)
+  }
+
+  package func reset(gpu uuid: String) throws(DriverError) {
+    try exclusively { (session) throws(DriverError) in
+      session.profiles = [:]
+      _ = try run(["-r", "-i", uuid])
+    }
+  }
+
+  package func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess] {
+    // nvidia-smi has no query for the number of a device's node.
+    guard let bus = (try? observe(gpu: uuid))?.pciBusID,
+      let minor = DeviceHolders.minor(bus: bus, proc: proc)
+    else { return [] }
+    return DeviceHolders.processes(minor: minor, instance: instance, proc: proc)
+  }
 }

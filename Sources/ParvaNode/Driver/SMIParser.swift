@@ -56,6 +56,17 @@ package enum SMIParser {
     case mig(gpu: Int, name: String, device: Int, uuid: String)
   }
 
+  /// One row of the table of processes that nvidia-smi without arguments ends with.
+  package struct ProcessRow: Hashable, Sendable {
+    package var gpu: Int
+    /// Both nil outside MIG.
+    package var instanceID: Int?
+    package var computeID: Int?
+    package var pid: Int
+    package var name: String
+    package var memoryMiB: Int?
+  }
+
   /// The words of a table line without its frame; empty for rules, headings and blank lines.
   static func words(_ line: Substring) -> [Substring] {
     line.split { $0 == " " || $0 == "|" || $0 == "\t" || $0 == "\r" }
@@ -137,6 +148,37 @@ package enum SMIParser {
     }
   }
 
+  /// Cells of `--query-gpu` with `--format=csv,noheader,nounits`, by line.
+  package static func query(_ text: String) -> [[String]] {
+    text.split(whereSeparator: \.isNewline).map { line in
+      line.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+  }
+
+  /// Rows of the table of processes; nil where there is no such table, or one with a line in no known form.
+  package static func processes(_ text: String) -> [ProcessRow]? {
+    let lines = text.split(whereSeparator: \.isNewline)
+    guard let heading = lines.firstIndex(where: { $0.contains("Processes:") }) else { return nil }
+    var rows: [ProcessRow] = []
+    for line in lines[(heading + 1)...] {
+      let words = words(line)
+      guard let first = words.first, let gpu = Int(first), gpu >= 0 else { continue }
+      func id(_ word: Substring) -> Int? { Int(word).flatMap { $0 >= 0 ? $0 : nil } }
+      let types: Set<Substring> = ["C", "G", "C+G", "M+C", "M", "M+C+G"]
+      // GPU, GI, CI, PID, type, name, memory: both ids are N/A outside MIG.
+      guard words.count >= 6, types.contains(words[4]), let pid = id(words[3]),
+        (id(words[1]) != nil || words[1] == "N/A"), (id(words[2]) != nil || words[2] == "N/A")
+      else { return nil }
+      let memory = words.last.flatMap { $0.hasSuffix("MiB") ? Int($0.dropLast(3)) : nil }
+      let isSized = memory != nil || words.last == "N/A"
+      let name = words[5..<(isSized ? words.count - 1 : words.count)].joined(separator: " ")
+      rows.append(
+        ProcessRow(
+          gpu: gpu, instanceID: id(words[1]), computeID: id(words[2]), pid: pid, name: name, memoryMiB: memory))
+    }
+    return rows
+  }
+
   package static func list(_ text: String) -> [ListRow] {
     var rows: [ListRow] = []
     var current: Int?
@@ -168,7 +210,8 @@ package enum SMIParser {
       ("no mig-enabled devices", "not_supported"), ("in use by another client", "in_use"),
       ("insufficient resources", "insufficient_resources"),
       ("not found", "not_found"), ("insufficient permissions", "no_permission"), ("not supported", "not_supported"),
-      ("gpu is lost", "gpu_is_lost"), ("unable to determine the device handle", "gpu_is_lost"),
+      ("invalid argument", "invalid_argument"), ("timeout", "timeout"), ("gpu is lost", "gpu_is_lost"),
+      ("unable to determine the device handle", "gpu_is_lost"),
       ("couldn't communicate with the nvidia driver", "driver_not_loaded"),
       ("driver/library version mismatch", "lib_rm_version_mismatch"), ("reset", "reset_required"),
     ]

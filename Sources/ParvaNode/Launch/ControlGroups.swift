@@ -65,6 +65,15 @@ struct ControlGroups: Sendable {
   func admit(_ pid: Int, as id: String, limits: LaunchSpec.Limits?) -> [String] {
     let group = group(id)
     guard mkdir(group.path, 0o755) == 0 || errno == EEXIST else { return ["\(group.path) cannot be made"] }
+    var missed = limit(id, limits)
+    if !Self.write(String(pid), to: group.appendingPathComponent("cgroup.procs")) { missed.append("the group itself") }
+    return missed
+  }
+
+  /// Sets the limits of a group that is there; answers those that could not be set. Controllers that were handed back
+  /// between two runs of the agent have forgotten them.
+  func limit(_ id: String, _ limits: LaunchSpec.Limits?) -> [String] {
+    let group = group(id)
     var missed: [String] = []
     if let memory = limits?.memoryMiB {
       if !Self.write(String(memory << 20), to: group.appendingPathComponent("memory.max")) {
@@ -77,7 +86,6 @@ struct ControlGroups: Sendable {
         missed.append("cpus")
       }
     }
-    if !Self.write(String(pid), to: group.appendingPathComponent("cgroup.procs")) { missed.append("the group itself") }
     return missed
   }
 

@@ -18,6 +18,9 @@ struct MPSControl: Sendable {
     }
   }
 
+  /// Clients of one daemon at the most, from Volta on (R590 takes 60).
+  static let clientLimit = 48
+
   /// nvidia-cuda-mps-control, or what stands in for it.
   var program: String
   var environment: [String: String]
@@ -43,6 +46,13 @@ struct MPSControl: Sendable {
   /// Process ids of the servers that the daemon has started; none before the first client came.
   func servers() throws(Failure) -> [Int] {
     try send("get_server_list").split(whereSeparator: \.isNewline).compactMap {
+      Int($0.trimmingCharacters(in: .whitespaces))
+    }
+  }
+
+  /// Process ids of the clients of a server.
+  func clients(of server: Int) throws(Failure) -> [Int] {
+    try send("get_client_list \(server)").split(whereSeparator: \.isNewline).compactMap {
       Int($0.trimmingCharacters(in: .whitespaces))
     }
   }

@@ -11,7 +11,7 @@ struct ServiceSpec: Codable, Hashable, Sendable {
   var kind: Kind
   var gpu: String
   var place: InstancePlace
-  /// UUID of the MIG device, which is new each time the instance is made.
+  /// UUID of the MIG device. It is bound to the place: an instance made again there has the same.
   var uuid: String
   /// Number of the server on its instance; 0 for the daemon.
   var ordinal: Int
@@ -28,6 +28,8 @@ struct ServiceSpec: Codable, Hashable, Sendable {
   var stopTimeout: Double
   var limits: LaunchSpec.Limits?
   var mps: MPSSettings?
+  /// Id of the user that it runs as, its group's too; nil for the agent's own.
+  var user: Int?
 
   /// Name of its files. A MIG device has one daemon, and one server of each number.
   var id: String { kind == .mps ? "mps-\(uuid)" : "server-\(uuid)-\(ordinal)" }

@@ -20,6 +20,10 @@ package final class NodeServices: InstanceServices {
     package var simulated: Bool
     /// The agent's control group is its own, so that services get groups below it.
     package var hasDelegatedGroup = false
+    /// Stands in for that group in tests.
+    var groupRoot: URL?
+    /// User ids for the services, one for each MIG device with what runs on it; nil runs them as the agent's user.
+    package var users: ClosedRange<Int>?
     var timing = ServiceMachine.Timing()
     var logLimit = 10 << 20
     /// Services that are gone and whose logs are kept.
@@ -41,6 +45,7 @@ package final class NodeServices: InstanceServices {
 
   let processes: ServiceProcesses
   private let timing: ServiceMachine.Timing
+  private let users: ClosedRange<Int>?
   private let logger: Logger
   /// Held for one step at a time: steps start and signal processes, so nothing else waits for this lock.
   private let state: Mutex<State>
@@ -53,9 +58,14 @@ package final class NodeServices: InstanceServices {
   ) throws {
     self.logger = logger
     timing = configuration.timing
+    users = configuration.users
     processes = try ServiceProcesses(configuration: configuration, bootID: bootID, logger: logger)
     var state = State()
-    for record in processes.store.records() { state.units[record.spec.id] = ServiceUnit(record, timing: timing) }
+    for record in processes.store.records() {
+      var unit = ServiceUnit(record, timing: timing)
+      if unit.process?.identity.isAlive == true { unit.note = processes.limit(unit.spec) }
+      state.units[record.spec.id] = unit
+    }
     shown = Mutex(Self.documents(state, processes.launches.mps))
     self.state = Mutex(state)
   }
@@ -133,6 +143,12 @@ package final class NodeServices: InstanceServices {
   /// port where that may stay. Nil when there is none.
   private func spec(like spec: ServiceSpec, in wanted: NodeAssignment) -> ServiceSpec? {
     guard let instance = wanted.instance(gpu: spec.gpu, place: spec.place) else { return nil }
+    var found = plain(like: spec, of: instance)
+    found?.user = users?.contains(spec.user ?? -1) == true ? spec.user : nil
+    return (users == nil) == (spec.user == nil) ? found : nil
+  }
+
+  private func plain(like spec: ServiceSpec, of instance: WantedInstance) -> ServiceSpec? {
     switch spec.kind {
     case .mps: return processes.launches.mps.daemon(of: instance, gpu: spec.gpu, uuid: spec.uuid)
     case .server:
@@ -175,7 +191,26 @@ package final class NodeServices: InstanceServices {
   /// A unit with this id that is still there is another's to end; what is missing then comes with the next look.
   private func add(_ spec: ServiceSpec, to state: inout State) {
     if state.units[spec.id] != nil { return }
+    var spec = spec
+    if let users {
+      guard let user = user(of: spec.uuid, in: state, users) else {
+        logger.error("no user is free", metadata: ["service": "\(spec.id)", "users": "\(users)"])
+        return
+      }
+      spec.user = user
+    }
     state.units[spec.id] = ServiceUnit(spec: spec, machine: ServiceMachine(timing: timing, now: .now))
+  }
+
+  /// The user of a MIG device: that of what runs there, or the first that no other device has. A daemon serves one user.
+  private func user(of uuid: String, in state: State, _ users: ClosedRange<Int>) -> Int? {
+    var taken: Set<Int> = []
+    for unit in state.units.values {
+      guard let user = unit.spec.user else { continue }
+      if unit.spec.uuid == uuid { return user }
+      taken.insert(user)
+    }
+    return users.first { !taken.contains($0) }
   }
 
   private func addServer(
@@ -206,18 +241,28 @@ package final class NodeServices: InstanceServices {
   private func read(_ state: inout State) {
     for item in processes.takeNews() {
       switch item {
-      case .probe(let id, let token, let health, let servers, let configured):
+      case .probe(let id, let token, let health, let mps):
         guard var unit = state.units[id], unit.process?.token == token else { continue }
         unit.isAsked = false
-        unit.servers = servers
-        unit.isConfigured = unit.isConfigured || configured
+        unit.servers = mps?.servers ?? []
+        unit.isConfigured = unit.isConfigured || mps != nil
         unit.machine.probed(health, at: .now)
         state.units[id] = unit
+        if let clients = mps?.clients { compare(clients, of: unit, &state) }
       case .quitFailed(let id, let token, let reason):
         guard let unit = state.units[id], unit.process?.token == token else { continue }
         logger.warning("an MPS daemon does not quit and is told by signal", metadata: ["reason": "\(reason)"])
         processes.signal(unit, SIGTERM)
       }
+    }
+  }
+
+  /// A CUDA program that cannot reach its daemon goes on without it, which nothing else shows.
+  private func compare(_ clients: Set<Int>, of daemon: ServiceUnit, _ state: inout State) {
+    for (id, unit) in state.units where unit.spec.kind == .server && unit.spec.uuid == daemon.spec.uuid {
+      let isClient = !unit.machine.isHealthy || unit.members.contains { clients.contains($0.pid) }
+      state.units[id]?.mpsNote =
+        isClient ? nil : "not among the clients of its MPS daemon: it has not used the GPU yet, or runs without MPS"
     }
   }
 

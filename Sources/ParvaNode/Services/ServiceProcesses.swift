@@ -10,9 +10,16 @@ import Synchronization
 final class ServiceProcesses: Sendable {
   /// An answer to a question that was asked before.
   enum News: Sendable {
-    case probe(id: String, token: String, Health, servers: [Int], configured: Bool)
+    case probe(id: String, token: String, Health, mps: MPSAnswer?)
     /// The daemon did not take the order to quit.
     case quitFailed(id: String, token: String, String)
+  }
+
+  /// What a daemon says of itself.
+  struct MPSAnswer: Sendable {
+    var servers: [Int]
+    /// Process ids of all clients; nil where nothing can be told of them.
+    var clients: Set<Int>?
   }
 
   let store: ServiceStore
@@ -31,15 +38,28 @@ final class ServiceProcesses: Sendable {
     store = try ServiceStore(directory: configuration.directory.appendingPathComponent("services"), bootID: bootID)
     let logs = configuration.directory.appendingPathComponent("logs")
     try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
+    // Daemons of other users write below the folder of sockets: that of the logs is the agent's alone.
+    let folders = [configuration.runDirectory, configuration.runDirectory.appendingPathComponent("mps")]
+    if configuration.users != nil {
+      for folder in folders {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        chmod(folder.path, 0o711)
+      }
+    }
     launches = LaunchPlan(
       mps: MPSPlan(
-        program: configuration.mpsControl, runDirectory: configuration.runDirectory, logDirectory: logs))
+        program: configuration.mpsControl, runDirectory: configuration.runDirectory,
+        logDirectory: configuration.users == nil ? logs : folders[1]))
     inherited = ServiceEnvironment.inherited(from: configuration.environment)
     wake = try WakePipe()
     var groups: ControlGroups?
     if configuration.hasDelegatedGroup {
       do throws(ControlGroups.Failure) {
-        groups = try ControlGroups.delegated()
+        if let root = configuration.groupRoot {
+          groups = try ControlGroups(at: root, holdsAgent: false)
+        } else {
+          groups = try ControlGroups.delegated()
+        }
       } catch {
         logger.warning("services run without control groups", metadata: ["reason": "\(error)"])
       }
@@ -110,6 +130,7 @@ final class ServiceProcesses: Sendable {
       if spec.kind == .mps {
         for folder in [launches.mps.pipeDirectory(spec.uuid), launches.mps.logDirectory(spec.uuid)] {
           try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+          if let user = spec.user, chown(folder, uid_t(user), gid_t(user)) != 0 { throw Spawn.Failure(errno: errno) }
         }
       }
       let token = UUID().uuidString
@@ -118,7 +139,7 @@ final class ServiceProcesses: Sendable {
       var environment = inherited.merging(spec.env) { $1 }
       environment[RunningProcess.variable] = token
       let gated = try Spawn.startGated(
-        spec.command, spec.args, environment: environment, output: output, workdir: spec.workdir)
+        spec.command, spec.args, environment: environment, output: output, workdir: spec.workdir, user: spec.user)
       guard let identity = ProcessIdentity.current(Int(gated.pid)) else {
         gated.abandon()
         throw Spawn.Failure(errno: ESRCH)
@@ -148,12 +169,14 @@ final class ServiceProcesses: Sendable {
     }
   }
 
-  /// What of the limits asked for does not hold.
-  private func limit(_ spec: ServiceSpec, pid: Int) -> String? {
+  /// What of the limits asked for does not hold, for a process that is about to begin, or that runs since an earlier run of
+  /// the agent where no pid is given.
+  func limit(_ spec: ServiceSpec, pid: Int? = nil) -> String? {
     guard let groups else {
       return spec.limits == nil ? nil : "its limits do not hold: the agent has no delegated control group"
     }
-    let missed = groups.admit(pid, as: spec.id, limits: spec.limits)
+    let missed =
+      pid.map { groups.admit($0, as: spec.id, limits: spec.limits) } ?? groups.limit(spec.id, spec.limits)
     return missed.isEmpty || spec.limits == nil ? nil : "its limits do not hold: \(missed.joined(separator: ", "))"
   }
 
@@ -170,17 +193,20 @@ final class ServiceProcesses: Sendable {
         do throws(MPSControl.Failure) {
           let servers = try control.servers()
           if let settings { try control.configure(settings) }
-          post(.probe(id: id, token: token, .healthy(inFlight: nil), servers: servers, configured: true))
+          var clients: Set<Int> = []
+          for server in servers { clients.formUnion(try control.clients(of: server)) }
+          // Without hardware nobody is a client, unless a stand-in says so.
+          let isTold = !configuration.simulated || !servers.isEmpty
+          let answer = MPSAnswer(servers: servers, clients: isTold ? clients : nil)
+          post(.probe(id: id, token: token, .healthy(inFlight: nil), mps: answer))
         } catch {
-          post(
-            .probe(
-              id: id, token: token, .unhealthy(error.description, inFlight: nil), servers: [], configured: false))
+          post(.probe(id: id, token: token, .unhealthy(error.description, inFlight: nil), mps: nil))
         }
       }
     } else if let port = unit.spec.port {
       let probe = HealthProbe(port: port, path: unit.spec.health)
       Task { [self] in
-        post(.probe(id: id, token: token, await probe.ask(client), servers: [], configured: false))
+        post(.probe(id: id, token: token, await probe.ask(client), mps: nil))
       }
     }
   }

@@ -20,6 +20,8 @@ struct ServiceUnit: Sendable {
   var isAbsent = false
   /// What could not be done for it, though it runs.
   var note: String?
+  /// Why it may not share its device as it is meant to.
+  var mpsNote: String?
 
   init(spec: ServiceSpec, machine: ServiceMachine) {
     self.spec = spec
@@ -52,6 +54,6 @@ struct ServiceUnit: Sendable {
       kind: spec.kind.rawValue, gpu: spec.gpu, profileId: spec.place.profileID, start: spec.place.start,
       uuid: spec.uuid, ordinal: spec.ordinal, workload: spec.workload, pid: process?.identity.pid, port: spec.port,
       pipeDirectory: pipeDirectory, status: isRetiring ? "stopping" : isAbsent ? "absent" : machine.status,
-      restarts: machine.restarts, message: machine.message ?? note)
+      restarts: machine.restarts, message: machine.message ?? mpsNote ?? note)
   }
 }

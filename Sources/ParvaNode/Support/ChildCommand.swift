@@ -14,6 +14,12 @@ package enum ChildCommand {
   package enum Failure: Error, Hashable, Sendable {
     /// The executable cannot be started; the errno.
     case notStarted(Int32)
+
+    var errno: Int32 {
+      switch self {
+      case .notStarted(let code): code
+      }
+    }
   }
 
   /// Bytes kept of each stream; the rest is read and dropped.

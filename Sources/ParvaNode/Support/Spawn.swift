@@ -59,16 +59,19 @@ enum Spawn {
 
   /// Starts `command` in a session of its own, held at a gate, with `output` as its standard output and error.
   ///
-  /// A command that cannot be run ends with 126 or 127 and says why on `output`.
+  /// A command that cannot be run ends with 126 or 127 and says why on `output`. With `user` it runs as that user and the
+  /// group of the same number alone, which takes root.
   static func startGated(
-    _ command: String, _ arguments: [String], environment: [String: String], output: Int32, workdir: String?
+    _ command: String, _ arguments: [String], environment: [String: String], output: Int32, workdir: String?,
+    user: Int? = nil
   ) throws(Failure) -> Gated {
     let ends = try pipe()
     defer { close(ends.read) }
     do {
       let script = "read -r gate || exit 125; exec \"$@\" </dev/null"
+      let change = user.map { ["setpriv", "--reuid=\($0)", "--regid=\($0)", "--clear-groups", "--"] } ?? []
       let pid = try start(
-        "/bin/sh", ["-c", script, "parva", command] + arguments, environment: environment,
+        "/bin/sh", ["-c", script, "parva"] + change + [command] + arguments, environment: environment,
         stdio: [ends.read, output, output], workdir: workdir, session: true)
       return Gated(pid: pid, gate: ends.write)
     } catch {

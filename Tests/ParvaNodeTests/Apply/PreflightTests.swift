@@ -70,29 +70,6 @@ import Testing
     #expect(failure.detail.contains("77 (nvsm)"))
   }
 
-  @Test func withoutNVMLAPlanIsRefusedAsAWhole() throws {
-    let directory = scratchDirectory()
-    defer { try? FileManager.default.removeItem(at: directory) }
-    let driver = SMIParserTests.driver("550-h100")
-    let runner = ApplyRunner(driver: driver, store: try NodeStore(directory: directory, bootID: "boot"))
-    let gpu = try #require(try driver.observe().gpus.first)
-    let wanted = NodeAssignment(
-      revision: 1, gpus: [WantedGPU(uuid: gpu.uuid, instances: [WantedInstance(profileID: 19, start: 6)])])
-    guard case .refused(let problems) = try runner.apply(wanted) else {
-      Issue.record("nvidia-smi changed something")
-      return
-    }
-    #expect(problems.map(\.code).contains(.foreignInstance) || problems.map(\.code) == [.driverReadOnly])
-    let there = NodeAssignment(
-      revision: 1,
-      gpus: [
-        WantedGPU(
-          uuid: gpu.uuid,
-          instances: gpu.instances.map { WantedInstance(profileID: $0.profileID, start: $0.start) })
-      ])
-    #expect(try runner.apply(there, options: ApplyPlanner.Options(adopt: true)).isVerified)
-  }
-
   @Test func holdersAreFoundByTheirDescriptors() throws {
     let proc = scratchDirectory()
     defer { try? FileManager.default.removeItem(at: proc) }

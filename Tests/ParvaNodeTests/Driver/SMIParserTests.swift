@@ -16,11 +16,13 @@ import Testing
   static func driver(_ form: String) -> SMIDriver {
     SMIDriver { (arguments: [String]) throws(DriverError) in
       let name =
-        switch arguments[0] {
+        switch arguments.first {
+        case nil: "overview"
         case "-L": "list"
         case "mig": String(arguments[1].dropFirst())
         default: "query"
         }
+      if name == "overview" { return "| Processes: |\n|  No running processes found |\n" }
       let text = (try? text(form, name)) ?? ""
       // It answers an empty listing with a sentence and a failure.
       if text.hasPrefix("No ") {
@@ -134,18 +136,35 @@ import Testing
       if arguments == ["mig", "-lgi"] {
         throw DriverError(code: "no_permission", call: "nvidia-smi", detail: "Insufficient Permissions")
       }
-      return (try? Self.text("535-a100", arguments[0] == "-L" ? "list" : "query")) ?? ""
+      let name = arguments[0] == "-L" ? "list" : arguments[0] == "mig" ? String(arguments[1].dropFirst()) : "query"
+      return (try? Self.text("535-a100", name)) ?? ""
     }
     expectDriverError("no_permission") { _ = try driver.observe() }
   }
 
-  @Test func changesAreRefusedWithoutNVML() throws {
-    let driver = Self.driver("535-a100")
-    let gpu = "GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77"
-    #expect(try driver.observe(gpu: gpu).instances.count == 3)
-    expectDriverError("not_found") { _ = try driver.observe(gpu: "GPU-none") }
-    expectDriverError("nvml_required") { _ = try driver.createInstance(gpu: gpu, profileID: 9, start: 4) }
-    expectDriverError("nvml_required") { try driver.destroyInstance(gpu: gpu, instance: 2) }
+  @Test func processesAreReadInEveryForm() {
+    #expect(SMIParser.processes("no such table") == nil)
+    let none =
+      "| Processes: |\n|  GPU   GI   CI  PID   Type   Process name  GPU Memory |\n|  No running processes found |\n"
+    #expect(SMIParser.processes(none) == [])
+    let some = """
+      | Processes:                                                                  |
+      |  GPU   GI   CI        PID   Type   Process name                  GPU Memory |
+      |        ID   ID                                                   Usage      |
+      |=============================================================================|
+      |    0    9    0      12345      C   ...conda/envs/a b/bin/python     1071MiB |
+      |    1  N/A  N/A        777      G   /usr/lib/xorg/Xorg                   N/A |
+      |    0    9    0      12346    M+C   server                             20MiB |
+      +-----------------------------------------------------------------------------+
+      """
+    #expect(
+      SMIParser.processes(some) == [
+        SMIParser.ProcessRow(
+          gpu: 0, instanceID: 9, computeID: 0, pid: 12345, name: "...conda/envs/a b/bin/python", memoryMiB: 1071),
+        SMIParser.ProcessRow(gpu: 1, pid: 777, name: "/usr/lib/xorg/Xorg"),
+        SMIParser.ProcessRow(gpu: 0, instanceID: 9, computeID: 0, pid: 12346, name: "server", memoryMiB: 20),
+      ])
+    #expect(SMIParser.processes(some + "\n|    0   12345      C   python3     1071MiB |") == nil)
   }
 
   /// A program of that name in place of NVIDIA's: what is run is nvidia-smi itself.

@@ -97,6 +97,43 @@ import Testing
     #expect(bench.services.documents == before)
   }
 
+  @Test("point 16: servers that are no clients of their daemon are shown to be none")
+  func serversThatAreNoClients() throws {
+    let bench = try ServiceBench()
+    try FileManager.default.createDirectory(
+      at: bench.directory.appendingPathComponent("run/mps"), withIntermediateDirectories: true)
+    try bench.write("run/mps/clients", "1")
+    bench.run([bench.instance(processes: 2)])
+    func isStranger(_ document: ServiceDocument) -> Bool {
+      document.status == "healthy" && document.message?.contains("not among the clients") == true
+    }
+    bench.until("told apart") { $0.count == 3 && $0.dropFirst().allSatisfy(isStranger) }
+    #expect(bench.services.documents[0].message == nil)
+    let first = try #require(bench.services.documents[1].pid)
+    try bench.write("run/mps/clients", "1\n\(first)")
+    bench.until("one is a client") { $0.count == 3 && $0[1].message == nil && isStranger($0[2]) }
+  }
+
+  @Test("point 16: more processes than a daemon takes clients are refused") func tooManyClients() throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    let runner = ApplyRunner(driver: node.driver, store: try NodeStore(directory: node.directory, bootID: "boot"))
+    for (processes, isTaken) in [(48, true), (49, false)] {
+      let instance = WantedInstance(profileID: 9, start: 0, processes: processes)
+      let wanted = NodeAssignment(
+        revision: processes, gpus: [WantedGPU(uuid: SimulatedNode.uuid(0), instances: [instance])])
+      if isTaken {
+        #expect(try runner.apply(wanted).isVerified)
+      } else {
+        guard case .refused(let problems) = try runner.apply(wanted) else {
+          Issue.record("49 clients were to share a daemon")
+          return
+        }
+        #expect(problems.map(\.code) == [.tooManyClients])
+        #expect(throws: ApplyRefusal.self) { try runner.dryRun(wanted) }
+      }
+    }
+  }
+
   @Test func aSimulationWithoutMPSSaysSoAndGoesOn() throws {
     let bench = try ServiceBench(mpsControl: "no-such-mps-control")
     bench.run([bench.instance(processes: 2)])

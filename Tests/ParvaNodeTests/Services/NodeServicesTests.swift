@@ -26,6 +26,61 @@ import Testing
     #expect(starts.allSatisfy { !ServiceBench.isRunning($0.pid) })
   }
 
+  @Test("point 5: the limits of servers that live on are written again by the next agent")
+  func limitsAreWrittenAgain() throws {
+    let groups = scratchDirectory()
+    defer { try? FileManager.default.removeItem(at: groups) }
+    let bench = try ServiceBench {
+      $0.hasDelegatedGroup = true
+      $0.groupRoot = groups
+    }
+    let group = groups.appendingPathComponent("parva-server-MIG-1-0-0")
+    try FileManager.default.createDirectory(at: group, withIntermediateDirectories: true)
+    func clear() throws {
+      for file in ["memory.max", "cpu.max", "cgroup.procs"] {
+        try "".write(to: group.appendingPathComponent(file), atomically: true, encoding: .utf8)
+      }
+    }
+    try clear()
+    try "memory cpu\n".write(to: groups.appendingPathComponent("cgroup.controllers"), atomically: true, encoding: .utf8)
+    try "".write(to: groups.appendingPathComponent("cgroup.subtree_control"), atomically: true, encoding: .utf8)
+    try bench.restartAgent()
+    var instance = bench.instance()
+    instance.launch?.limits = LaunchSpec.Limits(memoryMiB: 64, cpus: 0.5)
+    bench.run([instance])
+    bench.untilHealthy(1)
+    func limits() throws -> [String] {
+      try ["memory.max", "cpu.max"].map { try String(contentsOf: group.appendingPathComponent($0), encoding: .utf8) }
+    }
+    #expect(try limits() == ["\(64 << 20)", "50000 100000"])
+    // What handing the controllers back does to them.
+    try clear()
+    try bench.restartAgent()
+    #expect(try limits() == ["\(64 << 20)", "50000 100000"])
+  }
+
+  @Test("point 19: what runs on an instance has a user of its own", .enabled(if: geteuid() == 0, "it takes root"))
+  func usersOfTheirOwn() throws {
+    let bench = try ServiceBench { $0.users = 61_000...61_001 }
+    func whoAmI(_ start: Int) -> WantedInstance {
+      var instance = bench.instance(at: start)
+      instance.launch = LaunchSpec(
+        command: "/bin/sh", args: ["-c", "echo \"$(id -u) $(id -g) $(id -G)\"; exec sleep 3600"], stopTimeout: 5)
+      return instance
+    }
+    bench.run([whoAmI(0), whoAmI(4)])
+    bench.untilHealthy(2)
+    for (start, user) in [(0, 61_000), (4, 61_001)] {
+      bench.until("told") { _ in bench.text("state/logs/server-MIG-1-\(start)-0.log") == "\(user) \(user) \(user)\n" }
+    }
+    // The next agent takes them for what they are, and a third instance finds no user.
+    let before = bench.services.documents
+    try bench.restartAgent()
+    bench.run([whoAmI(0), whoAmI(4), whoAmI(2)])
+    bench.untilHealthy(2)
+    #expect(bench.services.documents.map(\.pid) == before.map(\.pid))
+  }
+
   @Test func aCrashIsRestartedAndItsLastWordsAreShown() throws {
     let bench = try ServiceBench()
     bench.run([bench.instance()])

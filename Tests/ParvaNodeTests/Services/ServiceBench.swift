@@ -17,12 +17,17 @@ final class ServiceBench {
   var services: NodeServices
   var simulated: Bool
   var mpsControl: String
+  let adjust: (inout NodeServices.Configuration) -> Void
 
-  init(simulated: Bool = true, mpsControl: String? = nil) throws {
+  init(
+    simulated: Bool = true, mpsControl: String? = nil,
+    adjust: @escaping (inout NodeServices.Configuration) -> Void = { _ in }
+  ) throws {
     self.simulated = simulated
+    self.adjust = adjust
     self.mpsControl = mpsControl ?? Self.standIns.appendingPathComponent("nvidia-cuda-mps-control").path
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    services = try Self.services(directory, simulated: simulated, mpsControl: self.mpsControl)
+    services = try Self.services(directory, simulated: simulated, mpsControl: self.mpsControl, adjust: adjust)
   }
 
   deinit {
@@ -31,7 +36,8 @@ final class ServiceBench {
   }
 
   private static func services(
-    _ directory: URL, simulated: Bool, mpsControl: String, bootID: String = "boot"
+    _ directory: URL, simulated: Bool, mpsControl: String, bootID: String = "boot",
+    adjust: (inout NodeServices.Configuration) -> Void
   ) throws -> NodeServices {
     var configuration = NodeServices.Configuration(
       directory: directory.appendingPathComponent("state"), runDirectory: directory.appendingPathComponent("run"),
@@ -44,12 +50,14 @@ final class ServiceBench {
     configuration.timing.unhealthyTimeout = .milliseconds(100)
     configuration.timing.crashes = 4
     configuration.logLimit = 64 << 10
+    adjust(&configuration)
     return try NodeServices(configuration: configuration, bootID: bootID)
   }
 
   /// The agent's next life.
   func restartAgent(bootID: String = "boot") throws {
-    services = try Self.services(directory, simulated: simulated, mpsControl: mpsControl, bootID: bootID)
+    services = try Self.services(
+      directory, simulated: simulated, mpsControl: mpsControl, bootID: bootID, adjust: adjust)
   }
 
   static func wanted(_ instances: [WantedInstance]) -> NodeAssignment {

@@ -1,0 +1,105 @@
+import CSpawn
+import Foundation
+import Glibc
+
+/// What the machine around the GPUs has to have.
+extension Doctor {
+  var unifiedMemory: Finding? {
+    guard let devices = text("/proc/devices"), devices.contains("nvidia") else { return nil }
+    let isLoaded = devices.split(separator: "\n").contains { $0.hasSuffix(" nvidia-uvm") }
+    let hasNode = access(root + "/dev/nvidia-uvm", F_OK) == 0
+    if isLoaded && hasNode { return Finding("uvm", .ok, "nvidia-uvm is loaded and has its node") }
+    return Finding(
+      "uvm", .warn,
+      isLoaded
+        ? "nvidia-uvm is loaded and /dev/nvidia-uvm is not there: CUDA programs without root fail"
+        : "nvidia-uvm is not loaded: CUDA programs in the agent's sandbox cannot load it",
+      mend: "nvidia-modprobe -u -c 0 (as root, before the agent starts)")
+  }
+
+  var mps: Finding? {
+    let plan = MPSPlan(
+      program: question.mpsControl, runDirectory: URL(fileURLWithPath: question.runDirectory),
+      logDirectory: URL(fileURLWithPath: question.stateDirectory))
+    if plan.pipeDirectory("MIG-00000000-0000-0000-0000-000000000000").utf8.count > MPSPlan.pathLimit {
+      return Finding(
+        "mps", .warn, "\(question.runDirectory) is too long for the sockets of MPS daemons",
+        mend: "name a shorter --run-dir")
+    }
+    guard let control = plan.found(path: question.path) else {
+      return Finding(
+        "mps", .warn, "\(question.mpsControl) is not here: servers that share an instance are held back",
+        mend: "install it with the driver (Debian, Ubuntu: nvidia-compute-utils-BRANCH), or name it with --mps-control")
+    }
+    let server = (control as NSString).deletingLastPathComponent + "/nvidia-cuda-mps-server"
+    if access(server, X_OK) != 0 {
+      return Finding(
+        "mps", .warn, "\(control) is here and \(server) is not: no client of it will be served",
+        mend: "install both from the same release as the driver")
+    }
+    return Finding("mps", .ok, "\(control) and its server are here")
+  }
+
+  var controlGroups: Finding? {
+    let mounts = text("/proc/self/mounts") ?? ""
+    let mount = mounts.split(separator: "\n").map { $0.split(separator: " ") }.first {
+      $0.count > 2 && $0[2] == "cgroup2"
+    }
+    guard let mount, let own = text("/proc/self/cgroup")?.split(separator: "\n").first(where: { $0.hasPrefix("0::") })
+    else {
+      return Finding(
+        "cgroup", .warn, "there is no control group hierarchy of version 2: limits of servers do not hold",
+        mend: "boot with systemd.unified_cgroup_hierarchy=1")
+    }
+    let group = "\(mount[1])\(own.dropFirst(3))"
+    if access(root + group, W_OK) != 0 {
+      return Finding(
+        "cgroup", .warn, "\(group) is not delegated to user \(question.user): limits of servers do not hold",
+        mend: "run the agent as packaging/parva-node.service does (Delegate=memory cpu)")
+    }
+    return Finding(
+      "cgroup", .ok, "\(group) is this user's: limits of servers hold where the agent runs in such a group")
+  }
+
+  var isContained: Bool {
+    ["/.dockerenv", "/run/.containerenv"].contains { access(root + $0, F_OK) == 0 }
+      || question.environment["container"] != nil || question.environment["KUBERNETES_SERVICE_HOST"] != nil
+  }
+
+  var container: Finding? {
+    if !isContained { return Finding("container", .ok, "this is no container that says so") }
+    let told = question.environment["NVIDIA_MIG_CONFIG_DEVICES"] != nil
+    return Finding(
+      "container", .warn,
+      "this is a container: capability nodes of instances that are made later are not seen in it"
+        + (told ? "" : ", and NVIDIA_MIG_CONFIG_DEVICES is not set"),
+      mend: "run the agent on the host, or privileged with the host's /dev, NVIDIA_MIG_CONFIG_DEVICES=all and "
+        + "NVIDIA_MIG_MONITOR_DEVICES=all")
+  }
+
+  /// The kernel's own word on whether something keeps the clock.
+  var clock: Finding? {
+    switch csp_clock_is_kept() {
+    case 1: Finding("clock", .ok, "the clock is synchronised")
+    case 0:
+      Finding(
+        "clock", .warn, "nothing keeps the clock: messages that are signed five minutes off are refused",
+        mend: "timedatectl set-ntp true")
+    default: nil
+    }
+  }
+
+  /// Both folders, without making either.
+  var directories: [Finding] {
+    [("state_dir", question.stateDirectory, "--state-dir"), ("run_dir", question.runDirectory, "--run-dir")].map {
+      check, path, option in
+      var folder = path
+      while access(folder, F_OK) != 0 && folder.count > 1 { folder = (folder as NSString).deletingLastPathComponent }
+      return access(folder, W_OK) == 0
+        ? Finding(check, .ok, "\(path) can be written")
+        : Finding(
+          check, .stop, "user \(question.user) cannot write \(folder), where \(path) is to be",
+          mend: "name another with \(option), or chown it")
+    }
+  }
+}

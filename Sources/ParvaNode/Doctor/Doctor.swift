@@ -1,0 +1,183 @@
+import Foundation
+import Glibc
+import ParvaWire
+
+/// Looks at everything that a node needs of its machine and changes nothing. What it says is meant to be pasted into a
+/// report: no secret is read.
+package struct Doctor: Sendable {
+  /// What the agent would be started with.
+  package struct Question: Sendable {
+    package var managesMIGMode = false
+    package var mpsControl = "nvidia-cuda-mps-control"
+    package var stateDirectory: String
+    package var runDirectory: String
+    /// Colon separated folders where programs are looked for.
+    package var path: String
+    package var environment: [String: String]
+    package var user = Int(geteuid())
+
+    package init(
+      stateDirectory: String, runDirectory: String,
+      environment: [String: String] = ProcessInfo.processInfo.environment
+    ) {
+      self.stateDirectory = stateDirectory
+      self.runDirectory = runDirectory
+      self.environment = environment
+      path = environment["PATH"] ?? ""
+    }
+  }
+
+  /// What lies before `/proc`, `/dev`, `/sys` and `/run`; empty for this machine.
+  let root: String
+  let question: Question
+
+  package init(root: String = "", _ question: Question) {
+    self.root = root
+    self.question = question
+  }
+
+  package func examine(_ driver: Result<any GPUDriver, DriverError>) -> [Finding] {
+    var findings: [Finding] = []
+    switch driver.flatMap({ driver in Result { () throws(DriverError) in (driver, try driver.observe()) } }) {
+    case .success(let (driver, node)):
+      findings.append(version(node))
+      findings += gpus(node)
+      findings += capabilities(node)
+      for gpu in node.gpus where gpu.fault == nil { findings += holders(gpu, driver) }
+    case .failure(let error): findings.append(missing(error))
+    }
+    findings += [unifiedMemory, mps, controlGroups, container, clock].compactMap { $0 }
+    return findings + directories
+  }
+
+  func text(_ path: String) -> String? { try? String(contentsOfFile: root + path, encoding: .utf8) }
+
+  // MARK: - Driver and GPUs
+
+  private func missing(_ error: DriverError) -> Finding {
+    let mends = [
+      "lib_rm_version_mismatch": "reboot, or rmmod and modprobe nvidia: the module and the library are of two releases",
+      "driver_not_loaded": "modprobe nvidia; dmesg | grep -i nvrm says why it does not load",
+      "no_driver": "install NVIDIA's driver (R450 or later), then modprobe nvidia",
+      "driver_library_missing": "install libnvidia-ml.so.1 of the driver's release, or name it with --nvml",
+    ]
+    return Finding(
+      "driver", .stop, "the driver cannot be used: \(error)",
+      mend: mends[error.code] ?? "nvidia-smi -q shows what the driver itself says")
+  }
+
+  private func version(_ node: ObservedNode) -> Finding {
+    let branch = Int(node.driverVersion.prefix { $0 != "." }) ?? 0
+    let name = "driver \(node.driverVersion), read through \(node.source)"
+    if branch < 450 {
+      return Finding("driver", .stop, "\(name): MIG came with R450", mend: "install a driver of R525 or later")
+    }
+    if node.source == "nvidia-smi" {
+      return Finding(
+        "driver", .warn, "\(name): slower, and errors of the GPUs are not heard",
+        mend: "install libnvidia-ml.so.1 or name it with --nvml")
+    }
+    return Finding("driver", .ok, name + (node.simulated ? ": SIMULATED, no hardware" : ""))
+  }
+
+  private func gpus(_ node: ObservedNode) -> [Finding] {
+    if node.gpus.isEmpty {
+      return [Finding("gpus", .stop, "the driver shows no GPU", mend: "nvidia-smi -L; lspci -d 10de:")]
+    }
+    var findings = node.gpus.map(mode)
+    if !node.gpus.contains(where: { $0.mig != nil }) {
+      findings.append(Finding("gpus", .stop, "no GPU of this machine has MIG", mend: "use A30, A100, H100 or later"))
+    }
+    return findings
+  }
+
+  private func mode(_ gpu: ObservedGPU) -> Finding {
+    let name = "GPU \(gpu.index), \(gpu.board), \(gpu.uuid)"
+    if let fault = gpu.fault {
+      return Finding(
+        "gpu", .stop, "\(name) does not answer: \(fault)", mend: "nvidia-smi -r -i \(gpu.uuid), or a reboot")
+    }
+    guard let mode = gpu.mig else { return Finding("mig_mode", .ok, "\(name) has no MIG and is left alone") }
+    if mode.current {
+      return Finding("mig_mode", .ok, "\(name): MIG is on, \(gpu.instances.count) instances stand")
+    }
+    if mode.pending {
+      return Finding(
+        "mig_mode", .stop, "\(name): MIG is off and waits for a reset",
+        mend: "nvidia-smi -r -i \(gpu.uuid), or a reboot")
+    }
+    if question.managesMIGMode {
+      return Finding("mig_mode", .ok, "\(name): MIG is off; the agent turns it on where a plan needs it")
+    }
+    return Finding("mig_mode", .stop, "\(name): MIG is off", mend: "nvidia-smi -i \(gpu.uuid) -mig 1")
+  }
+
+  private func holders(_ gpu: ObservedGPU, _ driver: any GPUDriver) -> [Finding] {
+    let holders = driver.holders(gpu: gpu.uuid, instance: nil)
+    if holders.isEmpty { return [] }
+    let names = holders.map { "\($0.pid) (\($0.name))" }.joined(separator: ", ")
+    return [
+      Finding(
+        "holders", .warn, "GPU \(gpu.index) is open in \(names): a reset, and sometimes a destroy, fails while it is",
+        mend: holders.contains { $0.name.hasPrefix("nv-hostengine") || $0.name.hasPrefix("dcgm") }
+          ? "systemctl stop nvidia-dcgm before MIG mode changes" : nil)
+    ]
+  }
+
+  // MARK: - Permissions
+
+  private func capabilities(_ node: ObservedNode) -> [Finding] {
+    let nodes = CapabilityNodes(root: root)
+    let listed = nodes.listed
+    var findings: [Finding] = []
+    if listed.isEmpty {
+      if node.simulated { return [Finding("capability_nodes", .ok, "a simulated machine that asks for none")] }
+      return [
+        Finding(
+          "capability_nodes", .stop, "\(root)/proc/driver/nvidia-caps/mig-minors lists no MIG capability",
+          mend: isContained ? "start the container with NVIDIA_MIG_CONFIG_DEVICES=all" : "modprobe nvidia")
+      ]
+    }
+    let isRestricted = question.user != 0 || !hasCapability(.systemAdministration)
+    for name in ["config", "monitor"] {
+      guard let node = listed.first(where: { $0.name == name }), !nodes.opens(node) else { continue }
+      findings.append(
+        Finding(
+          "capability_nodes", isRestricted || isContained ? .stop : .warn,
+          "user \(question.user) cannot open \(nodes.path(node)), mig/\(name): "
+            + (name == "config" ? "instances are not made or destroyed" : "processes on instances are not seen"),
+          mend: Self.prepare))
+    }
+    let missing = listed.count { !nodes.opens($0) }
+    if findings.isEmpty && missing > 0 {
+      findings.append(
+        Finding(
+          "capability_nodes", isRestricted || isContained ? .stop : .warn,
+          "\(missing) of \(listed.count) capability nodes cannot be opened: instances that are made cannot be used",
+          mend: Self.prepare))
+    }
+    if findings.isEmpty {
+      findings.append(Finding("capability_nodes", .ok, "all \(listed.count) capability nodes open"))
+    }
+    if question.managesMIGMode && !hasCapability(.systemAdministration) {
+      findings.append(
+        Finding(
+          "mode_permission", .stop, "--manage-mig-mode takes CAP_SYS_ADMIN, which this process does not have",
+          mend: "install packaging/parva-node-mode.conf as a drop-in, or turn MIG on with parva node prepare --mig all")
+      )
+    }
+    return findings
+  }
+
+  private static let prepare = "parva node prepare --group parva (as root; parva-node-prepare.service does it at boot)"
+
+  private enum Capability: UInt64 { case systemAdministration = 21 }
+
+  /// Of the effective set of this process (proc(5), CapEff).
+  private func hasCapability(_ capability: Capability) -> Bool {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") } ?? ""
+    let set = UInt64(line.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) ?? 0
+    return set >> capability.rawValue & 1 == 1
+  }
+}

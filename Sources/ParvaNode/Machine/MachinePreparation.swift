@@ -1,0 +1,75 @@
+import Foundation
+import ParvaWire
+
+/// What a machine needs from root once after each boot, before an agent without root can work: capability nodes, the
+/// module for unified memory, and where told MIG mode, which Hopper and later forget with the driver.
+package struct MachinePreparation: Sendable {
+  /// GPUs whose MIG mode is to be turned on, by UUID or index, or `all`.
+  package var migGPUs: [String] = []
+  package var group: UInt32?
+  /// Name of the program that loads modules and makes their nodes; nil where there is no module to load.
+  package var modprobe: String? = "nvidia-modprobe"
+
+  package init() {}
+
+  /// One thing that was done, or why it was not.
+  package struct Line: Hashable, Sendable {
+    package var text: String
+    package var isFailure = false
+  }
+
+  package func run(_ nodes: CapabilityNodes, driver: () throws(DriverError) -> any GPUDriver) -> [Line] {
+    var lines: [Line] = []
+    if let modprobe { lines.append(loadUnifiedMemory(modprobe)) }
+    if !migGPUs.isEmpty {
+      do throws(DriverError) {
+        lines += try turnOn(try driver())
+      } catch {
+        lines.append(Line(text: "MIG mode: \(error)", isFailure: true))
+      }
+    }
+    // After the mode: a change may give GPUs other numbers.
+    do throws(CapabilityNodes.Failure) {
+      let changed = try nodes.make(group: group)
+      lines.append(Line(text: "capability nodes: \(nodes.listed.count) are there, \(changed) made or changed"))
+    } catch {
+      lines.append(Line(text: "capability nodes: \(error)", isFailure: true))
+    }
+    return lines
+  }
+
+  private func loadUnifiedMemory(_ program: String) -> Line {
+    do throws(ChildCommand.Failure) {
+      let result = try ChildCommand.run(program, ["-u", "-c", "0"], timeout: 60)
+      if result.status == 0 && !result.timedOut { return Line(text: "nvidia-uvm: loaded, its nodes are there") }
+      let said = LogTail.cleaned(result.errors + result.output)
+      return Line(text: "nvidia-uvm: \(program) ended with \(result.status): \(said)", isFailure: true)
+    } catch {
+      return Line(
+        text: "nvidia-uvm: \(program) cannot be started; CUDA needs the module (modprobe nvidia-uvm)", isFailure: true)
+    }
+  }
+
+  private func turnOn(_ driver: any GPUDriver) throws(DriverError) -> [Line] {
+    var lines: [Line] = []
+    let gpus = try driver.observe().gpus
+    let unknown = migGPUs.filter { name in
+      name != "all" && !gpus.contains { $0.uuid == name || String($0.index) == name }
+    }
+    lines += unknown.map { Line(text: "MIG mode: there is no GPU \($0)", isFailure: true) }
+    for gpu in gpus where gpu.mig != nil {
+      guard migGPUs.contains(where: { $0 == "all" || $0 == gpu.uuid || $0 == String(gpu.index) }) else { continue }
+      if gpu.mig?.current == true {
+        lines.append(Line(text: "MIG mode: on already, \(gpu.uuid)"))
+        continue
+      }
+      do throws(DriverError) {
+        try MIGModeSwitch(driver: driver).enable(gpu.uuid)
+        lines.append(Line(text: "MIG mode: turned on, \(gpu.uuid)"))
+      } catch {
+        lines.append(Line(text: "MIG mode: \(gpu.uuid): \(error)", isFailure: true))
+      }
+    }
+    return lines
+  }
+}

@@ -1,0 +1,146 @@
+import Foundation
+import ParvaStandIn
+import ParvaWire
+import Testing
+
+@testable import ParvaNode
+
+/// What the doctor says of machines that lack one thing each. It never writes: the folder is the same afterwards.
+@Suite(.blocking) struct DoctorTests {
+  /// A guarded simulated machine with everything in place, seen as a root folder.
+  private static func machine(_ change: (URL) throws -> Void = { _ in }) throws -> (node: SimulatedNode, root: URL) {
+    let node = try SimulatedNode(["A100-80GB"], isGuarded: true)
+    try DriverPointTests.makeNodes(node)
+    let root = node.directory
+    let bin = root.appendingPathComponent("bin")
+    try FileManager.default.createDirectory(at: bin, withIntermediateDirectories: true)
+    for name in ["nvidia-cuda-mps-control", "nvidia-cuda-mps-server"] {
+      let path = bin.appendingPathComponent(name).path
+      #expect(FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o755]))
+    }
+    let group = root.appendingPathComponent("sys/fs/cgroup/parva")
+    try FileManager.default.createDirectory(at: group, withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      at: root.appendingPathComponent("proc/self"), withIntermediateDirectories: true)
+    try "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n".write(
+      to: root.appendingPathComponent("proc/self/mounts"), atomically: true, encoding: .utf8)
+    try "0::/parva\n".write(to: root.appendingPathComponent("proc/self/cgroup"), atomically: true, encoding: .utf8)
+    try "Character devices:\n195 nvidia\n238 nvidia-caps\n510 nvidia-uvm\n".write(
+      to: root.appendingPathComponent("proc/devices"), atomically: true, encoding: .utf8)
+    #expect(FileManager.default.createFile(atPath: root.path + "/dev/nvidia-uvm", contents: nil))
+    try change(root)
+    return (node, root)
+  }
+
+  private static func question(_ root: URL, _ environment: [String: String] = [:]) -> Doctor.Question {
+    var environment = environment
+    environment["PATH"] = root.appendingPathComponent("bin").path
+    return Doctor.Question(
+      stateDirectory: root.appendingPathComponent("state/node").path, runDirectory: "/tmp/parva-doctor",
+      environment: environment)
+  }
+
+  private static func findings(
+    _ change: (URL) throws -> Void = { _ in }, environment: [String: String] = [:]
+  ) throws -> [Finding] {
+    let (node, root) = try machine(change)
+    let before = try FileManager.default.subpathsOfDirectory(atPath: root.path)
+    let driver: any GPUDriver = node.driver
+    let found = Doctor(root: root.path, question(root, environment)).examine(.success(driver))
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: root.path) == before)
+    return found
+  }
+
+  @Test func aMachineWithEverythingIsWell() throws {
+    let findings = try Self.findings().filter { $0.check != "clock" }
+    #expect(findings.filter { $0.grade != .ok } == [])
+    #expect(
+      Set(findings.map(\.check)) == [
+        "driver", "mig_mode", "capability_nodes", "uvm", "mps", "cgroup", "container", "state_dir", "run_dir",
+      ])
+  }
+
+  struct Lack: Sendable {
+    var check: String
+    var grade: Finding.Grade
+    var mend: String
+    var environment: [String: String] = [:]
+    var change: @Sendable (URL) throws -> Void
+  }
+
+  static let lacks = [
+    Lack(check: "capability_nodes", grade: .warn, mend: "parva node prepare") {
+      try FileManager.default.removeItem(at: $0.appendingPathComponent("dev/nvidia-caps/nvidia-cap1"))
+    },
+    Lack(check: "capability_nodes", grade: .stop, mend: "parva node prepare", environment: ["container": "podman"]) {
+      try FileManager.default.removeItem(at: $0.appendingPathComponent("dev/nvidia-caps/nvidia-cap40"))
+    },
+    Lack(check: "uvm", grade: .warn, mend: "nvidia-modprobe -u") {
+      try "195 nvidia\n".write(to: $0.appendingPathComponent("proc/devices"), atomically: true, encoding: .utf8)
+    },
+    Lack(check: "uvm", grade: .warn, mend: "nvidia-modprobe -u") {
+      try FileManager.default.removeItem(at: $0.appendingPathComponent("dev/nvidia-uvm"))
+    },
+    Lack(check: "mps", grade: .warn, mend: "nvidia-compute-utils") {
+      try FileManager.default.removeItem(at: $0.appendingPathComponent("bin/nvidia-cuda-mps-control"))
+    },
+    Lack(check: "mps", grade: .warn, mend: "same release") {
+      try FileManager.default.removeItem(at: $0.appendingPathComponent("bin/nvidia-cuda-mps-server"))
+    },
+    Lack(check: "cgroup", grade: .warn, mend: "unified_cgroup_hierarchy") {
+      try FileManager.default.removeItem(at: $0.appendingPathComponent("proc/self/cgroup"))
+    },
+    Lack(check: "cgroup", grade: .warn, mend: "Delegate") {
+      try "0::/other\n".write(to: $0.appendingPathComponent("proc/self/cgroup"), atomically: true, encoding: .utf8)
+    },
+    Lack(
+      check: "container", grade: .warn, mend: "NVIDIA_MIG_CONFIG_DEVICES", environment: ["container": "docker"],
+      change: { _ in }),
+    Lack(check: "holders", grade: .warn, mend: "nvidia-dcgm") {
+      let folder = $0.appendingPathComponent("proc/77/fd")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      try "nv-hostengine\n".write(
+        to: $0.appendingPathComponent("proc/77/comm"), atomically: true, encoding: .utf8)
+      try FileManager.default.createSymbolicLink(
+        atPath: folder.appendingPathComponent("3").path, withDestinationPath: "/dev/nvidia0")
+    },
+  ]
+
+  @Test(arguments: lacks) func whatIsMissingIsNamedWithWhatMendsIt(_ lack: Lack) throws {
+    let findings = try Self.findings(lack.change, environment: lack.environment).filter { $0.check == lack.check }
+    let found = try #require(findings.first { $0.grade != .ok }, "\(lack.check): \(findings)")
+    #expect(found.grade == lack.grade)
+    #expect(found.mend?.contains(lack.mend) == true, "\(found)")
+  }
+
+  @Test(arguments: ["no_driver", "driver_not_loaded", "lib_rm_version_mismatch", "unknown"])
+  func aDriverThatCannotBeUsedStopsAndIsExplained(_ code: String) throws {
+    let (_, root) = try Self.machine()
+    let error = DriverError(code: code, call: "nvmlInit", detail: "no")
+    let findings = Doctor(root: root.path, Self.question(root)).examine(.failure(error))
+    #expect(findings.first?.check == "driver" && findings.first?.grade == .stop)
+    #expect(findings.first?.mend?.isEmpty == false)
+  }
+
+  @Test func modesAreJudgedByWhoMayChangeThem() throws {
+    let node = try SimulatedNode(["A100-80GB", "H100-80GB-SXM"], migEnabled: false)
+    var question = Self.question(node.directory)
+    func modes() -> [Finding] {
+      Doctor(root: node.directory.path, question).examine(.success(node.driver)).filter { $0.check == "mig_mode" }
+    }
+    #expect(modes().map(\.grade) == [.stop, .stop])
+    #expect(modes().allSatisfy { $0.mend?.contains("-mig 1") == true })
+    question.managesMIGMode = true
+    #expect(modes().map(\.grade) == [.ok, .ok])
+    _ = try node.driver.setMIGMode(gpu: SimulatedNode.uuid(0), enabled: true)
+    #expect(modes().map(\.grade) == [.stop, .ok])
+    #expect(modes()[0].mend?.contains("nvidia-smi -r") == true)
+  }
+
+  @Test("point 20: without NVML the doctor says what is missing by that") func overNvidiaSMI() throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    let driver: any GPUDriver = try node.machine.smiDriver()
+    let found = Doctor(root: node.directory.path, Self.question(node.directory)).examine(.success(driver))
+    #expect(found.first { $0.check == "driver" }?.grade == .warn)
+  }
+}

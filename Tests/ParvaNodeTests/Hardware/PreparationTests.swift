@@ -1,0 +1,93 @@
+import Foundation
+import Glibc
+import ParvaStandIn
+import ParvaWire
+import Testing
+
+@testable import ParvaNode
+
+@Suite(.blocking) struct PreparationTests {
+  private static func permissions(_ path: String) throws -> Int {
+    try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
+  }
+
+  @Test("point 1: all nodes that the driver lists are made, and those that administer given to the group")
+  func nodesAreMade() throws {
+    let node = try SimulatedNode(["A100-80GB"], isGuarded: true)
+    let nodes = CapabilityNodes(root: node.directory.path, isSimulated: true)
+    #expect(nodes.listed.count == 2 + 32 * 9)
+    #expect(try nodes.make(group: getgid()) == nodes.listed.count)
+    for one in nodes.listed {
+      #expect(nodes.opens(one))
+      #expect(try Self.permissions(nodes.path(one)) == (one.isAdministrative ? 0o440 : 0o444))
+    }
+    // A second time there is nothing to do, and what somebody changed is put right.
+    #expect(try nodes.make(group: getgid()) == 0)
+    chmod(nodes.path(nodes.listed[0]), 0o400)
+    #expect(try nodes.make(group: getgid()) == 1)
+    #expect(
+      try ApplyRunner(
+        driver: node.driver, store: NodeStore(directory: node.directory.appendingPathComponent("s"), bootID: "boot")
+      ).apply(DriverPointTests.wanted(1, [(9, 0)])).isVerified)
+  }
+
+  @Test("point 1: the driver is told to leave its nodes alone") func modificationIsTurnedOff() throws {
+    let node = try SimulatedNode(["A100-80GB"], isGuarded: true)
+    let folder = node.directory.appendingPathComponent("proc/driver/nvidia/capabilities/mig")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    for name in ["config", "monitor"] {
+      try "".write(to: folder.appendingPathComponent(name), atomically: true, encoding: .utf8)
+    }
+    _ = try CapabilityNodes(root: node.directory.path, isSimulated: true).make(group: nil)
+    for name in ["config", "monitor"] {
+      #expect(try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8) == "DeviceFileModify: 0\n")
+    }
+  }
+
+  @Test("point 1: a machine without the driver is told so") func withoutADriver() throws {
+    let empty = scratchDirectory()
+    defer { try? FileManager.default.removeItem(at: empty) }
+    #expect(throws: CapabilityNodes.Failure.self) {
+      _ = try CapabilityNodes(root: empty.path, isSimulated: true).make(group: nil)
+    }
+  }
+
+  @Test("point 2: the module for unified memory is loaded, and a failure to do so is one") func unifiedMemory() throws {
+    let node = try SimulatedNode(["A100-80GB"], isGuarded: true)
+    let nodes = CapabilityNodes(root: node.directory.path, isSimulated: true)
+    let program = node.directory.appendingPathComponent("modprobe").path
+    var preparation = MachinePreparation()
+    // Written by another process: one that was just open for writing here cannot be started while others are being made.
+    let script = "#!/bin/sh\\necho \"$*\" >\"$0.asked\"\\nexit $(cat \"$0.status\")\\n"
+    let written = try ChildCommand.run(
+      "/bin/sh", ["-c", "printf '\(script)' >\"$1\" && chmod 755 \"$1\"", "sh", program], timeout: 60)
+    #expect(written.status == 0)
+    preparation.modprobe = program
+    for (status, fails) in [(0, false), (1, true)] {
+      try "\(status)".write(toFile: program + ".status", atomically: true, encoding: .utf8)
+      let lines = preparation.run(nodes) { () throws(DriverError) in node.driver }
+      #expect(lines.map(\.isFailure) == [fails, false])
+      #expect(try String(contentsOfFile: program + ".asked", encoding: .utf8) == "-u -c 0\n")
+    }
+    preparation.modprobe = "/nowhere/nvidia-modprobe"
+    #expect(preparation.run(nodes) { () throws(DriverError) in node.driver }.map(\.isFailure) == [true, false])
+  }
+
+  @Test("point 3: the mode is turned on after a boot where it is told to be") func modesAfterABoot() throws {
+    let node = try SimulatedNode(["H100-80GB-SXM", "A100-80GB"], migEnabled: false)
+    let nodes = CapabilityNodes(root: node.directory.path, isSimulated: true)
+    var preparation = MachinePreparation()
+    preparation.modprobe = nil
+    preparation.migGPUs = ["0", "GPU-none"]
+    let first = preparation.run(nodes) { () throws(DriverError) in node.driver }
+    #expect(first.map(\.isFailure) == [true, false, true])
+    #expect(try node.driver.observe().gpus.map(\.mig?.current) == [true, false])
+    preparation.migGPUs = ["all"]
+    _ = preparation.run(nodes) { () throws(DriverError) in node.driver }
+    #expect(try node.driver.observe().gpus.map(\.mig?.current) == [true, true])
+    try node.reboot()
+    #expect(try node.driver.observe().gpus.map(\.mig?.current) == [false, true])
+    _ = preparation.run(nodes) { () throws(DriverError) in node.driver }
+    #expect(try node.driver.observe().gpus.map(\.mig?.current) == [true, true])
+  }
+}
