@@ -271,6 +271,22 @@ import Testing
     #expect(try await next.agent.document().verified?.degraded?.contains("gpu_lost") == true)
   }
 
+  @Test("point 7: a heartbeat's reading ends the ownership of what is gone")
+  func aReadingEndsOwnership() async throws {
+    let bench = try Bench(["A100-80GB"])
+    #expect(try await bench.apply(Self.body(1, [(0, 9, 4)])).status == .verified)
+    let ours = try #require(try bench.node.gpu().instances.first)
+    try bench.node.driver.destroyCompute(gpu: SimulatedNode.uuid(0), instance: ours.id, compute: 0)
+    try bench.node.driver.destroyInstance(gpu: SimulatedNode.uuid(0), instance: ours.id)
+    _ = try await bench.agent.document()
+    await bench.agent.settled()
+    let theirs = try bench.node.create(9, at: 4)
+    #expect(theirs == ours)
+    #expect(try await bench.agent.document().owned == [])
+    #expect(try await bench.apply(Self.body(2, [])).status == .verified)
+    #expect(try bench.node.gpu().instances == [theirs])
+  }
+
   @Test("point 18: a message for another node with the same secret is refused", arguments: ["msg_1.n2", "msg_1", "n1"])
   func aMessageForAnotherNode(_ id: String) async throws {
     let bench = try Bench()
