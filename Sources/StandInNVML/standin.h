@@ -47,10 +47,10 @@ struct standin_config {
   } gpus[STANDIN_GPUS];
 };
 
-/// `busy_until` in milliseconds since boot: what ran on it keeps it for a while after its death.
+/// `seen` is when a process was last seen on it, in milliseconds since boot: it keeps it for a while after its death.
 struct standin_ci {
   uint32_t used, profile, start, size;
-  int64_t busy_until;
+  int64_t seen;
 };
 
 /// Indexed by instance id; `used` is written last when one is made and first when one goes.

@@ -182,8 +182,9 @@ STANDIN_EXPORT int nvmlComputeInstanceDestroy(void *compute) {
     char uuid[64];
     standin_mig_uuid(world, (struct standin_target){KIND_MIG, t.gpu, t.gi, t.ci}, uuid, sizeof uuid);
     bool busy = standin_processes(uuid, 0, NULL, 0) > 0;
-    if (busy) ci->busy_until = standin_now() + world->config.linger;
-    if (busy || standin_held_silently(uuid) || standin_now() < ci->busy_until) code = CNVML_IN_USE;
+    if (busy) ci->seen = standin_now();
+    bool lingers = ci->seen > 0 && standin_now() < ci->seen + world->config.linger;
+    if (busy || lingers || standin_held_silently(uuid)) code = CNVML_IN_USE;
   }
   if (code == CNVML_OK) ci->used = 0;
   STANDIN_DONE;
