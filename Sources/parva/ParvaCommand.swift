@@ -14,7 +14,8 @@ struct ParvaCommand: AsyncParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      PlanCommand.self, ValidateCommand.self, DiffCommand.self, CompareCommand.self, SimulateCommand.self,
+      PlanCommand.self, ValidateCommand.self, DiffCommand.self, RolloutCommand.self, CompareCommand.self,
+      SimulateCommand.self,
       GeometryCommand.self,
       ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self, PlanWorkerCommand.self,
     ])

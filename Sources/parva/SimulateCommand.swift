@@ -64,7 +64,7 @@ struct SimulateCommand: ParsableCommand {
     input.options.buckets = drawsTime ? Self.buckets(input) : 1
     let report = try simulate(input, sources, events.map(\.name))
     try write(report)
-    if let html { try write(SimulationPage(report).html(), to: html) }
+    if let html { try Console.write(SimulationPage(report).html(), toFile: html) }
     try check(report)
   }
 
@@ -106,14 +106,6 @@ struct SimulateCommand: ParsableCommand {
     case .json: try Console.write(SimulationWriter.json(report))
     case .yaml: try Console.write(SimulationWriter.yaml(report))
     case .csv: try Console.write(SimulationWriter.csv(report))
-    }
-  }
-
-  private func write(_ page: Data, to file: String) throws {
-    do {
-      try page.write(to: URL(filePath: file))
-    } catch {
-      throw CommandFailure(.unexpected, "\(file) cannot be written: \(error.localizedDescription)")
     }
   }
 

@@ -61,7 +61,7 @@ public struct PlanDiff: Hashable, Sendable {
   }
 
   /// For each GPU of the new plan the index of the same GPU in the old one.
-  private static func match(_ old: [PlannedGPU], _ new: [PlannedGPU]) -> [Int?] {
+  static func match(_ old: [PlannedGPU], _ new: [PlannedGPU]) -> [Int?] {
     var result = [Int?](repeating: nil, count: new.count)
     var free = Set(old.indices)
     let byUUID = Dictionary(

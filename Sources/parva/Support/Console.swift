@@ -16,6 +16,15 @@ enum Console {
 
   static func write(_ text: String) throws { try write(Data(text.utf8)) }
 
+  /// Into a file that the user named.
+  static func write(_ data: Data, toFile file: String) throws {
+    do {
+      try data.write(to: URL(filePath: file))
+    } catch {
+      throw CommandFailure(.unexpected, "\(file) cannot be written: \(error.localizedDescription)")
+    }
+  }
+
   /// Writes a line for a person to standard error; there is nowhere to say that this failed.
   static func error(_ message: String) {
     try? FileHandle.standardError.write(contentsOf: Data((message + "\n").utf8))
