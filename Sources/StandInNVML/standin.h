@@ -47,10 +47,10 @@ struct standin_config {
   } gpus[STANDIN_GPUS];
 };
 
-/// `busy_until` in milliseconds since boot: what ran on it keeps it for a while after its death.
+/// `seen` is when a process was last seen on it, in milliseconds since boot: it keeps it for a while after its death.
 struct standin_ci {
   uint32_t used, profile, start, size;
-  int64_t busy_until;
+  int64_t seen;
 };
 
 /// Indexed by instance id; `used` is written last when one is made and first when one goes.
@@ -150,6 +150,10 @@ struct standin_target standin_target(const void *handle);
 /// The target's instances, or NULL when a handle is stale or of another kind.
 struct standin_gi *standin_find_gi(struct standin *world, struct standin_target target);
 struct standin_ci *standin_find_ci(struct standin *world, struct standin_target target);
+/// The instance behind a handle, or the code that a stale handle or a lost GPU answers.
+int standin_gi_of(struct standin *world, const void *handle, struct standin_target *target, struct standin_gi **gi);
+/// `size` slices from `start` on, as bits.
+static inline uint64_t standin_span(uint32_t start, uint32_t size) { return ((UINT64_C(1) << size) - 1) << start; }
 const struct standin_product *standin_product(const struct standin *world, uint32_t gpu);
 const struct standin_profile *standin_profile(const struct standin_product *product, uint32_t id);
 void standin_mig_uuid(const struct standin *world, struct standin_target target, char *buffer, uint32_t size);

@@ -261,7 +261,7 @@ static int processes(const char *symbol, char type, void *device, unsigned *coun
   if (code == CNVML_OK) {
     uint32_t room = *count, there = standin_processes(uuid, type, found, STANDIN_PROCESSES);
     if (there > STANDIN_PROCESSES) there = STANDIN_PROCESSES;
-    if (mig && there > 0) standin_find_ci(world, t)->busy_until = standin_now() + world->config.linger;
+    if (mig && there > 0) standin_find_ci(world, t)->seen = standin_now();
     *count = there;
     if (there > room) code = CNVML_INSUFFICIENT_SIZE;
     for (uint32_t i = 0; code == CNVML_OK && i < there; i++) {

@@ -75,14 +75,17 @@ struct ControllerCheck {
     configuration.retries = 0
     let client = HTTPClient(configuration: configuration)
     defer { client.shutdown() }
-    // What may stand before the host is a secret.
-    var parts = URLComponents(string: url)
-    parts?.user = nil
-    parts?.password = nil
-    parts?.query = nil
-    let shown = parts?.string ?? "the URL given"
+    // What may stand before the host and after the path is a secret; the answer of a healthy controller needs none.
+    guard var parts = URLComponents(string: url) else {
+      return Finding("controller", .stop, "the controller's URL is none", mend: "name it as https://host:port")
+    }
+    parts.user = nil
+    parts.password = nil
+    parts.query = nil
+    parts.fragment = nil
+    let shown = parts.string ?? ""
     do {
-      let answer = try await client.send(HTTPClientRequest(method: "GET", url: url + "/healthz"))
+      let answer = try await client.send(HTTPClientRequest(method: "GET", url: shown + "/healthz"))
       // The date of HTTP (RFC 9110, section 5.6.7).
       let form = DateFormatter()
       form.locale = Locale(identifier: "en_US_POSIX")

@@ -20,12 +20,16 @@ enum NodeTable {
       let mine = gpu.owned(owned)
       for instance in gpu.instances.sorted(by: { $0.start < $1.start }) {
         let name = gpu.profile(id: instance.profileID)?.name ?? "profile \(instance.profileID)"
-        let shape = instance.isWhole ? "" : "  \(instance.computes.count) compute instances"
+        let unreadable = instance.unreadable.map { "  unreadable (\($0))" }
+        let shape = unreadable ?? (instance.isWhole ? "" : "  \(instance.computes.count) compute instances")
         lines.append(
           "  \(instance.start):\(instance.size)  \(name)  id \(instance.id)  \(instance.uuid ?? "-")"
             + (mine.contains(instance) ? "  parva" : "  foreign") + shape)
         for process in instance.computes.flatMap(\.processes) {
           lines.append("    process \(process.pid)  \(process.name)")
+        }
+        if let unknown = instance.computes.lazy.compactMap(\.processesUnknown).first {
+          lines.append("    processes unknown (\(unknown))")
         }
       }
     }

@@ -92,6 +92,25 @@ printf '[{"id":"resnet50-eu","model":"resnet50","rate":9000,"slo":{"latencyMs":2
 check 'a plan that does not cover its demand ends with 4' code 4 "$PARVA" validate first.json --workloads more.json
 check 'a plan that cannot be read ends with 2' code 2 "$PARVA" validate demand.yaml
 check 'profiles without demand end with 2' code 2 "$PARVA" validate first.json --profiles x.csv
+scenario=$here/../../examples/scenario-2.json
+"$PARVA" plan --workloads "$scenario" --planner whole-gpu -o json >dear.json
+python3 - <<'PY'
+import json
+plan = json.load(open("dear.json"))
+plan["status"] = "optimal"
+plan["summary"]["lowerBound"], plan["summary"]["gap"] = plan["summary"]["gpuCount"], 0
+json.dump(plan, open("claim.json", "w"))
+PY
+check 'a plan of a heuristic is valid' code 0 "$PARVA" validate dear.json --workloads "$scenario"
+check 'but not of least cost' code 4 "$PARVA" validate claim.json --workloads "$scenario"
+check 'and is told so' says out '[not_optimal]'
+check 'a plan that says it is of least cost is proven again' code 0 "$PARVA" validate first.json --workloads demand.yaml
+check 'and the verdict tells how' says out 'proven again'
+check '--require what it is' code 0 "$PARVA" validate first.json --workloads demand.yaml --require optimal
+check '--require a certificate that is not there ends with 4' code 4 "$PARVA" validate first.json --workloads demand.yaml --require certificate
+check 'and says so' says out '[requirement_missed]'
+check '--require another admission ends with 4' code 4 "$PARVA" validate first.json --require admission=half-slo,margin=300%
+check '--require words that are none end with 2' code 2 "$PARVA" validate first.json --require cheap
 
 # --- diff
 check 'a plan does not differ from itself' code 0 "$PARVA" diff first.json second.json

@@ -19,6 +19,8 @@ public enum PlanChecker {
       }
     }
     checkOutcome(plan, &found)
+    checkNames(plan, &found)
+    checkBound(plan, &found)
     return found
   }
 
@@ -29,6 +31,7 @@ public enum PlanChecker {
     checkDemand(plan, input, &found)
     checkPlacement(plan, input, &found)
     checkPartial(plan, input, &found)
+    checkSource(plan, input, &found)
     if let certificate = plan.certificate {
       found += CertificateChecker(input, plan).judge(certificate).violations
     }
@@ -127,6 +130,50 @@ public enum PlanChecker {
           "the summary does not match the segments: \(plan.gpus.count) GPUs, \(allocated) slices, fragmentation "
             + "\(fragmentation), slack \(slack)"))
     }
+  }
+
+  /// No real GPU is planned twice.
+  private static func checkNames(_ plan: Plan, _ found: inout [PlanViolation]) {
+    var first: [String: Int] = [:]
+    for (index, gpu) in plan.gpus.enumerated() {
+      guard let uuid = gpu.uuid else { continue }
+      if let other = first[uuid] {
+        found.append(PlanViolation(.duplicateGPU, gpu: index, "GPUs \(other) and \(index) are both \(uuid)"))
+      } else {
+        first[uuid] = index
+      }
+    }
+  }
+
+  /// A gap belongs to a bound, is never below 0, and is 0 where the plan is said to be optimal.
+  private static func checkBound(_ plan: Plan, _ found: inout [PlanViolation]) {
+    func wrong(_ message: String) { found.append(PlanViolation(.wrongSummary, message)) }
+    let summary = plan.summary
+    switch (summary.lowerBound, summary.gap) {
+    case (nil, nil): break
+    case (let bound?, let gap?):
+      if !bound.isFinite || !gap.isFinite || gap < 0 { wrong("a bound of \(bound) and a gap of \(gap) cannot be") }
+      if plan.status == .optimal, gap != 0 { wrong("the plan is said to be optimal with a gap of \(gap)") }
+    default: wrong("a bound and a gap come together")
+    }
+  }
+
+  /// The profiles behind the plan are what it says of them.
+  private static func checkSource(_ plan: Plan, _ input: PlanningInput, _ found: inout [PlanViolation]) {
+    var sources: Set<ProfileSource> = []
+    for gpu in plan.gpus {
+      for segment in gpu.segments {
+        if let profile = input.profiles.profile(model: segment.model, product: gpu.product.name) {
+          sources.insert(profile.source)
+        }
+      }
+    }
+    guard !sources.isEmpty, sources.merged != plan.summary.profileSource else { return }
+    found.append(
+      PlanViolation(
+        .wrongSource,
+        "the plan says that its profiles are \(plan.summary.profileSource.rawValue), they are \(sources.merged.rawValue)"
+      ))
   }
 
   /// Equal within the tolerance, absolutely below 1 and relatively above.

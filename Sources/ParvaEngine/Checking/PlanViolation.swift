@@ -34,6 +34,14 @@ public struct PlanViolation: Hashable, Sendable {
     case illegalPrices = "illegal_prices"
     case boundNotProven = "bound_not_proven"
     case wrongSummary = "wrong_summary"
+    case duplicateGPU = "duplicate_gpu"
+    case notOptimal = "not_optimal"
+    case unproven = "unproven"
+    case wrongSource = "wrong_source"
+    case requirementMissed = "requirement_missed"
+
+    /// Found by whoever looks into what a plan claims, or requires more of it than to be valid; not by ``PlanChecker``.
+    public static let beyondValidity: Set<Code> = [.notOptimal, .unproven, .requirementMissed]
   }
 
   public var code: Code
@@ -45,7 +53,9 @@ public struct PlanViolation: Hashable, Sendable {
   /// One sentence for a person.
   public var message: String
 
-  init(_ code: Code, gpu: Int? = nil, segment: String? = nil, workload: String? = nil, _ message: String) {
+  package init(
+    _ code: Code, gpu: Int? = nil, segment: String? = nil, workload: String? = nil, _ message: String
+  ) {
     self.code = code
     self.gpu = gpu
     self.segment = segment

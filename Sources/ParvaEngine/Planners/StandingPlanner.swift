@@ -86,11 +86,22 @@ public struct StandingPlanner: Planner {
       }
       return gpu.segments.isEmpty ? nil : gpu
     }
+    // Profiles may have been replaced since, by some of another origin.
+    var sources: Set<ProfileSource> = []
+    for gpu in kept {
+      for segment in gpu.segments {
+        if let profile = input.profiles.profile(model: segment.model, product: gpu.product.name) {
+          sources.insert(profile.source)
+        }
+      }
+    }
     return Plan(
       planner: StandingPlanner().name, admission: input.options.admission.name,
       margin: input.options.admission.takesMargin ? input.options.margin : nil,
       status: unplaced.isEmpty ? .feasible : .infeasible, gpus: kept, unplaced: unplaced, partial: partial,
-      summary: PlanMetrics.summary(of: kept, pools: input.pools, profileSource: current.summary.profileSource))
+      summary: PlanMetrics.summary(
+        of: kept, pools: input.pools,
+        profileSource: sources.isEmpty ? current.summary.profileSource : sources.merged))
   }
 
   private static let message =

@@ -227,6 +227,11 @@ package final class NodeAgent: Sendable {
       verified = try store.verified()
       after = operations.mark
     }
+    if before.running == nil, after.running == nil, let owned = verified?.holdings.owned,
+      observed.gpus.contains(where: { gpu in owned.contains { $0.isGone(from: gpu) } })
+    {
+      queue.add { [self] in disownMissing() }
+    }
     let answering = Set(observed.gpus.filter { $0.fault == nil }.map(\.uuid))
     let owned = Dictionary(grouping: verified?.holdings.owned ?? [], by: \.gpu)
     let lost = owned.keys.filter { !answering.contains($0) }.sorted().map { gpu in

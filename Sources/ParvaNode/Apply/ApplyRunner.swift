@@ -65,10 +65,7 @@ package struct ApplyRunner: Sendable {
       let gpus = try? driver.observe().gpus
     else { return 0 }
     let before = verified.holdings.owned.count
-    verified.holdings.owned.removeAll { owned in
-      guard let gpu = gpus.first(where: { $0.uuid == owned.gpu && $0.fault == nil }) else { return false }
-      return !gpu.instances.contains { owned.matches($0, on: gpu.uuid) }
-    }
+    verified.holdings.owned.removeAll { owned in gpus.contains { owned.isGone(from: $0) } }
     if verified.holdings.owned.count < before { try store.save(verified) }
     return before - verified.holdings.owned.count
   }

@@ -66,6 +66,13 @@ package struct OwnedInstance: Codable, Hashable, Sendable {
   }
 }
 
+extension OwnedInstance {
+  /// Whether a GPU that answers no longer shows it.
+  func isGone(from observed: ObservedGPU) -> Bool {
+    observed.uuid == gpu && observed.fault == nil && !observed.instances.contains { matches($0, on: gpu) }
+  }
+}
+
 extension ObservedInstance {
   package var place: InstancePlace { InstancePlace(profileID: profileID, start: start) }
 }

@@ -59,6 +59,7 @@ package struct Doctor: Sendable {
       "lib_rm_version_mismatch": "reboot, or rmmod and modprobe nvidia: the module and the library are of two releases",
       "driver_not_loaded": "modprobe nvidia; dmesg | grep -i nvrm says why it does not load",
       "no_driver": "install NVIDIA's driver (R450 or later), then modprobe nvidia",
+      "nvidia_smi_missing": "install NVIDIA's driver with its utilities, or name nvidia-smi's folder in PATH",
       "driver_library_missing": "install libnvidia-ml.so.1 of the driver's release, or name it with --nvml",
     ]
     return Finding(

@@ -127,7 +127,7 @@ struct PlanningArguments: ParsableArguments {
         admission: try admission.map(Self.rule) ?? .default, maxProcesses: maxProcesses,
         allocationOptimization: !noOptimization,
         objective: try Self.choice("objective", objective) ?? PlanningOptions().objective,
-        margin: try margin.map(Self.share) ?? Self.usualMargin,
+        margin: try margin.map { try Self.share($0, of: "--margin") } ?? Self.usualMargin,
         headroom: headroom == .on, maxExtraGPUs: maxExtraGPUs, moveCost: moveCost)
     }
   }
@@ -140,13 +140,14 @@ struct PlanningArguments: ParsableArguments {
     return rule
   }
 
-  private static func share(_ text: String) throws -> Double {
+  /// A share of 1, written as 10% or 0.1.
+  static func share(_ text: String, of option: String) throws -> Double {
     let isPercent = text.hasSuffix("%")
     guard let number = Double(isPercent ? text.dropLast() : text[...]),
       InputLimits.capacityMargin.contains(isPercent ? number / 100 : number)
     else {
       throw ValidationError(
-        "--margin is a share from \(Int(InputLimits.capacityMargin.lowerBound)) to \(Int(InputLimits.capacityMargin.upperBound)), as 10% "
+        "\(option) is a share from \(Int(InputLimits.capacityMargin.lowerBound)) to \(Int(InputLimits.capacityMargin.upperBound)), as 10% "
           + "or 0.1, not '\(text)'.")
     }
     return isPercent ? number / 100 : number

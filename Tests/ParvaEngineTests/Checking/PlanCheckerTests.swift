@@ -99,6 +99,18 @@ import Testing
       },
       Fault(code: .wrongSummary) { plan, _ in plan.summary.gpuCount -= 1 },
       Fault(code: .wrongSummary) { plan, _ in plan.summary.internalSlack += 0.01 },
+      Fault(code: .wrongSummary) { plan, _ in plan.summary.gap = 1 },
+      Fault(code: .wrongSummary) { plan, _ in (plan.summary.lowerBound, plan.summary.gap) = (9, -1) },
+      Fault(code: .wrongSummary) { plan, _ in
+        plan.status = .optimal
+        (plan.summary.lowerBound, plan.summary.gap) = (1, 1)
+      },
+      Fault(code: .duplicateGPU) { plan, _ in
+        for index in plan.gpus.indices { plan.gpus[index].uuid = "GPU-1" }
+      },
+      Fault(code: .wrongSource) { plan, _ in
+        plan.summary.profileSource = plan.summary.profileSource == .measured ? .modelled : .measured
+      },
     ]
   }
 
@@ -121,6 +133,6 @@ import Testing
   func allCodes() {
     #expect(
       Set(Fault.all.map(\.code) + CertificateCheckerTests.Tampering.all.map(\.code))
-        == Set(PlanViolation.Code.allCases))
+        == Set(PlanViolation.Code.allCases).subtracting(PlanViolation.Code.beyondValidity))
   }
 }

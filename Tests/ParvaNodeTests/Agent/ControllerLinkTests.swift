@@ -17,6 +17,7 @@ import Testing
       /// Whether somebody else changes the declaration right after it is next read.
       var isRaced = false
       var heartbeats = 0
+      var last = Data()
       var puts: [(match: String?, noneMatch: String?)] = []
     }
 
@@ -37,7 +38,7 @@ import Testing
           routes: [
             Route("GET", "/v1/nodes/{name}", .async { _ in try box.controller().get() }),
             Route("PUT", "/v1/nodes/{name}", .async { try box.controller().put($0) }),
-            Route("POST", "/v1/nodes/{name}/status", .async { _ in try box.controller().heard() }),
+            Route("POST", "/v1/nodes/{name}/status", .async { try box.controller().heard($0) }),
           ], logger: quiet), logger: quiet)
       address = "http://" + (try server.start()[0])
       box.set(self)
@@ -77,8 +78,11 @@ import Testing
       return HTTPResponse(status: 200, contentType: "application/json", body: Data("{}".utf8))
     }
 
-    private func heard() throws -> HTTPResponse {
-      state.withLock { $0.heartbeats += 1 }
+    private func heard(_ request: HTTPRequest) throws -> HTTPResponse {
+      state.withLock { state in
+        state.heartbeats += 1
+        state.last = request.body
+      }
       return HTTPResponse(
         status: 200, contentType: "application/json",
         body: try JSONEncoder().encode(HeartbeatAnswer(state: "ready", heartbeatSeconds: 10)))
@@ -110,6 +114,11 @@ import Testing
     let running = Task { await Self.link(controller, bell, clock).run() }
     await clock.untilAwaited(.seconds(1))
     #expect(controller.heartbeats == 1)
+    // Keys are in order, so that equal states are equal bytes.
+    let body = controller.state.withLock(\.last)
+    let sorted = try JSONSerialization.data(
+      withJSONObject: try JSONSerialization.jsonObject(with: body), options: [.sortedKeys, .withoutEscapingSlashes])
+    #expect(!body.isEmpty && body == sorted)
     var (now, count) = (Duration.zero, 1)
     for rings in [0, 1, 5, 0, 0, 2, 0, 0, 0] {
       for _ in 0..<rings { bell.ring() }

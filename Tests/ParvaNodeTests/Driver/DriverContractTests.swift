@@ -164,6 +164,36 @@ struct DriverWay: Sendable, CustomTestStringConvertible {
   }
 }
 
+/// Each kind of machine that `--simulate` names, as both ways show it.
+@Suite(.blocking) struct NamedMachineTests {
+  @Test("point 20: every named machine is the same both ways", arguments: SimulatedMachine.named.map(\.name))
+  func bothWaysShowTheSameMachine(_ name: String) throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("parva-\(name)-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let described = try SimulatedMachine.described(name, node: "n")
+    let machine = try SimulatedMachine(directory: folder, gpus: described.gpus, release: described.release)
+    let (nvml, smi) = (try machine.driver().observe(), try machine.smiDriver().observe())
+    #expect(nvml.gpus.count == described.gpus.count)
+    for (one, other) in zip(nvml.gpus, smi.gpus) {
+      #expect((one.index, one.uuid, one.board) == (other.index, other.uuid, other.board))
+      #expect(one.mig == other.mig && one.pciBusID == other.pciBusID && one.memoryMiB == other.memoryMiB)
+      #expect(one.profiles.map(Shape.init) == other.profiles.map(Shape.init))
+    }
+  }
+
+  /// A profile without its memory, which nvidia-smi prints in hundredths of a GiB.
+  private struct Shape: Equatable {
+    var numbers: [Int]
+    var name: String
+    var starts: [Int]
+
+    init(_ profile: ObservedProfile) {
+      numbers = [profile.id, profile.computeSlices, profile.size, profile.maxInstances, profile.smCount]
+      (name, starts) = (profile.name, profile.starts)
+    }
+  }
+}
+
 /// What only nvidia-smi can do wrong.
 @Suite(.blocking) struct SMIDriverTests {
   @Test("point 20: texts that nobody knows are an error and never an empty machine", arguments: DriverWay.nvidiaSMI)

@@ -68,7 +68,7 @@ import Testing
     #expect(try feed.next(within: 60_000) == GPUFault(gpu: SimulatedNode.uuid(1), xid: 79))
   }
 
-  @Test func aDriverThatFailsAtTheStartIsAskedForErrorsAgain() async throws {
+  @Test(.timeLimit(.minutes(10))) func aDriverThatFailsAtTheStartIsAskedForErrorsAgain() async throws {
     let node = try SimulatedNode(["A100-80GB"])
     try node.setFaults(["fail nvmlEventSetCreate 1 2 999"])
     let (faults, told) = AsyncStream<Void>.makeStream()

@@ -16,7 +16,8 @@ import Testing
     let names = ["A100-80GB", "A30-24GB"].prefix(seed % 4 == 3 ? 2 : 1)
     let products = try names.map { try #require(ProductCatalogue.product(named: $0)) }
     var first = RandomDemand.input(
-      seed: UInt64(seed), products: products, models: 5, workloads: Int.random(in: 3...(seed % 4 == 3 ? 10 : 40), using: &random))
+      seed: UInt64(seed), products: products, models: 5,
+      workloads: Int.random(in: 3...(seed % 4 == 3 ? 10 : 40), using: &random))
     if seed % 5 == 4 { first.pools[0].count = 12 }
     if products.count > 1 {
       first.pools[0].figures["hourlyCost"] = 4
