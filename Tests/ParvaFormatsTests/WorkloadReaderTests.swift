@@ -303,7 +303,7 @@ struct WorkloadReaderTests {
     }
     #expect(
       json.description == "in.json:1: unknown key \"rte\"; allowed are id, model, rate, slo, arrivals, priority, "
-        + "labels, launch, placement, allowPartial [unknown_key] (/0/rte)")
+        + "labels, launch, placement, allowPartial, moveCost [unknown_key] (/0/rte)")
     #expect(json.first.value == "rte")
   }
 
