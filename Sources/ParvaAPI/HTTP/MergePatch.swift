@@ -8,7 +8,7 @@ import ParvaServing
 struct MergePatch: Sendable {
   private let body: Data
 
-  /// - Throws: 415 `unsupported_media_type`, 400 `body_missing` and `invalid_syntax`.
+  /// - Throws: 415 `unsupported_media_type`, 400 `body_missing` and `invalid_syntax`, 422 `duplicate` for a key said twice.
   init(_ request: HTTPRequest) throws(ProblemDetails) {
     let type = request.mediaType
     let allowed = ["application/merge-patch+json", "application/json", "application/x-www-form-urlencoded", ""]
@@ -19,6 +19,11 @@ struct MergePatch: Sendable {
     }
     guard !request.body.isEmpty else {
       throw ProblemDetails(status: 400, code: "body_missing", detail: "The request needs a body.")
+    }
+    do throws(InputErrors) {
+      try InputSource(request.body, format: .json).checkSyntax(limit: InputLimits.fileBytes)
+    } catch {
+      throw ProblemDetails(error)
     }
     guard (try? JSONSerialization.jsonObject(with: request.body)) is [String: Any] else {
       throw ProblemDetails(status: 400, code: "invalid_syntax", detail: "A patch is one JSON object.")

@@ -45,15 +45,13 @@ struct PlanEventHandlers: Sendable {
 
   private static func data(of plan: PublishedPlan) -> String {
     var writer = DocumentWriter(.json)
-    writer.object { root in
+    writer.object(inline: true) { root in
       root.field("revision", plan.record.revision)
       root.field("demandRevision", plan.record.demandRevision)
       root.field("gpuCount", plan.record.gpuCount)
       root.field("unplaced", plan.record.unplacedCount)
       root.field("plan", "/v1/plan")
     }
-    writer.finish()
-    let text = String(decoding: writer.bytes, as: UTF8.self)
-    return text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
+    return String(decoding: writer.bytes, as: UTF8.self)
   }
 }

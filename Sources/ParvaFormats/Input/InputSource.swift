@@ -44,6 +44,9 @@ package struct InputSource: Sendable {
     return .yaml
   }
 
+  /// Refuses what is not JSON or YAML, or says one key twice. O(bytes).
+  package func checkSyntax(limit: Int) throws(InputErrors) { _ = try InputDocument(self, limit: limit) }
+
   /// Refuses an input over its limit before any of it is parsed.
   func checkSize(_ limit: Int) throws(InputErrors) {
     let allowed = format == .yaml ? min(limit, InputLimits.yamlBytes) : limit

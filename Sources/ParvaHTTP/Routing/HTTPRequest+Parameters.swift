@@ -25,16 +25,4 @@ extension HTTPRequest {
       throw .parameter(unknown.name, "is not a parameter of this resource; \(allowed)", code: "unknown_parameter")
     }
   }
-
-  /// The value of a `{name}` segment.
-  ///
-  /// - Throws: 404 `not_found` where it is not a value of this type: no such resource can be there.
-  package func pathValue<Value: LosslessStringConvertible>(_ name: String, as type: Value.Type) throws(ProblemDetails)
-    -> Value
-  {
-    guard let value = pathParameters[name].flatMap(Value.init) else {
-      throw ProblemDetails(status: 404, code: "not_found", detail: "There is nothing at \(path).")
-    }
-    return value
-  }
 }

@@ -263,7 +263,7 @@ import Testing
   @Test(arguments: [
     ("[1]", "400 invalid_syntax"), ("{", "400 invalid_syntax"), (#"{"rate":-1}"#, "422 out_of_range"),
     (#"{"rate":null}"#, "422 missing_key"), (#"{"colour":"red"}"#, "422 unknown_key"),
-    (#"{"id":"other"}"#, "422 id_mismatch"), ("", "400 body_missing"),
+    (#"{"id":"other"}"#, "422 id_mismatch"), ("", "400 body_missing"), (#"{"rate":7,"rate":8}"#, "422 duplicate"),
   ]) func aPatchThatBreaksTheWorkloadIsRefused(body: String, problem: String) async throws {
     let api = try await Harness(starts: false)
     _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("web"))

@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  @Test func everyNodeGetsItsSignedSliceAndIsFollowedToItsEnd() async throws {
+  @Test func everyNodeGetsItsSignedAssignmentAndIsFollowedToItsEnd() async throws {
     let agents = ["n1": try FakeAgent(.verified), "n2": try FakeAgent(.verified)]
     let api = try await Self.harness(agents)
     let plan = await api.send("GET", "/v1/plan")
@@ -131,7 +131,7 @@ import Testing
     try await api.controller.stop()
   }
 
-  @Test func aNodeThatForgetsItsOperationIsSentTheSliceAgain() async throws {
+  @Test func aNodeThatForgetsItsOperationIsSentTheAssignmentAgain() async throws {
     let agent = try FakeAgent(.working, .verified)
     let api = try await Self.harness(["n1": agent])
     let begun = await api.send("POST", "/v1/plan/apply")
@@ -197,7 +197,7 @@ import Testing
     try await api.controller.stop()
   }
 
-  @Test func aDrainedNodeGoesWhenItsEmptySliceIsVerified() async throws {
+  @Test func aDrainedNodeGoesWhenItsEmptyAssignmentIsVerified() async throws {
     let agent = try FakeAgent(.verified)
     let api = try await Self.harness(["n1": agent])
     try await api.beat(FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0, instances: [(19, 0)])]))
