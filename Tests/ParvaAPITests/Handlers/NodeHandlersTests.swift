@@ -225,20 +225,6 @@ import Testing
     try await api.controller.stop()
   }
 
-  @Test("a node that was just told to hold something is drained, whatever its last heartbeat said")
-  func whatIsPushedIsNotForgotten() async throws {
-    let agent = try FakeAgent(.verified)
-    let api = try await Harness()
-    try await api.join(try FleetSamples.state("n1", gpus: 2), address: agent.address)
-    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w", rate: 900))
-    let begun = await api.send("POST", "/v1/plan/apply")
-    let location = try #require(begun.headers["Location"])
-    _ = await api.send("GET", location, query: [(name: "wait", value: "60")])
-    #expect(await api.send("DELETE", "/v1/nodes/n1").status == 202)
-    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "draining")
-    try await api.controller.stop()
-  }
-
   @Test("S8: what a simulated node has not is not unhealthy") func absentServicesAreNotMissed() async throws {
     let api = try await Harness(starts: false)
     var state = try FleetSamples.state("n1", gpus: 1)

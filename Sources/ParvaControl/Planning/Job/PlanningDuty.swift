@@ -14,7 +14,7 @@ enum PlanningDuty {
     var standing = StandingPlanner().plan(input, .serial)
     // Why it leaves something out, the planner knows better.
     let reasons = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
-    standing.unplaced = standing.unplaced.map { reasons[$0.workload] ?? $0 }
+    if standing != input.current { standing.unplaced = standing.unplaced.map { reasons[$0.workload] ?? $0 } }
     guard served < ServedDemand(by: standing, of: input.workloads),
       PlanChecker.violations(of: standing, against: input).isEmpty
     else { return plan }
