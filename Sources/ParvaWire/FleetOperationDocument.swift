@@ -53,6 +53,8 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
     package var steps: [NodeOperationDocument.Step]
     package var failure: NodeOperationDocument.Failure?
     package var problems: [NodeOperationDocument.Problem]
+    /// What was left on GPUs of the node that do not answer; nil where there are none.
+    package var lost: [LostDocument]?
     /// Code and sentence of the last thing that went wrong on the way.
     package var code: String?
     package var message: String?

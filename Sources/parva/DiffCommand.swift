@@ -18,8 +18,8 @@ struct DiffCommand: ParsableCommand {
 
   func run() throws {
     guard before != "-" || after != "-" else { throw ValidationError("Only one plan can be standard input.") }
-    let old = try PlanReader.read(try InputSource.load(before, limit: InputLimits.planBytes))
-    let new = try PlanReader.read(try InputSource.load(after, limit: InputLimits.planBytes))
+    let old = try PlanReader.readInForce(try InputSource.load(before, limit: InputLimits.planBytes))
+    let new = try PlanReader.readInForce(try InputSource.load(after, limit: InputLimits.planBytes))
     let diff = PlanDiffWriter(from: old, to: new)
     switch output.format {
     case .table: try Console.write(diff.text(output.style))

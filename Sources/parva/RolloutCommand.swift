@@ -30,8 +30,9 @@ struct RolloutPlanCommand: ParsableCommand {
     help: ArgumentHelp("Empty GPUs that may be used on the way, of each product of the plans.", valueName: "count"))
   var spare = 0
 
-  @Option(help: ArgumentHelp("Share of its rate that a workload may lack on the way.", valueName: "percent"))
-  var maxUnavailable = 0.0
+  @Option(
+    help: ArgumentHelp("Share of its rate that a workload may lack on the way, as 10% or 0.1.", valueName: "share"))
+  var maxUnavailable = "0%"
 
   @Option(help: ArgumentHelp("Seconds until a segment that goes has finished its requests.", valueName: "seconds"))
   var drain = TransitionTiming().drain
@@ -50,21 +51,23 @@ struct RolloutPlanCommand: ParsableCommand {
   func validate() throws {
     guard before != "-" || after != "-" else { throw ValidationError("Only one plan can be standard input.") }
     guard (0...10_000).contains(spare) else { throw ValidationError("--spare must be 0 to 10000.") }
-    guard (0...100).contains(maxUnavailable) else { throw ValidationError("--max-unavailable must be 0 to 100.") }
+    guard try share <= 1 else { throw ValidationError("--max-unavailable must be 0% to 100%.") }
     for (name, value) in [("drain", drain), ("instance", instance), ("start", start)] {
       guard (0...86_400).contains(value) else { throw ValidationError("--\(name) must be 0 to 86400.") }
     }
   }
 
+  private var share: Double { get throws { try PlanningArguments.share(maxUnavailable, of: "--max-unavailable") } }
+
   func run() throws {
-    let old = try PlanReader.read(try InputSource.load(before, limit: InputLimits.planBytes))
-    let new = try PlanReader.read(try InputSource.load(after, limit: InputLimits.planBytes))
+    let old = try PlanReader.readInForce(try InputSource.load(before, limit: InputLimits.planBytes))
+    let new = try PlanReader.readInForce(try InputSource.load(after, limit: InputLimits.planBytes))
     var products: [String: GPUProduct] = [:]
     for gpu in old.gpus + new.gpus { products[gpu.product.name] = gpu.product }
     let room = products.sorted { $0.key < $1.key }.flatMap { name, product in
       (0..<spare).map { TransitionInput.GPU(name: "spare \(name) \($0 + 1)", product: product) }
     }
-    let input = TransitionInput(from: old, to: new, spare: room, maxUnavailable: maxUnavailable / 100)
+    let input = TransitionInput(from: old, to: new, spare: room, maxUnavailable: try share)
     let transition = TransitionPlanner.plan(input)
     if let fault = TransitionChecker.faults(transition, of: input).first {
       throw CommandFailure(.unexpected, "the waves do not hold: \(fault.description)")

@@ -41,6 +41,6 @@ check 'every step is a row' says first.csv '1,create,'
 check 'two standard inputs end with 2' code 2 rollout - -
 check 'a missing plan ends with 2' code 2 rollout now.json missing.json
 check 'and is named' says err 'missing.json'
-check 'a share beyond 100 ends with 2' code 2 rollout now.json next.json --max-unavailable 101
+check 'a share beyond 100 ends with 2' code 2 rollout now.json next.json --max-unavailable 101%
 check 'a picture that cannot be written ends with 1' code 1 rollout now.json next.json --svg /nowhere/picture.svg
 exit "$bad"

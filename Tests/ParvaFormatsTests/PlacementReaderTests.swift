@@ -47,7 +47,7 @@ struct PlacementReaderTests {
     Refused(placement: #"{"zone":"x"}"#, code: .unknownKey, pointer: "/zone"),
     Refused(placement: #"{"products":["A1"]}"#, code: .unknownProduct, pointer: "/products/0"),
     Refused(placement: #"{"excludeProducts":[]}"#, code: .empty, pointer: "/excludeProducts"),
-    Refused(placement: #"{"pools":["A"]}"#, code: .invalidName, pointer: "/pools/0"),
+    Refused(placement: #"{"pools":["A b"]}"#, code: .invalidName, pointer: "/pools/0"),
     Refused(placement: #"{"pools":["a"],"excludePools":["a"]}"#, code: .contradiction, pointer: "/excludePools"),
     Refused(placement: #"{"spread":{"over":"rack","atLeast":2}}"#, code: .outOfRange, pointer: "/spread/over"),
     Refused(placement: #"{"spread":{"over":"gpu","atLeast":1}}"#, code: .outOfRange, pointer: "/spread/atLeast"),

@@ -4,8 +4,8 @@ package import ParvaWire
 /// The plan that is really in force, which a planning is to keep as much of as it can. Pure.
 ///
 /// It is what stands on the nodes, not what was published last: a plan that was never pushed has changed nothing. Where the
-/// controller does not know what stands, the published plan is the best word there is; so it is for segments that stand
-/// nowhere yet, where nothing is in their way, so that one plan after the other finds the same place for them.
+/// controller does not know what stands, the published plan is the best word there is; so it is for workloads of which nothing
+/// stands yet, where nothing is in their way, so that one plan after the other finds the same place for them.
 package enum PlanInForce {
   /// - Parameters:
   ///   - standing: what stands on each node, for nodes where that is known.
@@ -24,6 +24,11 @@ package enum PlanInForce {
       let segments = (wanted?.instances ?? []).compactMap { segment($0, product, known) }
       there[gpu.uuid] = segments.filter { used.insert($0.id).inserted }
     }
+    let carried = Set(there.values.joined().map(\.workload))
+    // What is published for a node of which nothing is known may well stand there.
+    func mayStand(_ segment: Segment, on gpu: PlannedGPU) -> Bool {
+      !used.contains(segment.id) && (!carried.contains(segment.workload) || gpu.uuid.map { there[$0] == nil } ?? true)
+    }
     var planned: [PlannedGPU] = []
     var listed: Set<String> = []
     let offered = Dictionary(gpus.map { ($0.uuid, $0) }, uniquingKeysWith: { first, _ in first })
@@ -35,7 +40,7 @@ package enum PlanInForce {
         (gpu.product, gpu.pool, gpu.node) = (product, pool, real.node)
       }
       var segments = gpu.uuid.flatMap { there[$0] } ?? []
-      for segment in gpu.segments where !used.contains(segment.id) && isFree(segment, beside: segments, gpu.product) {
+      for segment in gpu.segments where mayStand(segment, on: gpu) && isFree(segment, beside: segments, gpu.product) {
         segments.append(segment)
         used.insert(segment.id)
       }

@@ -1,3 +1,4 @@
+import ParvaFormats
 package import ParvaWire
 
 /// The registered nodes at one moment, with what they offer to plans.
@@ -12,7 +13,10 @@ package struct Fleet: Sendable {
 
   /// The newest plan revision that any node knows. A store that was lost must not give its numbers out again: nodes
   /// refuse what is older.
-  var newestRevision: Int { nodes.values.compactMap { $0.state?.verified?.revision }.max() ?? 0 }
+  /// One that no reader of JSON has as it is written does not count: it would take all that follow along.
+  var newestRevision: Int {
+    nodes.values.compactMap { $0.state?.verified?.revision }.filter(NodeStateReader.revisions.contains).max() ?? 0
+  }
 
   /// What stands on each node, where the controller knows it.
   package var standing: [String: [WantedGPU]] { nodes.compactMapValues(\.standing) }

@@ -150,10 +150,17 @@ package struct FleetState: Sendable {
     let interval = settings.heartbeat
     change(name) { entry in
       take(&entry)
+      // A push that was given up was carried out after all.
+      if let sent = entry.record.sent, entry.record.state?.verified?.revision == sent.revision {
+        (entry.record.applied, entry.record.sent) = (sent, nil)
+      }
       entry.record.heardAt = date
       entry.beats.heard(at: now, interval: interval)
       entry.record.isUnreachable = entry.beats.isUnreachable
       if !entry.record.isUnreachable { entry.record.isLost = false }
+    }
+    if before.applied != entries[name]?.record.applied {
+      holders.change(name, from: before.applied, to: entries[name]?.record.applied)
     }
     if before.isUnreachable != self[name]?.isUnreachable { weighSilence(at: now) }
     return self[name].map(NodeCondition.init(of:))
@@ -205,12 +212,16 @@ package struct FleetState: Sendable {
 
   /// The push of this revision has ended, with what the node has verified of it.
   package mutating func pushed(revision: Int, to name: String, verified: NodeAssignment?) {
-    if entries[name]?.record.expected?.revision == revision { entries[name]?.record.expected = nil }
+    if let expected = entries[name]?.record.expected, expected.revision == revision {
+      entries[name]?.record.expected = nil
+      if verified == nil { entries[name]?.record.sent = expected }
+    }
     guard let verified else { return }
     holders.change(name, from: entries[name]?.record.applied, to: entries[name] == nil ? nil : verified)
     // The node's own word follows with its next heartbeat; until then what it said of this revision stands.
     change(name) { entry in
       entry.record.applied = verified
+      entry.record.sent = nil
       if entry.record.state?.verified?.revision != revision {
         entry.record.state?.verified = VerifiedDocument(revision: revision)
         entry.record.settled?.verified = VerifiedDocument(revision: revision)

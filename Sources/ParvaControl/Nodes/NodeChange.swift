@@ -52,7 +52,7 @@ struct NodeTransaction {
     case .put(let spec): return try put(spec, change.name, current)
     case .delete(let force):
       guard var record = current else { throw .notFound }
-      if force || record.settled?.owned.isEmpty ?? true { return remove(change.name) }
+      if force || !record.holdsAnything { return remove(change.name) }
       guard !record.isDraining else { return .draining }
       record.isDraining = true
       record.revision += 1
@@ -93,5 +93,18 @@ struct NodeTransaction {
     nodes[name] = .some(nil)
     removed[name] = true
     return .removed
+  }
+}
+
+extension NodeRecord {
+  /// Whether Parva has anything there, as far as the node has said or was told: instances, some on a GPU that does not
+  /// answer, services, or a push under way.
+  fileprivate var holdsAnything: Bool {
+    if [applied, expected, sent].contains(where: { $0?.gpus.contains { !$0.instances.isEmpty } == true }) {
+      return true
+    }
+    guard let settled else { return false }
+    return state?.operation != nil || !settled.owned.isEmpty || settled.lost?.isEmpty == false
+      || !settled.services.isEmpty
   }
 }

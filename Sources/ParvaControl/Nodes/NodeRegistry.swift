@@ -135,6 +135,7 @@ package final class NodeRegistry: Sendable {
         state.unstored.states.insert(name)
         state.unstored.rows.insert(name)
       }
+      if before.applied != after.applied { state.unstored.assignments.insert(name) }
       return condition
     }
   }

@@ -35,7 +35,8 @@ package enum ProductRecognition {
       let wanted = product.profiles[index]
       guard let there = gpu.profile(id: wanted.driverProfileID), let memory = wanted.memoryMiB, let sms = wanted.smCount
       else { return false }
-      return there.name == wanted.name && there.smCount == sms && abs(there.memoryMiB - memory) * 20 <= memory
+      return there.name == wanted.name && there.smCount == sms
+        && abs(Double(there.memoryMiB) - Double(memory)) * 20 <= Double(memory)
     }
   }
 

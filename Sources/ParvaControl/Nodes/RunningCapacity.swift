@@ -41,12 +41,14 @@ extension NodeStateDocument {
     return owned.contains { $0.gpu == uuid && $0.instance == instance.id }
   }
 
-  /// Whether no service of the instance is down. Where the node starts none, the instance is all that there is.
+  /// Whether all servers that the instance is to have are there, and no service of it is down. Where the node starts
+  /// none, the instance is all that there is.
   fileprivate func serves(_ uuid: String, _ instance: WantedInstance) -> Bool {
-    services.allSatisfy { service in
-      (service.gpu, service.profileId, service.start) != (uuid, instance.profileID, instance.start)
-        || ["healthy", "absent"].contains(service.status)
+    let own = services.filter {
+      ($0.gpu, $0.profileId, $0.start) == (uuid, instance.profileID, instance.start)
     }
+    let servers = instance.launch == nil ? 0 : instance.processes ?? 1
+    return own.count { $0.kind == "server" } >= servers && own.allSatisfy { ["healthy", "absent"].contains($0.status) }
   }
 }
 

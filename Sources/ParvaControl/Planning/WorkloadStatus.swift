@@ -50,7 +50,8 @@ package struct WorkloadStatus: Hashable, Sendable {
       if planRevision != nil, (capacityPlanned ?? 0) > 0 { (code, message) = (nil, nil) }
     } else if code == nil {
       code = "not_applied"
-      message = "\(running.capacity) of \(rate) requests/s are known to run; the nodes have not applied the rest"
+      message =
+        "\(running.capacity.shortText) of \(rate.shortText) requests/s are known to run; the nodes have not applied the rest"
     }
   }
 

@@ -188,6 +188,7 @@ extension FleetOperationDocument.Node {
     steps = there.steps
     failure = there.failure
     problems = there.problems
+    lost = there.lost
     (code, message) = (nil, nil)
   }
 }

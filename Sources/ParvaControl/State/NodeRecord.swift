@@ -29,6 +29,8 @@ package struct NodeRecord: Hashable, Sendable {
   package var applied: NodeAssignment?
   /// What a push is bringing to it now.
   package var expected: NodeAssignment?
+  /// What a push that was given up has brought to it: the node may carry it out yet.
+  package var sent: NodeAssignment?
 
   package init(_ spec: NodeSpec, named name: String, revision: Int, at time: Date) {
     self.name = name

@@ -1,6 +1,6 @@
 extension Double {
   /// The value with at most three decimals, without trailing zeros, for messages.
-  var shortText: String {
+  package var shortText: String {
     guard magnitude < 1e12 else { return "\(self)" }
     let thousandths = Int((self * 1000).rounded())
     var digits = "\(thousandths.magnitude % 1000)"

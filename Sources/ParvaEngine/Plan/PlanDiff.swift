@@ -56,6 +56,7 @@ public struct PlanDiff: Hashable, Sendable {
   /// What makes two GPUs equal in content.
   private struct Content: Hashable {
     var pool: String
+    var node: String?
     var product: String
     var segments: Set<String>
   }
@@ -114,7 +115,7 @@ public struct PlanDiff: Hashable, Sendable {
 
   private static func content(_ gpu: PlannedGPU) -> Content {
     Content(
-      pool: gpu.pool, product: gpu.product.name,
+      pool: gpu.pool, node: gpu.node, product: gpu.product.name,
       segments: Set(gpu.segments.map(mark)))
   }
 
@@ -122,9 +123,9 @@ public struct PlanDiff: Hashable, Sendable {
     a.pool == b.pool && a.product.name == b.product.name && bindable(a, b)
   }
 
-  /// Whether the two may be the same real GPU: not when both are bound, to different ones.
+  /// Whether the two may be the same real GPU: not when both are bound, to different ones, or stand on different nodes.
   private static func bindable(_ a: PlannedGPU, _ b: PlannedGPU) -> Bool {
-    a.uuid == nil || b.uuid == nil || a.uuid == b.uuid
+    (a.uuid == nil || b.uuid == nil || a.uuid == b.uuid) && (a.node == nil || b.node == nil || a.node == b.node)
   }
 
   // MARK: - Segments and instances

@@ -63,7 +63,8 @@ enum PlanFinish {
         guard gpu.segments.count(where: { $0.column == segment.column }) <= most else { return false }
       }
     }
-    let placed = market.classes.sharedOut(draft)
+    // As it will be handed out: what has no node yet gets one.
+    let placed = NodeFilling.run(market.classes.sharedOut(draft), market.classes.pools)
     for (index, pool) in market.classes.pools.enumerated() where !pool.nodes.isEmpty || pool.count != nil {
       let own = placed.filter { $0.home == index }
       guard own.count <= pool.count ?? .max else { return false }
@@ -76,7 +77,7 @@ enum PlanFinish {
     var domains: [Int: Set<String>] = [:]
     let spreads = market.input.workloads.map(\.constraints.spread)
     guard spreads.contains(where: { $0 != nil }) else { return true }
-    for (index, gpu) in draft.enumerated() {
+    for (index, gpu) in placed.enumerated() {
       for segment in gpu.segments {
         guard let spread = spreads[segment.workload] else { continue }
         switch spread.over {

@@ -103,7 +103,7 @@ extension TransitionInput {
     let match = PlanDiff.match(old.gpus, new.gpus)
     var gpus: [GPU] = old.gpus.enumerated().map { index, gpu in
       GPU(
-        name: gpu.uuid ?? "GPU \(index + 1)", node: gpu.node, product: gpu.product,
+        name: gpu.uuid ?? "GPU \(index)", node: gpu.node, product: gpu.product,
         before: gpu.segments.map(StandingSegment.init))
     }
     for (index, gpu) in new.gpus.enumerated() {
@@ -113,7 +113,7 @@ extension TransitionInput {
         gpus[same].node = gpus[same].node ?? gpu.node
       } else {
         gpus.append(
-          GPU(name: gpu.uuid ?? "GPU \(gpus.count + 1)", node: gpu.node, product: gpu.product, after: after))
+          GPU(name: gpu.uuid ?? "GPU \(gpus.count)", node: gpu.node, product: gpu.product, after: after))
       }
     }
     var services: [String: Service] = [:]

@@ -28,6 +28,18 @@ enum Names {
     return partLength > 0 && isLowerAlphanumeric(last)
   }
 
+  /// What ``isPool`` allows, for messages.
+  static let poolRule = "1 to 253 of A-Z a-z 0-9 . _ - @, beginning and ending with a letter or digit"
+
+  /// The pools of registered nodes are called PRODUCT or PRODUCT@ZONE, so a pool may hold an at sign and capitals.
+  static func isPool(_ text: String) -> Bool {
+    let bytes = text.utf8
+    guard (1...253).contains(bytes.count), let first = bytes.first, let last = bytes.last, isAlphanumeric(first),
+      isAlphanumeric(last)
+    else { return false }
+    return bytes.allSatisfy { isAlphanumeric($0) || [0x2e, 0x5f, 0x2d, 0x40].contains($0) }
+  }
+
   /// What ``isModel`` allows, for messages.
   static let modelRule = "1 to 253 of A-Z a-z 0-9 . _ - / : @, beginning with a letter or digit"
 

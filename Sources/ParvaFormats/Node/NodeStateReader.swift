@@ -9,6 +9,8 @@ package enum NodeStateReader {
   static let axis = 64
   static let numbers = 0...1_000_000_000
   static let textBytes = 1024
+  /// Every reader of JSON has these as they are written, also those that read numbers as floating point.
+  package static let revisions = 0...(1 << 53) - 1
 
   /// - Throws: every refusal found, each with its place.
   package static func read(_ source: InputSource) throws(InputErrors) -> NodeStateDocument {
@@ -17,7 +19,13 @@ package enum NodeStateReader {
     var check = Check(document: document)
     check.count("gpus", state.observed.gpus.count, gpus, ["observed", "gpus"])
     check.text(state.observed.driverVersion, ["observed", "driverVersion"])
-    check.number("revision", state.verified?.revision, ["verified", "revision"], 0...Int.max)
+    check.number("revision", state.verified?.revision, ["verified", "revision"], revisions)
+    for (index, owned) in state.owned.enumerated() {
+      let path = ["owned", String(index)]
+      check.number("profileId", owned.profileId, path + ["profileId"], numbers)
+      check.number("start", owned.start, path + ["start"], 0...63)
+      check.number("instance", owned.instance, path + ["instance"], numbers)
+    }
     var seen: Set<String> = []
     for (index, gpu) in state.observed.gpus.prefix(gpus).enumerated() {
       let path = ["observed", "gpus", String(index)]
@@ -66,6 +74,8 @@ package enum NodeStateReader {
         number("id", profile.id, path + ["id"], NodeStateReader.numbers)
         number("computeSlices", profile.computeSlices, path + ["computeSlices"], 1...NodeStateReader.axis)
         number("size", profile.size, path + ["size"], 1...NodeStateReader.axis)
+        number("memoryMiB", profile.memoryMiB, path + ["memoryMiB"], NodeStateReader.numbers)
+        number("smCount", profile.smCount, path + ["smCount"], NodeStateReader.numbers)
         number("maxInstances", profile.maxInstances, path + ["maxInstances"], 0...NodeStateReader.axis)
         count("starts", profile.starts.count, NodeStateReader.axis, path + ["starts"])
         let fits = profile.starts.allSatisfy { $0 >= 0 && $0 <= NodeStateReader.axis - max(1, min(64, profile.size)) }

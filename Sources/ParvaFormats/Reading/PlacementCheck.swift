@@ -40,10 +40,10 @@ struct PlacementCheck {
   }
 
   private func pools(_ names: [String]?, _ key: String, _ refusals: inout Refusals) -> [String] {
-    for (index, name) in (names ?? []).enumerated() where !Names.isIdentifier(name) {
+    for (index, name) in (names ?? []).enumerated() where !Names.isPool(name) {
       refusals.add(
         place(
-          .invalidName, "a pool's name is \(Names.identifierRule)", ["placement", key, String(index)], name))
+          .invalidName, "a pool's name is \(Names.poolRule)", ["placement", key, String(index)], name))
     }
     return list(names, key, &refusals)
   }

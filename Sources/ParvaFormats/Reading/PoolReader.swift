@@ -39,9 +39,9 @@ package enum PoolReader {
   private static func pool(
     _ spec: PoolSpec, _ document: InputDocument, _ path: [String], _ refusals: inout Refusals
   ) -> Pool? {
-    if !Names.isIdentifier(spec.name) {
+    if !Names.isPool(spec.name) {
       refusals.add(
-        document.error(.invalidName, "name must be \(Names.identifierRule)", at: path + ["name"], value: spec.name))
+        document.error(.invalidName, "name must be \(Names.poolRule)", at: path + ["name"], value: spec.name))
     }
     if let count = spec.count, let message = RangeCheck.message("count", count, InputLimits.poolCount) {
       refusals.add(document.error(.outOfRange, message, at: path + ["count"], value: String(count)))

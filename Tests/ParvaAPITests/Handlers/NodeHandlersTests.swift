@@ -199,6 +199,32 @@ import Testing
     #expect(await api.send("GET", "/v1/nodes/n1").json("status", "state") == "pending")
   }
 
+  @Test("no number that a heartbeat may hold ends the controller, also of a board that no table knows")
+  func extremeNumbersAreRefusedOrHarmless() async throws {
+    let api = try await Harness()
+    var state = FleetSamples.state(
+      "n1", [try FleetSamples.gpu("n1", 0, instances: [(19, 0)])], verified: 7, manages: true)
+    state.observed.gpus[0].board = "NVIDIA Unheard-of"
+    try await api.join(state)
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w", rate: 900))
+    let body = try FleetSamples.body(state)
+    let places = body.ranges(of: /[0-9]+(?=[,}\]])/)
+    var refused = 0
+    for place in places {
+      for number in [Int.max, Int.min, 1 << 62, (1 << 53) - 1, -1] {
+        let answer = await api.send(
+          "POST", "/v1/nodes/n1/status", body: body.replacingCharacters(in: place, with: String(number)))
+        #expect([200, 400, 422].contains(answer.status), "\(number): \(answer.text)")
+        if answer.status != 200 { refused += 1 }
+      }
+    }
+    #expect(places.count > 20 && refused > places.count)
+    try await api.beat(state)
+    _ = await api.send("PATCH", "/v1/workloads/w", body: #"{"rate":800}"#)
+    #expect(await api.send("GET", "/v1/plan").status == 200)
+    try await api.controller.stop()
+  }
+
   @Test("S8: what a simulated node has not is not unhealthy") func absentServicesAreNotMissed() async throws {
     let api = try await Harness(starts: false)
     var state = try FleetSamples.state("n1", gpus: 1)

@@ -73,6 +73,15 @@ import Testing
     #expect(inForce?.gpus.map { $0.segments.map(\.id) } == [["v/0"], ["x/0"]])
   }
 
+  @Test("F10: what was published for a workload that stands, and never applied, is not in force")
+  func moreOfWhatStandsIsNotInForce() throws {
+    let stands = try Self.plan(("a", [("w/0", 9, 0)]))
+    let published = try Self.plan(("a", [("w/0", 9, 0), ("w/1", 9, 4)]))
+    let inForce = PlanInForce.plan(
+      standing: Self.standing(stands), on: try Self.fleet("a"), published: published)
+    #expect(inForce?.gpus.map { $0.segments.map(\.id) } == [["w/0"]])
+  }
+
   @Test func withoutAPlanWhatStandsIsInForceAlone() throws {
     let stands = try Self.plan(("a", [("v/0", 9, 0)]))
     let inForce = PlanInForce.plan(standing: Self.standing(stands), on: try Self.fleet("a"), published: nil)

@@ -60,6 +60,57 @@ import Testing
     #expect(fleet["n0"]?.hasVerified([]) == true)
   }
 
+  @Test("F9: what a push brought that was given up counts as soon as the node says that it stands")
+  func aLateVerificationIsTakenUp() throws {
+    var fleet = try Self.fleet(1)
+    let wanted = NodeAssignment(
+      revision: 5,
+      gpus: [
+        WantedGPU(
+          uuid: FleetSamples.uuid("n0", 0),
+          instances: [WantedInstance(profileID: 19, start: 0, segment: "w/0", workload: "w", capacity: 10)])
+      ])
+    fleet.expect(wanted, on: "n0")
+    fleet.pushed(revision: 5, to: "n0", verified: nil)
+    #expect(fleet["n0"]?.hasVerified(wanted.gpus) == false)
+    let state = FleetSamples.state("n0", [try FleetSamples.gpu("n0", 0, instances: [(19, 0)])], verified: 5)
+    _ = fleet.heard(state, from: "n0", at: Self.start, date: Samples.time)
+    #expect(fleet["n0"]?.hasVerified(wanted.gpus) == true)
+    #expect(fleet["n0"]?.standing == wanted.gpus)
+    #expect(fleet.running("w")?.capacity == 10)
+  }
+
+  @Test("F9: an instance runs only once all servers that it is to have are there and healthy")
+  func servicesDecideWhatRuns() throws {
+    var instance = WantedInstance(
+      profileID: 19, start: 0, segment: "w/0", workload: "w", model: "m", batch: 1, processes: 2, capacity: 10,
+      launch: LaunchSpec(command: "/bin/server"))
+    var state = FleetSamples.state("n0", [try FleetSamples.gpu("n0", 0, instances: [(19, 0)])], verified: 1)
+    func capacity() -> Double {
+      var record = FleetSamples.record("n0", state)
+      record.applied = NodeAssignment(
+        revision: 1, gpus: [WantedGPU(uuid: FleetSamples.uuid("n0", 0), instances: [instance])])
+      var running = RunningCapacity()
+      record.addRunning("w", to: &running)
+      return running.capacity
+    }
+    func server(_ ordinal: Int, _ status: String) -> ServiceDocument {
+      ServiceDocument(
+        kind: "server", gpu: FleetSamples.uuid("n0", 0), profileId: 19, start: 0, uuid: "MIG-1", ordinal: ordinal,
+        workload: "w", pid: nil, port: nil, pipeDirectory: nil, status: status, restarts: 0, message: nil)
+    }
+    #expect(capacity() == 0)
+    state.services = [server(0, "healthy")]
+    #expect(capacity() == 0)
+    state.services = [server(0, "healthy"), server(1, "starting")]
+    #expect(capacity() == 0)
+    state.services = [server(0, "healthy"), server(1, "healthy")]
+    #expect(capacity() == 10)
+    // What somebody else starts is not waited for.
+    (instance.launch, state.services) = (nil, [])
+    #expect(capacity() == 10)
+  }
+
   /// Random changes of a fleet with several zones: what is kept up to date is what the records alone say, and whoever has
   /// seen a generation has seen what is offered in it.
   @Test("F4: what is kept change by change is what the records say", arguments: 0..<8)

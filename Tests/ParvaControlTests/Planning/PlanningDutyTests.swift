@@ -49,6 +49,23 @@ private final class ForgetfulPlanner: Planner {
     #expect(!(ServedDemand(by: plan, of: input.workloads) < before), "seed \(seed)")
   }
 
+  @Test("P2: a rate that falls costs no other workload its service", arguments: 0..<12)
+  func aFallingRateEvictsNothing(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    var input = try Self.input(seed, stock: Int.random(in: 3...9, using: &random))
+    input.current = try PlanningDuty.perform(
+      PlanningJob(planner: OptimalPlanner(), input: input, patience: .seconds(3600)))
+    let before = ServedDemand(by: try #require(input.current), of: input.workloads)
+    let index = Int.random(in: input.workloads.indices, using: &random)
+    input.workloads[index].rate *= 0.7
+    let planner = ForgetfulPlanner()
+    planner.forgets.withLock { $0 = true }
+    let plan = try PlanningDuty.perform(
+      PlanningJob(planner: planner, input: input, patience: .seconds(3600)))
+    #expect(!(ServedDemand(by: plan, of: input.workloads) < before), "seed \(seed)")
+    #expect(PlanChecker.violations(of: plan, against: input).isEmpty, "seed \(seed)")
+  }
+
   @Test("P2: the plan in force does not come back for a demand or a fleet that it does not fit", arguments: 0..<6)
   func doesNotKeepWhatIsIllegal(seed: UInt64) throws {
     var input = try Self.input(seed, stock: 9)

@@ -48,6 +48,16 @@ struct PlanDiffTests {
     #expect(diff.instancesKept == 2)
   }
 
+  @Test func aMoveToAnotherNodeIsADifference() {
+    var (old, new) = (Self.plan([[Self.segment("a")]]), Self.plan([[Self.segment("a")]]))
+    old.gpus[0].node = "x1"
+    #expect(PlanDiff(from: old, to: new).isEmpty)
+    new.gpus[0].node = "x2"
+    let diff = PlanDiff(from: old, to: new)
+    #expect(diff.changes.count == 1)
+    #expect((diff.instancesCreated, diff.instancesDestroyed) == (1, 1))
+  }
+
   @Test func eachKindOfChangeIsTold() {
     let old = Self.plan([
       [Self.segment("gone"), Self.segment("moved", at: 2)],

@@ -2,19 +2,23 @@ import ParvaEngine
 
 /// One planning from input to judged plan, wherever it runs.
 enum PlanningDuty {
-  /// A plan that ``PlanChecker`` accepts and that serves no less than the plan in force, where that still stands for this
-  /// demand on this fleet as it is: then the plan in force is the better one and comes back. As slow as the planner.
+  /// A plan that ``PlanChecker`` accepts and that serves no less than the plan in force would, its loads made those of this
+  /// demand: then the plan in force is the better one and comes back. As slow as the planner.
   static func perform(_ job: PlanningJob) throws(PlanningFault) -> Plan {
     let input = job.input
     let plan = job.planner.plan(input, .allCores(patience: job.patience))
     if job.isResort { return try better(of: plan, or: StandingPlanner().plan(input, .serial), job) }
     try judge(plan, job)
-    guard let current = input.current else { return plan }
     let served = ServedDemand(by: plan, of: input.workloads)
-    guard !served.isComplete, served < ServedDemand(by: current, of: input.workloads),
-      PlanChecker.violations(of: current, against: input).isEmpty
+    guard input.current != nil, !served.isComplete else { return plan }
+    var standing = StandingPlanner().plan(input, .serial)
+    // Why it leaves something out, the planner knows better.
+    let reasons = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
+    if standing != input.current { standing.unplaced = standing.unplaced.map { reasons[$0.workload] ?? $0 } }
+    guard served < ServedDemand(by: standing, of: input.workloads),
+      PlanChecker.violations(of: standing, against: input).isEmpty
     else { return plan }
-    return current
+    return standing
   }
 
   /// What stands wins where it serves as much: it moves nothing.

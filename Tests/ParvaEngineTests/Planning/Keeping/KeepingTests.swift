@@ -39,6 +39,31 @@ import Testing
     }
   }
 
+  @Test("a node that goes takes its own segments along and no others, also where workloads are spread over nodes")
+  func onlyTheLostNodeMoves() throws {
+    let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
+    for seed in 0..<12 {
+      var input = RandomDemand.small(seed: UInt64(seed), products: [product], workloads: 6)
+      input.pools = (1...3).map {
+        Pool(name: "z\($0)", product: product, count: 8, nodes: [PoolNode(name: "n\($0)", count: 8)])
+      }
+      input.workloads[0].constraints.spread = Spread(over: .node, atLeast: 2)
+      let plan = ChangeCount.bound(OptimalPlanner().plan(input))
+      guard plan.status != .infeasible, let lost = plan.gpus.first?.node else { continue }
+      input.pools.removeAll { $0.nodes.contains { $0.name == lost } }
+      input.current = plan
+      let next = OptimalPlanner().plan(input)
+      #expect(PlanChecker.violations(of: next, against: input) == [], "seed \(seed)")
+      let there = Set(
+        next.gpus.flatMap { gpu in gpu.segments.map { "\(gpu.node ?? "-") \($0.workload) \($0.profile) \($0.start)" } })
+      let stood = plan.gpus.filter { $0.node != lost }.flatMap { gpu in
+        gpu.segments.map { "\(gpu.node ?? "-") \($0.workload) \($0.profile) \($0.start)" }
+      }
+      let kept = stood.count { there.contains($0) }
+      #expect(kept * 2 >= stood.count, "seed \(seed): \(kept) of \(stood.count) stayed")
+    }
+  }
+
   @Test("a plan that changes few segments is planned from again without a change", arguments: 0..<8)
   func settles(_ seed: Int) throws {
     let first = try input(seed, workloads: 120)
