@@ -74,7 +74,7 @@ let package = Package(
     .executableTarget(
       name: "parva",
       dependencies: [
-        "ParvaControl", "ParvaAPI", "ParvaNode", "ParvaStandIn", "ParvaEngine", "ParvaWire", "ParvaFormats",
+        "ParvaControl", "ParvaAPI", "ParvaServing", "ParvaNode", "ParvaStandIn", "ParvaEngine", "ParvaWire", "ParvaFormats",
         "ParvaHTTP",
         argumentParser, logging,
       ],

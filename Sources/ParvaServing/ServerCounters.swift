@@ -1,7 +1,7 @@
 package import ParvaHTTP
 import Synchronization
 
-/// What the server that answers has counted. It is made after its routes, so it comes in later.
+/// What the server that answers has counted. The server is made after its routes, so it is given later.
 package final class ServerCounters: Sendable {
   private let server = Mutex<HTTPServer?>(nil)
 

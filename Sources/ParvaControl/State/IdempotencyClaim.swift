@@ -6,7 +6,7 @@ package struct IdempotencyClaim: Hashable, Sendable {
   package static let lifetime: TimeInterval = 24 * 3600
 
   package var key: String
-  /// Hash of method, path and body: the same key with another request is a client's mistake.
+  /// Hash of method, path, query and body: the same key with another request is a client's mistake.
   package var fingerprint: UInt64
 
   package init(key: String, fingerprint: UInt64) {

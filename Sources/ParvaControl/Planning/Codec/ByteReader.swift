@@ -1,5 +1,5 @@
 /// Reads what ``ByteWriter`` wrote. Every length is held against the bytes that are left before anything is made for it:
-/// a message from a process that is out of its mind costs no more memory than the message.
+/// a message from a broken process costs no more memory than the message.
 struct ByteReader {
   /// The message is not one that ``ByteWriter`` writes.
   struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {

@@ -117,7 +117,7 @@ package final class PlanWorker: PlanningBackend {
     return WorkerFrame.head(kind, body.count) + body
   }
 
-  /// The plan of an answer, judged once more by what needs no capacities: the process may be out of its mind.
+  /// The plan of an answer, judged once more by what needs no capacities: the process may be broken.
   private static func answer(
     _ kind: WorkerFrame.Kind, _ body: [UInt8]
   ) throws(WorkerExchange.Failure) -> Plan {
