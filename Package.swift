@@ -74,7 +74,8 @@ let package = Package(
     .executableTarget(
       name: "parva",
       dependencies: [
-        "ParvaControl", "ParvaAPI", "ParvaServing", "ParvaNode", "ParvaStandIn", "ParvaEngine", "ParvaWire", "ParvaFormats",
+        "ParvaControl", "ParvaAPI", "ParvaServing", "ParvaNode", "ParvaStandIn", "ParvaEngine", "ParvaWire",
+        "ParvaFormats",
         "ParvaHTTP",
         argumentParser, logging,
       ],

@@ -23,9 +23,9 @@ PY
 
 check 'a plan to itself ends with 0' code 0 rollout now.json now.json
 check 'and has no waves' says out '0 waves'
-check 'a plan that keeps what stands keeps every rate' code 0 rollout now.json next.json -o json
+check 'with room on the way a plan that keeps what stands keeps every rate' code 0 rollout now.json next.json --spare 2 -o json
 cp out kept.json
-check 'with room on the way another plan does, too' code 0 rollout now.json cold.json --spare 2 --svg picture.svg -o json
+check 'and another plan does, too' code 0 rollout now.json cold.json --spare 2 --svg picture.svg -o json
 cp out moved.json
 check 'and destroys no less' that 'd[0]["summary"]["destroys"] <= d[1]["summary"]["destroys"]' kept.json moved.json
 check 'each workload keeps the lesser of both rates' that \

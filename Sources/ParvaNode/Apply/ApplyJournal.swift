@@ -37,12 +37,16 @@ package struct UnfinishedApply: Hashable, Sendable {
 package struct ApplyJournal: Sendable {
   package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
     case unwritable(path: String, errno: Int32)
+    /// The file is there, and this user may not read it.
+    case unreadable(path: String, errno: Int32)
     /// A line before the last is not a record: the file was changed by something else.
     case corrupt(path: String, line: Int)
 
     package var description: String {
       switch self {
       case .unwritable(let path, let code): "\(path) cannot be written: \(String(cString: strerror(code)))"
+      case .unreadable(let path, let code):
+        "\(path) cannot be read: \(String(cString: strerror(code))); give it to the agent's user"
       case .corrupt(let path, let line):
         "\(path):\(line) is not a journal record; look at the GPUs, then remove the file to start from the last "
           + "verified state"

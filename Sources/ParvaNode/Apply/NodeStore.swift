@@ -32,8 +32,16 @@ package struct NodeStore: Sendable {
   }
 
   /// Nil on a node that never applied anything. Holdings of an earlier boot are empty: no instance survives one.
+  ///
+  /// A record that is there and cannot be read is no missing one: what Parva owns would be taken for somebody else's.
   package func verified() throws(ApplyJournal.Failure) -> Verified? {
-    guard let data = FileManager.default.contents(atPath: verifiedPath.path) else { return nil }
+    guard let data = FileManager.default.contents(atPath: verifiedPath.path) else {
+      let file = open(verifiedPath.path, O_RDONLY | O_CLOEXEC)
+      let code = errno
+      if file >= 0 { close(file) }
+      if file < 0 && code == ENOENT { return nil }
+      throw .unreadable(path: verifiedPath.path, errno: file < 0 ? code : EIO)
+    }
     guard var found = try? JSONDecoder().decode(Verified.self, from: data) else {
       throw .corrupt(path: verifiedPath.path, line: 1)
     }

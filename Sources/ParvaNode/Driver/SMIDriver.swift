@@ -91,7 +91,7 @@ package final class SMIDriver: GPUDriver {
     do {
       text = try run(["mig", option])
     } catch {
-      if ["not_found", "not_supported"].contains(error.code) { return [] }
+      if SMIParser.saysNothingIsThere(error.detail) { return [] }
       throw error
     }
     let rows = parse(text)

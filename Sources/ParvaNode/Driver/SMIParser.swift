@@ -203,6 +203,12 @@ package enum SMIParser {
     return rows
   }
 
+  /// Whether a failed listing says that there is nothing to list: "No MIG-enabled devices found.", "No GPU instances found:
+  /// Not Found". Any other failure says nothing of what is there.
+  package static func saysNothingIsThere(_ line: String) -> Bool {
+    line.hasPrefix("No ") && ["devices found", "instances found", "profiles found"].contains { line.contains($0) }
+  }
+
   /// NVML's code name for the reason that nvidia-smi prints.
   package static func code(of text: String) -> String {
     let said = text.lowercased()

@@ -84,7 +84,8 @@ package struct CapabilityNodes: Sendable {
       isThere = false
     }
     if !isThere && mknod(path, kind | mode, isSimulated ? 0 : device) != 0 { throw .notMade(path, errno) }
-    let owner = node.isAdministrative ? group ?? 0 : 0
+    // Without a group, the one that was given before stays.
+    let owner = node.isAdministrative ? group ?? (isThere ? found.st_gid : 0) : 0
     if isThere && found.st_mode & 0o7777 == mode && found.st_gid == owner && found.st_uid == geteuid() { return false }
     if chown(path, geteuid(), owner) != 0 || chmod(path, mode) != 0 { throw .notMade(path, errno) }
     return true

@@ -10,6 +10,20 @@ import Testing
 /// Random wanted states on nodes with lost GPUs, processes in the way and impossible wishes: what is refused was not
 /// touched, and what is lost is in nobody's way.
 @Suite(.serialized, .blocking) struct ApplyRefusalTests {
+  @Test("a record that is there and cannot be read is not taken for a node that never applied anything")
+  func anUnreadableRecordIsNoMissingOne() throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    let store = try NodeStore(directory: node.directory, bootID: "boot")
+    #expect(try store.verified() == nil)
+    try FileManager.default.createDirectory(
+      at: node.directory.appendingPathComponent("verified.json"), withIntermediateDirectories: false)
+    #expect {
+      try store.verified()
+    } throws: { error in
+      if case .unreadable = error as? ApplyJournal.Failure { true } else { false }
+    }
+  }
+
   /// A scenario with what is wrong on the node and in the plan.
   private struct Trouble {
     let scenario: Scenario

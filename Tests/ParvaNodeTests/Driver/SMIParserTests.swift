@@ -131,6 +131,15 @@ import Testing
   ])
   func whatItSaysHasNVMLsName(_ said: String, _ code: String) { #expect(SMIParser.code(of: said) == code) }
 
+  @Test func onlyWhatSaysSoIsAnEmptyListing() {
+    for said in ["No MIG-enabled devices found.", "No GPU instances found: Not Found", "No compute instances found"] {
+      #expect(SMIParser.saysNothingIsThere(said))
+    }
+    for said in ["error: some library was not found", "Option -lgi is not supported", "", "Not Found", "No devices"] {
+      #expect(!SMIParser.saysNothingIsThere(said))
+    }
+  }
+
   @Test func whatTheUserMayNotSeeIsNotTakenForNothing() throws {
     let driver = SMIDriver { (arguments: [String]) throws(DriverError) in
       if arguments == ["mig", "-lgi"] {

@@ -25,6 +25,14 @@ import Testing
     #expect(try nodes.make(group: getgid()) == 0)
     chmod(nodes.path(nodes.listed[0]), 0o400)
     #expect(try nodes.make(group: getgid()) == 1)
+    // Who was given access keeps it where nobody is named.
+    let other = getgid() + 1
+    if geteuid() == 0 {
+      let administrative = nodes.listed.count { $0.isAdministrative }
+      #expect(try nodes.make(group: other) == administrative)
+      #expect(try nodes.make(group: nil) == 0)
+      #expect(try nodes.make(group: getgid()) == administrative)
+    }
     #expect(
       try ApplyRunner(
         driver: node.driver, store: NodeStore(directory: node.directory.appendingPathComponent("s"), bootID: "boot")
