@@ -60,8 +60,6 @@ struct BoundedProgram {
     refactor()
   }
 
-  var columnCount: Int { costs.count }
-
   @discardableResult
   mutating func addColumn(
     cost: Double, lower: Double = 0, upper: Double = .infinity, _ entries: [(row: Int, value: Double)]
