@@ -30,45 +30,6 @@ import Testing
     #expect(pace.rest(after: .zero) == .zero && pace.retry == nil)
   }
 
-  /// Rests that end when a test says so.
-  private final class HeldRests: Sendable {
-    private struct State {
-      var held: [CheckedContinuation<Void, Never>] = []
-      var watchers: [CheckedContinuation<Void, Never>] = []
-    }
-
-    private let state = Mutex(State())
-
-    func rest() async {
-      await withCheckedContinuation { continuation in
-        let watchers = state.withLock { state in
-          state.held.append(continuation)
-          defer { state.watchers = [] }
-          return state.watchers
-        }
-        for watcher in watchers { watcher.resume() }
-      }
-    }
-
-    func untilHeld() async {
-      await withCheckedContinuation { continuation in
-        let isHeld = state.withLock { state in
-          if state.held.isEmpty { state.watchers.append(continuation) }
-          return !state.held.isEmpty
-        }
-        if isHeld { continuation.resume() }
-      }
-    }
-
-    func end() {
-      let held = state.withLock { state in
-        defer { state.held = [] }
-        return state.held
-      }
-      for continuation in held { continuation.resume() }
-    }
-  }
-
   /// Counts what it is asked.
   private final class CountingPlanner: Planner {
     let name = "counting"
@@ -83,12 +44,13 @@ import Testing
 
   @Test("S7: what is registered while the controller rests is planned once")
   func coalescing() async throws {
-    let rests = HeldRests()
+    // Rests that end when the test says so.
+    let rests = Gate(isOpen: false)
     let planner = CountingPlanner()
     var setup = try Harness.builtIn
     setup.planner = planner
     let api = try await Harness(planning: setup) { configuration in
-      configuration.sleep = { _ in await rests.rest() }
+      configuration.sleep = { _ in await rests.pass() }
     }
     await rests.untilHeld()
     #expect(planner.plans.withLock { $0 } == 1, "the empty demand")
@@ -96,12 +58,12 @@ import Testing
       #expect(await api.send("POST", "/v1/workloads", body: Bodies.workload("w\(index)")).status == 201)
     }
     #expect(planner.plans.withLock { $0 } == 1)
-    rests.end()
+    rests.release()
     let plan = await api.send("GET", "/v1/plan")
     #expect(plan.headers["Parva-Demand-Revision"] == "50")
     #expect(planner.plans.withLock { $0 } == 2)
     await rests.untilHeld()
-    rests.end()
+    rests.release()
     try await api.controller.stop()
     #expect(planner.plans.withLock { $0 } == 2, "nothing is planned twice")
   }

@@ -4,16 +4,14 @@ import Synchronization
 /// A real store behind a gate: commits can be held back, counted and made to fail.
 final class GatedStore: Store {
   private struct State {
-    var isOpen = true
     var failure: StoreError?
     var fails: @Sendable (StoreBatch) -> Bool = { _ in true }
     var commits = 0
-    var held: [CheckedContinuation<Void, Never>] = []
-    var watchers: [CheckedContinuation<Void, Never>] = []
   }
 
   private let inner: any Store
   private let state = Mutex(State())
+  private let gate = Gate(isOpen: true)
 
   init(_ inner: any Store) { self.inner = inner }
 
@@ -24,39 +22,14 @@ final class GatedStore: Store {
     state.withLock { ($0.failure, $0.fails) = (error, fails) }
   }
 
-  func shut() { state.withLock { $0.isOpen = false } }
-
-  func open() {
-    let held = state.withLock { state in
-      state.isOpen = true
-      defer { state.held = [] }
-      return state.held
-    }
-    for continuation in held { continuation.resume() }
-  }
+  func shut() { gate.shut() }
+  func open() { gate.open() }
 
   /// Returns once a commit waits at the shut gate.
-  func untilHeld() async {
-    await withCheckedContinuation { continuation in
-      let isHeld = state.withLock { state in
-        if state.held.isEmpty { state.watchers.append(continuation) }
-        return !state.held.isEmpty
-      }
-      if isHeld { continuation.resume() }
-    }
-  }
+  func untilHeld() async { await gate.untilHeld() }
 
   func commit(_ batch: StoreBatch) async throws(StoreError) {
-    await withCheckedContinuation { continuation in
-      let (passes, watchers) = state.withLock { state -> (Bool, [CheckedContinuation<Void, Never>]) in
-        if state.isOpen { return (true, []) }
-        state.held.append(continuation)
-        defer { state.watchers = [] }
-        return (false, state.watchers)
-      }
-      if passes { continuation.resume() }
-      for watcher in watchers { watcher.resume() }
-    }
+    await gate.pass()
     let failure = state.withLock { state in
       state.commits += 1
       return state.fails(batch) ? state.failure : nil
