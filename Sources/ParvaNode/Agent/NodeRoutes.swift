@@ -145,7 +145,7 @@ package struct NodeRoutes: Sendable {
         }
         // Several nodes may have one secret: what one was sent must not be played to another.
         let node = id.split(separator: ".", maxSplits: 1).dropFirst().first.map(String.init)
-        if request.method == "POST" && node != agent.name {
+        if node != agent.name {
           throw ProblemDetails(
             status: 401, code: "webhook_other_node",
             detail:
