@@ -15,7 +15,7 @@ import Testing
   }
 
   @Test func theSumIsTheGreatestThereIs() {
-    let seed = UInt64.random(in: 0...UInt64.max)
+    let seed = TestSeed.of()
     var random = SeededGenerator(seed: seed)
     for round in 0..<400 {
       let (rows, columns) = (Int.random(in: 1...5, using: &random), Int.random(in: 1...6, using: &random))

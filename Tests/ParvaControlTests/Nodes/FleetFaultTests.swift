@@ -19,7 +19,7 @@ import Testing
     "F7: no instance is destroyed for a silence shorter than the grace, nor while most nodes are silent",
     arguments: 0..<4)
   func shortSilencesDestroyNothing(_ offset: UInt64) throws {
-    let seed = UInt64.random(in: 0...UInt64.max / 2) + offset
+    let seed = TestSeed.of(offset: offset)
     var random = SeededGenerator(seed: seed)
     var world = try FleetWorld(nodes: 8, gpus: 3, workloads: Self.workloads(&random), grace: .seconds(20))
     try world.plan()
@@ -50,7 +50,7 @@ import Testing
     "F10: what was planned while nodes were lost and never applied destroys nothing once they are back",
     arguments: 0..<4)
   func plansThatWereNeverAppliedDestroyNothing(_ offset: UInt64) throws {
-    let seed = UInt64.random(in: 0...UInt64.max / 2) + offset
+    let seed = TestSeed.of(offset: offset)
     var random = SeededGenerator(seed: seed)
     var world = try FleetWorld(nodes: 7, gpus: 3, workloads: Self.workloads(&random), grace: .seconds(5))
     try world.plan()
