@@ -108,10 +108,10 @@ struct TransitionFleet {
   }
 
   /// What is to come on a GPU and has room beside `others`, by start; each takes its room from those after it.
-  func arrivals(on gpu: Int, beside others: [Int]) -> [Int] {
+  func arrivals(on gpu: Int, beside others: [Int], except barred: Set<Int> = []) -> [Int] {
     var there = others
     var found: [Int] = []
-    for new in pending[gpu] {
+    for new in pending[gpu] where !barred.contains(new) {
       let unit = units[new]
       guard fits(unit.segment, mask: unit.mask, of: unit.workload, on: gpu, beside: there) else { continue }
       there.append(new)
@@ -122,7 +122,7 @@ struct TransitionFleet {
 
   /// Where a segment like `shape` can stand without being in the way of anything that stands or is to stand there.
   func room(for shape: StandingSegment, of workload: Int, on gpu: Int) -> StandingSegment? {
-    guard !input.gpus[gpu].isHeld else { return nil }
+    guard !input.gpus[gpu].isHeld, input.gpus[gpu].isOpen else { return nil }
     let profile = input.gpus[gpu].product.profiles[shape.placement.profile]
     let taken = standing[gpu].reduce(reserved[gpu]) { $0 | units[$1].mask }
     let final =

@@ -10,10 +10,12 @@ public struct TransitionInput: Hashable, Sendable {
     public var after: [StandingSegment]
     /// Whether nothing can be changed there now: its node does not answer.
     public var isHeld: Bool
+    /// Whether segments for the way only may be made there.
+    public var isOpen: Bool
 
     public init(
       name: String, node: String? = nil, product: GPUProduct, before: [StandingSegment] = [],
-      after: [StandingSegment] = [], isHeld: Bool = false
+      after: [StandingSegment] = [], isHeld: Bool = false, isOpen: Bool = true
     ) {
       self.name = name
       self.node = node
@@ -21,6 +23,7 @@ public struct TransitionInput: Hashable, Sendable {
       self.before = before
       self.after = after
       self.isHeld = isHeld
+      self.isOpen = isOpen
     }
   }
 
@@ -64,9 +67,12 @@ public struct StandingSegment: Hashable, Sendable {
   public var processes: Int
   /// Requests per second that it may be given.
   public var capacity: Double
+  /// How its processes are started, as a number: two that differ in it are not the same processes.
+  public var startsAs: Int
 
   public init(
-    workload: String, id: String, model: String, placement: Placement, batch: Int, processes: Int, capacity: Double
+    workload: String, id: String, model: String, placement: Placement, batch: Int, processes: Int, capacity: Double,
+    startsAs: Int = 0
   ) {
     self.workload = workload
     self.id = id
@@ -75,6 +81,7 @@ public struct StandingSegment: Hashable, Sendable {
     self.batch = batch
     self.processes = processes
     self.capacity = capacity
+    self.startsAs = startsAs
   }
 
   public init(_ segment: Segment) {
@@ -87,7 +94,7 @@ public struct StandingSegment: Hashable, Sendable {
   /// Whether the two are the same running processes on the same instance, whatever they are called and may be given.
   public func runsAs(_ other: StandingSegment) -> Bool {
     workload == other.workload && model == other.model && placement == other.placement && batch == other.batch
-      && processes == other.processes
+      && processes == other.processes && startsAs == other.startsAs
   }
 }
 

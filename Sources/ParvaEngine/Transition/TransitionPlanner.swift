@@ -13,29 +13,30 @@ public enum TransitionPlanner {
   public static func plan(_ input: TransitionInput) -> Transition {
     let fleet = TransitionFleet(input)
     let groups = Self.groups(fleet)
-    var ranks: [Int: Int] = [:]
+    var orders: [Int: DestroyOrder] = [:]
     var searched: Set<Int> = []
-    var promises: [Int: Double] = [:]
     for (number, group) in groups.enumerated() {
-      if group.count <= DestroyOrder.most {
-        let order = DestroyOrder(fleet, group)
-        promises[number] = order.shortfall
-        if order.shortfall == 0 { searched.insert(number) }
-        for (rank, old) in order.order.enumerated() { ranks[old] = rank }
-      }
+      let order = DestroyOrder(fleet, group)
+      guard order.order != nil else { continue }
+      orders[number] = order
+      if order.shortfall == 0 { searched.insert(number) }
     }
     let groupOf = Dictionary(
       uniqueKeysWithValues: groups.enumerated().flatMap { number, group in group.map { ($0, number) } })
-    var run = Run(fleet, groupOf: groupOf, ranks: ranks, searched: searched)
-    run.finish()
-    // Segments for the way were tried first where no order keeps everything; an order that falls less short is better.
-    let worse = promises.filter { number, promise in
-      !searched.contains(number) && run.shortfall(of: groups[number]) > promise + Tolerance.relative
+    // Segments for the way are tried first where no order keeps everything. Where they end worse than the order that
+    // was found, the order is kept instead; that may take room from other groups, which are asked again then. In the end
+    // all groups go in their orders, and none falls shorter than was found.
+    var best: Run?
+    while true {
+      var run = Run(fleet, groupOf: groupOf, orders: orders, searched: searched)
+      run.finish()
+      let worse = orders.filter { number, order in
+        !searched.contains(number) && run.shortfall(of: groups[number]) > order.shortfall + Tolerance.relative
+      }
+      if best.map({ run.worst < $0.worst }) ?? true { best = run }
+      if worse.isEmpty { return (best ?? run).transition }
+      searched.formUnion(worse.keys)
     }
-    guard !worse.isEmpty else { return run.transition }
-    var again = Run(fleet, groupOf: groupOf, ranks: ranks, searched: searched.union(worse.keys))
-    again.finish()
-    return again.worst <= run.worst ? again.transition : run.transition
   }
 
   /// Old segments that are tied together by what is to change on their GPUs and by their workloads, each by number.
@@ -64,6 +65,11 @@ extension TransitionPlanner {
     private var fleet: TransitionFleet
     private let groupOf: [Int: Int]
     private let searched: Set<Int>
+    /// Of these the ones that go one after the other.
+    private let strict: Set<Int>
+    /// New segments that may not come yet, and by old segment those that may once it is gone.
+    private var barred: Set<Int> = []
+    private var freed: [Int: [Int]] = [:]
     /// What is to go, in the order in which it is asked.
     private var leaving: [Int]
     private var waves: [Transition.Wave] = []
@@ -72,10 +78,18 @@ extension TransitionPlanner {
     private var leastWave: [Int?]
     private let capacityBefore: [Double]
 
-    init(_ fleet: TransitionFleet, groupOf: [Int: Int], ranks: [Int: Int], searched: Set<Int>) {
+    init(_ fleet: TransitionFleet, groupOf: [Int: Int], orders: [Int: DestroyOrder], searched: Set<Int>) {
       self.fleet = fleet
       self.groupOf = groupOf
       self.searched = searched
+      strict = searched.filter { orders[$0]?.isStrict == true }
+      var ranks: [Int: Int] = [:]
+      for number in searched.sorted() {
+        guard let order = orders[number] else { continue }
+        for (rank, old) in (order.order ?? []).enumerated() { ranks[old] = rank }
+        if order.isStrict { freed.merge(order.freed) { first, _ in first } }
+      }
+      barred = Set(freed.values.joined())
       least = fleet.up
       leastWave = Array(repeating: nil, count: fleet.up.count)
       capacityBefore = fleet.up
@@ -102,16 +116,19 @@ extension TransitionPlanner {
     }
 
     /// Everything that the workloads can spare at once, in order of rank. In a searched group a workload's segments go
-    /// in their order: one that cannot go yet holds back those behind it.
+    /// in their order: one that cannot go yet holds back those behind it, and in a strict one all others of the group.
     private func whatCanGo() -> [Int] {
       var gone: [Int: Double] = [:]
       var isHeldBack: Set<Int> = []
+      var groupsHeldBack: Set<Int> = []
       return leaving.filter { unit in
         let workload = fleet.units[unit].workload
-        guard !isHeldBack.contains(workload) else { return false }
+        let group = groupOf[unit] ?? -1
+        guard !isHeldBack.contains(workload), !groupsHeldBack.contains(group) else { return false }
         let capacity = fleet.units[unit].capacity
         guard fleet.canLose(gone[workload, default: 0] + capacity, workload) else {
-          if groupOf[unit].map(searched.contains) == true { isHeldBack.insert(workload) }
+          if searched.contains(group) { isHeldBack.insert(workload) }
+          if strict.contains(group) { groupsHeldBack.insert(group) }
           return false
         }
         gone[workload, default: 0] += capacity
@@ -220,7 +237,14 @@ extension TransitionPlanner {
       }
       let isGoing = Set(going)
       leaving.removeAll { isGoing.contains($0) }
-      let coming = gpus.flatMap { gpu in fleet.arrivals(on: gpu, beside: fleet.standing[gpu]) }
+      var gpus = Set(gpus)
+      for new in going.flatMap({ freed[$0] ?? [] }) {
+        barred.remove(new)
+        gpus.insert(fleet.units[new].gpu)
+      }
+      let coming = gpus.sorted().flatMap { [barred] gpu in
+        fleet.arrivals(on: gpu, beside: fleet.standing[gpu], except: barred)
+      }
       for unit in coming {
         fleet.create(unit)
         steps.append(step(.create, unit))
