@@ -41,6 +41,11 @@ extension HTTPRequest {
     return type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
   }
 
+  /// For what is given as JSON alone.
+  ///
+  /// - Throws: 406 `not_acceptable`.
+  func acceptsJSON() throws(ProblemDetails) { try preferred([((), ["application/json"])]) }
+
   /// The claim of `Idempotency-Key`, nil without one.
   ///
   /// - Throws: 400 `invalid_idempotency_key`.

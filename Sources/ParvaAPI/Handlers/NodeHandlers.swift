@@ -32,17 +32,14 @@ struct NodeHandlers: Sendable {
         body: Data(FleetPicture(list, style: TextStyle()).text().utf8))
       : try HTTPResponse.json(200, list)
     response.headers["Vary"] = "Accept"
-    let tag = EntityTag(of: response.body, as: isText ? .text : .json).text
-    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
-    response.headers["ETag"] = tag
-    return response
+    response.headers["ETag"] = EntityTag(of: response.body, as: isText ? .text : .json).text
+    return request.unlessFresh(response)
   }
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
-    let response = try answer(200, request.pathParameters["name"] ?? "")
-    let tag = response.headers["ETag"] ?? ""
-    return request.isFresh(tag) ? HTTPResponse(status: 304, headers: ["ETag": tag]) : response
+    try request.acceptsJSON()
+    return request.unlessFresh(try answer(200, request.pathParameters["name"] ?? ""))
   }
 
   // MARK: - Changing
@@ -67,7 +64,7 @@ struct NodeHandlers: Sendable {
     do {
       effect = try await nodes.put(spec, named: name, if: precondition)
     } catch {
-      throw Self.problem(error, name)
+      throw Self.problem(error)
     }
     var response = try answer(effect == .created ? 201 : 200, name)
     if effect == .created { response.headers["Location"] = "/v1/nodes/\(name)" }
@@ -87,8 +84,10 @@ struct NodeHandlers: Sendable {
     }
     do {
       if try await nodes.delete(name, if: precondition, force: force) { return HTTPResponse(status: 204) }
+    } catch .notFound {
+      throw unknown(name)
     } catch {
-      throw Self.problem(error, name)
+      throw Self.problem(error)
     }
     // The drain may have ended meanwhile.
     guard nodes.node(name) != nil else { return HTTPResponse(status: 204) }
@@ -146,7 +145,7 @@ struct NodeHandlers: Sendable {
       : ProblemDetails(status: 404, code: "not_found", detail: "No such node is registered.")
   }
 
-  private static func problem(_ refusal: ChangeRefusal, _ name: String) -> ProblemDetails {
+  private static func problem(_ refusal: ChangeRefusal) -> ProblemDetails {
     if case .tooMany(let limit) = refusal {
       return ProblemDetails(
         status: 409, code: "too_many_nodes", detail: "This controller takes at most \(limit) nodes.")

@@ -64,9 +64,9 @@ struct PlanHandlers: Sendable {
     ]
     // What the client said that it has may be said as a tag or as a revision.
     let isKnown = question.after.map { plan.record.revision <= $0 } ?? false
-    if isKnown || request.isFresh(written.tag) { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(
+    let answer = HTTPResponse(
       status: 200, contentType: question.format.mediaType, cached: written.body, headers: headers)
+    return request.unlessFresh(answer, isKnown: isKnown)
   }
 
   /// The plan that covers every change acknowledged before this call; where it does not come in time, the newest there is.

@@ -20,6 +20,7 @@ struct PlanHistoryHandlers: Sendable {
   func list(_ request: HTTPRequest) async throws -> HTTPResponse {
     let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit)
     let before = try query.number()
+    try request.acceptsJSON()
     let records = try await storing { () async throws(StoreError) in
       try await store.plans(before: before, limit: query.limit + 1)
     }
@@ -48,6 +49,7 @@ struct PlanHistoryHandlers: Sendable {
   /// A plan as it was published.
   func get(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
+    try request.acceptsJSON()
     let stored = try await stored(request, "revision")
     let body = PlanWriter.json(stored.document, as: stored.record.identity)
     let tag = EntityTag(revision: stored.record.revision, of: body).text
@@ -55,8 +57,8 @@ struct PlanHistoryHandlers: Sendable {
       "ETag": tag, "Parva-Plan-Revision": String(stored.record.revision),
       "Parva-Demand-Revision": String(stored.record.demandRevision),
     ]
-    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(status: 200, contentType: "application/json", body: body, headers: headers)
+    return request.unlessFresh(
+      HTTPResponse(status: 200, contentType: "application/json", body: body, headers: headers))
   }
 
   /// What changes from plan `a` to plan `b`.

@@ -24,6 +24,7 @@ struct ProfileHandlers: Sendable {
 
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
     let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit, beside: "product")
+    try request.acceptsJSON()
     let product = try request.queryValue("product").map { name throws(ProblemDetails) in try Self.product(named: name) }
     let (revision, stored) = registry.read { ($0.revision, $0.profiles) }
     let profiles = setup.profiles(with: stored).all
@@ -35,8 +36,8 @@ struct ProfileHandlers: Sendable {
     }
     let body = ProfileRepresentation.list(resources, revision: revision, cursor: page.next)
     let tag = EntityTag(revision: revision, of: body).text
-    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
-    return HTTPResponse(status: 200, contentType: "application/json", body: body, headers: ["ETag": tag])
+    return request.unlessFresh(
+      HTTPResponse(status: 200, contentType: "application/json", body: body, headers: ["ETag": tag]))
   }
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -45,8 +46,8 @@ struct ProfileHandlers: Sendable {
     guard let resource = resource(key) else { throw notFound(key) }
     let body = ProfileRepresentation.one(resource, format)
     let headers: HTTPHeaders = ["ETag": tag(resource, format, body), "Vary": "Accept"]
-    if request.isFresh(headers["ETag"] ?? "") { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(status: 200, contentType: format.mediaType, body: body, headers: headers)
+    return request.unlessFresh(
+      HTTPResponse(status: 200, contentType: format.mediaType, body: body, headers: headers))
   }
 
   // MARK: - Changing

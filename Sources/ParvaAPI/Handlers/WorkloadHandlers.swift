@@ -20,10 +20,7 @@ struct WorkloadHandlers: Sendable {
     let id = request.pathParameters["id"] ?? ""
     guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
     let format = try request.preferred(WorkloadRepresentation.offers)
-    let response = Self.response(200, registration, status(of: registration), format)
-    let tag = response.headers["ETag"] ?? ""
-    guard request.isFresh(tag) else { return response }
-    return HTTPResponse(status: 304, headers: ["ETag": tag, "Vary": "Accept"])
+    return request.unlessFresh(Self.response(200, registration, status(of: registration), format))
   }
 
   // MARK: - Changing

@@ -39,8 +39,8 @@ struct WorkloadSetHandlers: Sendable {
     let headers: HTTPHeaders = [
       "ETag": EntityTag(revision: revision, of: body, as: format).text, "Vary": "Accept",
     ]
-    if request.isFresh(headers["ETag"] ?? "") { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(status: 200, contentType: format.mediaType, body: body, headers: headers)
+    return request.unlessFresh(
+      HTTPResponse(status: 200, contentType: format.mediaType, body: body, headers: headers))
   }
 
   /// Registers all workloads of the body, or none.
