@@ -58,7 +58,7 @@ package final class Controller: Sendable {
     self.store = store
     await store.check()
     board = PlanBoard()
-    let restored = contents.plan.flatMap { Self.published($0, logger) }
+    let restored = contents.plan.flatMap { Self.published($0, contents.demand.registrations.tenants, logger) }
     // It covers what its record says; what came after it is planned at the start.
     if let restored { board.publish(restored) }
     registry = DemandRegistry(
@@ -99,13 +99,14 @@ package final class Controller: Sendable {
   }
 
   /// The stored plan. A document that no longer reads is no reason not to begin: the next plan is made afresh.
-  private static func published(_ stored: StoredPlan, _ logger: Logger) -> PublishedPlan? {
+  private static func published(
+    _ stored: StoredPlan, _ tenants: [String: String], _ logger: Logger
+  ) -> PublishedPlan? {
     do {
       let plan = try PlanReader.read(InputSource(stored.document, format: .json))
       return PublishedPlan(
         record: stored.record, plan: plan, json: stored.document,
-        assignments: NodeAssignments(data: stored.assignments),
-        origin: .stored)
+        assignments: NodeAssignments(data: stored.assignments), tenants: tenants, origin: .stored)
     } catch {
       logger.warning(
         "the stored plan cannot be read and is made afresh",

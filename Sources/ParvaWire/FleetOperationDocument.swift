@@ -2,19 +2,27 @@
 package struct FleetOperationDocument: Codable, Hashable, Sendable {
   package enum Status: String, Codable, Sendable, CaseIterable {
     case running
+    /// Nothing more begins until it is resumed; what had begun goes on to its end.
+    case paused
+    /// What stood before is being brought back.
+    case rollingBack = "rolling_back"
     /// Every node has read its assignment back as wanted.
     case verified
     /// At least one node ended otherwise; each says why.
     case failed
     /// A newer revision was pushed before this one was through.
     case superseded
+    /// Ended by request where it was.
+    case aborted
+    /// Every node has read back what it had before.
+    case rolledBack = "rolled_back"
 
-    package var isOver: Bool { self != .running }
+    package var isOver: Bool { ![.running, .paused, .rollingBack].contains(self) }
   }
 
   package struct Node: Codable, Hashable, Sendable {
     package enum Status: String, Codable, Sendable, CaseIterable {
-      /// Not sent yet.
+      /// Waits for its turn.
       case pending
       /// Being sent, or waiting for another attempt; `message` says why.
       case pushing
@@ -29,6 +37,8 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
       case stuck
       case failed
       case superseded
+      /// Its turn had not come when the operation was aborted.
+      case aborted
 
       package var isOver: Bool {
         switch self {
@@ -48,6 +58,9 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
     package var unchanged: Bool?
     /// True when no hardware is behind the node; nil until it has answered.
     package var simulated: Bool?
+    /// Of the waves' parts that this node has, those that are done; nil for both where it has one or none.
+    package var partsDone: Int?
+    package var parts: Int?
     /// The node's own operation.
     package var operation: String?
     package var steps: [NodeOperationDocument.Step]
@@ -69,6 +82,54 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
     }
   }
 
+  /// How the nodes get there: in waves, so that every workload keeps the lesser of both rates where any order allows it.
+  package struct Rollout: Codable, Hashable, Sendable {
+    /// What is done when a node fails.
+    package enum FailureAction: String, Codable, Sendable, CaseIterable {
+      /// What does not depend on it goes on; the operation ends failed.
+      case stop
+      /// Every node is brought back to what it had before.
+      case rollback
+    }
+
+    /// A workload that falls below what it is to keep.
+    package struct Shortfall: Codable, Hashable, Sendable {
+      package var workload: String
+      /// Requests per second: the lesser of what it had and gets, and what stands at the worst moment.
+      package var floor: Double
+      package var least: Double
+
+      package init(workload: String, floor: Double, least: Double) {
+        self.workload = workload
+        self.floor = floor
+        self.least = least
+      }
+    }
+
+    /// Share of its rate that a workload may lack on the way.
+    package var maxUnavailable: Double
+    package var onFailure: FailureAction
+    /// The plan that a roll-back brings back; nil where none was applied before.
+    package var previousRevision: Int?
+    /// Steps towards this revision that nodes may have been told so far.
+    package var phases: Int
+    /// Waves of the way that is gone now; nil until it is known.
+    package var waves: Int?
+    /// Segments made for the way only.
+    package var temporaries: Int?
+    /// Workloads that fall short on the way, the worst first, at most ``mostShortfalls``; nil means none.
+    package var shortfalls: [Shortfall]?
+
+    package static let mostShortfalls = 100
+
+    package init(maxUnavailable: Double, onFailure: FailureAction, previousRevision: Int?, phases: Int) {
+      self.maxUnavailable = maxUnavailable
+      self.onFailure = onFailure
+      self.previousRevision = previousRevision
+      self.phases = phases
+    }
+  }
+
   package var id: String
   /// `apply`.
   package var kind: String
@@ -78,9 +139,10 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
   package var updatedAt: String
   /// How often a controller took it up again after its own restart.
   package var resumed: Int
+  package var rollout: Rollout
   package var nodes: [Node]
 
-  package init(id: String, planRevision: Int, createdAt: String, nodes: [Node]) {
+  package init(id: String, planRevision: Int, createdAt: String, rollout: Rollout, nodes: [Node]) {
     self.id = id
     kind = "apply"
     self.planRevision = planRevision
@@ -88,6 +150,7 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
     self.createdAt = createdAt
     updatedAt = createdAt
     resumed = 0
+    self.rollout = rollout
     self.nodes = nodes
   }
 }

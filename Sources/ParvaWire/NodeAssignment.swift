@@ -2,25 +2,56 @@
 ///
 /// It is the whole of what Parva wants on the node: an instance that Parva made and that is not listed goes.
 package struct NodeAssignment: Codable, Hashable, Sendable {
-  /// Revision of the plan, at least 0; a node refuses one older than the last it has seen.
+  /// Revision of the plan, at least 0.
   package var revision: Int
+  /// Which step on the way to that plan, at least 0; 0 where there is one step only.
+  package var phase: Int
   package var gpus: [WantedGPU]
 
-  package init(revision: Int, gpus: [WantedGPU]) {
+  package init(revision: Int, phase: Int = 0, gpus: [WantedGPU]) {
     self.revision = revision
+    self.phase = phase
     self.gpus = gpus
   }
 
   package init(from decoder: any Decoder) throws {
-    let object = try decoder.object("revision", "gpus")
+    let object = try decoder.object("revision", "phase", "gpus")
     revision = try object.integer("revision")
+    phase = try object.optionalInteger("phase") ?? 0
     gpus = try object.decode([WantedGPU].self, forKey: "gpus")
   }
+
+  package func encode(to encoder: any Encoder) throws {
+    var object = encoder.container(keyedBy: WireKey.self)
+    try object.encode(revision, forKey: "revision")
+    if phase > 0 { try object.encode(phase, forKey: "phase") }
+    try object.encode(gpus, forKey: "gpus")
+  }
+
+  /// A node refuses what is older than the newest that it has accepted.
+  package var version: AssignmentVersion { AssignmentVersion(revision: revision, phase: phase) }
 
   /// What is wanted at a place, if anything is.
   package func instance(gpu uuid: String, place: InstancePlace) -> WantedInstance? {
     gpus.first { $0.uuid == uuid }?.instances.first { $0.place == place }
   }
+}
+
+/// Which assignment: of which plan, and which step on the way to it. A later one takes the place of an earlier one.
+package struct AssignmentVersion: Hashable, Comparable, Sendable, CustomStringConvertible {
+  package var revision: Int
+  package var phase: Int
+
+  package init(revision: Int, phase: Int = 0) {
+    self.revision = revision
+    self.phase = phase
+  }
+
+  package static func < (a: AssignmentVersion, b: AssignmentVersion) -> Bool {
+    (a.revision, a.phase) < (b.revision, b.phase)
+  }
+
+  package var description: String { phase == 0 ? "\(revision)" : "\(revision), phase \(phase)" }
 }
 
 /// What is wanted on one GPU, named by the UUID that its driver reports.

@@ -59,13 +59,22 @@ package struct GPUFaultDocument: Codable, Hashable, Sendable {
 /// The last plan revision that was read back as wanted.
 package struct VerifiedDocument: Codable, Hashable, Sendable {
   package var revision: Int
+  /// Which step on the way to that revision; nil where there is one step only.
+  package var phase: Int?
   /// Why the GPUs are known to differ from it; nil when they are not.
   package var degraded: String?
 
-  package init(revision: Int, degraded: String? = nil) {
-    self.revision = revision
+  package init(_ version: AssignmentVersion, degraded: String? = nil) {
+    revision = version.revision
+    phase = version.phase == 0 ? nil : version.phase
     self.degraded = degraded
   }
+
+  package init(revision: Int, degraded: String? = nil) {
+    self.init(AssignmentVersion(revision: revision), degraded: degraded)
+  }
+
+  package var version: AssignmentVersion { AssignmentVersion(revision: revision, phase: phase ?? 0) }
 }
 
 /// One instance that Parva made.
@@ -210,6 +219,8 @@ package struct NodeOperationDocument: Codable, Hashable, Sendable {
   /// `apply`, `resume` (after a crash) or `restore` (of the last verified plan).
   package var kind: String
   package var revision: Int
+  /// Which step on the way to that revision; nil where there is one step only.
+  package var phase: Int?
   package var status: Status
   package var simulated: Bool
   package var steps: [Step]
@@ -219,12 +230,13 @@ package struct NodeOperationDocument: Codable, Hashable, Sendable {
   package var lost: [LostDocument]?
 
   package init(
-    id: String, kind: String, revision: Int, status: Status, simulated: Bool, steps: [Step] = [],
+    id: String, kind: String, revision: Int, phase: Int? = nil, status: Status, simulated: Bool, steps: [Step] = [],
     failure: Failure? = nil, problems: [Problem] = [], lost: [LostDocument]? = nil
   ) {
     self.id = id
     self.kind = kind
     self.revision = revision
+    self.phase = phase
     self.status = status
     self.simulated = simulated
     self.steps = steps
@@ -232,4 +244,6 @@ package struct NodeOperationDocument: Codable, Hashable, Sendable {
     self.problems = problems
     self.lost = lost
   }
+
+  package var version: AssignmentVersion { AssignmentVersion(revision: revision, phase: phase ?? 0) }
 }

@@ -2,6 +2,9 @@ import ArgumentParser
 import Foundation
 import ParvaControl
 import ParvaHTTP
+import ParvaWire
+
+extension FleetOperationDocument.Rollout.FailureAction: ExpressibleByArgument {}
 
 /// How the controller deals with its nodes.
 struct FleetOptions: ParsableArguments {
@@ -18,6 +21,18 @@ struct FleetOptions: ParsableArguments {
 
   @Option(name: .long, help: "Seconds that a node may take for a plan, attempts to reach it included.")
   var applyTimeout = 600.0
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Share of its rate that a workload may lack while a plan is brought to the nodes, as 10% or 0.1.",
+      valueName: "share"))
+  var maxUnavailable = "0%"
+
+  @Option(
+    name: .long,
+    help: "What to do when a node fails: stop leaves the others where they are, rollback brings all back.")
+  var onFailure = FleetOperationDocument.Rollout.FailureAction.stop
 
   @Option(
     name: .long,
@@ -46,6 +61,9 @@ struct FleetOptions: ParsableArguments {
     guard (1...86_400).contains(applyTimeout) else {
       throw ValidationError("--apply-timeout must be 1 to 86400 seconds.")
     }
+    guard try PlanningArguments.share(maxUnavailable, of: "--max-unavailable") <= 1 else {
+      throw ValidationError("--max-unavailable must be 0% to 100%.")
+    }
     if (nodeCertificate == nil) != (nodeKey == nil) {
       throw ValidationError("--node-certificate and --node-key belong together.")
     }
@@ -55,6 +73,8 @@ struct FleetOptions: ParsableArguments {
     get throws {
       var settings = PushSettings()
       settings.deadline = .seconds(applyTimeout)
+      settings.maxUnavailable = try PlanningArguments.share(maxUnavailable, of: "--max-unavailable")
+      settings.onFailure = onFailure
       settings.tls = HTTPClientConfiguration.TLS(caFile: nodeCA, certificateFile: nodeCertificate, keyFile: nodeKey)
       settings.secrets = NodeSecrets(shared: try sharedSecret, folder: nodeSecrets)
       return settings

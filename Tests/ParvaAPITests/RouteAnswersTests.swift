@@ -52,6 +52,10 @@ import Testing
       Sample("GET", "/v1/plans/{a}/diff/{b}", "/v1/plans/1/diff/1"),
       Sample("GET", "/v1/operations"), Sample("GET", "/v1/operations/{id}", "/v1/operations/none"),
       Sample("POST", "/v1/plan/apply"),
+      Sample("POST", "/v1/operations/{id}/pause", "/v1/operations/none/pause"),
+      Sample("POST", "/v1/operations/{id}/resume", "/v1/operations/none/resume"),
+      Sample("POST", "/v1/operations/{id}/rollback", "/v1/operations/none/rollback"),
+      Sample("POST", "/v1/operations/{id}/abort", "/v1/operations/none/abort"),
       Sample("GET", "/v1/nodes"), Sample("GET", "/v1/nodes/{name}", "/v1/nodes/n1"),
       Sample("PUT", "/v1/nodes/{name}", "/v1/nodes/n1", body: #"{"address":"http://127.0.0.1:2"}"#),
       Sample("POST", "/v1/nodes/{name}/status", "/v1/nodes/n1/status", body: try FleetSamples.body(state)),
@@ -97,7 +101,7 @@ import Testing
       let response = await api.send(changed.method, path, query: query, changed.headers, body: changed.body)
       #expect(
         (response.status == status) == description.statuses(sample.operation).contains(status),
-        "\(sample.operation): \(response.problem)")
+        "\(sample.operation): \(response.problem) \(response.status)")
     }
     try await api.controller.stop()
   }
@@ -156,8 +160,15 @@ import Testing
       gated = gate
       return gate
     }
+    // Nobody listens at the node's address, so it runs.
+    let operation = try #require(await api.send("POST", "/v1/plan/apply").headers["Location"])
+    // Another plan is not pushed yet.
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("later"))
+    _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
     try #require(gated).fail(with: StoreError(.full, "no room"))
-    try await Self.provoke(507, on: api, where: { !$0.isRead }) { sample in
+    // A roll-back needs a plan before this one.
+    try await Self.provoke(507, on: api, where: { !$0.isRead && !$0.pattern.hasSuffix("/rollback") }) { sample in
+      sample.path = sample.path.replacing("/v1/operations/none", with: operation)
       // There has to be a node whose silence can be accepted.
       guard sample.pattern == "/v1/fleet/accept-silence" else { return }
       clock.advance(by: .seconds(3600))

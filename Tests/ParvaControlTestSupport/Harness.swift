@@ -24,6 +24,8 @@ package final class Harness: Sendable {
     var configuration = Controller.Configuration(planning: try planning ?? Self.builtIn)
     // Most tests change the fleet and want the plan at once.
     configuration.settle = .zero
+    // Agents that are made up send no heartbeats by themselves.
+    configuration.push.wordTimeout = .zero
     configure(&configuration)
     var quiet = log.map { log in Logger(label: "test") { _ in log } } ?? Logger(label: "test")
     quiet.logLevel = log == nil ? .critical : .info
@@ -71,9 +73,11 @@ package final class Harness: Sendable {
   }
 
   /// Stops the controller and starts another over the same store.
-  package func restarted() async throws -> Harness {
+  package func restarted(
+    _ configure: (inout Controller.Configuration) -> Void = { _ in }
+  ) async throws -> Harness {
     try await controller.stop()
-    return try await Harness(folder: folder)
+    return try await Harness(folder: folder, configure)
   }
 }
 

@@ -76,12 +76,7 @@ struct NodeHandlers: Sendable {
     try request.allowQuery("force")
     let name = request.pathParameters["name"] ?? ""
     let precondition = try conditions(of: request, name)
-    let force: Bool
-    switch request.queryValue("force") {
-    case nil, "false": force = false
-    case "true": force = true
-    default: throw ProblemDetails.parameter("force", "must be true or false")
-    }
+    let force = try request.flag("force")
     do {
       if try await nodes.delete(name, if: precondition, force: force) { return HTTPResponse(status: 204) }
     } catch .notFound {

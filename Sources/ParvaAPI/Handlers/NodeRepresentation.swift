@@ -22,7 +22,7 @@ enum NodeRepresentation {
     let entries = Dictionary(gpus.map { ($0.uuid, $0) }, uniquingKeysWith: { first, _ in first })
     let shown = (state?.observed.gpus ?? []).sorted { ($0.index, $0.uuid) < ($1.index, $1.uuid) }
     // What it has verified says what runs; until the controller knows that, nothing does.
-    let verified = node.applied.flatMap { $0.revision == state?.verified?.revision ? $0 : nil }
+    let verified = node.applied.flatMap { $0.version == state?.verified?.version ? $0 : nil }
     return NodeResource.Status(
       state: NodeCondition(of: node).rawValue, lastHeartbeat: node.heardAt.map(Timestamp.text),
       simulated: state?.simulated, driverVersion: state?.observed.driverVersion,

@@ -1,5 +1,7 @@
 import Foundation
 import ParvaControl
+import ParvaEngine
+import ParvaFormats
 import ParvaHTTP
 import ParvaServing
 import ParvaWire
@@ -28,9 +30,17 @@ struct OperationHandlers: Sendable {
 
   /// Pushes the plan that covers every change acknowledged before this request.
   func apply(_ request: HTTPRequest) async throws -> HTTPResponse {
-    try request.allowQuery("revision")
+    try request.allowQuery("revision", "maxUnavailable", "onFailure", "dryRun")
     let wanted = try request.integer("revision", in: 1...Int.max)
-    let claim = try request.idempotencyClaim()
+    let options = PlanPusher.Options(
+      maxUnavailable: try request.share("maxUnavailable"),
+      onFailure: try request.choice("onFailure", of: FleetOperationDocument.Rollout.FailureAction.self))
+    let isDry = try request.flag("dryRun")
+    let form = try request.preferred(
+      isDry
+        ? [(Form.json, ["application/json"]), (.text, ["text/plain"]), (.svg, ["image/svg+xml"])]
+        : [(.json, ["application/json"])])
+    let claim = isDry ? nil : try request.idempotencyClaim()
     if let claim,
       let honoured = try await begun({ () async throws(PlanPusher.Refusal) in
         try await pusher.operation(claimedBy: claim)
@@ -44,10 +54,72 @@ struct OperationHandlers: Sendable {
         status: 409, code: "plan_superseded",
         detail: "The current plan is revision \(current.record.revision), not \(wanted); read it again.")
     }
+    if isDry {
+      let way = try await begun { () async throws(PlanPusher.Refusal) in
+        try await pusher.rehearse(current, options: options)
+      }
+      return Self.answer(way, of: current, form)
+    }
     let (document, isReplay) = try await begun { () async throws(PlanPusher.Refusal) in
-      try await pusher.begin(current, claim: claim)
+      try await pusher.begin(current, options: options, claim: claim)
     }
     return try answer(document, isReplay: isReplay)
+  }
+
+  /// How a dry run is told.
+  private enum Form { case json, text, svg }
+
+  private static func answer(_ way: FleetTransition, of plan: PublishedPlan, _ form: Form) -> HTTPResponse {
+    let writer = TransitionWriter(way.transition, of: way.input, timing: TransitionTiming())
+    let headers: HTTPHeaders = [
+      "Vary": "Accept", "Parva-Plan-Revision": String(plan.record.revision),
+    ]
+    return switch form {
+    case .json:
+      HTTPResponse(status: 200, contentType: "application/json", body: writer.json(), headers: headers)
+    case .text:
+      HTTPResponse(
+        status: 200, contentType: "text/plain; charset=utf-8", body: Data(writer.text(TextStyle()).utf8),
+        headers: headers)
+    case .svg: HTTPResponse(status: 200, contentType: "image/svg+xml", body: writer.svg(), headers: headers)
+    }
+  }
+
+  /// Pauses, resumes, aborts or rolls back an operation that is not over.
+  func control(_ wish: PlanPusher.Wish) -> @Sendable (HTTPRequest) async throws -> HTTPResponse {
+    { request in
+      try request.allowQuery()
+      try request.acceptsJSON()
+      let id = request.pathParameters["id"] ?? ""
+      let document: FleetOperationDocument
+      do throws(PlanPusher.ControlRefusal) {
+        document = try await pusher.control(id, wish)
+      } catch {
+        throw Self.problem(error)
+      }
+      return try .json(202, document, headers: ["Location": "/v1/operations/\(id)"])
+    }
+  }
+
+  private static func problem(_ refusal: PlanPusher.ControlRefusal) -> ProblemDetails {
+    switch refusal {
+    case .unknown: ProblemDetails(status: 404, code: "not_found", detail: "There is no operation of this id.")
+    case .over:
+      ProblemDetails(
+        status: 409, code: "operation_over",
+        detail: "The operation has ended; to have another plan on the nodes, apply one.")
+    case .rollingBack:
+      ProblemDetails(
+        status: 409, code: "operation_rolling_back",
+        detail: "The operation is being rolled back; it can only be aborted.")
+    case .nothingBefore:
+      ProblemDetails(
+        status: 409, code: "nothing_before",
+        detail:
+          "No plan was verified on all nodes before this one, or it is no longer kept: there is nothing to go back to."
+      )
+    case .storeFailed(let error): ProblemDetails(error)
+    }
   }
 
   private func answer(_ document: FleetOperationDocument, isReplay: Bool) throws -> HTTPResponse {

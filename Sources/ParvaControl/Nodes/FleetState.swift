@@ -63,6 +63,8 @@ package struct FleetState: Sendable {
     entries[name].map { ($0.record, $0.share.gpus(sharing: isShared)) }
   }
 
+  package var records: some Sequence<NodeRecord> { entries.values.lazy.map(\.record) }
+
   /// All nodes. O(nodes), and O(GPUs) after a change of what they offer.
   package mutating func snapshot() -> Fleet {
     let inventory = joined ?? inventory()
@@ -139,6 +141,7 @@ package struct FleetState: Sendable {
     heard(name, at: now, date: date) { entry in
       entry.digest = digest
       entry.record.state = state
+      if state.operation == nil { entry.record.isWordDue = false }
       if state.operation == nil || entry.record.settled == nil { entry.record.settled = state }
     }
   }
@@ -151,7 +154,7 @@ package struct FleetState: Sendable {
     change(name) { entry in
       take(&entry)
       // A push that was given up was carried out after all.
-      if let sent = entry.record.sent, entry.record.state?.verified?.revision == sent.revision {
+      if let sent = entry.record.sent, entry.record.state?.verified?.version == sent.version {
         (entry.record.applied, entry.record.sent) = (sent, nil)
       }
       entry.record.heardAt = date
@@ -210,24 +213,31 @@ package struct FleetState: Sendable {
   /// A push begins to bring this to the node.
   package mutating func expect(_ wanted: NodeAssignment, on name: String) { entries[name]?.record.expected = wanted }
 
-  /// The push of this revision has ended, with what the node has verified of it.
-  package mutating func pushed(revision: Int, to name: String, verified: NodeAssignment?) {
-    if let expected = entries[name]?.record.expected, expected.revision == revision {
-      entries[name]?.record.expected = nil
-      if verified == nil { entries[name]?.record.sent = expected }
-    }
-    guard let verified else { return }
-    holders.change(name, from: entries[name]?.record.applied, to: entries[name] == nil ? nil : verified)
-    // The node's own word follows with its next heartbeat; until then what it said of this revision stands.
+  /// The node has read this back as wanted.
+  package mutating func verified(_ wanted: NodeAssignment, on name: String) {
+    if entries[name]?.record.expected?.version == wanted.version { entries[name]?.record.expected = nil }
+    holders.change(name, from: entries[name]?.record.applied, to: entries[name] == nil ? nil : wanted)
+    // The node's own word follows with its next heartbeat; until then what it said of this assignment stands.
     change(name) { entry in
-      entry.record.applied = verified
+      entry.record.applied = wanted
       entry.record.sent = nil
-      if entry.record.state?.verified?.revision != revision {
-        entry.record.state?.verified = VerifiedDocument(revision: revision)
-        entry.record.settled?.verified = VerifiedDocument(revision: revision)
+      // It may have said so before its operation was looked at.
+      entry.record.isWordDue = entry.record.state?.verified?.version != wanted.version
+      if entry.record.state?.verified?.version != wanted.version {
+        entry.record.state?.verified = VerifiedDocument(wanted.version)
+        entry.record.settled?.verified = VerifiedDocument(wanted.version)
       }
       entry.digest = nil
     }
+  }
+
+  /// Nobody pushes this revision to the node any more, and it has not verified what was sent last.
+  ///
+  /// - Parameter mayCome: whether it may carry that out yet.
+  package mutating func gaveUp(_ revision: Int, on name: String, mayCome: Bool) {
+    guard let expected = entries[name]?.record.expected, expected.revision == revision else { return }
+    entries[name]?.record.expected = nil
+    if mayCome { entries[name]?.record.sent = expected }
   }
 
   // MARK: - Parts

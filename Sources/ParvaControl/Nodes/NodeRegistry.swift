@@ -195,18 +195,66 @@ package final class NodeRegistry: Sendable {
     }
   }
 
+  /// The first phase of a revision that no node may have been told of, as far as is known. O(nodes).
+  func phases(of revision: Int) -> Int {
+    state.withLock { state in
+      let versions = state.fleet.records.flatMap { record in
+        [record.applied?.version, record.expected?.version, record.sent?.version, record.state?.verified?.version]
+      }
+      return versions.compactMap(\.self).filter { $0.revision == revision }.map { $0.phase + 1 }.max() ?? 0
+    }
+  }
+
+  /// Returns once all of the nodes that have verified something have said what they look like since, or after `limit`.
+  func untilHeard(of names: [String], within limit: Duration) async {
+    await until(within: limit) { state in
+      names.allSatisfy { name in
+        guard let record = state.fleet[name] else { return true }
+        return !record.isWordDue || record.isUnreachable
+      }
+    }
+  }
+
+  /// Returns once all of these instances are up on a node, or after `limit`; answers whether they are.
+  func untilUp(_ places: [(uuid: String, place: InstancePlace)], on name: String, within limit: Duration) async -> Bool
+  {
+    await until(within: limit) { state in
+      guard let record = state.fleet[name], let applied = record.applied, !record.isWordDue else { return false }
+      return places.allSatisfy { uuid, place in
+        applied.instance(gpu: uuid, place: place).map { record.isUp($0, on: uuid) } ?? false
+      }
+    }
+  }
+
+  /// Looks now and then, as heartbeats come.
+  @discardableResult
+  private func until(within limit: Duration, _ isSo: @Sendable (borrowing State) -> Bool) async -> Bool {
+    let end = ContinuousClock.now + limit
+    while !state.withLock({ isSo($0) }) {
+      guard ContinuousClock.now < end, (try? await Task.sleep(for: .milliseconds(50))) != nil else { return false }
+    }
+    return true
+  }
+
   /// A push begins to bring this to a node.
   func expect(_ wanted: NodeAssignment, on name: String) { state.withLock { $0.fleet.expect(wanted, on: name) } }
 
-  /// The push of this revision has ended, with what the node has verified of it.
-  func pushed(revision: Int, to name: String, verified: NodeAssignment?) {
+  /// The node has read this back as wanted.
+  func verified(_ wanted: NodeAssignment, on name: String) {
     changing { state in
-      state.fleet.pushed(revision: revision, to: name, verified: verified)
-      guard verified != nil, state.fleet[name] != nil else { return }
+      state.fleet.verified(wanted, on: name)
+      guard state.fleet[name] != nil else { return }
       state.unstored.assignments.insert(name)
       state.unstored.states.insert(name)
       state.unstored.rows.insert(name)
     }
+  }
+
+  /// Nobody pushes this revision to the node any more, and it has not verified what was sent last.
+  ///
+  /// - Parameter mayCome: whether it may carry that out yet.
+  func gaveUp(_ revision: Int, on name: String, mayCome: Bool) {
+    changing { $0.fleet.gaveUp(revision, on: name, mayCome: mayCome) }
   }
 
   // MARK: - Parts

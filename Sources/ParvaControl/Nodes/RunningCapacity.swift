@@ -22,13 +22,18 @@ extension NodeRecord {
   /// Adds what is known to run of a workload here: instances that the node has verified, that its driver shows now, and
   /// of which no service is down. Of a node that is not heard nothing is known. O(its instances).
   func addRunning(_ workload: String, to running: inout RunningCapacity) {
-    guard !isUnreachable, let state, let applied, state.verified?.revision == applied.revision else { return }
+    guard let applied, state?.verified?.version == applied.version else { return }
     for gpu in applied.gpus {
-      for instance in gpu.instances
-      where instance.workload == workload && state.shows(gpu.uuid, instance.place) && state.serves(gpu.uuid, instance) {
+      for instance in gpu.instances where instance.workload == workload && isUp(instance, on: gpu.uuid) {
         running.add(instance.capacity ?? 0, revision: applied.revision)
       }
     }
+  }
+
+  /// Whether the node is heard, its driver shows the instance, and no service of it is down. O(GPUs + services).
+  func isUp(_ instance: WantedInstance, on uuid: String) -> Bool {
+    guard !isUnreachable, let state else { return false }
+    return state.shows(uuid, instance.place) && state.serves(uuid, instance)
   }
 }
 

@@ -29,6 +29,8 @@ struct FinishedPlan: Sendable {
           unplacedCount: plan.unplaced.count),
         document: json, assignments: told)
     }
-    published = PublishedPlan(record: stored.record, plan: plan, json: json, assignments: assignments)
+    published = PublishedPlan(
+      record: stored.record, plan: plan, json: json, assignments: assignments,
+      tenants: demand.registrations.tenants)
   }
 }

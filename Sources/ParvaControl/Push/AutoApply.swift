@@ -28,6 +28,7 @@ struct AutoApply: Sendable {
     // A plan from the store may not know every node that is there now; the first planning follows.
     guard plan.origin == .planned, let assignments = plan.assignments else { return }
     let revision = plan.record.revision
+    guard await !pusher.isHalted(revision) else { return }
     let busy = pusher.busy(at: revision)
     let behind = nodes.behind(assignments.gpus, among: assignments.nodes).filter { !busy.contains($0) }
     let due = retries.due(behind, busy: busy, revision: revision, at: .now)

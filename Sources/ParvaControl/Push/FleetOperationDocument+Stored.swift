@@ -7,6 +7,7 @@ extension FleetOperationDocument {
     var status: Status
     var updatedAt: String
     var resumed: Int
+    var rollout: Rollout
   }
 
   /// Nil where the document cannot be read.
@@ -15,6 +16,7 @@ extension FleetOperationDocument {
     guard var document = try? decoder.decode(Self.self, from: stored.document) else { return nil }
     if let head = try? decoder.decode(Head.self, from: stored.progress.head) {
       (document.status, document.updatedAt, document.resumed) = (head.status, head.updatedAt, head.resumed)
+      document.rollout = head.rollout
     }
     for (name, data) in stored.progress.nodes {
       guard let index = document.nodeIndex(name), let node = try? decoder.decode(Node.self, from: data) else {
@@ -44,7 +46,8 @@ extension FleetOperationDocument {
   /// What has changed: the head, and these nodes.
   func progress(of names: Set<String>) throws(StoreError) -> OperationProgress {
     var progress = OperationProgress(
-      isOver: status.isOver, head: try Self.data(Head(status: status, updatedAt: updatedAt, resumed: resumed)))
+      isOver: status.isOver,
+      head: try Self.data(Head(status: status, updatedAt: updatedAt, resumed: resumed, rollout: rollout)))
     for name in names {
       if let index = nodeIndex(name) { progress.nodes[name] = try Self.data(nodes[index]) }
     }

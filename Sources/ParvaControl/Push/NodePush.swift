@@ -33,8 +33,8 @@ struct NodePush: Sendable {
   let now: @Sendable () -> Int
   let report: @Sendable (_ change: @Sendable (inout FleetOperationDocument.Node) -> Void) async -> Void
 
-  /// Returns when the node has ended one way or another, or when the task is cancelled.
-  func run() async {
+  /// Answers whether the node has verified what it was sent, once it has ended one way or another or the task is cancelled.
+  func run() async -> Bool {
     let end = ContinuousClock.now + settings.deadline
     var pause = Duration.milliseconds(100)
     while !Task.isCancelled {
@@ -42,23 +42,27 @@ struct NodePush: Sendable {
       switch await send() {
       case .working(let there):
         pause = .milliseconds(100)
-        guard let lost = await follow(there, until: end) else { return }
-        trouble = lost
+        switch await follow(there, until: end) {
+        case .ended(let well): return well
+        case .lost(let code, let message): trouble = (code, message)
+        }
       case .ended(let there):
         return await close(there)
       case .refusal(let code, let message):
-        return await report { node in
+        await report { node in
           node.status = .failed
           (node.code, node.message) = (code, message)
         }
+        return false
       case .forgotten: trouble = ("node_restarted", "the node was restarted")
       case .trouble(let code, let message): trouble = (code, message)
       }
       guard ContinuousClock.now + pause < end else {
-        return await report { node in
+        await report { node in
           node.status = .failed
           (node.code, node.message) = ("deadline_passed", "not done in time; the last trouble: \(trouble.message)")
         }
+        return false
       }
       await report { node in
         node.status = .pushing
@@ -68,36 +72,40 @@ struct NodePush: Sendable {
       try? await Task.sleep(for: pause * Double.random(in: 0...1))
       pause = min(pause * 2, settings.longestPause)
     }
+    return false
   }
 
-  /// Looks at the node's operation until it ends; answers the trouble for which the assignment must be sent again.
-  private func follow(
-    _ there: NodeOperationDocument, until end: ContinuousClock.Instant
-  ) async -> (code: String, message: String)? {
+  /// How following a node's operation came to an end.
+  private enum Followed {
+    case ended(well: Bool)
+    /// The assignment must be sent again.
+    case lost(code: String, message: String)
+  }
+
+  /// Looks at the node's operation until it ends.
+  private func follow(_ there: NodeOperationDocument, until end: ContinuousClock.Instant) async -> Followed {
     await report { $0.take(there, as: .applying) }
     var pause = Duration.milliseconds(20)
     var troubles = 0
     while !Task.isCancelled {
       try? await Task.sleep(for: pause)
       pause = min(pause * 2, settings.longestPoll)
-      if ContinuousClock.now > end { return ("deadline_passed", "the node still works on it") }
+      if ContinuousClock.now > end { return .lost(code: "deadline_passed", message: "the node still works on it") }
       switch await look(there.id) {
       case .working(let there):
         troubles = 0
         await report { $0.take(there, as: .applying) }
-      case .ended(let there):
-        await close(there)
-        return nil
-      case .forgotten: return ("node_restarted", "the node was restarted on the way")
+      case .ended(let there): return .ended(well: await close(there))
+      case .forgotten: return .lost(code: "node_restarted", message: "the node was restarted on the way")
       case .trouble(let code, let message), .refusal(let code, let message):
         troubles += 1
-        if troubles == 3 { return (code, message) }
+        if troubles == 3 { return .lost(code: code, message: message) }
       }
     }
-    return nil
+    return .ended(well: false)
   }
 
-  private func close(_ there: NodeOperationDocument) async {
+  private func close(_ there: NodeOperationDocument) async -> Bool {
     let status: Status =
       switch there.status {
       case .verified: .verified
@@ -107,12 +115,15 @@ struct NodePush: Sendable {
       case .superseded: .superseded
       case .failed, .queued, .running: .failed
       }
+    // Before anybody hears of the end: whoever begins something else then goes by what stands.
+    if status == .verified { nodes.verified(wanted, on: node) }
     await report { node in
       node.take(there, as: status)
       if status == .verified { return }
       node.code = there.failure?.code ?? there.problems.first?.code ?? there.status.rawValue
       node.message = there.failure?.detail ?? there.problems.first?.message
     }
+    return status == .verified
   }
 
   // MARK: - Requests
@@ -163,7 +174,7 @@ struct NodePush: Sendable {
     }
     if response.status == 200 || response.status == 202 {
       guard let there = try? JSONDecoder().decode(NodeOperationDocument.self, from: response.body),
-        there.revision == wanted.revision
+        there.version == wanted.version
       else { return .refusal(code: "not_an_agent", message: "what answers there is no agent, or of another version") }
       return there.status.isOver ? .ended(there) : .working(there)
     }

@@ -1,10 +1,12 @@
 package import Foundation
 package import Logging
 import ParvaHTTP
+import ParvaServing
 package import ParvaWire
 import Synchronization
 
-/// Brings plan revisions to the nodes: one operation at a time, a newer one takes the place of an older one.
+/// Brings plan revisions to the nodes: one operation at a time, a newer one takes the place of an older one. How an
+/// operation is carried out is in the extension.
 ///
 /// Who is to be pushed to is in the store when an operation begins, and how each node ended soon after it did, so that a
 /// controller that was killed goes on where it was.
@@ -17,26 +19,42 @@ package final class PlanPusher: Sendable {
     case storeFailed(StoreError)
   }
 
-  private struct State {
+  /// Why an operation is not paused, resumed, aborted or rolled back.
+  package enum ControlRefusal: Error, Hashable, Sendable {
+    case unknown
+    /// It has ended.
+    case over
+    /// It is on its way back already.
+    case rollingBack
+    /// No plan before it is known, or that plan is no longer kept.
+    case nothingBefore
+    case storeFailed(StoreError)
+  }
+
+  struct State {
     var tasks: [String: Task<Void, Never>] = [:]
+    var controls: [String: RolloutControl] = [:]
     /// What a controller before this one has left unfinished, oldest first; see ``resume()``.
     var open: [StoredOperation]
     /// Nodes that have ended since their operation was last stored; an operation without any has changed otherwise.
     var unstored: [String: Set<String>] = [:]
+    var past = PushHistory()
   }
 
-  private let store: any Store
-  private let nodes: NodeRegistry
-  private let settings: PushSettings
-  private let client: HTTPClient
-  private let limit: RequestLimit
-  private let now: @Sendable () -> Date
-  private let logger: Logger
+  let store: any Store
+  let nodes: NodeRegistry
+  let settings: PushSettings
+  let client: HTTPClient
+  let limit: RequestLimit
+  let now: @Sendable () -> Date
+  let logger: Logger
   let board = OperationBoard()
-  private let state: Mutex<State>
+  let state: Mutex<State>
   /// Operations begin one after the other: each waits for the store in its middle.
   private let gate = RequestLimit(1)
-  private let saving = SharedRun<StoreError>()
+  let saving = SharedRun<StoreError>()
+  /// Ways are long to find where the fleet is large.
+  let queue = WorkQueue("parva.rollouts", yields: true)
 
   /// - Parameter open: what a controller before this one has left unfinished, oldest first; see ``resume()``.
   package init(
@@ -56,10 +74,25 @@ package final class PlanPusher: Sendable {
       guard var document = FleetOperationDocument(stored) else { continue }
       document.resumed += 1
       board.add(document)
+      let control = RolloutControl(isPaused: document.status == .paused)
+      state.withLock { $0.controls[document.id] = control }
     }
   }
 
   // MARK: - Beginning
+
+  /// How an apply is carried out, where it does not follow the settings.
+  package struct Options: Sendable {
+    package var maxUnavailable: Double?
+    package var onFailure: FleetOperationDocument.Rollout.FailureAction?
+
+    package init(
+      maxUnavailable: Double? = nil, onFailure: FleetOperationDocument.Rollout.FailureAction? = nil
+    ) {
+      self.maxUnavailable = maxUnavailable
+      self.onFailure = onFailure
+    }
+  }
 
   /// Begins to push a plan, or answers the operation that already does.
   ///
@@ -67,23 +100,24 @@ package final class PlanPusher: Sendable {
   ///
   /// - Parameter names: the nodes to push to, beside what else pushes this plan; nil is all of them.
   package func begin(
-    _ plan: PublishedPlan, only names: [String]? = nil, claim: IdempotencyClaim? = nil
+    _ plan: PublishedPlan, only names: [String]? = nil, options: Options = Options(), claim: IdempotencyClaim? = nil
   ) async throws(Refusal) -> (document: FleetOperationDocument, isReplay: Bool) {
-    try await gate.run { () async throws(Refusal) in try await self.begun(plan, only: names, claim) }
+    try await gate.run { () async throws(Refusal) in try await self.begun(plan, only: names, options, claim) }
   }
 
   private func begun(
-    _ plan: PublishedPlan, only names: [String]?, _ claim: IdempotencyClaim?
+    _ plan: PublishedPlan, only names: [String]?, _ options: Options, _ claim: IdempotencyClaim?
   ) async throws(Refusal) -> (document: FleetOperationDocument, isReplay: Bool) {
     if let claim, let honoured = try await operation(claimedBy: claim) { return (honoured, true) }
     guard let assignments = plan.assignments, !assignments.nodes.isEmpty else { throw .noNodes }
     let revision = plan.record.revision
-    let same = board.running.filter { $0.planRevision == revision }
+    let same = board.running.filter { $0.planRevision == revision && $0.status != .rollingBack }
     if names == nil, let whole = same.last(where: { $0.nodes.count == assignments.nodes.count }) {
       return (whole, false)
     }
-    let document = self.document(assignments, names ?? assignments.nodes, revision)
+    let document: FleetOperationDocument
     do {
+      document = self.document(assignments, names ?? assignments.nodes, revision, options, try await recalled())
       var batch = StoreBatch()
       batch.operations = [try document.stored(at: now(), claim)]
       batch.keptOperations = settings.kept
@@ -91,7 +125,10 @@ package final class PlanPusher: Sendable {
     } catch {
       throw .storeFailed(error)
     }
-    for older in board.running where names == nil || older.planRevision != revision { await supersede(older.id) }
+    let isOther = { (older: FleetOperationDocument) in
+      names == nil || older.planRevision != revision || older.status == .rollingBack
+    }
+    for older in board.running where isOther(older) { await supersede(older.id) }
     board.add(document)
     let pending = document.nodes.filter { !$0.status.isOver }
     logger.info(
@@ -101,14 +138,23 @@ package final class PlanPusher: Sendable {
         "unchanged": "\(document.nodes.count - pending.count)",
       ])
     for node in document.nodes where node.status == .verified && node.instances == 0 { await endDrain(of: node.name) }
-    if pending.isEmpty { await finish(document.id) } else { launch(document, assignments) }
+    let goal = RolloutGoal(
+      assignments, rates: plan.rates, before: state.withLock { $0.past.begin(revision, plan.rates) },
+      tenants: plan.tenants)
+    if pending.isEmpty { await finish(document.id) } else { launch(document, goal) }
     return (board[document.id] ?? document, false)
   }
 
-  private func document(_ assignments: NodeAssignments, _ names: [String], _ revision: Int) -> FleetOperationDocument {
+  private func document(
+    _ assignments: NodeAssignments, _ names: [String], _ revision: Int, _ options: Options, _ past: PushHistory
+  ) -> FleetOperationDocument {
     let id = "apply-\(revision)-\(UUID().uuidString.prefix(8).lowercased())"
     return FleetOperationDocument(
       id: id, planRevision: revision, createdAt: Timestamp.text(now()),
+      rollout: FleetOperationDocument.Rollout(
+        maxUnavailable: options.maxUnavailable ?? settings.maxUnavailable,
+        onFailure: options.onFailure ?? settings.onFailure, previousRevision: past.inForce(before: revision),
+        phases: max(past.phases(of: revision), nodes.phases(of: revision))),
       nodes: names.map { name in
         let gpus = assignments.gpus[name] ?? []
         var node = FleetOperationDocument.Node(
@@ -121,6 +167,24 @@ package final class PlanPusher: Sendable {
         }
         return node
       })
+  }
+
+  /// What was pushed before, from the store where this process has not begun anything yet.
+  private func recalled() async throws(StoreError) -> PushHistory {
+    let past = state.withLock { $0.past }
+    if past.isRecalled { return past }
+    let newest = try await store.operations(after: nil, limit: PushHistory.read).compactMap(FleetOperationDocument.init)
+    return state.withLock { state in
+      state.past.recall(newest)
+      return state.past
+    }
+  }
+
+  /// Whether a revision was aborted or rolled back, or an operation waits for its operator: nothing is pushed by itself then.
+  func isHalted(_ revision: Int) async -> Bool {
+    if board.running.contains(where: { $0.status != .running }) { return true }
+    guard let past = try? await recalled() else { return true }
+    return past.isHalted(revision)
   }
 
   /// The operation that a claim was honoured by, nil where it was not yet.
@@ -151,8 +215,11 @@ package final class PlanPusher: Sendable {
         await supersede(document.id)
         continue
       }
-      let plan = try? await store.plan(document.planRevision)
-      guard let assignments = plan.flatMap({ NodeAssignments(data: $0.assignments) }) else {
+      if document.status == .rollingBack {
+        launchBack(document)
+        continue
+      }
+      guard let assignments = await assignments(of: document.planRevision) else {
         await finish(document.id) { document in
           for index in document.nodes.indices where !document.nodes[index].status.isOver {
             document.nodes[index].status = .failed
@@ -163,8 +230,13 @@ package final class PlanPusher: Sendable {
         continue
       }
       logger.notice("resuming", metadata: ["operation": "\(document.id)", "revision": "\(document.planRevision)"])
-      launch(document, assignments)
+      launch(document, RolloutGoal(assignments))
     }
+  }
+
+  /// What each node is told of a stored plan; nil where it is no longer kept.
+  func assignments(of revision: Int) async -> NodeAssignments? {
+    (try? await store.plan(revision)).flatMap { NodeAssignments(data: $0.assignments) }
   }
 
   // MARK: - Running
@@ -185,61 +257,12 @@ package final class PlanPusher: Sendable {
     }
   }
 
-  private func launch(_ document: FleetOperationDocument, _ assignments: NodeAssignments) {
-    let pushes = document.nodes.filter { !$0.status.isOver }.map { push(document, $0.name, assignments) }
-    for push in pushes { nodes.expect(push.wanted, on: push.node) }
-    let task = Task {
-      await withTaskGroup { group in
-        for push in pushes { group.addTask { await push.run() } }
-      }
-      guard !Task.isCancelled else { return }
-      await finish(document.id)
-    }
-    state.withLock { $0.tasks[document.id] = task }
-  }
-
-  private func push(_ document: FleetOperationDocument, _ name: String, _ assignments: NodeAssignments) -> NodePush {
-    let wanted = assignments.wanted(name, revision: document.planRevision)
-    return NodePush(
-      operation: document.id, node: name, wanted: wanted, nodes: nodes, settings: settings, client: client,
-      limit: limit, now: { [now] in Int(now().timeIntervalSince1970) },
-      report: { change in await self.update(document.id, wanted, name, change) })
-  }
-
-  private func update(
-    _ id: String, _ wanted: NodeAssignment, _ name: String,
-    _ change: @Sendable (inout FleetOperationDocument.Node) -> Void
-  ) async {
-    let time = Timestamp.text(now())
-    let ended = board.update(id) { document -> FleetOperationDocument.Node? in
-      guard let index = document.nodeIndex(name), !document.nodes[index].status.isOver else { return nil }
-      change(&document.nodes[index])
-      document.updatedAt = time
-      return document.nodes[index].status.isOver ? document.nodes[index] : nil
-    }
-    guard case .some(.some(let ended)) = ended else { return }
-    nodes.pushed(revision: wanted.revision, to: name, verified: ended.status == .verified ? wanted : nil)
-    state.withLock { _ = $0.unstored[id, default: []].insert(name) }
-    saving.request { await self.save() }
-    logger.log(
-      level: ended.status == .verified ? .info : .warning, "node ended",
-      metadata: [
-        "operation": "\(id)", "node": "\(name)", "status": "\(ended.status.rawValue)", "code": "\(ended.code ?? "-")",
-      ])
-    if ended.status == .verified && ended.instances == 0 { await endDrain(of: name) }
-  }
-
-  private func endDrain(of name: String) async {
-    guard nodes.node(name)?.isDraining == true else { return }
-    do throws(ChangeRefusal) {
-      try await nodes.finishDrain(of: name)
-    } catch {
-      logger.error("a drained node cannot be taken out", metadata: ["node": "\(name)", "error": "\(error)"])
-    }
-  }
-
   private func supersede(_ id: String) async {
-    state.withLock { $0.tasks.removeValue(forKey: id) }?.cancel()
+    let task = state.withLock { state in
+      state.controls[id] = nil
+      return state.tasks.removeValue(forKey: id)
+    }
+    task?.cancel()
     await finish(id) { document in
       document.status = .superseded
       for index in document.nodes.indices where !document.nodes[index].status.isOver {
@@ -248,35 +271,19 @@ package final class PlanPusher: Sendable {
     }
   }
 
-  private func finish(
-    _ id: String, _ change: @Sendable (inout FleetOperationDocument) -> Void = { _ in }
-  ) async {
-    state.withLock { $0.tasks[id] = nil }
-    let time = Timestamp.text(now())
-    let ended = board.update(id) { document in
-      let open = document.nodes.filter { !$0.status.isOver }.map(\.name)
-      change(&document)
-      document.updatedAt = time
-      if document.status == .running {
-        document.status = document.nodes.allSatisfy { $0.status == .verified } ? .verified : .failed
-      }
-      return (open: open, status: document.status, revision: document.planRevision)
-    }
-    guard let ended else { return }
-    for name in ended.open { nodes.pushed(revision: ended.revision, to: name, verified: nil) }
-    state.withLock { $0.unstored[id, default: []].formUnion(ended.open) }
-    do throws(StoreError) {
-      try await saving.run { await self.save() }
+  func endDrain(of name: String) async {
+    guard nodes.node(name)?.isDraining == true else { return }
+    do throws(ChangeRefusal) {
+      try await nodes.finishDrain(of: name)
     } catch {
-      // Logged where it happened; after a restart the nodes are asked again.
+      logger.error("a drained node cannot be taken out", metadata: ["node": "\(name)", "error": "\(error)"])
     }
-    logger.notice("operation ended", metadata: ["operation": "\(id)", "status": "\(ended.status.rawValue)"])
   }
 
   // MARK: - Keeping
 
   /// Stores what has changed since the last time, as one batch. What cannot be stored is still shown, and tried again.
-  private func save() async -> StoreError? {
+  func save() async -> StoreError? {
     let unstored = state.withLock { state in
       defer { state.unstored = [:] }
       return state.unstored

@@ -1,4 +1,5 @@
 package import ParvaHTTP
+package import ParvaWire
 
 /// How plans are brought to nodes.
 package struct PushSettings: Sendable {
@@ -20,6 +21,13 @@ package struct PushSettings: Sendable {
   /// With automatic applies: before a node that failed is pushed to again; doubled up to ``longestRetry``.
   package var firstRetry = Duration.seconds(2)
   package var longestRetry = Duration.seconds(300)
+  /// How long a node that has verified something may take to say what it looks like then.
+  package var wordTimeout = Duration.seconds(3)
+  /// How long servers that others wait for may take until they are up.
+  package var servingTimeout = Duration.seconds(300)
+  /// What an apply does that says nothing else.
+  package var maxUnavailable = 0.0
+  package var onFailure = FleetOperationDocument.Rollout.FailureAction.stop
   /// Operations that the store keeps.
   package var kept = 1000
 

@@ -29,6 +29,8 @@ package struct NodeRecord: Hashable, Sendable {
   package var applied: NodeAssignment?
   /// What a push is bringing to it now.
   package var expected: NodeAssignment?
+  /// Whether it has verified something of which it has not said yet what its GPUs and services look like.
+  package var isWordDue = false
   /// What a push that was given up has brought to it: the node may carry it out yet.
   package var sent: NodeAssignment?
 
@@ -81,14 +83,28 @@ package struct NodeRecord: Hashable, Sendable {
   /// Nil where the node has verified something else, or nothing.
   package var standing: [WantedGPU]? {
     if let expected { return expected.gpus }
-    guard let applied, state?.verified?.revision == applied.revision else { return nil }
+    guard let applied, state?.verified?.version == applied.version else { return nil }
     return applied.gpus
+  }
+
+  /// What stands on the node and is not being taken away, as far as the controller knows.
+  package var certain: [WantedGPU] {
+    guard let applied, state?.verified?.version == applied.version else { return [] }
+    let changes = [expected, sent].compactMap(\.self)
+    guard !changes.isEmpty else { return applied.gpus }
+    return applied.gpus.map { gpu in
+      WantedGPU(
+        uuid: gpu.uuid,
+        instances: gpu.instances.filter { instance in
+          changes.allSatisfy { $0.instance(gpu: gpu.uuid, place: instance.place) == instance }
+        })
+    }
   }
 
   /// Whether the node has read back from its driver that exactly this stands, under whichever revision.
   package func hasVerified(_ gpus: [WantedGPU]) -> Bool {
     guard let applied, let verified = state?.verified else { return false }
-    return verified.revision == applied.revision && verified.degraded == nil && applied.gpus == gpus
+    return verified.version == applied.version && verified.degraded == nil && applied.gpus == gpus
   }
 
   /// Whether the two declare the same; a record from a registration has no drain and no status yet.

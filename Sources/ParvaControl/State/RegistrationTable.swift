@@ -1,3 +1,5 @@
+import ParvaEngine
+
 /// Every registration, ordered by workload id.
 package struct RegistrationTable: Sendable {
   /// Ascending by id, each id once.
@@ -14,6 +16,13 @@ package struct RegistrationTable: Sendable {
   package subscript(id: String) -> Registration? {
     let place = firstIndex(from: id)
     return place < rows.count && rows[place].id == id ? rows[place] : nil
+  }
+
+  /// By workload, the tenants that may not share a GPU; workloads that share with all are left out. O(n).
+  package var tenants: [String: String] {
+    var tenants: [String: String] = [:]
+    for row in rows { if let tenant = row.workload.tenant { tenants[row.id] = "\(tenant.key)=\(tenant.value)" } }
+    return tenants
   }
 
   /// The rows whose id comes after `id`, all for nil. O(log n).

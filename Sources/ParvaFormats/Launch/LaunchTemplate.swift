@@ -1,3 +1,5 @@
+package import ParvaWire
+
 /// Text of a launch with `{name}` for values that the node knows; `{{` and `}}` are braces.
 package enum LaunchTemplate {
   package enum Placeholder: String, CaseIterable, Sendable {
@@ -52,6 +54,13 @@ package enum LaunchTemplate {
       }
     }
     return parts + [.text(rest)]
+  }
+
+  /// Whether any text of a launch is filled with the segment's name.
+  package static func namesSegment(_ launch: LaunchSpec) -> Bool {
+    let texts =
+      [launch.command, launch.workdir ?? "", launch.health ?? ""] + (launch.args ?? []) + (launch.env ?? [:]).values
+    return texts.contains { ((try? placeholders(in: $0)) ?? []).contains(.segment) }
   }
 
   package static func placeholders(in text: String) throws(Refusal) -> [Placeholder] {

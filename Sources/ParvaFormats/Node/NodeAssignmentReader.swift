@@ -19,6 +19,10 @@ package enum NodeAssignmentReader {
         document.error(
           .outOfRange, "revision must be at least 0", at: ["revision"], value: String(wanted.revision)))
     }
+    if wanted.phase < 0 {
+      refusals.add(
+        document.error(.outOfRange, "phase must be at least 0", at: ["phase"], value: String(wanted.phase)))
+    }
     var seen: Set<String> = []
     for (index, gpu) in wanted.gpus.enumerated() {
       let path = ["gpus", String(index)]

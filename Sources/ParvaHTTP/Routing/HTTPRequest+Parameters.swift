@@ -17,6 +17,26 @@ extension HTTPRequest {
   }
 
   /// Refuses query parameters that the route does not have: a misspelt filter must not match everything.
+  /// A parameter that is `true` or `false`; false where it is not given.
+  package func flag(_ name: String) throws(ProblemDetails) -> Bool {
+    switch queryValue(name) {
+    case nil, "false": return false
+    case "true": return true
+    default: throw ProblemDetails.parameter(name, "must be true or false")
+    }
+  }
+
+  /// A parameter that is one of a few words; nil where it is not given.
+  package func choice<Word: RawRepresentable & CaseIterable>(
+    _ name: String, of _: Word.Type
+  ) throws(ProblemDetails) -> Word? where Word.RawValue == String {
+    guard let text = queryValue(name) else { return nil }
+    guard let word = Word(rawValue: text) else {
+      throw ProblemDetails.parameter(name, "must be \(Word.allCases.map(\.rawValue).joined(separator: " or "))")
+    }
+    return word
+  }
+
   package func allowQuery(_ names: String...) throws(ProblemDetails) { try allowQuery(names) }
 
   package func allowQuery(_ names: [String]) throws(ProblemDetails) {

@@ -22,7 +22,7 @@ package final class NodeAgent: Sendable {
 
   package enum Refusal: Error, Hashable, Sendable {
     /// An older revision than the newest that was accepted.
-    case stale(latest: Int)
+    case stale(latest: AssignmentVersion)
     /// The same revision with other contents.
     case conflict
   }
@@ -79,8 +79,8 @@ package final class NodeAgent: Sendable {
 
   private func begin() throws {
     if let left = UnfinishedApply(try store.journal.records()) {
-      let id = operations.open("resume", revision: left.begin.wanted.revision)
-      logger.notice("an apply was interrupted", metadata: ["revision": "\(left.begin.wanted.revision)"])
+      let id = operations.open("resume", left.begin.wanted.version)
+      logger.notice("an apply was interrupted", metadata: ["revision": "\(left.begin.wanted.version)"])
       perform(id) { runner, progress throws(ApplyJournal.Failure) in
         try runner.resume(options: options(), release: services.release(exceptFor:), progress: progress)
       }
@@ -171,7 +171,7 @@ package final class NodeAgent: Sendable {
     logger.notice(
       "apply ended",
       metadata: [
-        "operation": "\(id)", "revision": "\(operation?.revision ?? 0)",
+        "operation": "\(id)", "revision": "\(operation?.version.description ?? "-")",
         "status": "\(operation?.status.rawValue ?? "")", "simulated": "\(simulated)",
       ])
   }
@@ -197,8 +197,8 @@ package final class NodeAgent: Sendable {
     }
     logger.notice(
       "the GPUs differ from the last verified plan",
-      metadata: ["revision": "\(verified.wanted.revision)", "steps": "\(plan?.steps.count ?? -1)"])
-    let id = operations.open("restore", revision: verified.wanted.revision)
+      metadata: ["revision": "\(verified.wanted.version)", "steps": "\(plan?.steps.count ?? -1)"])
+    let id = operations.open("restore", verified.wanted.version)
     apply(verified.wanted, as: id, options)
     let restored = operations.document(id)?.status == .verified
     backoff.withLock { $0 = restored ? Backoff() : Backoff(left: $0.next, next: min(32, $0.next * 2)) }
@@ -242,7 +242,7 @@ package final class NodeAgent: Sendable {
     return NodeStateDocument(
       name: configuration.name, simulated: observed.simulated, observed: observed,
       verified: verified.map {
-        VerifiedDocument(revision: $0.wanted.revision, degraded: $0.degraded?.description)
+        VerifiedDocument($0.wanted.version, degraded: $0.degraded?.description)
       },
       owned: (verified?.holdings.owned ?? []).filter { answering.contains($0.gpu) }.map(OwnedDocument.init),
       lost: lost.isEmpty ? nil : lost, services: services.documents, faults: faults.documents,

@@ -15,10 +15,14 @@ final class NodeOperations: Sendable {
     var serial = 0
     var outcomes: [NodeOperationDocument.Status: Int] = [:]
 
-    mutating func open(_ kind: String, revision: Int, runID: String, simulated: Bool) -> NodeOperationDocument {
+    mutating func open(_ kind: String, _ version: AssignmentVersion, runID: String, simulated: Bool)
+      -> NodeOperationDocument
+    {
       serial += 1
       let document = NodeOperationDocument(
-        id: "\(runID)-\(serial)", kind: kind, revision: revision, status: .queued, simulated: simulated)
+        id: "\(runID)-\(serial)", kind: kind, revision: version.revision,
+        phase: version.phase == 0 ? nil : version.phase,
+        status: .queued, simulated: simulated)
       documents.append(document)
       if documents.count > NodeOperations.kept { documents.removeFirst() }
       return document
@@ -61,10 +65,10 @@ final class NodeOperations: Sendable {
   ) throws(NodeAgent.Refusal) -> (document: NodeOperationDocument, isNew: Bool) {
     let accepted: Result<(document: NodeOperationDocument, isNew: Bool), NodeAgent.Refusal> = state.withLock { state in
       if let latest = state.latest {
-        if wanted.revision < latest.revision { return .failure(.stale(latest: latest.revision)) }
-        if wanted.revision == latest.revision {
+        if wanted.version < latest.version { return .failure(.stale(latest: latest.version)) }
+        if wanted.version == latest.version {
           if wanted != latest { return .failure(.conflict) }
-          if let there = state.documents.last(where: { $0.revision == wanted.revision && $0.kind == "apply" }),
+          if let there = state.documents.last(where: { $0.version == wanted.version && $0.kind == "apply" }),
             there.status == .verified && !isDegraded || !there.status.isOver
           {
             return .success((there, false))
@@ -72,7 +76,7 @@ final class NodeOperations: Sendable {
         }
       }
       state.latest = wanted
-      let document = state.open("apply", revision: wanted.revision, runID: runID, simulated: simulated)
+      let document = state.open("apply", wanted.version, runID: runID, simulated: simulated)
       if let replaced = state.pending { state.update(replaced.id) { $0.status = .superseded } }
       state.pending = (document.id, wanted)
       return .success((document, true))
@@ -93,8 +97,8 @@ final class NodeOperations: Sendable {
   }
 
   /// Opens an operation that nobody has sent.
-  func open(_ kind: String, revision: Int) -> String {
-    state.withLock { $0.open(kind, revision: revision, runID: runID, simulated: simulated).id }
+  func open(_ kind: String, _ version: AssignmentVersion) -> String {
+    state.withLock { $0.open(kind, version, runID: runID, simulated: simulated).id }
   }
 
   // MARK: - Carrying out

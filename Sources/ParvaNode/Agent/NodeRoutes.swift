@@ -93,12 +93,12 @@ package struct NodeRoutes: Sendable {
     } catch NodeAgent.Refusal.stale(let latest) {
       throw ProblemDetails(
         status: 409, code: "revision_stale",
-        detail: "Revision \(wanted.revision) is older than \(latest), which this node has accepted.",
+        detail: "Revision \(wanted.version) is older than \(latest), which this node has accepted.",
         pointer: "/revision")
     } catch NodeAgent.Refusal.conflict {
       throw ProblemDetails(
         status: 409, code: "revision_conflict",
-        detail: "Revision \(wanted.revision) came before with other contents; a change needs a new revision.",
+        detail: "Revision \(wanted.version) came before with other contents; a change needs a new revision.",
         pointer: "/revision")
     }
   }

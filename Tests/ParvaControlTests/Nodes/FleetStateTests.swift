@@ -53,10 +53,10 @@ import Testing
     var state = try FleetSamples.state("n0", gpus: 2)
     state.verified = VerifiedDocument(revision: 3, degraded: "gpu_lost")
     _ = fleet.heard(state, from: "n0", at: Self.start, date: Samples.time)
-    fleet.pushed(revision: 3, to: "n0", verified: NodeAssignment(revision: 3, gpus: []))
+    fleet.verified(NodeAssignment(revision: 3, gpus: []), on: "n0")
     #expect(fleet["n0"]?.state?.verified?.degraded == "gpu_lost")
     #expect(fleet["n0"]?.hasVerified([]) == false)
-    fleet.pushed(revision: 4, to: "n0", verified: NodeAssignment(revision: 4, gpus: []))
+    fleet.verified(NodeAssignment(revision: 4, gpus: []), on: "n0")
     #expect(fleet["n0"]?.hasVerified([]) == true)
   }
 
@@ -71,7 +71,7 @@ import Testing
           instances: [WantedInstance(profileID: 19, start: 0, segment: "w/0", workload: "w", capacity: 10)])
       ])
     fleet.expect(wanted, on: "n0")
-    fleet.pushed(revision: 5, to: "n0", verified: nil)
+    fleet.gaveUp(5, on: "n0", mayCome: true)
     #expect(fleet["n0"]?.hasVerified(wanted.gpus) == false)
     let state = FleetSamples.state("n0", [try FleetSamples.gpu("n0", 0, instances: [(19, 0)])], verified: 5)
     _ = fleet.heard(state, from: "n0", at: Self.start, date: Samples.time)
@@ -115,7 +115,7 @@ import Testing
   /// seen a generation has seen what is offered in it.
   @Test("F4: what is kept change by change is what the records say", arguments: 0..<8)
   func theSharesJoinToWhatTheRecordsSay(_ offset: UInt64) throws {
-    let seed = UInt64.random(in: 0...UInt64.max / 2) + offset
+    let seed = TestSeed.of(offset: offset)
     var random = SeededGenerator(seed: seed)
     var fleet = try Self.fleet(6)
     var now = Self.start

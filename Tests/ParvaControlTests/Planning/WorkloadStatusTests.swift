@@ -169,7 +169,9 @@ import Testing
         return try FleetSamples.gpu("n", index, instances: instances.map { (profile: $0.profileID, start: $0.start) })
       }
       for index in gpus.indices where gpus[index].uuid == lost { gpus[index].fault = "gpu_is_lost" }
-      return FleetSamples.state("n", gpus, verified: revision)
+      var state = FleetSamples.state("n", gpus)
+      state.verified = VerifiedDocument(wanted.version)
+      return state
     }
     try await api.beat(try state())
     let capacity = wanted.gpus.flatMap(\.instances).reduce(0) { $0 + ($1.capacity ?? 0) }

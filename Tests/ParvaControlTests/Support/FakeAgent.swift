@@ -72,6 +72,9 @@ final class FakeAgent: Sendable {
     }
   }
 
+  /// How it answers from now on.
+  func answer(_ answers: [Answer]) { state.withLock { $0.answers = answers } }
+
   /// Ends everything that works.
   func finish() {
     state.withLock { state in
@@ -92,7 +95,7 @@ final class FakeAgent: Sendable {
     let (outcome, waiters) = state.withLock { state in
       state.received.append(Received(wanted: wanted, headers: request.headers, body: request.body))
       let answer = state.answers.count > 1 ? state.answers.removeFirst() : state.answers[0]
-      let outcome = Self.outcome(of: answer, number: state.received.count, revision: wanted.revision)
+      let outcome = Self.outcome(of: answer, number: state.received.count, wanted.version)
       if case .success(let document) = outcome { state.operations[document.id] = document }
       let ready = state.waiters.filter { $0.count <= state.received.count }
       state.waiters.removeAll { $0.count <= state.received.count }
@@ -103,10 +106,11 @@ final class FakeAgent: Sendable {
   }
 
   private static func outcome(
-    of answer: Answer, number: Int, revision: Int
+    of answer: Answer, number: Int, _ version: AssignmentVersion
   ) -> Result<NodeOperationDocument, ProblemDetails> {
     var document = NodeOperationDocument(
-      id: "op-\(number)", kind: "apply", revision: revision, status: .verified, simulated: true)
+      id: "op-\(number)", kind: "apply", revision: version.revision,
+      phase: version.phase == 0 ? nil : version.phase, status: .verified, simulated: true)
     switch answer {
     case .verified: break
     case .working: document.status = .running

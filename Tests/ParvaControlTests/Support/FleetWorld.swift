@@ -12,18 +12,18 @@ struct FleetWorld {
   static let zones = 3
 
   let setup: PlanningSetup
-  private(set) var fleet: FleetState
+  var fleet: FleetState
   private(set) var now = ContinuousClock.now
   /// Nodes whose heartbeats do not come through.
   var silent: Set<String> = []
   /// What runs on each node, whatever the controller knows of it.
   private(set) var states: [String: NodeStateDocument] = [:]
-  private(set) var running: [String: [WantedGPU]] = [:]
+  var running: [String: [WantedGPU]] = [:]
   private(set) var published: Plan?
-  private var assignments = NodeAssignments(gpus: [:])
-  private var revision = 0
+  private(set) var assignments = NodeAssignments(gpus: [:])
+  private(set) var revision = 0
   private var planned = -1
-  let demand: Demand
+  var demand: Demand
 
   var names: [String] { states.keys.sorted() }
 
@@ -77,17 +77,24 @@ struct FleetWorld {
       guard !record.hasVerified(wanted.gpus) else { continue }
       let kept = Set(wanted.gpus.flatMap(Self.instances))
       destroyed += (running[name] ?? []).flatMap(Self.instances).filter { !kept.contains($0) }.map { "\(name): \($0)" }
-      running[name] = wanted.gpus
-      let gpus = try (states[name]?.observed.gpus ?? []).map { gpu in
-        try FleetSamples.gpu(
-          name, gpu.index,
-          instances: (wanted.gpus.first { $0.uuid == gpu.uuid }?.instances ?? []).map { ($0.profileID, $0.start) })
-      }
-      states[name] = FleetSamples.state(name, gpus, verified: revision)
       fleet.expect(wanted, on: name)
-      fleet.pushed(revision: revision, to: name, verified: wanted)
+      try verify(wanted, on: name)
     }
     return destroyed
+  }
+
+  /// A node has what it was told to have, and says so with its next heartbeat.
+  mutating func verify(_ wanted: NodeAssignment, on name: String) throws {
+    running[name] = wanted.gpus
+    let gpus = try (states[name]?.observed.gpus ?? []).map { gpu in
+      try FleetSamples.gpu(
+        name, gpu.index,
+        instances: (wanted.gpus.first { $0.uuid == gpu.uuid }?.instances ?? []).map { ($0.profileID, $0.start) })
+    }
+    var state = FleetSamples.state(name, gpus)
+    state.verified = VerifiedDocument(wanted.version)
+    states[name] = state
+    fleet.verified(wanted, on: name)
   }
 
   /// An instance, as far as whoever uses it would notice.

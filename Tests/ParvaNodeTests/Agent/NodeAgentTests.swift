@@ -115,6 +115,27 @@ import Testing
     #expect(try bench.places() == [[[9, 0]], []])
   }
 
+  @Test func aLaterPhaseTakesThePlaceOfAnEarlierOneAndNeverTheOtherWay() async throws {
+    let bench = try Bench()
+    func body(_ revision: Int, _ phase: Int, _ start: Int) -> String {
+      Self.body(revision, [(0, 14, start)]).replacing(
+        #"{"revision":\#(revision),"#, with: #"{"revision":\#(revision),"phase":\#(phase),"#)
+    }
+    #expect(try await bench.apply(body(5, 1, 0)).phase == 1)
+    let second = try await bench.apply(body(5, 2, 2))
+    #expect(second.status == .verified && second.revision == 5 && second.phase == 2)
+    let state = try JSONDecoder().decode(NodeStateDocument.self, from: await bench.get("/v1/state").body)
+    #expect(state.verified?.version == AssignmentVersion(revision: 5, phase: 2))
+    for old in [body(5, 1, 0), Self.body(5, [(0, 14, 0)]), body(4, 9, 0)] {
+      #expect(try Self.code(await bench.post(old)) == "revision_stale")
+    }
+    #expect(try Self.code(await bench.post(body(5, 2, 4))) == "revision_conflict")
+    let next = try Bench(bench.node, bootID: "boot")
+    try await next.agent.start()
+    #expect(try Self.code(await next.post(body(5, 1, 0))) == "revision_stale")
+    #expect(try await next.apply(body(6, 0, 4)).status == .verified)
+  }
+
   struct Unauthorised: Sendable {
     var timestamp = NodeAgentTests.now
     var secret = NodeAgentTests.secret
@@ -148,6 +169,7 @@ import Testing
     Malformed(body: "[]", code: "wrong_type"),
     Malformed(body: #"{"gpus":[]}"#, code: "missing_key"),
     Malformed(body: #"{"revision":-1,"gpus":[]}"#, code: "out_of_range"),
+    Malformed(body: #"{"revision":1,"phase":-1,"gpus":[]}"#, code: "out_of_range"),
     Malformed(body: #"{"revision":1,"gpus":[],"force":true}"#, code: "unknown_key"),
     Malformed(
       body: #"{"revision":1,"gpus":[{"uuid":"a","instances":[]},{"uuid":"a","instances":[]}]}"#, code: "duplicate"),

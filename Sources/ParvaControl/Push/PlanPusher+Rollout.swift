@@ -1,0 +1,303 @@
+import Foundation
+import Logging
+import ParvaEngine
+import ParvaServing
+package import ParvaWire
+import Synchronization
+
+/// How an operation is carried out: the way from what stands, then each node's parts as their turn comes.
+extension PlanPusher {
+  func launch(_ document: FleetOperationDocument, _ goal: RolloutGoal) {
+    // Somebody may have asked for something before what a controller before this one has left goes on.
+    let control = state.withLock { state in
+      let control = state.controls[document.id] ?? RolloutControl()
+      state.controls[document.id] = control
+      return control
+    }
+    let task = Task { await self.carryOut(document, goal, control) }
+    state.withLock { $0.tasks[document.id] = task }
+  }
+
+  /// Goes on with a roll-back that a controller before this one has left unfinished.
+  func launchBack(_ document: FleetOperationDocument) {
+    let task = Task { await self.rollBack(document) }
+    state.withLock { $0.tasks[document.id] = task }
+  }
+
+  /// The way that an apply would go now, and what each workload would have on it; nothing is changed or kept.
+  package func rehearse(
+    _ plan: PublishedPlan, options: Options = Options()
+  ) async throws(Refusal) -> FleetTransition {
+    guard let assignments = plan.assignments, !assignments.nodes.isEmpty else { throw .noNodes }
+    let goal = RolloutGoal(
+      assignments, rates: plan.rates, before: state.withLock { $0.past.promised }, tenants: plan.tenants)
+    await nodes.untilHeard(of: assignments.nodes, within: settings.wordTimeout)
+    let terms = RolloutTerms(
+      nodes: Set(assignments.nodes), maxUnavailable: options.maxUnavailable ?? settings.maxUnavailable)
+    return await queue.run { [nodes] in FleetTransition(nodes.snapshot, to: goal, terms) }
+  }
+
+  private func carryOut(_ document: FleetOperationDocument, _ goal: RolloutGoal, _ control: RolloutControl) async {
+    let id = document.id
+    let names = document.nodes.map(\.name)
+    state.withLock { if $0.controls[id] != nil { $0.controls[id] = control } }
+    await nodes.untilHeard(of: names, within: settings.wordTimeout)
+    let terms = RolloutTerms(nodes: Set(names), maxUnavailable: document.rollout.maxUnavailable)
+    let way = await queue.run { [nodes] in FleetTransition(nodes.snapshot, to: goal, terms) }
+    guard !Task.isCancelled, let firstPhase = announce(way, id) else { return }
+    // Phases that are told are never told again with something else, not even after a crash.
+    do throws(StoreError) {
+      try await saving.run { await self.save() }
+    } catch {
+      // Logged where it happened; a node refuses what contradicts what it had.
+    }
+    let run = RolloutRun(revision: document.planRevision, firstPhase: firstPhase, control: control) { order in
+      await self.bring(order, id)
+    }
+    let (end, waiting) = await run.run(way)
+    if end != .cancelled, control.wishes.rollsBack, let document = board[id] { return await rollBack(document) }
+    switch end {
+    case .cancelled: return
+    case .complete: await finish(id)
+    case .aborted:
+      await finish(id) { document in
+        document.status = .aborted
+        for index in document.nodes.indices where !document.nodes[index].status.isOver {
+          document.nodes[index].status = .aborted
+        }
+      }
+    case .incomplete:
+      if document.status != .rollingBack, document.rollout.onFailure == .rollback,
+        document.rollout.previousRevision != nil, let document = board[id]
+      {
+        return await rollBack(document)
+      }
+      await finish(id) { document in
+        for index in document.nodes.indices
+        where !document.nodes[index].status.isOver && waiting.contains(document.nodes[index].name) {
+          document.nodes[index].status = .failed
+          document.nodes[index].code = "blocked"
+          document.nodes[index].message = "what would replace what goes here did not come up on another node"
+        }
+      }
+    }
+  }
+
+  /// Says what is going to happen, and takes phases for it. Answers the first; nil where the operation is over.
+  private func announce(_ way: FleetTransition, _ id: String) -> Int? {
+    let parts = Dictionary(grouping: way.machine.parts, by: \.node).mapValues(\.count)
+    let waves = way.transition.waves.count
+    let shortfalls = way.transition.outlooks.filter { $0.shortfall > 0 }
+      .sorted { ($0.least / $0.floor, $0.workload) < ($1.least / $1.floor, $1.workload) }
+      .prefix(FleetOperationDocument.Rollout.mostShortfalls)
+      .map { FleetOperationDocument.Rollout.Shortfall(workload: $0.workload, floor: $0.floor, least: $0.least) }
+    let document = board.update(id) { document -> (first: Int, document: FleetOperationDocument) in
+      let first = document.rollout.phases
+      document.rollout.phases += max(1, waves)
+      document.rollout.waves = waves
+      document.rollout.temporaries = way.transition.temporaries
+      document.rollout.shortfalls = shortfalls.isEmpty ? nil : Array(shortfalls)
+      for index in document.nodes.indices {
+        let count = parts[document.nodes[index].name] ?? 0
+        if count > 0 {
+          document.nodes[index].status = .pending
+          document.nodes[index].unchanged = nil
+        } else if !document.nodes[index].status.isOver {
+          document.nodes[index].status = .verified
+          document.nodes[index].unchanged = true
+        }
+        if count > 1 { (document.nodes[index].parts, document.nodes[index].partsDone) = (count, 0) }
+      }
+      return (first, document)
+    }
+    guard let document else { return nil }
+    state.withLock { state in
+      state.past.note(document.document)
+      state.unstored[id, default: []].formUnion([])
+    }
+    for shortfall in shortfalls {
+      logger.warning(
+        "a workload falls short on the way",
+        metadata: [
+          "operation": "\(id)", "workload": "\(shortfall.workload)", "floor": "\(shortfall.floor)",
+          "least": "\(shortfall.least)",
+        ])
+    }
+    return document.first
+  }
+
+  // MARK: - One part
+
+  /// Brings a node its part, and waits for what others wait for.
+  private func bring(_ order: RolloutRun.Order, _ id: String) async -> Bool {
+    let (node, wanted) = (order.node, order.wanted)
+    // Not for an operation that has just ended: nobody would take it back.
+    guard board.update(id, { [nodes] _ in nodes.expect(wanted, on: node) }) != nil else { return false }
+    let isEnd = order.isLast && order.awaited.isEmpty
+    let push = NodePush(
+      operation: id, node: node, wanted: wanted, nodes: nodes, settings: settings, client: client, limit: limit,
+      now: { [now] in Int(now().timeIntervalSince1970) },
+      report: { change in await self.update(id, wanted, node, isEnd: isEnd, change) })
+    guard await push.run(), !Task.isCancelled else { return false }
+    if !order.awaited.isEmpty, await !nodes.untilUp(order.awaited, on: node, within: settings.servingTimeout) {
+      guard !Task.isCancelled else { return false }
+      await update(id, wanted, node, isEnd: true) { node in
+        node.status = .failed
+        (node.code, node.message) = ("not_serving", "what was made here did not come up in time; see its services")
+      }
+      return false
+    }
+    await update(id, wanted, node, isEnd: order.isLast) { node in
+      node.partsDone = node.partsDone.map { $0 + 1 }
+      if !isEnd { node.status = .verified }
+    }
+    return true
+  }
+
+  /// Changes what the operation says of a node.
+  ///
+  /// - Parameter isEnd: whether the node is through once it has verified this; it waits for its next turn otherwise.
+  private func update(
+    _ id: String, _ wanted: NodeAssignment, _ name: String, isEnd: Bool,
+    _ change: @Sendable (inout FleetOperationDocument.Node) -> Void
+  ) async {
+    let time = Timestamp.text(now())
+    let ended = board.update(id) { document -> FleetOperationDocument.Node? in
+      guard let index = document.nodeIndex(name) else { return nil }
+      let wasOver = document.nodes[index].status.isOver
+      change(&document.nodes[index])
+      if document.nodes[index].status == .verified && !isEnd { document.nodes[index].status = .pending }
+      document.updatedAt = time
+      return document.nodes[index].status.isOver && !wasOver ? document.nodes[index] : nil
+    }
+    guard case .some(.some(let ended)) = ended else { return }
+    if ended.status != .verified {
+      nodes.gaveUp(wanted.revision, on: name, mayCome: ![.rolledBack, .refused].contains(ended.status))
+    }
+    state.withLock { _ = $0.unstored[id, default: []].insert(name) }
+    saving.request { await self.save() }
+    logger.log(
+      level: ended.status == .verified ? .info : .warning, "node ended",
+      metadata: [
+        "operation": "\(id)", "node": "\(name)", "status": "\(ended.status.rawValue)", "code": "\(ended.code ?? "-")",
+      ])
+    if ended.status == .verified && ended.instances == 0 { await endDrain(of: name) }
+  }
+
+  // MARK: - The end
+
+  func finish(
+    _ id: String, _ change: @Sendable (inout FleetOperationDocument) -> Void = { _ in }
+  ) async {
+    state.withLock { state in
+      state.tasks[id] = nil
+      state.controls[id] = nil
+    }
+    let time = Timestamp.text(now())
+    let ended = board.update(id) { document in
+      let open = document.nodes.filter { !$0.status.isOver }.map(\.name)
+      let wasBack = document.status == .rollingBack
+      change(&document)
+      document.updatedAt = time
+      if !document.status.isOver {
+        let isWell = document.nodes.allSatisfy { $0.status == .verified }
+        document.status = isWell ? (wasBack ? .rolledBack : .verified) : .failed
+        if wasBack {
+          for index in document.nodes.indices where document.nodes[index].status == .verified {
+            document.nodes[index].status = .rolledBack
+          }
+        }
+      }
+      return (open: open, wasBack: wasBack, document: document)
+    }
+    guard let ended else { return }
+    for name in ended.open { nodes.gaveUp(ended.document.planRevision, on: name, mayCome: true) }
+    state.withLock { state in
+      let names = ended.wasBack ? ended.document.nodes.map(\.name) : ended.open
+      state.unstored[id, default: []].formUnion(names)
+      state.past.note(ended.document)
+    }
+    do throws(StoreError) {
+      try await saving.run { await self.save() }
+    } catch {
+      // Logged where it happened; after a restart the nodes are asked again.
+    }
+    logger.notice("operation ended", metadata: ["operation": "\(id)", "status": "\(ended.document.status.rawValue)"])
+  }
+
+  /// Brings every node of the operation back to what the plan before it wants.
+  func rollBack(_ document: FleetOperationDocument) async {
+    let id = document.id
+    var back: NodeAssignments?
+    if let revision = document.rollout.previousRevision { back = await assignments(of: revision) }
+    guard let back else {
+      await finish(id) { $0.status = .failed }
+      return
+    }
+    logger.notice(
+      "rolling back",
+      metadata: ["operation": "\(id)", "to": "\(document.rollout.previousRevision ?? 0)"])
+    let begun = board.update(id) { document in
+      document.status = .rollingBack
+      for index in document.nodes.indices {
+        let name = document.nodes[index].name
+        document.nodes[index].status = .pending
+        document.nodes[index].instances = (back.gpus[name] ?? []).reduce(0) { $0 + $1.instances.count }
+        (document.nodes[index].parts, document.nodes[index].partsDone) = (nil, nil)
+        document.nodes[index].unchanged = nil
+      }
+      return document
+    }
+    guard let begun else { return }
+    await carryOut(begun, RolloutGoal(back), RolloutControl())
+  }
+
+  // MARK: - Control
+
+  /// What an operator may ask of an operation that is not over.
+  package enum Wish: String, Sendable, CaseIterable {
+    case pause, resume, abort
+    /// To bring back what stood before.
+    case rollback
+  }
+
+  /// Does what an operator asks; what nodes work on goes on to its end there. Stored when it returns.
+  package func control(_ id: String, _ wish: Wish) async throws(ControlRefusal) -> FleetOperationDocument {
+    guard let document = board[id] else {
+      let isKnown: Bool
+      do throws(StoreError) {
+        isKnown = try await store.operation(id) != nil
+      } catch {
+        throw .storeFailed(error)
+      }
+      throw isKnown ? .over : .unknown
+    }
+    guard let control = state.withLock({ $0.controls[id] }), !document.status.isOver else { throw .over }
+    if document.status == .rollingBack && wish != .abort { throw .rollingBack }
+    if wish == .rollback {
+      guard let revision = document.rollout.previousRevision, await assignments(of: revision) != nil else {
+        throw .nothingBefore
+      }
+    }
+    logger.notice("operation controlled", metadata: ["operation": "\(id)", "wish": "\(wish.rawValue)"])
+    board.update(id) { document in
+      if wish == .pause && document.status == .running { document.status = .paused }
+      if wish == .resume && document.status == .paused { document.status = .running }
+    }
+    control.change { wishes in
+      switch wish {
+      case .pause: wishes.isPaused = true
+      case .resume: wishes.isPaused = false
+      case .abort: wishes.isAborted = true
+      case .rollback: wishes.rollsBack = true
+      }
+    }
+    state.withLock { $0.unstored[id, default: []].formUnion([]) }
+    do throws(StoreError) {
+      try await saving.run { await self.save() }
+    } catch {
+      throw .storeFailed(error)
+    }
+    return board[id] ?? document
+  }
+}

@@ -1,0 +1,186 @@
+package import ParvaEngine
+import ParvaFormats
+import ParvaWire
+
+/// The way from what stands on the nodes to what a plan wants of them, with what each node is told on it. Pure.
+package struct FleetTransition: Sendable {
+  package let input: TransitionInput
+  package let transition: Transition
+  /// Who may begin what; a node that no wave touches has one part if its notes differ.
+  package internal(set) var machine: RolloutMachine
+  private let goal: RolloutGoal
+  /// What each node has or was told to have, by GPU and place.
+  private var contents: [String: [String: [InstancePlace: WantedInstance]]]
+  /// For segments for the way only: an instance of the same shape.
+  private let shapes: [Shape: WantedInstance]
+
+  private struct Shape: Hashable {
+    var workload: String
+    var profileID: Int
+    var batch: Int
+    var processes: Int
+
+    init(workload: String, profileID: Int, batch: Int, processes: Int) {
+      self.workload = workload
+      self.profileID = profileID
+      self.batch = batch
+      self.processes = processes
+    }
+
+    /// Nil where nothing runs on the instance.
+    init?(_ instance: WantedInstance) {
+      guard let workload = instance.workload, let batch = instance.batch, let processes = instance.processes else {
+        return nil
+      }
+      self.init(workload: workload, profileID: instance.profileID, batch: batch, processes: processes)
+    }
+  }
+
+  /// O(GPUs + instances) beside the planning of the transition.
+  package init(_ fleet: Fleet, to goal: RolloutGoal, _ terms: RolloutTerms) {
+    self.goal = goal
+    var gpus: [TransitionInput.GPU] = []
+    var standing: [String: [WantedInstance]] = [:]
+    for node in fleet.nodes.values { for gpu in node.certain { standing[gpu.uuid] = gpu.instances } }
+    var wanted: [String: [WantedInstance]] = [:]
+    for name in terms.nodes { for gpu in goal.assignments.gpus[name] ?? [] { wanted[gpu.uuid] = gpu.instances } }
+    var contents: [String: [String: [InstancePlace: WantedInstance]]] = [:]
+    var starts = StartNumbers()
+    var shapes: [Shape: WantedInstance] = [:]
+    var up: [String: Double] = [:]
+    for gpu in fleet.inventory.gpus {
+      guard let product = gpu.product, let node = fleet.nodes[gpu.node] else { continue }
+      let isTold = terms.nodes.contains(gpu.node)
+      let there = standing[gpu.uuid] ?? []
+      let before = there.compactMap { instance -> StandingSegment? in
+        let capacity = node.isUp(instance, on: gpu.uuid) ? instance.capacity ?? 0 : 0
+        guard let segment = Self.segment(instance, product, capacity, &starts) else { return nil }
+        up[segment.workload, default: 0] += capacity
+        if isTold { contents[gpu.node, default: [:]][gpu.uuid, default: [:]][instance.place] = instance }
+        return segment
+      }
+      var after = before
+      if isTold {
+        after = (wanted[gpu.uuid] ?? []).compactMap { instance in
+          guard let segment = Self.segment(instance, product, instance.capacity ?? 0, &starts) else { return nil }
+          // What stays is told what the new plan calls it.
+          if before.contains(where: { $0.runsAs(segment) }) {
+            contents[gpu.node]?[gpu.uuid]?[instance.place] = instance
+          }
+          return segment
+        }
+      }
+      let isOpen = isTold && gpu.exclusion == nil && !gpu.isSilent
+      guard isOpen || !before.isEmpty || !after.isEmpty else { continue }
+      for instance in there + (wanted[gpu.uuid] ?? []) {
+        if let shape = Shape(instance), shapes[shape] == nil { shapes[shape] = instance }
+      }
+      gpus.append(
+        TransitionInput.GPU(
+          name: gpu.uuid, node: gpu.node, product: product, before: before, after: after, isOpen: isOpen))
+    }
+    var services: [String: TransitionInput.Service] = [:]
+    for workload in Set(up.keys).union(goal.rates.keys) {
+      let runs = up[workload] ?? 0
+      services[workload] = TransitionInput.Service(
+        rateBefore: min(runs, goal.before[workload] ?? runs), rateAfter: goal.rates[workload] ?? 0,
+        tenant: goal.tenants[workload])
+    }
+    input = TransitionInput(gpus: gpus, services: services, maxUnavailable: terms.maxUnavailable)
+    self.shapes = shapes
+    self.contents = contents
+    transition = TransitionPlanner.plan(input)
+    let behind = terms.nodes.filter { name in
+      fleet.nodes[name]?.hasVerified(goal.assignments.gpus[name] ?? []) != true
+    }
+    machine = RolloutMachine(transition, of: input, settling: behind.sorted())
+  }
+
+  // MARK: - Telling
+
+  /// What the node of a part is told when it begins; later parts of that node start from it. O(its instances).
+  mutating func tell(_ index: Int) -> [WantedGPU] {
+    let part = machine.parts[index]
+    var node = contents[part.node] ?? [:]
+    for step in part.steps.map({ transition.waves[part.wave].steps[$0] }) {
+      let gpu = input.gpus[step.gpu]
+      let place = InstancePlace(
+        profileID: gpu.product.profiles[step.segment.placement.profile].driverProfileID,
+        start: step.segment.placement.start)
+      switch step.action {
+      case .destroy: node[gpu.name]?[place] = nil
+      case .create: node[gpu.name, default: [:]][place] = made(step, gpu, place, part.node)
+      }
+    }
+    contents[part.node] = node
+    // What no table knows changes with the last part.
+    if part.isLast { return goal.assignments.gpus[part.node] ?? [] }
+    return node.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }.map { uuid, instances in
+      WantedGPU(uuid: uuid, instances: instances.values.sorted { $0.place < $1.place })
+    }
+  }
+
+  private func made(
+    _ step: Transition.Step, _ gpu: TransitionInput.GPU, _ place: InstancePlace, _ node: String
+  ) -> WantedInstance? {
+    if !step.isTemporary {
+      return goal.assignments.gpus[node]?.first { $0.uuid == gpu.name }?.instances.first { $0.place == place }
+    }
+    let segment = step.segment
+    let shape = Shape(
+      workload: segment.workload, profileID: place.profileID, batch: segment.batch, processes: segment.processes)
+    var instance = shapes[shape]
+    instance?.start = place.start
+    instance?.segment = segment.id
+    instance?.capacity = segment.capacity
+    return instance
+  }
+
+  /// What a part makes, by GPU.
+  func made(by index: Int) -> [(uuid: String, place: InstancePlace)] {
+    let part = machine.parts[index]
+    return part.steps.map { transition.waves[part.wave].steps[$0] }.filter { $0.action == .create }.map { step in
+      let gpu = input.gpus[step.gpu]
+      let profile = gpu.product.profiles[step.segment.placement.profile]
+      return (
+        gpu.name, InstancePlace(profileID: profile.driverProfileID, start: step.segment.placement.start)
+      )
+    }
+  }
+
+  // MARK: - Segments
+
+  /// Nil where nothing runs on the instance, or the product has no such profile.
+  private static func segment(
+    _ instance: WantedInstance, _ product: GPUProduct, _ capacity: Double, _ starts: inout StartNumbers
+  ) -> StandingSegment? {
+    guard let profile = product.profileIndex(driverID: instance.profileID), let workload = instance.workload,
+      let batch = instance.batch, let processes = instance.processes
+    else { return nil }
+    return StandingSegment(
+      workload: workload, id: instance.segment ?? "\(workload)/?", model: instance.model ?? "",
+      placement: Placement(profile: profile, start: instance.start), batch: batch, processes: processes,
+      capacity: capacity, startsAs: starts.number(of: instance))
+  }
+
+  /// Numbers for how processes are started: equal where a node would not start them anew.
+  private struct StartNumbers {
+    private struct Start: Hashable {
+      var launch: LaunchSpec?
+      var mps: MPSSettings?
+      /// Nil where the launch does not name it.
+      var segment: String?
+    }
+
+    private var numbers: [Start: Int] = [:]
+
+    mutating func number(of instance: WantedInstance) -> Int {
+      guard instance.launch != nil || instance.mps != nil else { return 0 }
+      let namesSegment = instance.launch.map(LaunchTemplate.namesSegment) ?? false
+      let start = Start(launch: instance.launch, mps: instance.mps, segment: namesSegment ? instance.segment : nil)
+      let number = numbers[start] ?? numbers.count + 1
+      numbers[start] = number
+      return number
+    }
+  }
+}

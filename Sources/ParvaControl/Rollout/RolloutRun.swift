@@ -1,0 +1,79 @@
+import ParvaEngine
+import ParvaWire
+
+/// Carries a transition out: tells each node its part when its turn has come, until nothing is left that can be done.
+struct RolloutRun: Sendable {
+  enum End: Hashable, Sendable {
+    /// Every node has what it is to have.
+    case complete
+    /// Some parts failed, and those that wait for them never began.
+    case incomplete
+    case aborted
+    case cancelled
+  }
+
+  /// One node's part as it is to be brought there.
+  struct Order: Sendable {
+    var node: String
+    var wanted: NodeAssignment
+    var isLast: Bool
+    /// What has to be up before the part counts as done; empty where nobody waits for it.
+    var awaited: [(uuid: String, place: InstancePlace)]
+  }
+
+  private enum Event: Sendable {
+    case ended(part: Int, well: Bool)
+    case wished(RolloutControl.Wishes)
+  }
+
+  let revision: Int
+  /// Phase of the parts of the first wave.
+  let firstPhase: Int
+  let control: RolloutControl
+  /// Brings a node its part; answers whether the node has verified it and what is awaited is up.
+  let bring: @Sendable (Order) async -> Bool
+
+  /// - Parameter way: from what stands now.
+  /// - Returns: how it ended, and the nodes whose parts never began.
+  func run(_ way: FleetTransition) async -> (end: End, waiting: Set<String>) {
+    var way = way
+    await withTaskGroup(of: Event.self) { group in
+      var seen = control.wishes
+      func follow() {
+        group.addTask { [control, serial = seen.serial] in .wished(await control.next(after: serial)) }
+      }
+      func heed() {
+        if seen.isPaused { way.machine.pause() } else { way.machine.resume() }
+        if seen.isAborted || seen.rollsBack { way.machine.abort() }
+        for part in way.machine.begin() {
+          let order = order(part, &way)
+          group.addTask { [bring] in .ended(part: part, well: await bring(order)) }
+        }
+      }
+      follow()
+      heed()
+      while !way.machine.isOver, !Task.isCancelled, let event = await group.next() {
+        switch event {
+        case .ended(let part, let well): way.machine.ended(part, well: well)
+        case .wished(let wishes):
+          seen = wishes
+          if !Task.isCancelled { follow() }
+        }
+        heed()
+      }
+      group.cancelAll()
+    }
+    let waiting = Set(way.machine.waiting.map { way.machine.parts[$0].node })
+    if Task.isCancelled { return (.cancelled, waiting) }
+    if way.machine.isComplete { return (.complete, []) }
+    return (way.machine.isAborted ? .aborted : .incomplete, waiting)
+  }
+
+  private func order(_ index: Int, _ way: inout FleetTransition) -> Order {
+    let part = way.machine.parts[index]
+    let gpus = way.tell(index)
+    return Order(
+      node: part.node, wanted: NodeAssignment(revision: revision, phase: firstPhase + part.wave, gpus: gpus),
+      isLast: part.isLast, awaited: way.machine.isAwaited(index) ? way.made(by: index) : [])
+  }
+}
