@@ -56,7 +56,7 @@ struct PlanHandlers: Sendable {
   }
 
   private func answer(
-    _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ written: PublishedPlan.Rendition
+    _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ written: PublishedPlan.Rendering
   ) -> HTTPResponse {
     let headers: HTTPHeaders = [
       "ETag": written.tag, "Vary": "Accept", "Parva-Plan-Revision": String(plan.record.revision),

@@ -12,13 +12,13 @@ package final class PublishedPlan: Sendable {
   package let json: Data
   /// Where it comes from.
   package let origin: Origin
-  private let document: Rendition
+  private let document: Rendering
   /// What each node is told of it; nil where it is bound to no nodes.
   package let assignments: NodeAssignments?
   private let unplaced: [String: Unserved]
   private let partial: [String: PartialService]
   private let capacities: [String: Double]
-  private let rendered = Mutex<[PlanFormat: Rendition]>([:])
+  private let rendered = Mutex<[PlanFormat: Rendering]>([:])
 
   package enum Origin: String, Hashable, Sendable {
     /// This process has made it, or made it again.
@@ -35,7 +35,7 @@ package final class PublishedPlan: Sendable {
     self.json = json
     self.assignments = assignments
     self.origin = origin
-    document = Rendition(PlanWriter.json(json, as: record.identity), .json, record.revision)
+    document = Rendering(PlanWriter.json(json, as: record.identity), .json, record.revision)
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
     capacities = plan.gpus.reduce(into: [:]) { sums, gpu in
       for segment in gpu.segments { sums[segment.workload, default: 0] += segment.capacity }
@@ -51,12 +51,12 @@ package final class PublishedPlan: Sendable {
   package func partialService(of workload: String) -> PartialService? { partial[workload] }
 
   /// The document in one format where it has been written before.
-  package func writtenDocument(_ format: PlanFormat) -> Rendition? {
+  package func writtenDocument(_ format: PlanFormat) -> Rendering? {
     format == .json ? document : rendered.withLock { $0[format] }
   }
 
   /// The document in one format, written once. O(segments) the first time.
-  package func document(_ format: PlanFormat) -> Rendition {
+  package func document(_ format: PlanFormat) -> Rendering {
     if let written = writtenDocument(format) { return written }
     let data =
       switch format {
@@ -65,13 +65,13 @@ package final class PublishedPlan: Sendable {
       case .csv: PlanWriter.csv(plan)
       case .text: Data(PlanPicture(plan, style: TextStyle()).text().utf8)
       }
-    let written = Rendition(data, format, record.revision)
+    let written = Rendering(data, format, record.revision)
     rendered.withLock { $0[format] = written }
     return written
   }
 
   /// A plan in one format, ready to be sent many times.
-  package struct Rendition: Sendable {
+  package struct Rendering: Sendable {
     package let body: CachedBody
     /// The entity tag, with its quotes.
     package let tag: String
