@@ -18,7 +18,7 @@ struct PlanHandlers: Sendable {
   private struct Question {
     let after: Int?
     let seconds: Int
-    let format: PlanFormat
+    let format: DocumentFormat
     /// The demand and the fleet when the request came.
     let demand: Int
     let fleet: Int
@@ -88,7 +88,7 @@ struct PlanHandlers: Sendable {
       headers: ["Retry-After": "1"])
   }
 
-  static let offers: [(offer: PlanFormat, mediaTypes: [String])] = [
+  static let offers: [(offer: DocumentFormat, mediaTypes: [String])] = [
     (.json, ["application/json"]),
     (.yaml, ["application/yaml", "text/yaml", "application/x-yaml"]),
     (.csv, ["text/csv"]),

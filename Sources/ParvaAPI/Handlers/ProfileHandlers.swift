@@ -96,7 +96,7 @@ struct ProfileHandlers: Sendable {
     var revision: Int?
   }
 
-  private static let offers: [(offer: PlanFormat, mediaTypes: [String])] = PlanHandlers.offers.filter {
+  private static let offers: [(offer: DocumentFormat, mediaTypes: [String])] = PlanHandlers.offers.filter {
     $0.offer != .text
   }
 
@@ -115,7 +115,7 @@ struct ProfileHandlers: Sendable {
   }
 
   /// Begins with the revision, which `If-Match` compares, 0 for the base.
-  private func tag(_ resource: Resource, _ format: PlanFormat, _ body: Data) -> String {
+  private func tag(_ resource: Resource, _ format: DocumentFormat, _ body: Data) -> String {
     EntityTag(revision: resource.revision ?? 0, of: body, as: format).text
   }
 

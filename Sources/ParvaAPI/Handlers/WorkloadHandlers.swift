@@ -163,7 +163,7 @@ struct WorkloadHandlers: Sendable {
   }
 
   private static func response(
-    _ status: Int, _ registration: Registration, _ state: WorkloadStatus, _ format: PlanFormat = .json
+    _ status: Int, _ registration: Registration, _ state: WorkloadStatus, _ format: DocumentFormat = .json
   ) -> HTTPResponse {
     let body = WorkloadRepresentation.one(registration, state, format)
     return HTTPResponse(

@@ -18,7 +18,7 @@ package final class PublishedPlan: Sendable {
   private let unplaced: [String: Unserved]
   private let partial: [String: PartialService]
   private let capacities: [String: Double]
-  private let rendered = Mutex<[PlanFormat: Rendering]>([:])
+  private let rendered = Mutex<[DocumentFormat: Rendering]>([:])
 
   package enum Origin: String, Hashable, Sendable {
     /// This process has made it, or made it again.
@@ -51,12 +51,12 @@ package final class PublishedPlan: Sendable {
   package func partialService(of workload: String) -> PartialService? { partial[workload] }
 
   /// The document in one format where it has been written before.
-  package func writtenDocument(_ format: PlanFormat) -> Rendering? {
+  package func writtenDocument(_ format: DocumentFormat) -> Rendering? {
     format == .json ? document : rendered.withLock { $0[format] }
   }
 
   /// The document in one format, written once. O(segments) the first time.
-  package func document(_ format: PlanFormat) -> Rendering {
+  package func document(_ format: DocumentFormat) -> Rendering {
     if let written = writtenDocument(format) { return written }
     let data =
       switch format {
@@ -76,7 +76,7 @@ package final class PublishedPlan: Sendable {
     /// The entity tag, with its quotes.
     package let tag: String
 
-    fileprivate init(_ data: Data, _ format: PlanFormat, _ revision: Int) {
+    fileprivate init(_ data: Data, _ format: DocumentFormat, _ revision: Int) {
       body = CachedBody(data)
       tag = EntityTag(revision: revision, of: data, as: format).text
     }

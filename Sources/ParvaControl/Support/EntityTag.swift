@@ -11,7 +11,7 @@ package struct EntityTag: Hashable {
   package var detail: String
 
   /// - Parameter format: what sets this representation apart from others of the same resource.
-  package init(revision: Int = 0, of representation: Data, as format: PlanFormat = .json) {
+  package init(revision: Int = 0, of representation: Data, as format: DocumentFormat = .json) {
     self.revision = revision
     let digits = StableHash.digits(of: representation)
     detail = format == .json ? digits : "\(format.rawValue)-\(digits)"

@@ -1,5 +1,5 @@
-/// Representations of a plan.
-package enum PlanFormat: String, Hashable, Sendable, CaseIterable {
+/// In what form a document is given.
+package enum DocumentFormat: String, Hashable, Sendable, CaseIterable {
   case json, yaml, csv
   /// A picture for a terminal.
   case text
