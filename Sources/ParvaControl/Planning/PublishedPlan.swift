@@ -46,7 +46,8 @@ package final class PublishedPlan: Sendable {
   /// Requests per second of all segments of a workload.
   package func capacity(of workload: String) -> Double { capacities[workload] ?? 0 }
 
-  package func refusal(of workload: String) -> Unserved? { unplaced[workload] }
+  /// Why the plan leaves a workload out; nil where it does not.
+  package func unserved(_ workload: String) -> Unserved? { unplaced[workload] }
 
   package func partialService(of workload: String) -> PartialService? { partial[workload] }
 
