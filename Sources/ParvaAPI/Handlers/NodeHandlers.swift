@@ -12,8 +12,7 @@ struct NodeHandlers: Sendable {
 
   let nodes: NodeRegistry
   let board: PlanBoard
-  /// Whether changes of what exists must name the revision that they change (RFC 6585, section 3).
-  let requiresPreconditions: Bool
+  let rule: PreconditionRule
 
   // MARK: - Reading
 
@@ -47,7 +46,7 @@ struct NodeHandlers: Sendable {
   func put(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let name = request.pathParameters["name"] ?? ""
-    let precondition = try conditions(of: request, name)
+    let precondition = try rule.precondition(of: request, isThere: nodes.node(name) != nil)
     let source = try request.input()
     let spec: NodeSpec
     do {
@@ -75,7 +74,7 @@ struct NodeHandlers: Sendable {
   func delete(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery("force")
     let name = request.pathParameters["name"] ?? ""
-    let precondition = try conditions(of: request, name)
+    let precondition = try rule.precondition(of: request, isThere: nodes.node(name) != nil)
     let force: Bool
     switch request.queryValue("force") {
     case nil, "false": force = false
@@ -123,12 +122,6 @@ struct NodeHandlers: Sendable {
   }
 
   // MARK: - Parts
-
-  private func conditions(of request: HTTPRequest, _ name: String) throws(ProblemDetails) -> Precondition {
-    let precondition = try request.precondition()
-    if requiresPreconditions, precondition == .none, nodes.node(name) != nil { throw .preconditionRequired }
-    return precondition
-  }
 
   private func answer(_ status: Int, _ name: String) throws -> HTTPResponse {
     guard let (record, gpus) = nodes.offers(of: name) else { throw unknown(name) }

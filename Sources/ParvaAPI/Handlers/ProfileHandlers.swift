@@ -18,7 +18,7 @@ struct ProfileHandlers: Sendable {
 
   let registry: DemandRegistry
   let setup: PlanningSetup
-  let requiresPreconditions: Bool
+  let rule: PreconditionRule
 
   // MARK: - Reading
 
@@ -145,10 +145,9 @@ struct ProfileHandlers: Sendable {
 
   /// What the request demands of the stored profile. To a client, one of the base is there too, at revision 0.
   private func precondition(of request: HTTPRequest, _ key: ProfileKey) throws(ProblemDetails) -> Precondition {
-    let precondition = try request.precondition()
-    guard let resource = resource(key) else { return precondition }
-    if requiresPreconditions, precondition == .none { throw .preconditionRequired }
-    guard resource.revision == nil else { return precondition }
+    let resource = resource(key)
+    let precondition = try rule.precondition(of: request, isThere: resource != nil)
+    guard let resource, resource.revision == nil else { return precondition }
     switch precondition {
     case .none, .exists: return .none
     case .revision(let wanted) where wanted.contains(0): return .absent

@@ -13,7 +13,7 @@ struct WorkloadSetHandlers: Sendable {
   let registry: DemandRegistry
   let board: PlanBoard
   let nodes: NodeRegistry
-  let requiresPreconditions: Bool
+  let rule: PreconditionRule
 
   /// A page of registrations in order of id.
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -62,8 +62,8 @@ struct WorkloadSetHandlers: Sendable {
   /// Makes the workloads of the body the only ones.
   func replaceAll(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let precondition = try request.precondition()
-    if requiresPreconditions, precondition == .none { throw ProblemDetails.preconditionRequired }
+    // A set is always there, if empty.
+    let precondition = try rule.precondition(of: request, isThere: true)
     let workloads = try Self.workloads(in: request)
     let receipt = try await change(DemandChange(.replaceAll(workloads), if: precondition))
     let view = board.view
