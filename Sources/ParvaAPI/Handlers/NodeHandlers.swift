@@ -18,20 +18,20 @@ struct NodeHandlers: Sendable {
 
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
     let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit)
-    let isText = try request.preferred([(false, ["application/json"]), (true, ["text/plain"])])
+    let format = try request.preferred([.json, .table])
     let fleet = nodes.snapshot
     let plan = board.view.plan
     let page = query.page(fleet.sorted.filter { $0.name > query.cursor ?? "" }) { $0.name }
     let rows = page.items.map { NodeRepresentation.resource($0, fleet.inventory.gpus(of: $0.name), plan) }
     let list = NodeList(nodes: rows, nextCursor: page.next)
     var response =
-      isText
+      format == .table
       ? HTTPResponse(
-        status: 200, contentType: "text/plain; charset=utf-8",
+        status: 200, contentType: format.contentType,
         body: Data(FleetPicture(list, style: TextStyle()).text().utf8))
       : try HTTPResponse.json(200, list)
     response.headers["Vary"] = "Accept"
-    response.headers["ETag"] = EntityTag(of: response.body, as: isText ? .text : .json).text
+    response.headers["ETag"] = EntityTag(of: response.body, as: format).text
     return request.unlessFresh(response)
   }
 

@@ -42,12 +42,12 @@ struct ProfileHandlers: Sendable {
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
     let key = try key(of: request)
-    let format = try request.preferred(Self.offers)
+    let format = try request.preferred([.json, .yaml, .csv])
     guard let resource = resource(key) else { throw notFound(key) }
     let body = ProfileRepresentation.one(resource, format)
     let headers: HTTPHeaders = ["ETag": tag(resource, format, body), "Vary": "Accept"]
     return request.unlessFresh(
-      HTTPResponse(status: 200, contentType: format.mediaType, body: body, headers: headers))
+      HTTPResponse(status: 200, contentType: format.contentType, body: body, headers: headers))
   }
 
   // MARK: - Changing
@@ -94,10 +94,6 @@ struct ProfileHandlers: Sendable {
   struct Resource: Sendable {
     var profile: ModelProfile
     var revision: Int?
-  }
-
-  private static let offers: [(offer: DocumentFormat, mediaTypes: [String])] = PlanHandlers.offers.filter {
-    $0.offer != .text
   }
 
   /// In order of product, then model.

@@ -18,7 +18,7 @@ struct WorkloadHandlers: Sendable {
     try request.allowQuery()
     let id = request.pathParameters["id"] ?? ""
     guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
-    let format = try request.preferred(WorkloadRepresentation.offers)
+    let format = try request.preferred(WorkloadRepresentation.formats)
     return request.unlessFresh(Self.response(200, registration, status(of: registration), format))
   }
 
@@ -159,7 +159,7 @@ struct WorkloadHandlers: Sendable {
   ) -> HTTPResponse {
     let body = WorkloadRepresentation.one(registration, state, format)
     return HTTPResponse(
-      status: status, contentType: format.mediaType, body: body,
+      status: status, contentType: format.contentType, body: body,
       headers: ["ETag": EntityTag(revision: registration.revision, of: body, as: format).text, "Vary": "Accept"])
   }
 

@@ -7,7 +7,7 @@ import ParvaHTTP
 /// Writes registrations as clients see them.
 enum WorkloadRepresentation {
   /// What `Accept` may ask for. CSV cannot hold all of a workload.
-  static let offers = PlanHandlers.offers.filter { [.json, .yaml].contains($0.offer) }
+  static let formats: [DocumentFormat] = [.json, .yaml]
 
   static func one(_ registration: Registration, _ status: WorkloadStatus, _ format: DocumentFormat = .json) -> Data {
     var writer = DocumentWriter(format == .yaml ? .yaml : .json)

@@ -21,7 +21,7 @@ struct WorkloadSetHandlers: Sendable {
     let selector = try request.queryValue("labelSelector").map { text throws(ProblemDetails) in
       try LabelSelector(text)
     }
-    let format = try request.preferred(WorkloadRepresentation.offers)
+    let format = try request.preferred(WorkloadRepresentation.formats)
     let view = board.view
     let (revision, rows) = registry.read { demand in
       var rows: [Registration] = []
@@ -40,7 +40,7 @@ struct WorkloadSetHandlers: Sendable {
       "ETag": EntityTag(revision: revision, of: body, as: format).text, "Vary": "Accept",
     ]
     return request.unlessFresh(
-      HTTPResponse(status: 200, contentType: format.mediaType, body: body, headers: headers))
+      HTTPResponse(status: 200, contentType: format.contentType, body: body, headers: headers))
   }
 
   /// Registers all workloads of the body, or none.

@@ -1,6 +1,6 @@
 package import Foundation
 package import ParvaEngine
-import ParvaFormats
+package import ParvaFormats
 package import ParvaHTTP
 import Synchronization
 
@@ -52,22 +52,15 @@ package final class PublishedPlan: Sendable {
   package func partialService(of workload: String) -> PartialService? { partial[workload] }
 
   /// The document in one format where it has been written before.
-  package func writtenDocument(_ format: DocumentFormat) -> Rendering? {
-    format == .json ? document : rendered.withLock { $0[format] }
+  package func writtenDocument(_ export: PlanExport) -> Rendering? {
+    export.format == .json ? document : rendered.withLock { $0[export.format] }
   }
 
   /// The document in one format, written once. O(segments) the first time.
-  package func document(_ format: DocumentFormat) -> Rendering {
-    if let written = writtenDocument(format) { return written }
-    let data =
-      switch format {
-      case .json: document.body.plain
-      case .yaml: PlanWriter.yaml(plan, as: record.identity)
-      case .csv: PlanWriter.csv(plan)
-      case .text: Data(PlanPicture(plan, style: TextStyle()).text().utf8)
-      }
-    let written = Rendering(data, format, record.revision)
-    rendered.withLock { $0[format] = written }
+  package func document(_ export: PlanExport) -> Rendering {
+    if let written = writtenDocument(export) { return written }
+    let written = Rendering(export.write(plan, record.identity, TextStyle()), export.format, record.revision)
+    rendered.withLock { $0[export.format] = written }
     return written
   }
 

@@ -1,5 +1,6 @@
 package import Foundation
 import ParvaEngine
+package import ParvaFormats
 
 /// The tag of every resource: its revision, a dot, and what tells its representations at that revision apart.
 ///
@@ -14,7 +15,7 @@ package struct EntityTag: Hashable {
   package init(revision: Int = 0, of representation: Data, as format: DocumentFormat = .json) {
     self.revision = revision
     let digits = StableHash.digits(of: representation)
-    detail = format == .json ? digits : "\(format.rawValue)-\(digits)"
+    detail = format == .json ? digits : "\(format.name)-\(digits)"
   }
 
   /// A tag for an answer without a representation: it stands for the revision alone.
