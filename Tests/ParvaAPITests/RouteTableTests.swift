@@ -13,6 +13,13 @@ import Testing
     #expect(Set(try APIDescription.own.get().operations.keys) == Set(routes))
   }
 
+  @Test func plansAreGivenInEveryExportThatThereIs() throws {
+    let plan = try APIDescription.own.get().operations["GET /v1/plan"] ?? .null
+    let described = plan["responses"]["200"]["content"].members.keys
+    #expect(described.sorted() == PlanExports.all.map { $0.format.mediaTypes[0] }.sorted())
+    #expect(Set(PlanExports.all.map(\.format.name)).count == PlanExports.all.count)
+  }
+
   @Test func theBinaryServesTheFileItself() async throws {
     let api = try await Harness(starts: false)
     let response = await api.send("GET", "/openapi.yaml")

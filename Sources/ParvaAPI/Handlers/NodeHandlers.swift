@@ -12,27 +12,26 @@ struct NodeHandlers: Sendable {
 
   let nodes: NodeRegistry
   let board: PlanBoard
-  /// Whether changes of what exists must name the revision that they change (RFC 6585, section 3).
-  let requiresPreconditions: Bool
+  let rule: PreconditionRule
 
   // MARK: - Reading
 
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
     let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit)
-    let isText = try request.preferred([(false, ["application/json"]), (true, ["text/plain"])])
+    let format = try request.preferred([.json, .table])
     let fleet = nodes.snapshot
     let plan = board.view.plan
     let page = query.page(fleet.sorted.filter { $0.name > query.cursor ?? "" }) { $0.name }
     let rows = page.items.map { NodeRepresentation.resource($0, fleet.inventory.gpus(of: $0.name), plan) }
     let list = NodeList(nodes: rows, nextCursor: page.next)
     var response =
-      isText
+      format == .table
       ? HTTPResponse(
-        status: 200, contentType: "text/plain; charset=utf-8",
+        status: 200, contentType: format.contentType,
         body: Data(FleetPicture(list, style: TextStyle()).text().utf8))
       : try HTTPResponse.json(200, list)
     response.headers["Vary"] = "Accept"
-    response.headers["ETag"] = EntityTag(of: response.body, as: isText ? .text : .json).text
+    response.headers["ETag"] = EntityTag(of: response.body, as: format).text
     return request.unlessFresh(response)
   }
 
@@ -47,7 +46,7 @@ struct NodeHandlers: Sendable {
   func put(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let name = request.pathParameters["name"] ?? ""
-    let precondition = try conditions(of: request, name)
+    let precondition = try rule.precondition(of: request, isThere: nodes.node(name) != nil)
     let source = try request.input()
     let spec: NodeSpec
     do {
@@ -75,7 +74,7 @@ struct NodeHandlers: Sendable {
   func delete(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery("force")
     let name = request.pathParameters["name"] ?? ""
-    let precondition = try conditions(of: request, name)
+    let precondition = try rule.precondition(of: request, isThere: nodes.node(name) != nil)
     let force = try request.flag("force")
     do {
       if try await nodes.delete(name, if: precondition, force: force) { return HTTPResponse(status: 204) }
@@ -118,12 +117,6 @@ struct NodeHandlers: Sendable {
   }
 
   // MARK: - Parts
-
-  private func conditions(of request: HTTPRequest, _ name: String) throws(ProblemDetails) -> Precondition {
-    let precondition = try request.precondition()
-    if requiresPreconditions, precondition == .none, nodes.node(name) != nil { throw .preconditionRequired }
-    return precondition
-  }
 
   private func answer(_ status: Int, _ name: String) throws -> HTTPResponse {
     guard let (record, gpus) = nodes.offers(of: name) else { throw unknown(name) }

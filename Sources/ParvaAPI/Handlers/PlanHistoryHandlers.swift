@@ -64,14 +64,14 @@ struct PlanHistoryHandlers: Sendable {
   /// What changes from plan `a` to plan `b`.
   func diff(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let isText = try request.preferred([(false, ["application/json"]), (true, ["text/plain"])])
+    let format = try request.preferred([.json, .table])
     let (a, b) = (try await stored(request, "a"), try await stored(request, "b"))
     let body = try await queue.run { () throws(ProblemDetails) in
       let writer = PlanDiffWriter(from: try Self.read(a), to: try Self.read(b))
-      return isText ? Data(writer.text(TextStyle()).utf8) : writer.json()
+      return format == .table ? Data(writer.text(TextStyle()).utf8) : writer.json()
     }
     return HTTPResponse(
-      status: 200, contentType: isText ? "text/plain; charset=utf-8" : "application/json", body: body,
+      status: 200, contentType: format.contentType, body: body,
       headers: ["Vary": "Accept"])
   }
 

@@ -18,7 +18,7 @@ struct ProfileHandlers: Sendable {
 
   let registry: DemandRegistry
   let setup: PlanningSetup
-  let requiresPreconditions: Bool
+  let rule: PreconditionRule
 
   // MARK: - Reading
 
@@ -42,12 +42,12 @@ struct ProfileHandlers: Sendable {
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
     let key = try key(of: request)
-    let format = try request.preferred(Self.offers)
+    let format = try request.preferred([.json, .yaml, .csv])
     guard let resource = resource(key) else { throw notFound(key) }
     let body = ProfileRepresentation.one(resource, format)
     let headers: HTTPHeaders = ["ETag": tag(resource, format, body), "Vary": "Accept"]
     return request.unlessFresh(
-      HTTPResponse(status: 200, contentType: format.mediaType, body: body, headers: headers))
+      HTTPResponse(status: 200, contentType: format.contentType, body: body, headers: headers))
   }
 
   // MARK: - Changing
@@ -96,10 +96,6 @@ struct ProfileHandlers: Sendable {
     var revision: Int?
   }
 
-  private static let offers: [(offer: PlanFormat, mediaTypes: [String])] = PlanHandlers.offers.filter {
-    $0.offer != .text
-  }
-
   /// In order of product, then model.
   private static func cursor(of profile: ModelProfile) -> String { "\(profile.product)/\(profile.model)" }
 
@@ -115,7 +111,7 @@ struct ProfileHandlers: Sendable {
   }
 
   /// Begins with the revision, which `If-Match` compares, 0 for the base.
-  private func tag(_ resource: Resource, _ format: PlanFormat, _ body: Data) -> String {
+  private func tag(_ resource: Resource, _ format: DocumentFormat, _ body: Data) -> String {
     EntityTag(revision: resource.revision ?? 0, of: body, as: format).text
   }
 
@@ -145,10 +141,9 @@ struct ProfileHandlers: Sendable {
 
   /// What the request demands of the stored profile. To a client, one of the base is there too, at revision 0.
   private func precondition(of request: HTTPRequest, _ key: ProfileKey) throws(ProblemDetails) -> Precondition {
-    let precondition = try request.precondition()
-    guard let resource = resource(key) else { return precondition }
-    if requiresPreconditions, precondition == .none { throw .preconditionRequired }
-    guard resource.revision == nil else { return precondition }
+    let resource = resource(key)
+    let precondition = try rule.precondition(of: request, isThere: resource != nil)
+    guard let resource, resource.revision == nil else { return precondition }
     switch precondition {
     case .none, .exists: return .none
     case .revision(let wanted) where wanted.contains(0): return .absent
