@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -16,6 +17,10 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 SHARED = os.environ.get("PARVA_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
 PUBLISHED = os.path.join(SHARED, "data", "parvagpu-sc24")
 HAS_PUBLISHED = os.path.isdir(PUBLISHED)
+
+#: Of everything random in a test: one that stays, so that a run can be repeated, unless PARVA_SEED says another or `random`.
+SEED = {"": 1, "random": random.randrange(1 << 32)}.get(os.environ.get("PARVA_SEED", ""))
+SEED = int(os.environ["PARVA_SEED"]) if SEED is None else SEED
 
 failures = 0
 

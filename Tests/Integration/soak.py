@@ -15,11 +15,10 @@ import tempfile
 import threading
 import time
 
-from controller import controller, workload
+from controller import SEED, controller, workload
 from fleet import Node, ready
 
 MINUTES = float(sys.argv[1])
-SEED = int(os.environ.get("PARVA_SEED", str(random.randrange(1 << 32))))
 
 
 class Load:

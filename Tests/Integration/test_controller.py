@@ -11,9 +11,8 @@ import tempfile
 import threading
 
 from controller import (
-    HAS_PUBLISHED, PARVA, PUBLISHED, check, cli, controller, equal, finish, scenario, skip, workload)
+    HAS_PUBLISHED, PARVA, PUBLISHED, SEED, check, cli, controller, equal, finish, scenario, skip, workload)
 
-SEED = int(os.environ.get("PARVA_SEED", "20260101"))
 KILLS = int(os.environ.get("PARVA_KILLS", "25"))
 
 

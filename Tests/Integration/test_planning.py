@@ -7,10 +7,9 @@ import tempfile
 import threading
 import time
 
-from controller import Controller, check, equal, finish, workload
+from controller import SEED, Controller, check, equal, finish, workload
 
 SECONDS = float(os.environ.get("PARVA_KILL_SECONDS", "10"))
-SEED = int(os.environ.get("PARVA_SEED", str(random.randrange(1 << 32))))
 
 
 def until(question, seconds=60):

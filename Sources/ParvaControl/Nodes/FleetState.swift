@@ -153,8 +153,10 @@ package struct FleetState: Sendable {
     let interval = settings.heartbeat
     change(name) { entry in
       take(&entry)
-      // A push that was given up was carried out after all.
-      if let sent = entry.record.sent, entry.record.state?.verified?.version == sent.version {
+      // The node may say that it is through before its operation is looked at, or after the push was given up.
+      let verified = entry.record.state?.verified?.version
+      if let expected = entry.record.expected, verified == expected.version { entry.record.applied = expected }
+      if let sent = entry.record.sent, verified == sent.version {
         (entry.record.applied, entry.record.sent) = (sent, nil)
       }
       entry.record.heardAt = date

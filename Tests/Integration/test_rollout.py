@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Plans that change, brought to simulated nodes in waves by processes of their own: first without faults, with what every
+workload has watched all the time; then under random faults. No GPU is behind any of it.
+
+    test_rollout.py [--seed N] [--schedules N]
+"""
+
+import argparse
+import json
+import os
+import random
+import tempfile
+import threading
+import time
+import urllib.request
+
+from controller import SEED, Controller, check, equal, finish
+from fleet import CREATE, Node, ended, planned, ready, until, verified
+
+MODELS = ["resnet50", "bert", "densenet121", "mobilenetv2", "vgg19", "inceptionv3"]
+LATENCY = {"resnet50": 60, "bert": 300, "densenet121": 80, "mobilenetv2": 60, "vgg19": 120, "inceptionv3": 90}
+DESTROY = "nvmlGpuInstanceDestroy"
+
+
+def demand(dice, count):
+    """Rates that keep some four nodes of eight GPUs partly busy."""
+    return {
+        f"w{number}": {
+            "id": f"w{number}", "model": MODELS[number % len(MODELS)], "rate": round(dice.uniform(50, 4000), 1),
+            "slo": {"latencyMs": LATENCY[MODELS[number % len(MODELS)]]}}
+        for number in range(count)}
+
+
+def put(api, wanted):
+    response = api.request("PUT", "/v1/workloads", {"workloads": list(wanted.values())})
+    equal(response.status in (200, 201), True, f"registration ({response.status} {response.body[:200]})")
+
+
+class Fleet:
+    """A controller and nodes over one folder."""
+
+    def __init__(self, folder, names, *options):
+        self.api = Controller(
+            os.path.join(folder, "parva.sqlite"), "--heartbeat", "0.5", "--admission", "half-slo", *options)
+        self.api.arguments[self.api.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{self.api.port}"
+        url = f"http://127.0.0.1:{self.api.port}"
+        self.nodes = [Node(name, folder, url, zone=f"zone-{number // 2}") for number, name in enumerate(names)]
+        ready(self.api, len(names))
+
+    def kill(self):
+        for one in [*self.nodes, self.api]:
+            if one.process.poll() is None:
+                one.thaw() if isinstance(one, Node) else None
+                one.kill()
+
+
+class Watch(threading.Thread):
+    """Calls `look` again and again beside everything else; what it raises is raised by `stop`."""
+
+    def __init__(self, look):
+        super().__init__(daemon=True)
+        self.look, self.fault, self.looks, self.is_over = look, None, 0, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.is_over.is_set():
+            try:
+                self.look()
+                self.looks += 1
+            except AssertionError as error:
+                self.fault = error
+                return
+            except (OSError, ValueError, KeyError, json.JSONDecodeError):
+                pass  # A process is away; that is what the schedule is about.
+            self.is_over.wait(0.02)
+
+    def stop(self):
+        self.is_over.set()
+        self.join()
+        if self.fault:
+            raise self.fault
+
+
+def capacities(api):
+    listed = api.get("/v1/workloads").json()["workloads"]
+    return {one["id"]: one["status"].get("capacityUp") or 0.0 for one in listed}
+
+
+def without_faults(dice):
+    with tempfile.TemporaryDirectory(prefix="parva-rollout-") as folder:
+        fleet = Fleet(folder, ["gpu-1", "gpu-2", "gpu-3", "gpu-4"])
+        api = fleet.api
+        try:
+            before = demand(dice, 12)
+            put(api, before)
+            equal(ended(api, api.request("POST", "/v1/plan/apply").headers["Location"])["status"], "verified", "first apply")
+            verified(api)
+            waves = 0
+            with check("while rates change and a node is drained, no workload has less than the lesser of both rates"):
+                for number in range(6):
+                    after = demand(dice, 12)
+                    put(api, after)
+                    if number == 3:
+                        equal(api.request("DELETE", "/v1/nodes/gpu-4").status, 202, "removal")
+                    planned(api)
+                    dry = api.request("POST", "/v1/plan/apply?dryRun=true").json()
+                    # What certified capacity there is for the least share of its rate that the plan could give it.
+                    floors = {
+                        one["workload"]: min(one["leastCapacity"], min(one["rateBefore"], one["rateAfter"]))
+                        for one in dry["workloads"]}
+
+                    def look():
+                        for name, up in capacities(api).items():
+                            if up < floors.get(name, 0) * (1 - 1e-9):
+                                raise AssertionError(f"round {number}: {name} has {up} of {floors[name]}")
+                    watch = Watch(look)
+                    operation = ended(api, api.request("POST", "/v1/plan/apply").headers["Location"])
+                    watch.stop()
+                    equal(operation["status"], "verified", f"operation {operation['id']}")
+                    equal(watch.looks > 0, True, "looks")
+                    if dry["summary"]["keepsService"]:
+                        equal(operation["rollout"].get("shortfalls"), None, "shortfalls")
+                    waves = max(waves, operation["rollout"]["waves"])
+                    verified(api)
+                    before = after
+                equal(waves > 1, True, f"several waves ({waves} at most)")
+            with check("a dry run draws its waves"):
+                picture = api.request("POST", "/v1/plan/apply?dryRun=true", headers={"Accept": "image/svg+xml"})
+                equal((picture.status, picture.body[:4]), (200, b"<svg"), "picture")
+        finally:
+            fleet.kill()
+
+
+def with_faults(dice, schedules):
+    """Each schedule changes the demand, then things break, then all is mended; in the end every node has the plan."""
+    with tempfile.TemporaryDirectory(prefix="parva-rollout-") as folder:
+        fleet = Fleet(folder, ["gpu-1", "gpu-2", "gpu-3"], "--auto-apply", "--node-grace", "6")
+        api, lock, newest, longest = fleet.api, threading.Lock(), {}, 0.0
+
+        def look():
+            # Straight from the agents: what a node has verified never goes back.
+            for node in fleet.nodes:
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{node.port}/v1/state", timeout=2) as response:
+                        state = json.load(response)
+                except OSError:
+                    continue
+                one = state.get("verified")
+                if not one or state["name"] != node.name:
+                    continue
+                version = (one["revision"], one.get("phase", 0))
+                if version < newest.get(node.name, (0, 0)):
+                    raise AssertionError(f"{node.name} went from {newest[node.name]} back to {version}")
+                newest[node.name] = version
+
+        def fault():
+            node = dice.choice(fleet.nodes)
+            kind = dice.choice(["kill", "kill", "freeze", "fail", "slow", "die", "controller", "pause", "demand"])
+            if kind == "kill":
+                node.restart()
+            elif kind == "freeze":
+                node.freeze()
+                threading.Event().wait(dice.uniform(0.2, 3))
+                node.thaw()
+            elif kind == "fail":
+                node.faults(f"fail {dice.choice([CREATE, DESTROY])} {dice.randint(1, 3)} {dice.randint(1, 9)} 23")
+            elif kind == "slow":
+                node.faults(f"delay {CREATE} {dice.randint(20, 300)}")
+            elif kind == "die":
+                node.faults(f"kill {dice.choice([CREATE, DESTROY])} {dice.randint(1, 4)}")
+            elif kind == "controller":
+                api.restart()
+            elif kind == "pause":
+                running = [one for one in api.get("/v1/operations").json()["operations"] if one["status"] == "running"]
+                for one in running:
+                    api.request("POST", f"/v1/operations/{one['id']}/{dice.choice(['pause', 'resume'])}")
+            else:
+                put(api, demand(dice, 10))
+            return f"{kind} {node.name}"
+
+        def mend():
+            for node in fleet.nodes:
+                node.faults()
+                if node.process.poll() is not None:
+                    node.start()
+            for one in api.get("/v1/operations").json()["operations"]:
+                if one["status"] == "paused":
+                    api.request("POST", f"/v1/operations/{one['id']}/resume")
+
+        try:
+            watch = Watch(look)
+            with check(f"{schedules} schedules of faults: nodes end with the plan, and none goes back to an older step"):
+                for number in range(schedules):
+                    wanted = demand(dice, 10)
+                    put(api, wanted)
+                    done = []
+                    for _ in range(dice.randint(1, 4)):
+                        threading.Event().wait(dice.uniform(0, 0.6))
+                        done.append(fault())
+                    began = time.monotonic()
+                    try:
+                        until("the mending", lambda: mend() is None)
+                        verified(api)
+                    except AssertionError as error:
+                        newest_operation = api.get("/v1/operations?limit=1").body.decode()
+                        raise AssertionError(f"schedule {number} ({', '.join(done)}): {error}; {newest_operation}") from error
+                    longest = max(longest, time.monotonic() - began)
+                    if watch.fault:
+                        break
+                watch.stop()
+            print(f"# {watch.looks} looks, {longest:.1f} s at most from the last fault to the plan, {newest}")
+        finally:
+            fleet.kill()
+
+
+arguments = argparse.ArgumentParser(description=__doc__)
+arguments.add_argument("--seed", type=int, default=SEED)
+arguments.add_argument("--schedules", type=int, default=20)
+given = arguments.parse_args()
+print(f"# seed {given.seed}")
+without_faults(random.Random(given.seed))
+with_faults(random.Random(given.seed + 1), given.schedules)
+finish()
