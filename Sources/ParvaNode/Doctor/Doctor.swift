@@ -15,6 +15,10 @@ package struct Doctor: Sendable {
     package var path: String
     package var environment: [String: String]
     package var user = Int(geteuid())
+    /// The effective set of this process, by bits.
+    package var capabilities = Doctor.effectiveCapabilities
+    /// The machine is a stand-in: root is who runs it, and no agent has less.
+    package var isSimulated = false
 
     package init(
       stateDirectory: String, runDirectory: String,
@@ -46,8 +50,8 @@ package struct Doctor: Sendable {
       for gpu in node.gpus where gpu.fault == nil { findings += holders(gpu, driver) }
     case .failure(let error): findings.append(missing(error))
     }
-    findings += [unifiedMemory, mps, controlGroups, container, clock].compactMap { $0 }
-    return findings + directories
+    findings += [powers, unifiedMemory, mps, controlGroups, container, clock].compactMap { $0 }
+    return findings + directories + [records]
   }
 
   func text(_ path: String) -> String? { try? String(contentsOfFile: root + path, encoding: .utf8) }
@@ -96,9 +100,14 @@ package struct Doctor: Sendable {
     let name = "GPU \(gpu.index), \(gpu.board), \(gpu.uuid)"
     if let fault = gpu.fault {
       return Finding(
-        "gpu", .stop, "\(name) does not answer: \(fault)", mend: "nvidia-smi -r -i \(gpu.uuid), or a reboot")
+        "gpu", .stop, "\(name) does not answer: \(fault)", mend: "nvidia-smi -r -i \(gpu.index), or a reboot")
     }
     guard let mode = gpu.mig else { return Finding("mig_mode", .ok, "\(name) has no MIG and is left alone") }
+    if mode.current && !mode.pending {
+      return Finding(
+        "mig_mode", .stop, "\(name): MIG is on and goes off with the next reset",
+        mend: "nvidia-smi -i \(gpu.uuid) -mig 1 takes that back")
+    }
     if mode.current {
       return Finding("mig_mode", .ok, "\(name): MIG is on, \(gpu.instances.count) instances stand")
     }
@@ -147,7 +156,7 @@ package struct Doctor: Sendable {
           "capability_nodes", isRestricted || isContained ? .stop : .warn,
           "user \(question.user) cannot open \(nodes.path(node)), mig/\(name): "
             + (name == "config" ? "instances are not made or destroyed" : "processes on instances are not seen"),
-          mend: Self.prepare))
+          mend: prepare()))
     }
     let missing = listed.count { !nodes.opens($0) }
     if findings.isEmpty && missing > 0 {
@@ -155,7 +164,7 @@ package struct Doctor: Sendable {
         Finding(
           "capability_nodes", isRestricted || isContained ? .stop : .warn,
           "\(missing) of \(listed.count) capability nodes cannot be opened: instances that are made cannot be used",
-          mend: Self.prepare))
+          mend: prepare()))
     }
     if findings.isEmpty {
       findings.append(Finding("capability_nodes", .ok, "all \(listed.count) capability nodes open"))
@@ -164,21 +173,35 @@ package struct Doctor: Sendable {
       findings.append(
         Finding(
           "mode_permission", .stop, "--manage-mig-mode takes CAP_SYS_ADMIN, which this process does not have",
-          mend: "install packaging/parva-node-mode.conf as a drop-in, or turn MIG on with parva node prepare --mig all")
+          mend: "install packaging/parva-node-mode.conf as a drop-in, or turn MIG on with \(prepare(" --mig all"))")
       )
     }
     return findings
   }
 
-  private static let prepare = "parva node prepare --group parva (as root; parva-node-prepare.service does it at boot)"
+  /// With the group that has the nodes now, so that following this takes them from nobody.
+  private func prepare(_ options: String = "") -> String {
+    let nodes = CapabilityNodes(root: root)
+    var found = stat()
+    var group = "parva"
+    if let config = nodes.listed.first(where: \.isAdministrative), stat(nodes.path(config), &found) == 0,
+      found.st_gid != 0
+    {
+      group = getgrgid(found.st_gid).map { String(cString: $0.pointee.gr_name) } ?? "\(found.st_gid)"
+    }
+    return "parva node prepare\(options) --group \(group) (as root; parva-node-prepare.service does it at boot)"
+  }
 
   private enum Capability: UInt64 { case systemAdministration = 21 }
 
-  /// Of the effective set of this process (proc(5), CapEff).
   private func hasCapability(_ capability: Capability) -> Bool {
+    question.capabilities >> capability.rawValue & 1 == 1
+  }
+
+  /// Of this process (proc(5), CapEff).
+  package static var effectiveCapabilities: UInt64 {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") } ?? ""
-    let set = UInt64(line.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) ?? 0
-    return set >> capability.rawValue & 1 == 1
+    return UInt64(line.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) ?? 0
   }
 }
