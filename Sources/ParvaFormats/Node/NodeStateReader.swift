@@ -20,6 +20,7 @@ package enum NodeStateReader {
     check.count("gpus", state.observed.gpus.count, gpus, ["observed", "gpus"])
     check.text(state.observed.driverVersion, ["observed", "driverVersion"])
     check.number("revision", state.verified?.revision, ["verified", "revision"], revisions)
+    check.number("accepted", state.accepted, ["accepted"], revisions)
     for (index, owned) in state.owned.enumerated() {
       let path = ["owned", String(index)]
       check.number("profileId", owned.profileId, path + ["profileId"], numbers)
