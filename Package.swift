@@ -95,7 +95,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "ParvaControlTestSupport",
-      dependencies: ["ParvaControl", "ParvaAPI", "ParvaHTTP", "ParvaFormats", "ParvaWire", "ParvaEngine", logging],
+      dependencies: [
+        "ParvaControl", "ParvaAPI", "ParvaHTTP", "ParvaFormats", "ParvaWire", "ParvaEngine", logging, yams,
+      ],
       path: "Tests/ParvaControlTestSupport", swiftSettings: strict),
     .testTarget(
       name: "ParvaControlTests",
@@ -108,7 +110,7 @@ let package = Package(
       name: "ParvaAPITests",
       dependencies: [
         "ParvaAPI", "ParvaControl", "ParvaControlTestSupport", "ParvaHTTP", "ParvaFormats", "ParvaWire", "ParvaEngine",
-        "ParvaTestSupport", logging, yams,
+        "ParvaTestSupport", logging,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -21,21 +21,22 @@ package struct RouteTable: Sendable {
   /// Every route there is; openapi.yaml tells the same, and a test compares the two.
   package var routes: [Route] {
     let (registry, board, setup) = (controller.registry, controller.board, controller.configuration.planning)
+    let rule = PreconditionRule(isRequired: requiresPreconditions)
     let workloads = WorkloadHandlers(
-      registry: registry, board: board, nodes: controller.nodes, requiresPreconditions: requiresPreconditions)
+      registry: registry, board: board, nodes: controller.nodes, rule: rule)
     let set = WorkloadSetHandlers(
-      registry: registry, board: board, nodes: controller.nodes, requiresPreconditions: requiresPreconditions)
+      registry: registry, board: board, nodes: controller.nodes, rule: rule)
     let plan = PlanHandlers(registry: registry, nodes: controller.nodes, board: board)
     let events = PlanEventHandlers(board: board)
     let history = PlanHistoryHandlers(store: controller.store)
     let preview = PreviewHandlers(
       registry: registry, nodes: controller.nodes, plan: plan, setup: setup, backend: controller.previews)
     let nodes = NodeHandlers(
-      nodes: controller.nodes, board: board, requiresPreconditions: requiresPreconditions)
+      nodes: controller.nodes, board: board, rule: rule)
     let fleet = FleetHandlers(nodes: controller.nodes)
     let operations = OperationHandlers(pusher: controller.pusher, plan: plan)
     let profiles = ProfileHandlers(
-      registry: registry, setup: setup, requiresPreconditions: requiresPreconditions)
+      registry: registry, setup: setup, rule: rule)
     let health = HealthHandlers(board: board, store: controller.store, version: version)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server))

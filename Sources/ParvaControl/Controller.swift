@@ -56,6 +56,7 @@ package final class Controller: Sendable {
     self.configuration = configuration
     let store = GuardedStore(store, logger: logger, onRecovery: { wakes.continuation.yield() })
     self.store = store
+    await store.check()
     board = PlanBoard()
     let restored = contents.plan.flatMap { Self.published($0, logger) }
     // It covers what its record says; what came after it is planned at the start.
@@ -70,10 +71,19 @@ package final class Controller: Sendable {
       store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,
       now: configuration.now, logger: logger)
     self.logger = logger
-    previews = Self.backend(configuration.worker, idleLimit: .seconds(60), counters, logger)
+    previews = Self.backend(configuration.worker, idleLimit: .seconds(60)) { [counters] end, _ in
+      counters.workerEnded(end)
+      logger.warning("a planning process of previews ended", metadata: ["code": "\(end.code)", "cause": "\(end)"])
+    }
     loop = PlanningLoop(
       registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan, previous: restored?.plan,
-      backend: Self.backend(configuration.worker, idleLimit: nil, counters, logger),
+      backend: Self.backend(configuration.worker, idleLimit: nil) { [counters] end, isInJob in
+        counters.workerEnded(end)
+        // The loop tells what became of the job.
+        guard !isInJob else { return }
+        logger.warning(
+          "a planning process ended between two plannings", metadata: ["code": "\(end.code)", "cause": "\(end)"])
+      },
       settings: PlanningLoop.Settings(
         setup: configuration.planning, keptPlans: configuration.keptPlans, now: configuration.now,
         sleep: configuration.sleep),
@@ -81,15 +91,11 @@ package final class Controller: Sendable {
   }
 
   private static func backend(
-    _ settings: PlanWorker.Settings?, idleLimit: Duration?, _ counters: PlanningCounters, _ logger: Logger
+    _ settings: PlanWorker.Settings?, idleLimit: Duration?, onEnd: @escaping @Sendable (WorkerEnd, Bool) -> Void
   ) -> any PlanningBackend {
     guard var settings else { return InProcessPlanning() }
     settings.idleLimit = idleLimit
-    return PlanWorker(settings) { end in
-      counters.workerEnded(end)
-      // Whoever waits for its plan tells it, too.
-      logger.debug("a planning process ended", metadata: ["code": "\(end.code)", "cause": "\(end)"])
-    }
+    return PlanWorker(settings, onEnd: onEnd)
   }
 
   /// The stored plan. A document that no longer reads is no reason not to begin: the next plan is made afresh.

@@ -130,12 +130,18 @@ package struct NodeResource: Codable, Hashable, Sendable {
 /// What `GET /v1/nodes` answers.
 package struct NodeList: Codable, Hashable, Sendable {
   package var nodes: [NodeResource]
-  /// What to send as `cursor` for the next page; nil on the last.
+  /// What to send as `cursor` for the next page; null on the last, as in every list.
   package var nextCursor: String?
 
   package init(nodes: [NodeResource], nextCursor: String? = nil) {
     self.nodes = nodes
     self.nextCursor = nextCursor
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(nodes, forKey: .nodes)
+    try container.encode(nextCursor, forKey: .nextCursor)
   }
 }
 

@@ -59,6 +59,11 @@ package struct ObservedGPU: Codable, Hashable, Sendable {
     self.fault = fault
   }
 
+  private enum CodingKeys: String, CodingKey {
+    case index, uuid, board, minor, memoryMiB, mig, profiles, instances, processes, processesUnknown, fault
+    case pciBusID = "pciBusId"
+  }
+
   package func profile(id: Int) -> ObservedProfile? { profiles.first { $0.id == id } }
   package func instance(profileID: Int, start: Int) -> ObservedInstance? {
     instances.first { $0.profileID == profileID && $0.start == start }

@@ -28,7 +28,7 @@ struct PlanCommand: ParsableCommand {
   @OptionGroup var planner: PlannerArgument
   @OptionGroup var planning: PlanningArguments
   @OptionGroup var capacities: CapacityOptions
-  @OptionGroup var output: OutputOptions
+  @OptionGroup var output: PlanOutput
 
   @Flag(name: .long, help: "Print the plan of what fits when some workload cannot be served.")
   var allowPartial = false
@@ -68,31 +68,46 @@ struct PlanCommand: ParsableCommand {
         .unexpected, "the plan did not pass its own check:\n" + VerdictWriter.lines(violations).joined(separator: "\n"))
     }
     if plan.status != .infeasible || allowPartial {
-      try PlanOutput.write(plan, output)
+      try output.write(plan)
       stopwatch.lap("wrote \(plan.gpus.count) GPUs")
     }
     if plan.status == .infeasible {
-      if !(allowPartial && output.format == .table) { PlanOutput.tellUnserved(plan) }
+      if !(allowPartial && output.isForPeople) { Self.tellUnserved(plan) }
       throw CommandFailure(
         .infeasible, allowPartial ? nil : "no plan serves every workload; --allow-partial prints what fits")
     }
   }
-}
 
-/// Prints plans in the format asked for.
-enum PlanOutput {
-  static func write(_ plan: Plan, _ output: OutputOptions) throws {
-    switch output.format {
-    case .table: try Console.write(PlanPicture(plan, style: output.style).text())
-    case .json: try Console.write(PlanWriter.json(plan))
-    case .yaml: try Console.write(PlanWriter.yaml(plan))
-    case .csv: try Console.write(PlanWriter.csv(plan))
-    }
-  }
-
-  static func tellUnserved(_ plan: Plan) {
+  private static func tellUnserved(_ plan: Plan) {
     for refusal in plan.unplaced {
       Console.error("\(refusal.workload): \(refusal.message) [\(refusal.code.rawValue)]")
+    }
+  }
+}
+
+/// In which form a plan goes to standard output.
+struct PlanOutput: ParsableArguments {
+  @Option(
+    name: [.customShort("o"), .customLong("output")],
+    help: "Format of the result: \(PlanExports.all.map(\.format.name).joined(separator: ", ")).")
+  var format = DocumentFormat.table.name
+
+  @Flag(name: .long, help: "Draw tables in plain ASCII; the default where the locale is not UTF-8.")
+  var ascii = false
+
+  var isForPeople: Bool { format == DocumentFormat.table.name }
+
+  func validate() throws { _ = try export }
+
+  func write(_ plan: Plan) throws { try Console.write(try export.write(plan, nil, Console.style(ascii: ascii))) }
+
+  private var export: PlanExport {
+    get throws {
+      guard let export = PlanExports.named(format) else {
+        throw ValidationError(
+          "Unknown format '\(format)'; there are \(PlanExports.all.map(\.format.name).joined(separator: ", ")).")
+      }
+      return export
     }
   }
 }

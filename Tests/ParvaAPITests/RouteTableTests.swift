@@ -4,24 +4,20 @@ import ParvaControlTestSupport
 import ParvaFormats
 import ParvaHTTP
 import Testing
-import Yams
 
 /// openapi.yaml and the route table tell the same.
 @Suite struct RouteTableTests {
-  private static var file: URL {
-    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "openapi.yaml")
-  }
-
   @Test func everyRouteIsDescribedAndNothingElse() async throws {
     let api = try await Harness(starts: false)
-    let document = try #require(try Yams.load(yaml: String(contentsOf: Self.file, encoding: .utf8)) as? [String: Any])
-    let paths = try #require(document["paths"] as? [String: [String: Any]])
-    let methods: Set<String> = ["get", "put", "post", "patch", "delete"]
-    let described = paths.flatMap { path, item in
-      item.keys.filter(methods.contains).map { "\($0.uppercased()) \(path)" }
-    }
-    #expect(Set(described) == Set(RouteTable(api.controller).routes.map { "\($0.method) \($0.pattern)" }))
+    let routes = RouteTable(api.controller).routes.map { "\($0.method) \($0.pattern)" }
+    #expect(Set(try APIDescription.own.get().operations.keys) == Set(routes))
+  }
+
+  @Test func plansAreGivenInEveryExportThatThereIs() throws {
+    let plan = try APIDescription.own.get().operations["GET /v1/plan"] ?? .null
+    let described = plan["responses"]["200"]["content"].members.keys
+    #expect(described.sorted() == PlanExports.all.map { $0.format.mediaTypes[0] }.sorted())
+    #expect(Set(PlanExports.all.map(\.format.name)).count == PlanExports.all.count)
   }
 
   @Test func theBinaryServesTheFileItself() async throws {
@@ -29,7 +25,7 @@ import Yams
     let response = await api.send("GET", "/openapi.yaml")
     #expect(response.status == 200)
     #expect(response.headers["Content-Type"] == "application/yaml")
-    #expect(response.body == (try Data(contentsOf: Self.file)))
+    #expect(response.body == (try Data(contentsOf: APIDescription.file)))
     let tag = try #require(response.headers["ETag"])
     #expect(await api.send("GET", "/openapi.yaml", ["If-None-Match": tag]).status == 304)
   }

@@ -5,6 +5,7 @@ package import ParvaControl
 import ParvaEngine
 import ParvaFormats
 package import ParvaHTTP
+import Testing
 
 /// A controller over a store of its own, spoken to through its routes.
 package final class Harness: Sendable {
@@ -49,12 +50,24 @@ package final class Harness: Sendable {
     }
   }
 
+  /// Answers one request; an answer that openapi.yaml does not describe is an issue of the test.
   package func send(
     _ method: String, _ path: String, query: [(name: String, value: String)] = [], _ headers: HTTPHeaders = [:],
     body: String = ""
   ) async -> HTTPResponse {
-    await router.respond(
+    let response = await router.respond(
       to: HTTPRequest(method: method, path: path, query: query, headers: headers, body: Data(body.utf8)))
+    if let route = router.route(method: method, path: path) {
+      let operation = "\(route.method) \(route.pattern)"
+      do {
+        for fault in try APIDescription.own.get().faults(in: response, to: operation) {
+          Issue.record("openapi.yaml does not tell all of an answer to \(operation): \(fault)")
+        }
+      } catch {
+        Issue.record(error)
+      }
+    }
+    return response
   }
 
   /// Stops the controller and starts another over the same store.

@@ -1,6 +1,24 @@
 import ParvaControl
 import ParvaHTTP
 
+/// Whether changes of what exists must name the revision that they change (`--require-if-match`).
+struct PreconditionRule: Sendable {
+  let isRequired: Bool
+
+  /// What a request demands of what it changes.
+  ///
+  /// - Throws: 428 `precondition_required` where it has to demand something and does not (RFC 6585, section 3).
+  func precondition(of request: HTTPRequest, isThere: Bool) throws(ProblemDetails) -> Precondition {
+    let precondition = try request.precondition()
+    guard !isRequired || !isThere || precondition != .none else {
+      throw ProblemDetails(
+        status: 428, code: "precondition_required",
+        detail: "This controller changes what exists only under If-Match; read the resource and send its ETag.")
+    }
+    return precondition
+  }
+}
+
 extension HTTPRequest {
   /// What `If-Match` and `If-None-Match: *` demand before a change (RFC 9110, section 13.1).
   ///

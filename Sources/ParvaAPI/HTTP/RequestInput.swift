@@ -1,9 +1,22 @@
 import Foundation
 import ParvaControl
 import ParvaEngine
+import ParvaFormats
 import ParvaHTTP
 
 extension HTTPRequest {
+  /// For what is given as JSON alone.
+  ///
+  /// - Throws: 406 `not_acceptable`.
+  func acceptsJSON() throws(ProblemDetails) { _ = try preferred([.json]) }
+
+  /// The format that `Accept` likes best, the first without one.
+  ///
+  /// - Throws: 406 `not_acceptable`.
+  func preferred(_ formats: [DocumentFormat]) throws(ProblemDetails) -> DocumentFormat {
+    try preferred(formats.map { ($0, $0.mediaTypes) })
+  }
+
   /// The claim of `Idempotency-Key`, nil without one.
   ///
   /// - Throws: 400 `invalid_idempotency_key`.

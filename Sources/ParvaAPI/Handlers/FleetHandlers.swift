@@ -9,6 +9,7 @@ struct FleetHandlers: Sendable {
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
+    try request.acceptsJSON()
     return try answer()
   }
 

@@ -12,37 +12,33 @@ struct NodeHandlers: Sendable {
 
   let nodes: NodeRegistry
   let board: PlanBoard
-  /// Whether changes of what exists must name the revision that they change (RFC 6585, section 3).
-  let requiresPreconditions: Bool
+  let rule: PreconditionRule
 
   // MARK: - Reading
 
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
     let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit)
-    let isText = try request.preferred([(false, ["application/json"]), (true, ["text/plain"])])
+    let format = try request.preferred([.json, .table])
     let fleet = nodes.snapshot
     let plan = board.view.plan
     let page = query.page(fleet.sorted.filter { $0.name > query.cursor ?? "" }) { $0.name }
     let rows = page.items.map { NodeRepresentation.resource($0, fleet.inventory.gpus(of: $0.name), plan) }
     let list = NodeList(nodes: rows, nextCursor: page.next)
     var response =
-      isText
+      format == .table
       ? HTTPResponse(
-        status: 200, contentType: "text/plain; charset=utf-8",
+        status: 200, contentType: format.contentType,
         body: Data(FleetPicture(list, style: TextStyle()).text().utf8))
       : try HTTPResponse.json(200, list)
     response.headers["Vary"] = "Accept"
-    let tag = EntityTag(of: response.body, as: isText ? .text : .json).text
-    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
-    response.headers["ETag"] = tag
-    return response
+    response.headers["ETag"] = EntityTag(of: response.body, as: format).text
+    return request.unlessFresh(response)
   }
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
-    let response = try answer(200, request.pathParameters["name"] ?? "")
-    let tag = response.headers["ETag"] ?? ""
-    return request.isFresh(tag) ? HTTPResponse(status: 304, headers: ["ETag": tag]) : response
+    try request.acceptsJSON()
+    return request.unlessFresh(try answer(200, request.pathParameters["name"] ?? ""))
   }
 
   // MARK: - Changing
@@ -56,7 +52,7 @@ struct NodeHandlers: Sendable {
     default: throw ProblemDetails.parameter("drain", "must be end or keep")
     }
     let name = request.pathParameters["name"] ?? ""
-    let precondition = try conditions(of: request, name)
+    let precondition = try rule.precondition(of: request, isThere: nodes.node(name) != nil)
     let source = try request.input()
     let spec: NodeSpec
     do {
@@ -73,7 +69,7 @@ struct NodeHandlers: Sendable {
     do {
       effect = try await nodes.put(spec, named: name, if: precondition, keepsDrain: keepsDrain)
     } catch {
-      throw Self.problem(error, name)
+      throw Self.problem(error)
     }
     var response = try answer(effect == .created ? 201 : 200, name)
     if effect == .created { response.headers["Location"] = "/v1/nodes/\(name)" }
@@ -84,7 +80,7 @@ struct NodeHandlers: Sendable {
   func delete(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery("force")
     let name = request.pathParameters["name"] ?? ""
-    let precondition = try conditions(of: request, name)
+    let precondition = try rule.precondition(of: request, isThere: nodes.node(name) != nil)
     let force: Bool
     switch request.queryValue("force") {
     case nil, "false": force = false
@@ -93,8 +89,10 @@ struct NodeHandlers: Sendable {
     }
     do {
       if try await nodes.delete(name, if: precondition, force: force) { return HTTPResponse(status: 204) }
+    } catch .notFound {
+      throw unknown(name)
     } catch {
-      throw Self.problem(error, name)
+      throw Self.problem(error)
     }
     // The drain may have ended meanwhile.
     guard nodes.node(name) != nil else { return HTTPResponse(status: 204) }
@@ -131,12 +129,6 @@ struct NodeHandlers: Sendable {
 
   // MARK: - Parts
 
-  private func conditions(of request: HTTPRequest, _ name: String) throws(ProblemDetails) -> Precondition {
-    let precondition = try request.precondition()
-    if requiresPreconditions, precondition == .none, nodes.node(name) != nil { throw .preconditionRequired }
-    return precondition
-  }
-
   private func answer(_ status: Int, _ name: String) throws -> HTTPResponse {
     guard let (record, gpus) = nodes.offers(of: name) else { throw unknown(name) }
     var response = try HTTPResponse.json(status, NodeRepresentation.resource(record, gpus, board.view.plan))
@@ -152,7 +144,7 @@ struct NodeHandlers: Sendable {
       : ProblemDetails(status: 404, code: "not_found", detail: "No such node is registered.")
   }
 
-  private static func problem(_ refusal: ChangeRefusal, _ name: String) -> ProblemDetails {
+  private static func problem(_ refusal: ChangeRefusal) -> ProblemDetails {
     if case .tooMany(let limit) = refusal {
       return ProblemDetails(
         status: 409, code: "too_many_nodes", detail: "This controller takes at most \(limit) nodes.")

@@ -8,8 +8,8 @@ struct OpenAPIHandlers: Sendable {
   private static let tag = EntityTag(of: document.plain).text
 
   func get(_ request: HTTPRequest) -> HTTPResponse {
-    if request.isFresh(Self.tag) { return HTTPResponse(status: 304, headers: ["ETag": Self.tag]) }
-    return HTTPResponse(
-      status: 200, contentType: "application/yaml", cached: Self.document, headers: ["ETag": Self.tag])
+    request.unlessFresh(
+      HTTPResponse(
+        status: 200, contentType: "application/yaml", cached: Self.document, headers: ["ETag": Self.tag]))
   }
 }

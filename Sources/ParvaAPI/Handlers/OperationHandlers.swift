@@ -7,9 +7,17 @@ import ParvaWire
 /// `/v1/plan/apply` and `/v1/operations`: plans on their way to the nodes.
 struct OperationHandlers: Sendable {
   struct List: Encodable {
+    enum CodingKeys: CodingKey { case operations, nextCursor }
+
     var operations: [FleetOperationDocument]
-    /// Left out on the last page.
+    /// Null on the last page, as in every list.
     var nextCursor: String?
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(operations, forKey: .operations)
+      try container.encode(nextCursor, forKey: .nextCursor)
+    }
   }
 
   static let defaultLimit = 20
@@ -68,6 +76,7 @@ struct OperationHandlers: Sendable {
 
   func list(_ request: HTTPRequest) async throws -> HTTPResponse {
     let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit)
+    try request.acceptsJSON()
     let operations: [FleetOperationDocument]
     do throws(StoreError) {
       operations = try await pusher.operations(after: query.cursor, limit: query.limit + 1)
@@ -82,6 +91,7 @@ struct OperationHandlers: Sendable {
   func get(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery("wait")
     let seconds = try request.integer("wait", in: 0...PlanHandlers.maxWait, default: 0)
+    try request.acceptsJSON()
     let document: FleetOperationDocument?
     do throws(StoreError) {
       document = try await pusher.operation(request.pathParameters["id"] ?? "", wait: .seconds(seconds))

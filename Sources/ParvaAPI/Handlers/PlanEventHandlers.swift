@@ -16,6 +16,7 @@ struct PlanEventHandlers: Sendable {
   /// they could be sent are left out: the newest is what counts.
   func stream(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
+    _ = try request.preferred([((), ["text/event-stream"])])
     let given = request.headers["Last-Event-ID"]
     guard let last = given.map(Int.init) ?? 0, last >= 0 else {
       throw ProblemDetails(

@@ -1,5 +1,6 @@
 import Foundation
 import ParvaControl
+import ParvaFormats
 import ParvaHTTP
 import ParvaServing
 
@@ -18,7 +19,7 @@ struct PlanHandlers: Sendable {
   private struct Question {
     let after: Int?
     let seconds: Int
-    let format: PlanFormat
+    let export: PlanExport
     /// The demand and the fleet when the request came.
     let demand: Int
     let fleet: Int
@@ -27,7 +28,7 @@ struct PlanHandlers: Sendable {
       try request.allowQuery("after", "wait")
       after = try request.integer("after", in: 0...Int.max)
       seconds = try request.integer("wait", in: 0...maxWait, default: defaultWait)
-      format = try request.preferred(offers)
+      export = try request.preferred(PlanExports.all.map { ($0, $0.format.mediaTypes) })
       self.demand = demand
       self.fleet = fleet
     }
@@ -45,18 +46,18 @@ struct PlanHandlers: Sendable {
   func get(_ request: HTTPRequest) throws -> Route.Beginning {
     let question = try Question(request, demand: registry.revision, fleet: nodes.generation)
     let view = board.view
-    if question.isAnswered(by: view), let plan = view.plan, let written = plan.writtenDocument(question.format) {
+    if question.isAnswered(by: view), let plan = view.plan, let written = plan.writtenDocument(question.export) {
       return .answer(answer(question, request, plan, written))
     }
     return .rest {
       let view = await board.wait(for: .seconds(question.seconds), until: question.isAnswered)
       let plan = try Self.plan(of: view)
-      return answer(question, request, plan, plan.document(question.format))
+      return answer(question, request, plan, plan.document(question.export))
     }
   }
 
   private func answer(
-    _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ written: PublishedPlan.Rendition
+    _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ written: PublishedPlan.Rendering
   ) -> HTTPResponse {
     let headers: HTTPHeaders = [
       "ETag": written.tag, "Vary": "Accept", "Parva-Plan-Revision": String(plan.record.revision),
@@ -64,9 +65,9 @@ struct PlanHandlers: Sendable {
     ]
     // What the client said that it has may be said as a tag or as a revision.
     let isKnown = question.after.map { plan.record.revision <= $0 } ?? false
-    if isKnown || request.isFresh(written.tag) { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(
-      status: 200, contentType: question.format.mediaType, cached: written.body, headers: headers)
+    let answer = HTTPResponse(
+      status: 200, contentType: question.export.format.contentType, cached: written.body, headers: headers)
+    return request.unlessFresh(answer, isKnown: isKnown)
   }
 
   /// The plan that covers every change acknowledged before this call; where it does not come in time, the newest there is.
@@ -87,11 +88,4 @@ struct PlanHandlers: Sendable {
       status: 503, code: "plan_pending", detail: view.failure ?? "The first plan is still being made.",
       headers: ["Retry-After": "1"])
   }
-
-  static let offers: [(offer: PlanFormat, mediaTypes: [String])] = [
-    (.json, ["application/json"]),
-    (.yaml, ["application/yaml", "text/yaml", "application/x-yaml"]),
-    (.csv, ["text/csv"]),
-    (.text, ["text/plain"]),
-  ]
 }

@@ -20,6 +20,7 @@ struct PlanHistoryHandlers: Sendable {
   func list(_ request: HTTPRequest) async throws -> HTTPResponse {
     let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit)
     let before = try query.number()
+    try request.acceptsJSON()
     let records = try await storing { () async throws(StoreError) in
       try await store.plans(before: before, limit: query.limit + 1)
     }
@@ -48,6 +49,7 @@ struct PlanHistoryHandlers: Sendable {
   /// A plan as it was published.
   func get(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
+    try request.acceptsJSON()
     let stored = try await stored(request, "revision")
     let body = PlanWriter.json(stored.document, as: stored.record.identity)
     let tag = EntityTag(revision: stored.record.revision, of: body).text
@@ -55,21 +57,21 @@ struct PlanHistoryHandlers: Sendable {
       "ETag": tag, "Parva-Plan-Revision": String(stored.record.revision),
       "Parva-Demand-Revision": String(stored.record.demandRevision),
     ]
-    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(status: 200, contentType: "application/json", body: body, headers: headers)
+    return request.unlessFresh(
+      HTTPResponse(status: 200, contentType: "application/json", body: body, headers: headers))
   }
 
   /// What changes from plan `a` to plan `b`.
   func diff(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let isText = try request.preferred([(false, ["application/json"]), (true, ["text/plain"])])
+    let format = try request.preferred([.json, .table])
     let (a, b) = (try await stored(request, "a"), try await stored(request, "b"))
     let body = try await queue.run { () throws(ProblemDetails) in
       let writer = PlanDiffWriter(from: try Self.read(a), to: try Self.read(b))
-      return isText ? Data(writer.text(TextStyle()).utf8) : writer.json()
+      return format == .table ? Data(writer.text(TextStyle()).utf8) : writer.json()
     }
     return HTTPResponse(
-      status: 200, contentType: isText ? "text/plain; charset=utf-8" : "application/json", body: body,
+      status: 200, contentType: format.contentType, body: body,
       headers: ["Vary": "Accept"])
   }
 

@@ -18,12 +18,13 @@ struct ProfileHandlers: Sendable {
 
   let registry: DemandRegistry
   let setup: PlanningSetup
-  let requiresPreconditions: Bool
+  let rule: PreconditionRule
 
   // MARK: - Reading
 
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
     let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit, beside: "product")
+    try request.acceptsJSON()
     let product = try request.queryValue("product").map { name throws(ProblemDetails) in try Self.product(named: name) }
     let (revision, stored) = registry.read { ($0.revision, $0.profiles) }
     let profiles = setup.profiles(with: stored).all
@@ -35,18 +36,18 @@ struct ProfileHandlers: Sendable {
     }
     let body = ProfileRepresentation.list(resources, revision: revision, cursor: page.next)
     let tag = EntityTag(revision: revision, of: body).text
-    if request.isFresh(tag) { return HTTPResponse(status: 304, headers: ["ETag": tag]) }
-    return HTTPResponse(status: 200, contentType: "application/json", body: body, headers: ["ETag": tag])
+    return request.unlessFresh(
+      HTTPResponse(status: 200, contentType: "application/json", body: body, headers: ["ETag": tag]))
   }
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
     let key = try key(of: request)
-    let format = try request.preferred(Self.offers)
+    let format = try request.preferred([.json, .yaml, .csv])
     guard let resource = resource(key) else { throw notFound(key) }
     let body = ProfileRepresentation.one(resource, format)
     let headers: HTTPHeaders = ["ETag": tag(resource, format, body), "Vary": "Accept"]
-    if request.isFresh(headers["ETag"] ?? "") { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(status: 200, contentType: format.mediaType, body: body, headers: headers)
+    return request.unlessFresh(
+      HTTPResponse(status: 200, contentType: format.contentType, body: body, headers: headers))
   }
 
   // MARK: - Changing
@@ -95,10 +96,6 @@ struct ProfileHandlers: Sendable {
     var revision: Int?
   }
 
-  private static let offers: [(offer: PlanFormat, mediaTypes: [String])] = PlanHandlers.offers.filter {
-    $0.offer != .text
-  }
-
   /// In order of product, then model.
   private static func cursor(of profile: ModelProfile) -> String { "\(profile.product)/\(profile.model)" }
 
@@ -114,7 +111,7 @@ struct ProfileHandlers: Sendable {
   }
 
   /// Begins with the revision, which `If-Match` compares, 0 for the base.
-  private func tag(_ resource: Resource, _ format: PlanFormat, _ body: Data) -> String {
+  private func tag(_ resource: Resource, _ format: DocumentFormat, _ body: Data) -> String {
     EntityTag(revision: resource.revision ?? 0, of: body, as: format).text
   }
 
@@ -144,10 +141,9 @@ struct ProfileHandlers: Sendable {
 
   /// What the request demands of the stored profile. To a client, one of the base is there too, at revision 0.
   private func precondition(of request: HTTPRequest, _ key: ProfileKey) throws(ProblemDetails) -> Precondition {
-    let precondition = try request.precondition()
-    guard let resource = resource(key) else { return precondition }
-    if requiresPreconditions, precondition == .none { throw .preconditionRequired }
-    guard resource.revision == nil else { return precondition }
+    let resource = resource(key)
+    let precondition = try rule.precondition(of: request, isThere: resource != nil)
+    guard let resource, resource.revision == nil else { return precondition }
     switch precondition {
     case .none, .exists: return .none
     case .revision(let wanted) where wanted.contains(0): return .absent

@@ -5,7 +5,7 @@ import ParvaFormats
 
 /// Writes profiles as clients see them.
 enum ProfileRepresentation {
-  static func one(_ resource: ProfileHandlers.Resource, _ format: PlanFormat) -> Data {
+  static func one(_ resource: ProfileHandlers.Resource, _ format: DocumentFormat) -> Data {
     guard format != .csv else { return ProfileWriter.csv([resource.profile]) }
     var writer = DocumentWriter(format == .yaml ? .yaml : .json)
     writer.object { root in

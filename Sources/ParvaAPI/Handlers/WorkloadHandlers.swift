@@ -10,8 +10,7 @@ struct WorkloadHandlers: Sendable {
   let registry: DemandRegistry
   let board: PlanBoard
   let nodes: NodeRegistry
-  /// Whether changes of what exists must name the revision that they change (RFC 6585, section 3).
-  let requiresPreconditions: Bool
+  let rule: PreconditionRule
 
   // MARK: - Reading
 
@@ -19,11 +18,8 @@ struct WorkloadHandlers: Sendable {
     try request.allowQuery()
     let id = request.pathParameters["id"] ?? ""
     guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
-    let format = try request.preferred(WorkloadRepresentation.offers)
-    let response = Self.response(200, registration, status(of: registration), format)
-    let tag = response.headers["ETag"] ?? ""
-    guard request.isFresh(tag) else { return response }
-    return HTTPResponse(status: 304, headers: ["ETag": tag, "Vary": "Accept"])
+    let format = try request.preferred(WorkloadRepresentation.formats)
+    return request.unlessFresh(Self.response(200, registration, status(of: registration), format))
   }
 
   // MARK: - Changing
@@ -56,7 +52,7 @@ struct WorkloadHandlers: Sendable {
   func put(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let id = request.pathParameters["id"] ?? ""
-    let precondition = try conditions(of: request, isThere: registry.read { $0.registrations[id] != nil })
+    let precondition = try rule.precondition(of: request, isThere: registry.read { $0.registrations[id] != nil })
     let workload = try Self.named(id, try Self.workload(in: try request.input()))
     let receipt = try await change(DemandChange(.put(workload), if: precondition), id)
     return try answer(receipt, id)
@@ -66,7 +62,7 @@ struct WorkloadHandlers: Sendable {
     try request.allowQuery()
     let id = request.pathParameters["id"] ?? ""
     let claim = try request.idempotencyClaim()
-    let precondition = try conditions(of: request, isThere: true)
+    let precondition = try rule.precondition(of: request, isThere: true)
     let patch = try MergePatch(request)
     // First, because what was patched then need not fit the request's precondition any more.
     if let claim, let replay = try await replay(of: claim, id) { return replay }
@@ -99,7 +95,7 @@ struct WorkloadHandlers: Sendable {
   func delete(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let id = request.pathParameters["id"] ?? ""
-    let precondition = try conditions(of: request, isThere: registry.read { $0.registrations[id] != nil })
+    let precondition = try rule.precondition(of: request, isThere: registry.read { $0.registrations[id] != nil })
     _ = try await change(DemandChange(.delete(id), if: precondition), id)
     return HTTPResponse(status: 204)
   }
@@ -108,13 +104,6 @@ struct WorkloadHandlers: Sendable {
 
   private func status(of registration: Registration) -> WorkloadStatus {
     WorkloadStatus(of: registration, on: board.view, running: nodes.running(registration.id))
-  }
-
-  /// - Throws: 428 `precondition_required` where the controller demands preconditions and the request has none.
-  private func conditions(of request: HTTPRequest, isThere: Bool) throws(ProblemDetails) -> Precondition {
-    let precondition = try request.precondition()
-    if requiresPreconditions, isThere, precondition == .none { throw .preconditionRequired }
-    return precondition
   }
 
   private func change(
@@ -166,11 +155,11 @@ struct WorkloadHandlers: Sendable {
   }
 
   private static func response(
-    _ status: Int, _ registration: Registration, _ state: WorkloadStatus, _ format: PlanFormat = .json
+    _ status: Int, _ registration: Registration, _ state: WorkloadStatus, _ format: DocumentFormat = .json
   ) -> HTTPResponse {
     let body = WorkloadRepresentation.one(registration, state, format)
     return HTTPResponse(
-      status: status, contentType: format.mediaType, body: body,
+      status: status, contentType: format.contentType, body: body,
       headers: ["ETag": EntityTag(revision: registration.revision, of: body, as: format).text, "Vary": "Accept"])
   }
 
@@ -179,13 +168,5 @@ struct WorkloadHandlers: Sendable {
 
   private static func notFound(_ id: String) -> ProblemDetails {
     ProblemDetails(.notFound, resource: "workload \(id)")
-  }
-}
-
-extension ProblemDetails {
-  static var preconditionRequired: ProblemDetails {
-    ProblemDetails(
-      status: 428, code: "precondition_required",
-      detail: "This controller changes what exists only under If-Match; read the resource and send its ETag.")
   }
 }

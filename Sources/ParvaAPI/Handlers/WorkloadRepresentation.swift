@@ -7,9 +7,9 @@ import ParvaHTTP
 /// Writes registrations as clients see them.
 enum WorkloadRepresentation {
   /// What `Accept` may ask for. CSV cannot hold all of a workload.
-  static let offers = PlanHandlers.offers.filter { [.json, .yaml].contains($0.offer) }
+  static let formats: [DocumentFormat] = [.json, .yaml]
 
-  static func one(_ registration: Registration, _ status: WorkloadStatus, _ format: PlanFormat = .json) -> Data {
+  static func one(_ registration: Registration, _ status: WorkloadStatus, _ format: DocumentFormat = .json) -> Data {
     var writer = DocumentWriter(format == .yaml ? .yaml : .json)
     writer.object { write(registration, status, &$0) }
     writer.finish()
@@ -18,7 +18,7 @@ enum WorkloadRepresentation {
 
   /// A page, or a whole answer where `cursor` is nil.
   static func list(
-    _ rows: some Collection<Registration>, revision: Int, cursor: String?, _ format: PlanFormat = .json,
+    _ rows: some Collection<Registration>, revision: Int, cursor: String?, _ format: DocumentFormat = .json,
     status: (Registration) -> WorkloadStatus
   ) -> Data {
     var writer = DocumentWriter(format == .yaml ? .yaml : .json, capacity: 256 + rows.count * 400)

@@ -13,7 +13,7 @@ struct WorkloadSetHandlers: Sendable {
   let registry: DemandRegistry
   let board: PlanBoard
   let nodes: NodeRegistry
-  let requiresPreconditions: Bool
+  let rule: PreconditionRule
 
   /// A page of registrations in order of id.
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -21,7 +21,7 @@ struct WorkloadSetHandlers: Sendable {
     let selector = try request.queryValue("labelSelector").map { text throws(ProblemDetails) in
       try LabelSelector(text)
     }
-    let format = try request.preferred(WorkloadRepresentation.offers)
+    let format = try request.preferred(WorkloadRepresentation.formats)
     let view = board.view
     let (revision, rows) = registry.read { demand in
       var rows: [Registration] = []
@@ -39,8 +39,8 @@ struct WorkloadSetHandlers: Sendable {
     let headers: HTTPHeaders = [
       "ETag": EntityTag(revision: revision, of: body, as: format).text, "Vary": "Accept",
     ]
-    if request.isFresh(headers["ETag"] ?? "") { return HTTPResponse(status: 304, headers: headers) }
-    return HTTPResponse(status: 200, contentType: format.mediaType, body: body, headers: headers)
+    return request.unlessFresh(
+      HTTPResponse(status: 200, contentType: format.contentType, body: body, headers: headers))
   }
 
   /// Registers all workloads of the body, or none.
@@ -62,8 +62,8 @@ struct WorkloadSetHandlers: Sendable {
   /// Makes the workloads of the body the only ones.
   func replaceAll(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let precondition = try request.precondition()
-    if requiresPreconditions, precondition == .none { throw ProblemDetails.preconditionRequired }
+    // A set is always there, if empty.
+    let precondition = try rule.precondition(of: request, isThere: true)
     let workloads = try Self.workloads(in: request)
     let receipt = try await change(DemandChange(.replaceAll(workloads), if: precondition))
     let view = board.view

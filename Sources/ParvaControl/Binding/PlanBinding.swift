@@ -130,7 +130,7 @@ package enum PlanBinding {
     }
     let (rows, columns) = rest()
     if rows.count <= exactSize {
-      let best = Assignment.best(rows: rows.count, columns: columns.count) { weight(rows[$0], columns[$1]) }
+      let best = BestMatching.of(rows: rows.count, columns: columns.count) { weight(rows[$0], columns[$1]) }
       for (index, column) in best.enumerated() { result[rows[index]] = column.map { columns[$0] } }
     } else {
       for row in rows {

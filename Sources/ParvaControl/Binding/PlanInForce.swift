@@ -40,7 +40,10 @@ package enum PlanInForce {
         (gpu.product, gpu.pool, gpu.node) = (product, pool, real.node)
       }
       var segments = gpu.uuid.flatMap { there[$0] } ?? []
-      for segment in gpu.segments where mayStand(segment, on: gpu) && isFree(segment, beside: segments, gpu.product) {
+      for segment in gpu.segments
+      where mayStand(segment, on: gpu)
+        && gpu.product.hasRoom(for: segment.placement, beside: segments.lazy.map(\.placement))
+      {
         segments.append(segment)
         used.insert(segment.id)
       }
@@ -92,13 +95,5 @@ package enum PlanInForce {
       if segment == same { return same }
     }
     return segment
-  }
-
-  private static func isFree(_ segment: Segment, beside others: [Segment], _ product: GPUProduct) -> Bool {
-    let mask = { (segment: Segment) in product.profiles[segment.profile].mask(at: segment.start) }
-    let slices = others.reduce(product.profiles[segment.profile].computeSlices) {
-      $0 + product.profiles[$1.profile].computeSlices
-    }
-    return slices <= product.computeSlices && others.allSatisfy { mask($0) & mask(segment) == 0 }
   }
 }

@@ -120,11 +120,11 @@ actor PlanningLoop {
       } catch {
         guard !isStopped else { return false }
         failures = error.failures
-        tell(failures, demand)
+        tell(failures, demand, areCured: false)
         throw error.failures[0]
       }
       failures = outcome.failures
-      tell(failures, demand)
+      tell(failures, demand, areCured: !outcome.isResort)
       let finished = await queue.run { [setup, previous, newest, now] in
         FinishedPlan(
           setup.bound(
@@ -185,10 +185,12 @@ actor PlanningLoop {
       attempts: pace.failures)
   }
 
-  private func tell(_ failures: [PlanningFailure], _ demand: Demand) {
+  /// - Parameter areCured: whether a repetition gave the planner's own plan.
+  private func tell(_ failures: [PlanningFailure], _ demand: Demand, areCured: Bool) {
     for failure in failures {
-      logger.error(
-        "a planner failed",
+      logger.log(
+        level: areCured ? .warning : .error,
+        areCured ? "a planner failed, and its repetition did not" : "a planner failed",
         metadata: [
           "code": "\(failure.code)", "cause": "\(failure)", "demand_revision": "\(demand.revision)",
           "workloads": "\(demand.registrations.count)",

@@ -1,6 +1,6 @@
 package import Foundation
 package import ParvaEngine
-import ParvaFormats
+package import ParvaFormats
 package import ParvaHTTP
 import Synchronization
 
@@ -12,13 +12,13 @@ package final class PublishedPlan: Sendable {
   package let json: Data
   /// Where it comes from.
   package let origin: Origin
-  private let document: Rendition
+  private let document: Rendering
   /// What each node is told of it; nil where it is bound to no nodes.
   package let assignments: NodeAssignments?
   private let unplaced: [String: Unserved]
   private let partial: [String: PartialService]
   private let capacities: [String: Double]
-  private let rendered = Mutex<[PlanFormat: Rendition]>([:])
+  private let rendered = Mutex<[DocumentFormat: Rendering]>([:])
 
   package enum Origin: String, Hashable, Sendable {
     /// This process has made it, or made it again.
@@ -35,7 +35,7 @@ package final class PublishedPlan: Sendable {
     self.json = json
     self.assignments = assignments
     self.origin = origin
-    document = Rendition(PlanWriter.json(json, as: record.identity), .json, record.revision)
+    document = Rendering(PlanWriter.json(json, as: record.identity), .json, record.revision)
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
     capacities = plan.gpus.reduce(into: [:]) { sums, gpu in
       for segment in gpu.segments { sums[segment.workload, default: 0] += segment.capacity }
@@ -46,37 +46,31 @@ package final class PublishedPlan: Sendable {
   /// Requests per second of all segments of a workload.
   package func capacity(of workload: String) -> Double { capacities[workload] ?? 0 }
 
-  package func refusal(of workload: String) -> Unserved? { unplaced[workload] }
+  /// Why the plan leaves a workload out; nil where it does not.
+  package func unserved(_ workload: String) -> Unserved? { unplaced[workload] }
 
   package func partialService(of workload: String) -> PartialService? { partial[workload] }
 
   /// The document in one format where it has been written before.
-  package func writtenDocument(_ format: PlanFormat) -> Rendition? {
-    format == .json ? document : rendered.withLock { $0[format] }
+  package func writtenDocument(_ export: PlanExport) -> Rendering? {
+    export.format == .json ? document : rendered.withLock { $0[export.format] }
   }
 
   /// The document in one format, written once. O(segments) the first time.
-  package func document(_ format: PlanFormat) -> Rendition {
-    if let written = writtenDocument(format) { return written }
-    let data =
-      switch format {
-      case .json: document.body.plain
-      case .yaml: PlanWriter.yaml(plan, as: record.identity)
-      case .csv: PlanWriter.csv(plan)
-      case .text: Data(PlanPicture(plan, style: TextStyle()).text().utf8)
-      }
-    let written = Rendition(data, format, record.revision)
-    rendered.withLock { $0[format] = written }
+  package func document(_ export: PlanExport) -> Rendering {
+    if let written = writtenDocument(export) { return written }
+    let written = Rendering(export.write(plan, record.identity, TextStyle()), export.format, record.revision)
+    rendered.withLock { $0[export.format] = written }
     return written
   }
 
   /// A plan in one format, ready to be sent many times.
-  package struct Rendition: Sendable {
+  package struct Rendering: Sendable {
     package let body: CachedBody
     /// The entity tag, with its quotes.
     package let tag: String
 
-    fileprivate init(_ data: Data, _ format: PlanFormat, _ revision: Int) {
+    fileprivate init(_ data: Data, _ format: DocumentFormat, _ revision: Int) {
       body = CachedBody(data)
       tag = EntityTag(revision: revision, of: data, as: format).text
     }

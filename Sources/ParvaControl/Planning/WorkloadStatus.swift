@@ -66,10 +66,10 @@ package struct WorkloadStatus: Hashable, Sendable {
     }
     planRevision = plan.record.revision
     capacityPlanned = plan.capacity(of: registration.id)
-    if let refusal = plan.refusal(of: registration.id) {
+    if let unserved = plan.unserved(registration.id) {
       state = .unserved
-      code = refusal.code.rawValue
-      message = refusal.message
+      code = unserved.code.rawValue
+      message = unserved.message
     } else {
       state = .planned
       if let service = plan.partialService(of: registration.id) {

@@ -36,6 +36,15 @@ package final class GuardedStore: Store {
     }
   }
 
+  /// Sees whether the store takes writes: at the start, since else the first change would be the first to know.
+  func check() async {
+    do {
+      try await store.probe()
+    } catch {
+      begin(error)
+    }
+  }
+
   /// Where there is trouble, sees whether it is over.
   package func recover() async {
     guard trouble != nil else { return }

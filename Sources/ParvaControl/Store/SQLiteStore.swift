@@ -178,8 +178,10 @@ package final class SQLiteStore: Store {
   package func probe() async throws(StoreError) {
     try await translating {
       try await pool.write { db in
-        // More than what is left over in pages that the file has already.
-        try db.execute(sql: "INSERT OR REPLACE INTO probe (id, filler) VALUES (1, randomblob(65536))")
+        // More than what is left over in pages that the file has already; the row before goes last, so that its pages are
+        // not those of this one.
+        try db.execute(sql: "INSERT INTO probe (filler) VALUES (randomblob(65536))")
+        try db.execute(sql: "DELETE FROM probe WHERE id < last_insert_rowid()")
       }
     }
   }

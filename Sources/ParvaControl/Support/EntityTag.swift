@@ -1,5 +1,6 @@
 package import Foundation
 import ParvaEngine
+package import ParvaFormats
 
 /// The tag of every resource: its revision, a dot, and what tells its representations at that revision apart.
 ///
@@ -11,10 +12,10 @@ package struct EntityTag: Hashable {
   package var detail: String
 
   /// - Parameter format: what sets this representation apart from others of the same resource.
-  package init(revision: Int = 0, of representation: Data, as format: PlanFormat = .json) {
+  package init(revision: Int = 0, of representation: Data, as format: DocumentFormat = .json) {
     self.revision = revision
     let digits = StableHash.digits(of: representation)
-    detail = format == .json ? digits : "\(format.rawValue)-\(digits)"
+    detail = format == .json ? digits : "\(format.name)-\(digits)"
   }
 
   /// A tag for an answer without a representation: it stands for the revision alone.

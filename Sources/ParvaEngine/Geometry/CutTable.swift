@@ -1,15 +1,3 @@
-/// One instance of a cut: a kind of instance and where it stands.
-public struct Placement: Hashable, Sendable {
-  /// Index into ``GPUProduct/profiles``.
-  public var profile: Int
-  public var start: Int
-
-  public init(profile: Int, start: Int) {
-    self.profile = profile
-    self.start = start
-  }
-}
-
 /// How many instances of each kind one GPU can hold together, with a way to place them.
 public struct Cut: Hashable, Sendable {
   /// Instances per kind, in the order of ``CutTable/kinds``.
@@ -54,7 +42,7 @@ public struct CutTable: Sendable {
         if isMaximal(chosen, product, kinds) { found.append(chosen) }
         return
       }
-      for kind in starting[unit] where canAdd(kind, to: chosen, product) {
+      for kind in starting[unit] where product.hasRoom(for: Placement(profile: kind, start: unit), beside: chosen) {
         chosen.append(Placement(profile: kind, start: unit))
         walk(unit + product.profiles[kind].placementSize)
         chosen.removeLast()
@@ -65,19 +53,11 @@ public struct CutTable: Sendable {
     return found
   }
 
-  /// Whether the GPU's compute slices and the profile's own limit leave room for one more instance.
-  private static func canAdd(_ kind: Int, to chosen: [Placement], _ product: GPUProduct) -> Bool {
-    let profile = product.profiles[kind]
-    let slices = chosen.reduce(0) { $0 + product.profiles[$1.profile].computeSlices }
-    return slices + profile.computeSlices <= product.computeSlices
-      && chosen.count { $0.profile == kind } < profile.maxInstances
-  }
-
   private static func isMaximal(_ chosen: [Placement], _ product: GPUProduct, _ kinds: [Int]) -> Bool {
-    let taken = chosen.reduce(UInt64(0)) { $0 | product.profiles[$1.profile].mask(at: $1.start) }
-    return !kinds.contains { kind in
-      canAdd(kind, to: chosen, product)
-        && product.profiles[kind].starts.contains { product.profiles[kind].mask(at: $0) & taken == 0 }
+    !kinds.contains { kind in
+      product.profiles[kind].starts.contains {
+        product.hasRoom(for: Placement(profile: kind, start: $0), beside: chosen)
+      }
     }
   }
 

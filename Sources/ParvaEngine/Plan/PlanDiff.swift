@@ -176,7 +176,7 @@ public struct PlanDiff: Hashable, Sendable {
 
   private mutating func compareInstances(_ old: Plan, _ new: Plan, _ match: [Int?]) {
     func instances(_ gpu: PlannedGPU) -> Set<Placement> {
-      Set(gpu.segments.map { Placement(profile: $0.profile, start: $0.start) })
+      Set(gpu.segments.map(\.placement))
     }
     var total = 0
     for gpu in old.gpus { total += instances(gpu).count }

@@ -35,4 +35,6 @@ public struct Segment: Hashable, Sendable {
 
   /// Name that stays with the segment from plan to plan.
   public var id: String { "\(workload)/\(ordinal)" }
+
+  public var placement: Placement { Placement(profile: profile, start: start) }
 }

@@ -1,8 +1,8 @@
 /// Which constraints a planner honours; workloads that ask for more get no offers from its market and are refused.
 enum ConstraintSupport: Sendable {
-  /// Products and pools, on the first pool.
+  /// Products and pools.
   case pools
-  /// Spread and tenants too, on all pools.
+  /// Spread and tenants too.
   case everything
 }
 
@@ -29,14 +29,8 @@ extension Market {
         message: "this planner knows neither spread nor exclusive GPUs; plan with \(PlannerNames.default)")
     }
     let allowed = classes.pools.filter(demand.constraints.allows)
-    guard let first = allowed.first else {
+    guard !allowed.isEmpty else {
       return Unserved(workload: demand.id, code: .excluded, message: exclusion(demand))
-    }
-    if support == .pools, first.name != classes.pools[0].name {
-      return Unserved(
-        workload: demand.id, code: .unsupportedConstraint,
-        message: "this planner plans on pool \(classes.pools[0].name) alone, which the workload excludes; plan with "
-          + PlannerNames.default)
     }
     var reachable = input
     reachable.pools = allowed

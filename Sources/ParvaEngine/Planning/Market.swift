@@ -3,7 +3,7 @@
 struct Market: Sendable {
   /// Its pools are the classes' merged ones.
   var input: PlanningInput
-  /// Which of the pools that the user names are planned as one; each for itself where a planner uses the first alone.
+  /// Which of the pools that the user names are planned as one.
   let classes: PoolClasses
   /// One per pool.
   let cuts: [CutTable]
@@ -17,7 +17,7 @@ struct Market: Sendable {
 
   /// O(workloads x columns x log points), and with rule `certified` the runs that its cache does not hold yet.
   init(_ input: PlanningInput, support: ConstraintSupport = .pools, _ context: PlanningContext) {
-    classes = support == .everything ? PoolClasses(input) : PoolClasses(apart: input.pools)
+    classes = PoolClasses(input)
     var input = input
     input.pools = classes.merged
     self.input = input

@@ -20,14 +20,6 @@ struct PoolClasses: Sendable {
     var allowed: [Bool]
   }
 
-  /// Every pool for itself.
-  init(apart pools: [Pool]) {
-    self.pools = pools
-    merged = pools
-    classOf = Array(pools.indices)
-    members = pools.indices.map { [$0] }
-  }
-
   /// O(workloads + pools x different constraints).
   init(_ input: PlanningInput) {
     let rules = Set(input.workloads.lazy.map(\.constraints).filter { $0 != .none })

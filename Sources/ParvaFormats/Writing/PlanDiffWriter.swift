@@ -85,6 +85,8 @@ package struct PlanDiffWriter {
     let gpu = plan.gpus[place.gpu]
     object.object(key, inline: true) {
       $0.field("gpu", place.gpu)
+      $0.field("node", gpu.node)
+      $0.field("uuid", gpu.uuid)
       $0.field("pool", gpu.pool)
       $0.field("product", gpu.product.name)
       $0.field("profile", gpu.product.profiles[place.segment.profile].name)
@@ -99,7 +101,9 @@ package struct PlanDiffWriter {
 
   /// One row a changed segment.
   package func csv() -> Data {
-    let columns = ["gpu", "pool", "profile", "profile_id", "start", "batch", "processes", "load", "capacity"]
+    let columns = [
+      "gpu", "node", "uuid", "pool", "profile", "profile_id", "start", "batch", "processes", "load", "capacity",
+    ]
     var text =
       "change,segment," + columns.map { "from_\($0)" }.joined(separator: ",") + ","
       + columns.map { "to_\($0)" }.joined(separator: ",") + "\n"
@@ -108,7 +112,7 @@ package struct PlanDiffWriter {
       let (gpu, segment) = (plan.gpus[place.gpu], place.segment)
       let profile = gpu.product.profiles[segment.profile]
       return
-        "\(place.gpu),\(CSVWriter.field(gpu.pool)),\(profile.name),\(profile.driverProfileID),\(segment.start),"
+        "\(place.gpu),\(CSVWriter.field(gpu.node ?? "")),\(CSVWriter.field(gpu.uuid ?? "")),\(CSVWriter.field(gpu.pool)),\(profile.name),\(profile.driverProfileID),\(segment.start),"
         + "\(segment.batch),\(segment.processes),\(segment.load),\(segment.capacity)"
     }
     for row in rows { text += "\(row.kind),\(row.id),\(fields(row.from, old)),\(fields(row.to, new))\n" }
@@ -134,11 +138,19 @@ package struct PlanDiffWriter {
 
   private func describe(_ place: PlanDiff.Place, _ plan: Plan, _ kind: String) -> String {
     let segment = place.segment
-    let profile = plan.gpus[place.gpu].product.profiles[segment.profile].name
+    let gpu = plan.gpus[place.gpu]
+    let profile = gpu.product.profiles[segment.profile].name
     return switch kind {
     case "retuned": "\(segment.model) batch \(segment.batch) processes \(segment.processes)"
     case "reloaded": "\(Figures.plain(segment.load))/s of \(Figures.plain(segment.capacity))/s"
-    default: "GPU \(place.gpu) \(profile) at \(segment.start)"
+    default: "\(Self.name(gpu) ?? "GPU \(place.gpu)") \(profile) at \(segment.start)"
     }
+  }
+
+  /// A bound GPU by its node and the beginning of its UUID: its number may be another one in the next plan.
+  private static func name(_ gpu: PlannedGPU) -> String? {
+    guard let uuid = gpu.uuid else { return nil }
+    // As the driver writes them: `GPU-` and 36 digits and hyphens, of which the first eight tell GPUs apart.
+    return (gpu.node.map { "\($0) " } ?? "") + (uuid.utf8.count == 40 ? String(uuid.prefix(12)) : uuid)
   }
 }

@@ -19,7 +19,7 @@ package enum PlanWriter {
   package static let schemaVersion = 1
 
   /// A JSON document in the order of the interface's description, one segment a line. O(segments).
-  package static func json(_ plan: Plan) -> Data { document(plan, .json, nil) }
+  package static func json(_ plan: Plan, as identity: PlanIdentity? = nil) -> Data { document(plan, .json, identity) }
 
   /// The same document as YAML. O(segments).
   package static func yaml(_ plan: Plan, as identity: PlanIdentity? = nil) -> Data { document(plan, .yaml, identity) }

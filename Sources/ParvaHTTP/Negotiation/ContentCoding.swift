@@ -34,16 +34,18 @@ enum ContentCoding {
       return
     }
     guard varies(response) else { return }
-    if let vary = response.headers["Vary"] {
-      if !vary.hasSuffix("Accept-Encoding") { response.headers["Vary"] = "\(vary), Accept-Encoding" }
-    } else {
-      response.headers.add("Vary", "Accept-Encoding")
-    }
+    nameCoding(in: &response)
     guard accepts(request), let compressed = response.cached.map({ $0.compressed }) ?? Gzip.compress(response.body)
     else { return }
     response.body = compressed
     response.headers["Content-Encoding"] = "gzip"
     if let tag = response.headers["ETag"] { response.headers["ETag"] = marked(tag) }
+  }
+
+  /// Says that the choice of a representation depended on `Accept-Encoding`, too.
+  static func nameCoding(in response: inout HTTPResponse) {
+    guard let vary = response.headers["Vary"] else { return response.headers.add("Vary", "Accept-Encoding") }
+    if !vary.hasSuffix("Accept-Encoding") { response.headers["Vary"] = "\(vary), Accept-Encoding" }
   }
 
   /// Whether gzip is at least as welcome as the plain bytes.

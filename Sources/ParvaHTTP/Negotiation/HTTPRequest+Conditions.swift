@@ -12,6 +12,17 @@ extension HTTPRequest {
     return Self.isAny(field) || Self.entityTags(in: field).contains { $0.text == tag }
   }
 
+  /// The answer to a read, or 304 in its place where the client has it already: by its tag, or as `isKnown` says.
+  ///
+  /// What a cache goes by stays: the tag and what the choice of a representation depended on (RFC 9110, section 15.4.5).
+  package func unlessFresh(_ response: HTTPResponse, isKnown: Bool = false) -> HTTPResponse {
+    guard isKnown || response.headers["ETag"].map(isFresh) == true else { return response }
+    var answer = HTTPResponse(status: 304, headers: response.headers)
+    if ContentCoding.varies(response) { ContentCoding.nameCoding(in: &answer) }
+    answer.headers["Content-Type"] = nil
+    return answer
+  }
+
   /// Whether a field holds `*`, which stands for whatever is there.
   package static func isAny(_ field: String) -> Bool { Substring(field).trimmedBlanks == "*" }
 

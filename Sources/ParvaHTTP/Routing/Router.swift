@@ -72,7 +72,7 @@ package final class Router: Sendable {
   }
 
   /// The table entry of a request whose body has not been read; nil where it will be answered without one.
-  func route(method: String, path: String) -> Route? {
+  package func route(method: String, path: String) -> Route? {
     if case .found(let match) = outcome(method: method, path: path) { return routes[match.route] }
     return nil
   }

@@ -165,6 +165,8 @@ import Testing
     state.observed.gpus[0].instances = []
     try await api.beat(state)
     #expect(await api.send("DELETE", "/v1/nodes/n1").status == 204)
+    for method in ["GET", "DELETE"] { #expect(await api.send(method, "/v1/nodes/n1").problem == "410 node_removed") }
+    #expect(await api.send("DELETE", "/v1/nodes/n9").problem == "404 not_found")
     let beat = await api.send("POST", "/v1/nodes/n1/status", body: try FleetSamples.body(state))
     #expect(beat.problem == "410 node_removed")
     #expect(

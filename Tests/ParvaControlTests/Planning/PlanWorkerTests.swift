@@ -54,13 +54,30 @@ import Testing
     arguments: [("trap", WorkerEnd.signal(SIGILL)), ("exit", .status(7))])
   func ends(kind: String, end: WorkerEnd) async throws {
     let ends = Mutex<[WorkerEnd]>([])
-    let worker = PlanWorker(Self.settings(faults: "optimal:\(kind):poison")) { end in ends.withLock { $0.append(end) } }
+    let worker = PlanWorker(Self.settings(faults: "optimal:\(kind):poison")) { end, _ in
+      ends.withLock { $0.append(end) }
+    }
     defer { worker.stop() }
     #expect(await Self.failure(worker, try Self.job(id: "poison")) == .ended(end, isFresh: true))
     #expect(await Self.failure(worker, try Self.job()) == nil)
     #expect(await Self.failure(worker, try Self.job(id: "poison")) == .ended(end, isFresh: false))
     #expect(await Self.failure(worker, try Self.job(ParvaGPUPlanner(), id: "poison")) == nil)
     #expect(ends.withLock { $0 } == [end, end])
+  }
+
+  @Test("P1: a process that ends between two jobs costs neither, and is told")
+  func endsBetweenJobs() async throws {
+    let ends = Mutex<[WorkerEnd]>([])
+    let worker = PlanWorker(Self.settings()) { end, isInJob in if !isInJob { ends.withLock { $0.append(end) } } }
+    defer { worker.stop() }
+    #expect(await Self.failure(worker, try Self.job()) == nil)
+    let pid = try #require(worker.processID)
+    #expect(kill(pid, SIGKILL) == 0)
+    // Until it is gone, and still to be reaped.
+    var info = siginfo_t()
+    #expect(waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) == 0)
+    #expect(await Self.failure(worker, try Self.job()) == nil)
+    #expect(ends.withLock { $0 } == [.signal(SIGKILL)])
   }
 
   @Test("P1: a process that never answers is killed")

@@ -1,3 +1,6 @@
+import Foundation
+import Logging
+import ParvaControlTestSupport
 import ParvaEngine
 import ParvaTestSupport
 import Synchronization
@@ -78,6 +81,43 @@ private final class ScriptedBackend: PlanningBackend {
     #expect(backend.asked == wanted.asked)
     #expect(outcome?.plan.planner == wanted.planner)
     #expect(outcome == nil || outcome?.isResort == (wanted.planner != "optimal"))
+  }
+
+  @Test(
+    "P1: a failure that its repetition cures is told as a warning, any other as an error", arguments: [false, true])
+  func told(isFresh: Bool) async throws {
+    let (log, folder) = (LogRecorder(), try TemporaryFolder())
+    let logger = Logger(label: "test") { _ in log }
+    let store = try SQLiteStore(path: folder.file("s.sqlite"))
+    let loop = PlanningLoop(
+      registry: DemandRegistry(demand: Demand(), store: store, limit: 10, now: { Samples.time }, onChange: {}),
+      nodes: NodeRegistry(
+        nodes: [], removed: [], store: store, settings: NodeRegistry.Settings(), priced: [], now: { Samples.time },
+        onChange: {}), store: store, board: PlanBoard(), newest: nil, previous: nil,
+      backend: ScriptedBackend(["optimal": [.ended(Self.trap, isFresh: isFresh)]]),
+      settings: PlanningLoop.Settings(
+        setup: try Harness.builtIn, keptPlans: PlanRetention(), now: { Samples.time }, sleep: { _ in }),
+      counters: PlanningCounters(), logger: logger, wake: {})
+    let wakes = AsyncStream.makeStream(of: Void.self)
+    wakes.continuation.yield()
+    wakes.continuation.finish()
+    await loop.follow(wakes.stream)
+    let lines = log.lines.filter { $0.message.hasPrefix("a planner failed") }
+    #expect(lines.map(\.level) == [isFresh ? .error : .warning])
+    #expect(lines.first?.metadata["code"] == "worker_crashed")
+  }
+
+  @Test("P1: the stand-in serves a demand whose GPUs are in several zones")
+  func zones() async throws {
+    var job = try Self.job()
+    let whole = try PlanningDuty.perform(job)
+    job.input.pools = (0..<(2 * whole.gpus.count)).map {
+      Pool(name: "zone-\($0)", product: job.input.pools[0].product, count: 1)
+    }
+    let outcome = try await PlanningLadder(backend: ScriptedBackend(["optimal": [.ended(Self.trap, isFresh: true)]]))
+      .plan(job, retries: true)
+    #expect(outcome.plan.planner == "parvagpu")
+    #expect(outcome.plan.unplaced == whole.unplaced && !outcome.plan.gpus.isEmpty)
   }
 
   @Test("P1: what stands is kept where the stand-in does no better, and its own part where that fails, too")

@@ -54,6 +54,30 @@ import Testing
     try await api.controller.stop()
   }
 
+  @Test("S6: a controller that starts on a full disk is not ready, before anybody writes")
+  func aFullDiskIsSeenAtTheStart() async throws {
+    let first = try await Harness()
+    _ = await first.send("GET", "/v1/plan")
+    try await first.controller.stop()
+    let log = LogRecorder()
+    var gated: GatedStore?
+    let api = try await Harness(folder: first.folder, starts: false, log: log) { _ in
+    } storing: { store in
+      let gate = GatedStore(store)
+      gate.fail(with: StoreError(.full, "no room"))
+      gated = gate
+      return gate
+    }
+    #expect(await api.send("GET", "/readyz").problem == "503 store_full")
+    #expect(await api.send("GET", "/v1/plan").status == 200)
+    #expect(log.lines.map { $0.metadata["code"] } == ["store_full"])
+    #expect(gated?.commits == 0)
+    gated?.fail(with: nil)
+    await api.controller.store.recover()
+    #expect(await api.send("GET", "/readyz").status == 200)
+    try await api.controller.stop()
+  }
+
   @Test func anotherTroubleIsNews() async throws {
     let log = LogRecorder()
     let folder = try TemporaryFolder()

@@ -16,7 +16,10 @@ import Testing
       name: "n", simulated: true,
       observed: ObservedNode(
         simulated: true, source: "nvml", driverVersion: "570.0",
-        gpus: [ObservedGPU(index: 0, uuid: "GPU-0", board: "NVIDIA A100", instances: [instance])]),
+        gpus: [
+          ObservedGPU(
+            index: 0, uuid: "GPU-0", board: "NVIDIA A100", pciBusID: "00000000:01:00.0", instances: [instance])
+        ]),
       verified: nil, owned: [OwnedDocument(gpu: "GPU-0", profileId: 9, start: 4, instance: 1, uuid: "MIG-0")],
       services: [], operation: nil)
   }
@@ -29,7 +32,7 @@ import Testing
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     let text = String(decoding: try encoder.encode(Self.state), as: UTF8.self)
-    #expect(!text.contains("profileID"))
+    #expect(text.contains("pciBusId") && !text.contains("ID\":"))
     #expect(try Self.read(text) == Self.state)
     // Of what they observe, older agents tell so.
     let older = text.replacing(#""id":1,"profileId":9"#, with: #""id":1,"profileID":9"#)

@@ -47,13 +47,15 @@ package final class PlanWorker: PlanningBackend {
   }
 
   private let settings: Settings
-  private let onEnd: @Sendable (WorkerEnd) -> Void
+  private let onEnd: @Sendable (_ end: WorkerEnd, _ isInJob: Bool) -> Void
   private let state = Mutex(State())
   /// A thread of its own waits for the process, so that Swift's threads stay free for requests.
   private let queue = WorkQueue("parva.planning", yields: true)
 
   /// - Parameter onEnd: called for each process that ended without being told to, in a job or between two.
-  package init(_ settings: Settings, onEnd: @escaping @Sendable (WorkerEnd) -> Void = { _ in }) {
+  package init(
+    _ settings: Settings, onEnd: @escaping @Sendable (_ end: WorkerEnd, _ isInJob: Bool) -> Void = { _, _ in }
+  ) {
     self.settings = settings
     self.onEnd = onEnd
   }
@@ -145,7 +147,7 @@ package final class PlanWorker: PlanningBackend {
   private func ready() throws(PlanningFailure) -> Running {
     if let running = state.withLock(\.running) {
       if !running.process.hasHungUp { return running }
-      if let end = retire() { onEnd(end) }
+      if let end = retire() { onEnd(end, false) }
     }
     if state.withLock(\.isStopped) { throw .stopped }
     var environment = ProcessInfo.processInfo.environment
@@ -159,7 +161,7 @@ package final class PlanWorker: PlanningBackend {
           environment: environment.map { "\($0.key)=\($0.value)" } + settings.environment))
     } catch {
       let end = WorkerEnd.notStarted(error.errno)
-      onEnd(end)
+      onEnd(end, true)
       throw .ended(end, isFresh: true)
     }
     let isStopped = state.withLock { state in
@@ -178,7 +180,7 @@ package final class PlanWorker: PlanningBackend {
     let own = cause == nil ? takeRunning()?.process.reap() : retire()
     if state.withLock(\.isStopped) { return .stopped }
     let end = cause ?? own ?? .status(0)
-    onEnd(end)
+    onEnd(end, true)
     return .ended(end, isFresh: isFresh)
   }
 

@@ -4,9 +4,9 @@ enum AllocationOptimization {
   /// From the last GPU to the first: a GPU with at most half of its slices in use (rounded up) is dissolved where the
   /// small segments that cover what its workloads then lack fit beside what stands elsewhere, so a GPU less is used
   /// each time. Without GPUs that were emptied. O(segments x occupancy states).
-  static func run(_ relocated: SegmentRelocation, _ market: Market) -> [DraftGPU] {
+  static func run(_ relocated: SegmentRelocation, _ pool: Int, _ market: Market) -> [DraftGPU] {
     var relocation = relocated
-    let threshold = (market.cuts[0].product.computeSlices + 1) / 2
+    let threshold = (market.cuts[pool].product.computeSlices + 1) / 2
     var capacity = [Double](repeating: 0, count: market.input.workloads.count)
     for gpu in relocation.gpus {
       for segment in gpu.segments { capacity[segment.workload] += market.capacity(segment.workload, segment.column) }
@@ -22,9 +22,9 @@ enum AllocationOptimization {
       for (workload, lost) in carried.sorted(by: { $0.key < $1.key }) {
         // Throughput beyond the rate need not be carried over.
         let lacking = market.input.workloads[workload].rate - (capacity[workload] - lost)
-        small += cover(workload, lacking, market)
+        small += cover(workload, lacking, pool, market)
       }
-      guard carried.keys.allSatisfy({ !AllocationOptimization.small($0, market).isEmpty }),
+      guard carried.keys.allSatisfy({ !AllocationOptimization.small($0, pool, market).isEmpty }),
         relocation.dissolve(gpu, into: small)
       else { continue }
       for (workload, lost) in carried { capacity[workload] -= lost }
@@ -34,9 +34,11 @@ enum AllocationOptimization {
   }
 
   /// The offers of the workload on the two smallest sizes (one and two slices on 7-slice parts).
-  private static func small(_ workload: Int, _ market: Market) -> [(column: Int, slices: Int, capacity: Double)] {
-    let sizes = Set(market.poolColumns[0].map { market.columns[$0].computeSlices }).sorted().prefix(2)
-    return market.poolColumns[0].compactMap { column in
+  private static func small(
+    _ workload: Int, _ pool: Int, _ market: Market
+  ) -> [(column: Int, slices: Int, capacity: Double)] {
+    let sizes = Set(market.poolColumns[pool].map { market.columns[$0].computeSlices }).sorted().prefix(2)
+    return market.poolColumns[pool].compactMap { column in
       let slices = market.columns[column].computeSlices
       let capacity = market.capacity(workload, column)
       return capacity > 0 && sizes.contains(slices) ? (column, slices, capacity) : nil
@@ -45,9 +47,9 @@ enum AllocationOptimization {
 
   /// Covers `rate` with the kind of most throughput per slice, the smaller on ties, and the smallest kind that covers
   /// the rest; where the other small kind does it with fewer slices, with that one. O(segments).
-  private static func cover(_ workload: Int, _ rate: Double, _ market: Market) -> [DraftSegment] {
+  private static func cover(_ workload: Int, _ rate: Double, _ pool: Int, _ market: Market) -> [DraftSegment] {
     let negligible = market.input.workloads[workload].rate * Tolerance.relative
-    let offers = small(workload, market)
+    let offers = small(workload, pool, market)
     var best: [(column: Int, slices: Int, capacity: Double)] = []
     for offer in offers {
       var picked: [(column: Int, slices: Int, capacity: Double)] = []

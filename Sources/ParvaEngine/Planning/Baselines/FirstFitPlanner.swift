@@ -12,14 +12,14 @@ public struct FirstFitPlanner: Planner {
   }
 
   /// O(segments x occupancy states).
-  private static func place(_ segments: [DraftSegment], _ market: Market) -> [DraftGPU] {
-    let product = market.cuts[0].product
+  private static func place(_ segments: [DraftSegment], _ pool: Int, _ market: Market) -> [DraftGPU] {
+    let product = market.cuts[pool].product
     var fit = TightestFit(product)
     var gpus: [DraftGPU] = []
     for segment in segments {
       let profile = market.columns[segment.column].profile
       guard let place = fit.placeFirst(profile, starts: product.profiles[profile].starts) else { continue }
-      if place.gpu == gpus.count { gpus.append(DraftGPU(pool: 0, segments: [])) }
+      if place.gpu == gpus.count { gpus.append(DraftGPU(pool: pool, segments: [])) }
       gpus[place.gpu].segments.append(
         DraftSegment(workload: segment.workload, column: segment.column, start: place.start))
     }

@@ -1,10 +1,10 @@
 /// The published method: optimal triplets, demand matching, segment relocation and allocation optimization
 /// (SC'24, arXiv 2409.14447, sections 3 and 4), with legal placements on any geometry.
 ///
-/// It plans on the first pool. O(segments x occupancy states).
+/// O(pools x segments x occupancy states).
 public struct ParvaGPUPlanner: Planner {
   public let name = "parvagpu"
-  public let summary = "the published SC'24 heuristic on the first pool"
+  public let summary = "the published SC'24 heuristic, pool by pool"
 
   public init() {}
 
@@ -15,10 +15,10 @@ public struct ParvaGPUPlanner: Planner {
   /// Demand matching, relocation, then the optimization step where the options ask for it.
   static let method = GreedyPlanning(
     match: ParvaGPUPlanner.match,
-    allocate: { segments, market in
-      var relocation = SegmentRelocation(market)
+    allocate: { segments, pool, market in
+      var relocation = SegmentRelocation(market, pool)
       relocation.place(segments)
       return market.input.options.allocationOptimization
-        ? AllocationOptimization.run(relocation, market) : relocation.gpus
+        ? AllocationOptimization.run(relocation, pool, market) : relocation.gpus
     })
 }

@@ -1,16 +1,18 @@
 /// Segment relocation (SC'24, section 4): largest sizes first, each to the GPU that it fills most tightly.
 struct SegmentRelocation {
   private let market: Market
+  private let pool: Int
   private var fit: TightestFit
-  /// Starts to try, by column of the first pool.
+  /// Starts to try, by column of the pool.
   private let starts: [[Int]]
   private(set) var gpus: [DraftGPU] = []
 
-  init(_ market: Market) {
+  init(_ market: Market, _ pool: Int) {
     self.market = market
-    let product = market.cuts[0].product
+    self.pool = pool
+    let product = market.cuts[pool].product
     fit = TightestFit(product)
-    starts = market.poolColumns[0].map { StartPreference.starts(of: product.profiles[market.columns[$0].profile]) }
+    starts = market.poolColumns[pool].map { StartPreference.starts(of: product.profiles[market.columns[$0].profile]) }
   }
 
   /// Places `segments`, opening new GPUs at the end where nothing is free. O(segments x occupancy states).
@@ -42,17 +44,19 @@ struct SegmentRelocation {
 
   private mutating func put(_ segment: DraftSegment, opening: Bool) -> Int? {
     let profile = market.columns[segment.column].profile
-    guard let place = fit.place(profile, starts: starts[segment.column], opening: opening) else { return nil }
-    if place.gpu == gpus.count { gpus.append(DraftGPU(pool: 0, segments: [])) }
+    guard let place = fit.place(profile, starts: starts[kind(segment)], opening: opening) else { return nil }
+    if place.gpu == gpus.count { gpus.append(DraftGPU(pool: pool, segments: [])) }
     gpus[place.gpu].segments.append(
       DraftSegment(workload: segment.workload, column: segment.column, start: place.start))
     return place.gpu
   }
 
+  private func kind(_ segment: DraftSegment) -> Int { segment.column - market.poolColumns[pool].lowerBound }
+
   /// Columns of a pool ascend by slices, so descending columns are "largest first"; order is kept within a column.
   private func largestFirst(_ segments: [DraftSegment]) -> [DraftSegment] {
     var byColumn = [[DraftSegment]](repeating: [], count: starts.count)
-    for segment in segments { byColumn[segment.column].append(segment) }
+    for segment in segments { byColumn[kind(segment)].append(segment) }
     return byColumn.reversed().flatMap { $0 }
   }
 }

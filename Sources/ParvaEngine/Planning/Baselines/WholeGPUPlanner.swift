@@ -7,35 +7,35 @@ public struct WholeGPUPlanner: Planner {
   public init() {}
 
   public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
-    GreedyPlanning(match: WholeGPUPlanner.match) { segments, _ in
-      segments.map { DraftGPU(pool: 0, segments: [$0]) }
+    GreedyPlanning(match: WholeGPUPlanner.match) { segments, pool, _ in
+      segments.map { DraftGPU(pool: pool, segments: [$0]) }
     }.plan(Market(input, context), planner: name)
   }
 
   /// As many whole GPUs as the rate needs. O(kinds + segments).
   @Sendable private static func match(
-    _ workload: Int, _ market: Market
+    _ workload: Int, _ pool: Int, _ market: Market
   ) -> Result<[DraftSegment], GreedyPlanning.Refusal> {
-    let product = market.cuts[0].product
+    let product = market.cuts[pool].product
     let demand = market.input.workloads[workload]
-    let whole = market.poolColumns[0].filter { market.columns[$0].computeSlices == product.computeSlices }
+    let whole = market.poolColumns[pool].filter { market.columns[$0].computeSlices == product.computeSlices }
     guard let column = whole.max(by: { market.capacity(workload, $0) < market.capacity(workload, $1) }),
       market.capacity(workload, column) > 0
     else {
-      let served = market.poolColumns[0].contains { market.capacity(workload, $0) > 0 }
+      let served = market.poolColumns[pool].contains { market.capacity(workload, $0) > 0 }
       return .failure(
         GreedyPlanning.Refusal(
-          unplaced: served
+          unserved: served
             ? Unserved(
               workload: demand.id, code: .noProfile,
               message:
                 "no point of model \(demand.model) on a whole \(product.name) keeps the SLO; profile it there, or "
                 + "plan with a planner that cuts GPUs")
-            : market.unserviceable(workload)))
+            : nil))
     }
     let throughput = market.capacity(workload, column)
     guard demand.rate / throughput < Double(SegmentLimit.perWorkload) else {
-      return .failure(GreedyPlanning.Refusal(unplaced: SegmentLimit.refusal(demand, throughput: throughput)))
+      return .failure(GreedyPlanning.Refusal(unserved: SegmentLimit.refusal(demand, throughput: throughput)))
     }
     let count = max(1, Int((demand.rate / throughput * (1 - Tolerance.relative)).rounded(.up)))
     return .success(

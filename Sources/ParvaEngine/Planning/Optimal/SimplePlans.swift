@@ -56,10 +56,10 @@ struct SimplePlans {
     part.input.options.allocationOptimization = true
     var segments: [DraftSegment] = []
     for workload in workloads.indices {
-      guard case .success(let matched) = ParvaGPUPlanner.match(workload, part) else { return nil }
+      guard case .success(let matched) = ParvaGPUPlanner.match(workload, 0, part) else { return nil }
       segments += matched
     }
-    let draft = ParvaGPUPlanner.method.allocate(segments, part)
+    let draft = ParvaGPUPlanner.method.allocate(segments, 0, part)
     guard draft.count <= supply.counts[0] ?? .max else { return nil }
     return draft.map { gpu in
       var gpu = gpu

@@ -70,4 +70,52 @@ import Testing
     }
     #expect(worse > 0)
   }
+
+  private static let baselines = Planners.all.filter { $0.name != OptimalPlanner().name }
+
+  @Test("P1: a stock that is split into zones is used like the whole", arguments: baselines.map(\.name))
+  func zones(_ name: String) throws {
+    let planner = try #require(Planners.named(name))
+    var split = 0
+    for seed in 0..<10 {
+      var input = try input(seed)
+      let whole = planner.plan(input)
+      let product = input.pools[0].product
+      input.pools = (0..<whole.gpus.count).map { Pool(name: "zone-\($0)", product: product, count: 1) }
+      let plan = planner.plan(input)
+      #expect(PlanChecker.violations(of: plan, against: input) == [], "seed \(seed)")
+      #expect(plan.unplaced == whole.unplaced, "seed \(seed)")
+      #expect(plan.gpus.map(\.segments) == whole.gpus.map(\.segments), "seed \(seed)")
+      split = max(split, Set(plan.gpus.map(\.pool)).count)
+    }
+    #expect(split > 1)
+  }
+
+  @Test("P1: what a pool has no room for goes to the next one", arguments: baselines.map(\.name))
+  func pools(_ name: String) throws {
+    let planner = try #require(Planners.named(name))
+    let products = try ["A100-80GB", "A30-24GB", "H200-141GB"].map {
+      try #require(ProductCatalogue.product(named: $0))
+    }
+    var used: Set<Int> = []
+    var refused = 0
+    for seed in UInt64(0)..<40 {
+      var random = SeededGenerator(seed: seed)
+      var input = RandomDemand.input(seed: seed, products: products, models: 5, workloads: 15)
+      for index in input.pools.indices { input.pools[index].count = Int.random(in: 0...4, using: &random) }
+      for index in input.workloads.indices where index % 5 == 0 {
+        input.workloads[index].constraints.pools = ["pool-\(Int.random(in: 0...2, using: &random))"]
+      }
+      let plan = planner.plan(input)
+      #expect(PlanChecker.violations(of: plan, against: input) == [], "seed \(seed)")
+      #expect(plan == planner.plan(input), "seed \(seed)")
+      used.insert(Set(plan.gpus.map(\.pool)).count)
+      refused += plan.unplaced.count
+      var first = input
+      first.pools = [input.pools[0]]
+      let served = ServedDemand(by: plan, of: input.workloads)
+      #expect(served >= ServedDemand(by: planner.plan(first), of: input.workloads), "seed \(seed)")
+    }
+    #expect(used.contains(3) && refused > 0)
+  }
 }

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Holds back who comes to it while it is shut, and lets a test wait for the first.
-final class Gate: Sendable {
+package final class Gate: Sendable {
   private struct State {
     var isOpen: Bool
     var held: [CheckedContinuation<Void, Never>] = []
@@ -10,10 +10,10 @@ final class Gate: Sendable {
 
   private let state: Mutex<State>
 
-  init(isOpen: Bool) { state = Mutex(State(isOpen: isOpen)) }
+  package init(isOpen: Bool) { state = Mutex(State(isOpen: isOpen)) }
 
   /// Returns at once where the gate is open, else when those held are let go.
-  func pass() async {
+  package func pass() async {
     await withCheckedContinuation { continuation in
       let (passes, watchers) = state.withLock { state -> (Bool, [CheckedContinuation<Void, Never>]) in
         if state.isOpen { return (true, []) }
@@ -27,7 +27,7 @@ final class Gate: Sendable {
   }
 
   /// Returns once somebody waits at the shut gate.
-  func untilHeld() async {
+  package func untilHeld() async {
     await withCheckedContinuation { continuation in
       let isHeld = state.withLock { state in
         if state.held.isEmpty { state.watchers.append(continuation) }
@@ -37,15 +37,15 @@ final class Gate: Sendable {
     }
   }
 
-  func shut() { state.withLock { $0.isOpen = false } }
+  package func shut() { state.withLock { $0.isOpen = false } }
 
-  func open() {
+  package func open() {
     state.withLock { $0.isOpen = true }
     release()
   }
 
   /// Lets go who is held; the gate stays as it is.
-  func release() {
+  package func release() {
     let held = state.withLock { state in
       defer { state.held = [] }
       return state.held

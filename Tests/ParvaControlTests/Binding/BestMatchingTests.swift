@@ -3,7 +3,7 @@ import Testing
 
 @testable import ParvaControl
 
-@Suite struct AssignmentTests {
+@Suite struct BestMatchingTests {
   /// The greatest sum by trying everything.
   private static func exhaustive(_ weights: [[Int]], _ row: Int = 0, _ taken: Set<Int> = []) -> Int {
     guard row < weights.count else { return 0 }
@@ -20,7 +20,7 @@ import Testing
     for round in 0..<400 {
       let (rows, columns) = (Int.random(in: 1...5, using: &random), Int.random(in: 1...6, using: &random))
       let weights = (0..<rows).map { _ in (0..<columns).map { _ in Int.random(in: 0...9, using: &random) } }
-      let found = Assignment.best(rows: rows, columns: columns) { weights[$0][$1] }
+      let found = BestMatching.of(rows: rows, columns: columns) { weights[$0][$1] }
       let used = found.compactMap(\.self)
       #expect(Set(used).count == used.count && used.count == min(rows, columns), "seed \(seed), round \(round)")
       var sum = 0
@@ -30,8 +30,8 @@ import Testing
   }
 
   @Test func equalWeightsGoInOrder() {
-    #expect(Assignment.best(rows: 3, columns: 4) { _, _ in 0 } == [0, 1, 2])
-    #expect(Assignment.best(rows: 0, columns: 4) { _, _ in 0 } == [])
-    #expect(Assignment.best(rows: 2, columns: 0) { _, _ in 0 } == [nil, nil])
+    #expect(BestMatching.of(rows: 3, columns: 4) { _, _ in 0 } == [0, 1, 2])
+    #expect(BestMatching.of(rows: 0, columns: 4) { _, _ in 0 } == [])
+    #expect(BestMatching.of(rows: 2, columns: 0) { _, _ in 0 } == [nil, nil])
   }
 }

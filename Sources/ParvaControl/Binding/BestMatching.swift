@@ -1,13 +1,13 @@
 /// Which column each row gets, so that the sum of weights is greatest (Kuhn 1955; Jonker and Volgenant 1987).
-enum Assignment {
+enum BestMatching {
   /// Row by row the index of its column; rows without one where there are fewer columns than rows.
   ///
   /// Equal sums are decided towards low columns. O(rows^2 x columns) time, O(columns) memory beside the weights.
-  static func best(rows: Int, columns: Int, weight: (Int, Int) -> Int) -> [Int?] {
+  static func of(rows: Int, columns: Int, weight: (Int, Int) -> Int) -> [Int?] {
     guard rows > 0, columns > 0 else { return Array(repeating: nil, count: rows) }
     guard rows <= columns else {
       // Transposed, so that every row of the matrix is matched.
-      let owner = best(rows: columns, columns: rows) { weight($1, $0) }
+      let owner = of(rows: columns, columns: rows) { weight($1, $0) }
       var result = [Int?](repeating: nil, count: rows)
       for (column, row) in owner.enumerated() { if let row { result[row] = column } }
       return result

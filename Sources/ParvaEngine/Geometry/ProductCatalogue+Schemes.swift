@@ -1,4 +1,4 @@
-/// A profile as every product of a layout has it.
+/// A profile as every product of a scheme has it.
 private struct ProfileShape {
   var slices: Int
   /// Axis units of a placement.
@@ -13,8 +13,8 @@ private struct ProfileShape {
   var inferred: [String] = []
 }
 
-/// The profiles of a layout, with what differs from product to product left out.
-struct ProductLayout {
+/// The profiles that several products share, with what differs from product to product left out.
+struct ProfileScheme {
   let computeSlices: Int
   let axisLength: Int
   fileprivate let shapes: [ProfileShape]
@@ -22,7 +22,7 @@ struct ProductLayout {
 
 extension ProductCatalogue {
   /// Seven compute slices on eight memory slices: A100 and all its successors for data centres.
-  static let sevenSlices = ProductLayout(
+  static let sevenSlices = ProfileScheme(
     computeSlices: 7, axisLength: 8,
     shapes: [
       ProfileShape(slices: 1, size: 1, driverID: 19, nvml: 0, starts: Array(0...6), most: 7),
@@ -35,7 +35,7 @@ extension ProductCatalogue {
     ])
 
   /// Four compute slices on four memory slices: A30.
-  static let fourSlices = ProductLayout(
+  static let fourSlices = ProfileScheme(
     computeSlices: 4, axisLength: 4,
     shapes: [
       ProfileShape(slices: 1, size: 1, driverID: 14, nvml: 0, starts: [0, 1, 2, 3], most: 4),
@@ -46,10 +46,10 @@ extension ProductCatalogue {
     ])
 
   /// Four compute slices on twelve memory slices, with variants for graphics: RTX PRO 6000.
-  static let fourSlicesWithGraphics: ProductLayout = {
+  static let fourSlicesWithGraphics: ProfileScheme = {
     let (shown, graphics) = (["memory_gib_shown", "sm_count"], ["engines", "memory_gib_shown", "sm_count"])
     let (quarters, halves) = ([0, 3, 6, 9], [0, 6])
-    return ProductLayout(
+    return ProfileScheme(
       computeSlices: 4, axisLength: 12,
       shapes: [
         ProfileShape(slices: 1, size: 3, driverID: 14, nvml: 0, starts: quarters, most: 4),
@@ -73,7 +73,7 @@ extension ProductCatalogue {
       ])
   }()
 
-  /// A product of a layout.
+  /// A product of a scheme.
   ///
   /// - Parameters:
   ///   - needsReset: whether switching MIG mode needs a GPU reset.
@@ -81,15 +81,15 @@ extension ProductCatalogue {
   ///   - mebibytes: the same read or worked out, as far as they are known.
   ///   - multiprocessors: by compute slices and then size of placement, smallest first, as far as they are known.
   ///   - inferred: facts worked out rather than read, beside memory in MiB, which always is.
-  ///   - guessesIDs: whether driver ids are taken from the layout where the memory is not known.
+  ///   - guessesIDs: whether driver ids are taken from the scheme where the memory is not known.
   static func product(
-    _ name: String, _ architecture: String, _ layout: ProductLayout, needsReset: Bool = false, gigabytes: [Int],
+    _ name: String, _ architecture: String, _ scheme: ProfileScheme, needsReset: Bool = false, gigabytes: [Int],
     mebibytes: [Int] = [], multiprocessors: [Int] = [], inferred: [String] = [], guessesIDs: Bool = false,
     boards: [String], sources: [String]
   ) -> GPUProduct {
-    let sizes = Set(layout.shapes.map(\.size)).sorted()
-    let kinds = Set(layout.shapes.map { [$0.slices, $0.size] }).sorted { $0.lexicographicallyPrecedes($1) }
-    let profiles = layout.shapes.map { shape in
+    let sizes = Set(scheme.shapes.map(\.size)).sorted()
+    let kinds = Set(scheme.shapes.map { [$0.slices, $0.size] }).sorted { $0.lexicographicallyPrecedes($1) }
+    let profiles = scheme.shapes.map { shape in
       let size = sizes.firstIndex(of: shape.size) ?? 0
       let kind = kinds.firstIndex(of: [shape.slices, shape.size]) ?? 0
       let memory = size < mebibytes.count ? mebibytes[size] : nil
@@ -102,7 +102,7 @@ extension ProductCatalogue {
         inferred: (worked + inferred + shape.inferred).sorted())
     }
     return GPUProduct(
-      name: name, architecture: architecture, computeSlices: layout.computeSlices, axisLength: layout.axisLength,
+      name: name, architecture: architecture, computeSlices: scheme.computeSlices, axisLength: scheme.axisLength,
       migModeChangeNeedsReset: needsReset, boards: boards, profiles: profiles, sources: sources)
   }
 }

@@ -1,0 +1,24 @@
+/// In what form a document is given: what the command line calls it, and what HTTP does.
+package struct DocumentFormat: Hashable, Sendable {
+  /// As `-o` takes it.
+  package let name: String
+  /// What it is sent as comes first; the others are older names, which only who asks by name gets.
+  package let mediaTypes: [String]
+
+  package static let json = DocumentFormat(name: "json", mediaTypes: ["application/json"])
+  package static let yaml = DocumentFormat(
+    name: "yaml", mediaTypes: ["application/yaml", "text/yaml", "application/x-yaml"])
+  package static let csv = DocumentFormat(name: "csv", mediaTypes: ["text/csv"])
+  /// For a person at a terminal.
+  package static let table = DocumentFormat(name: "table", mediaTypes: ["text/plain"])
+
+  package init(name: String, mediaTypes: [String]) {
+    self.name = name
+    self.mediaTypes = mediaTypes
+  }
+
+  /// The value of `Content-Type`.
+  package var contentType: String {
+    mediaTypes[0].hasPrefix("text/") ? "\(mediaTypes[0]); charset=utf-8" : mediaTypes[0]
+  }
+}
