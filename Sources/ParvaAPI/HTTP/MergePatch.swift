@@ -27,7 +27,8 @@ struct MergePatch: Sendable {
     }
     let patch = try? JSONDecoder().decode(JSONValue.self, from: request.body)
     guard let patch, case .object = patch else {
-      throw ProblemDetails(status: 400, code: "invalid_syntax", detail: "A patch is one JSON object, with numbers up to 1.8e308.")
+      throw ProblemDetails(
+        status: 400, code: "invalid_syntax", detail: "A patch is one JSON object, with numbers up to 1.8e308.")
     }
     self.patch = patch
   }
