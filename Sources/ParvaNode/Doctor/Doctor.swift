@@ -148,22 +148,25 @@ package struct Doctor: Sendable {
           mend: isContained ? "start the container with NVIDIA_MIG_CONFIG_DEVICES=all" : "modprobe nvidia")
       ]
     }
-    let isRestricted = question.user != 0 || !hasCapability(.systemAdministration)
+    let grade: Finding.Grade = makesNodes ? .warn : .stop
+    let byRoot = makesNodes ? "; nvidia-modprobe makes them for root where it is asked to, and takes them back" : ""
     for name in ["config", "monitor"] {
       guard let node = listed.first(where: { $0.name == name }), !nodes.opens(node) else { continue }
       findings.append(
         Finding(
-          "capability_nodes", isRestricted || isContained ? .stop : .warn,
+          "capability_nodes", grade,
           "user \(question.user) cannot open \(nodes.path(node)), mig/\(name): "
-            + (name == "config" ? "instances are not made or destroyed" : "processes on instances are not seen"),
+            + (name == "config" ? "instances are not made or destroyed" : "processes on instances are not seen")
+            + byRoot,
           mend: prepare()))
     }
     let missing = listed.count { !nodes.opens($0) }
     if findings.isEmpty && missing > 0 {
       findings.append(
         Finding(
-          "capability_nodes", isRestricted || isContained ? .stop : .warn,
-          "\(missing) of \(listed.count) capability nodes cannot be opened: instances that are made cannot be used",
+          "capability_nodes", grade,
+          "\(missing) of \(listed.count) capability nodes cannot be opened: instances that are made cannot be used"
+            + byRoot,
           mend: prepare()))
     }
     if findings.isEmpty {
@@ -177,6 +180,13 @@ package struct Doctor: Sendable {
       )
     }
     return findings
+  }
+
+  /// Whether the driver's own program makes a node as soon as its library asks for one: for root with its powers, outside
+  /// containers. A stand-in has no such program.
+  private var makesNodes: Bool {
+    question.user == 0 && hasCapability(.systemAdministration) && !isContained && !question.isSimulated
+      && question.path.split(separator: ":").contains { access("\($0)/nvidia-modprobe", X_OK) == 0 }
   }
 
   /// With the group that has the nodes now, so that following this takes them from nobody.
