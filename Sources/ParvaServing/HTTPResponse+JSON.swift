@@ -1,4 +1,5 @@
 import Foundation
+import ParvaFormats
 package import ParvaHTTP
 
 extension HTTPResponse {
@@ -6,10 +7,8 @@ extension HTTPResponse {
   package static func json(
     _ status: Int, _ value: some Encodable, headers: HTTPHeaders = HTTPHeaders()
   ) throws -> HTTPResponse {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return HTTPResponse(
-      status: status, contentType: "application/json", body: try encoder.encode(value) + Data("\n".utf8),
+    HTTPResponse(
+      status: status, contentType: "application/json", body: try WireWriter.json(value) + Data("\n".utf8),
       headers: headers)
   }
 }

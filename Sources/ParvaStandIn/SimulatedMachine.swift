@@ -25,6 +25,8 @@ package struct SimulatedMachine: Sendable {
     case unknownRelease(String)
     case libraryMissing([String])
     case notWritable(String)
+    /// The folder holds another machine, which somebody may be using.
+    case differs(String)
 
     package var description: String {
       switch self {
@@ -36,6 +38,9 @@ package struct SimulatedMachine: Sendable {
       case .libraryMissing(let tried):
         "the stand-in driver library is not beside the program; looked for \(tried.joined(separator: ", "))"
       case .notWritable(let path): "\(path) cannot be written"
+      case .differs(let path):
+        "simulated_machine_differs: \(path) is another simulated machine, and looking at one changes none: give the "
+          + "--simulate and --name that it was made with, or a --state-dir of its own"
       }
     }
   }
@@ -84,7 +89,8 @@ package struct SimulatedMachine: Sendable {
 
   package static func described(_ text: String, node: String) throws(Failure) -> Description {
     let isGuarded = text.hasSuffix("+caps")
-    let parts = (isGuarded ? text.dropLast(5) : text[...]).split(separator: "@", maxSplits: 1)
+    let parts = (isGuarded ? text.dropLast(5) : text[...]).split(
+      separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
     let name = parts.first.map(String.init) ?? ""
     var release = DriverRelease.usual
     if parts.count == 2 {
@@ -97,12 +103,23 @@ package struct SimulatedMachine: Sendable {
   }
 
   /// Makes or renews the folder. The library is looked for beside the running program unless it is given. With `isGuarded`
-  /// the machine asks for the capability nodes that the driver asks for, and has none of them yet.
+  /// the machine asks for the capability nodes that the driver asks for, and has none of them yet. Where one is already and
+  /// `replaces` is not set, it is left as it is, and has to be the one that is described.
   package init(
-    directory: URL, gpus: [GPU], standIn: URL? = nil, release: DriverRelease = .usual, isGuarded: Bool = false
+    directory: URL, gpus: [GPU], standIn: URL? = nil, release: DriverRelease = .usual, isGuarded: Bool = false,
+    replaces: Bool = true
   ) throws(Failure) {
     self.directory = directory
     uuids = gpus.map(\.uuid)
+    let described = Self.configuration(gpus, release)
+    let mark = Self.mark(described, isGuarded)
+    let config = directory.appendingPathComponent("config")
+    if !replaces, let there = try? String(contentsOf: config, encoding: .utf8),
+      FileManager.default.fileExists(atPath: library.path)
+    {
+      guard there.hasPrefix(mark) else { throw .differs(directory.path) }
+      return
+    }
     let source: URL
     if let standIn { source = standIn } else { source = try Self.standInLibrary() }
     do {
@@ -117,8 +134,7 @@ package struct SimulatedMachine: Sendable {
         try? FileManager.default.removeItem(at: library)
         try FileManager.default.moveItem(at: fresh, to: library)
       }
-      try Self.configuration(gpus, release).write(
-        to: directory.appendingPathComponent("config"), atomically: true, encoding: .utf8)
+      try (mark + described).write(to: config, atomically: true, encoding: .utf8)
       if isGuarded { try guardCapabilities() }
     } catch {
       throw .notWritable(directory.path)
@@ -199,6 +215,11 @@ package struct SimulatedMachine: Sendable {
       throw .libraryMissing(tried.map(\.path))
     }
     return found
+  }
+
+  /// The first line of `config`: what it was made from, whatever was changed in it since.
+  private static func mark(_ configuration: String, _ isGuarded: Bool) -> String {
+    "# \(StableHash.value(of: "\(isGuarded) \(configuration)"))\n"
   }
 
   private static func configuration(_ gpus: [GPU], _ release: DriverRelease) -> String {

@@ -6,6 +6,8 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
   package var observed: ObservedNode
   /// Nil on a node that never applied a plan.
   package var verified: VerifiedDocument?
+  /// The newest revision that the node has accepted: it takes none before it, whatever came of it.
+  package var accepted: Int?
   /// What Parva made on the GPUs that answer.
   package var owned: [OwnedDocument]
   /// GPUs that do not answer, with what is on record there; nil means none.
@@ -19,14 +21,16 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
   package var managesMIGMode: Bool?
 
   package init(
-    name: String, simulated: Bool, observed: ObservedNode, verified: VerifiedDocument?, owned: [OwnedDocument],
-    lost: [LostDocument]? = nil, services: [ServiceDocument], faults: [GPUFaultDocument]? = nil, operation: String?,
+    name: String, simulated: Bool, observed: ObservedNode, verified: VerifiedDocument?, accepted: Int? = nil,
+    owned: [OwnedDocument], lost: [LostDocument]? = nil, services: [ServiceDocument], faults: [GPUFaultDocument]? = nil,
+    operation: String?,
     managesMIGMode: Bool? = nil
   ) {
     self.name = name
     self.simulated = simulated
     self.observed = observed
     self.verified = verified
+    self.accepted = accepted
     self.owned = owned
     self.lost = lost
     self.services = services

@@ -89,6 +89,12 @@ static int chosen(const struct smi *s, const char *name, cnvml_device *device, u
   return CNVML_GPU_IS_LOST;
 }
 
+bool smi_chooses(const struct smi *s, const char *name, uint32_t index) {
+  cnvml_device device;
+  uint32_t found;
+  return !name || (chosen(s, name, &device, &found) == CNVML_OK && found == index);
+}
+
 /// `-cgi PROFILE:START`.
 static int create_gi(const struct smi *s, cnvml_device device, uint32_t index, const char *what) {
   uint32_t id, start;
@@ -259,5 +265,5 @@ int main(int argc, char **argv) {
   if (query) return smi_query(&s, query);
   if (mode) return set_mode(&s, gpu, mode[0] == '1');
   if (is_reset) return reset(&s, gpu);
-  return argc == 1 ? smi_overview(&s) : usage();
+  return argc == 1 || (argc == 3 && gpu) ? smi_overview(&s, gpu) : usage();
 }

@@ -211,6 +211,15 @@ int smi_list_computes(const struct smi *s) {
   return shown ? 0 : CNVML_NOT_FOUND;
 }
 
+/// What it says of a GPU that it cannot reach, in place of all else of it.
+static void lost_line(const struct smi *s, uint32_t gpu, int code) {
+  const char *mend = code == CNVML_GPU_IS_LOST ? ".  Reboot the system to recover this GPU" : "";
+  char index[16] = " ";
+  if (s->branch >= 535) snprintf(index, sizeof index, "%" PRIu32 ": ", gpu);
+  printf("Unable to determine the device handle for GPU%s0000:%02" PRIX32 ":00.0: %s%s\n", index, 0x10 + gpu * 0x10,
+         smi_reason(code), mend);
+}
+
 int smi_list(const struct smi *s) {
   for (uint32_t g = 0; g < s->gpus; g++) {
     cnvml_device device;
@@ -219,7 +228,7 @@ int smi_list(const struct smi *s) {
     if (code == CNVML_OK) code = cnvml_device_uuid(s->library, device, uuid, sizeof uuid);
     if (code == CNVML_OK) code = cnvml_device_name(s->library, device, name, sizeof name);
     if (code != CNVML_OK) {
-      printf("Unable to determine the device handle for gpu %" PRIu32 ": %s\n", g, smi_reason(code));
+      lost_line(s, g, code);
       continue;
     }
     printf("GPU %" PRIu32 ": %s (UUID: %s)\n", g, name, uuid);
@@ -278,8 +287,15 @@ static void processes_of(
   }
 }
 
-int smi_overview(const struct smi *s) {
+int smi_overview(const struct smi *s, const char *only) {
   uint32_t shown = 0;
+  for (uint32_t g = 0; g < s->gpus && !only; g++) {
+    cnvml_device device;
+    int code = cnvml_device_by_index(s->library, g, &device);
+    if (code == CNVML_OK) continue;
+    lost_line(s, g, code);
+    return code;
+  }
   printf("| NVIDIA-SMI %s    Driver Version: %s |\n", s->driver, s->driver);
   if (s->strange) return 0;
   printf("| Processes:                                                                  |\n"
@@ -288,7 +304,7 @@ int smi_overview(const struct smi *s) {
          "|=============================================================================|\n");
   for (uint32_t g = 0; g < s->gpus; g++) {
     cnvml_device device, mig;
-    if (cnvml_device_by_index(s->library, g, &device) != CNVML_OK) continue;
+    if (!smi_chooses(s, only, g) || cnvml_device_by_index(s->library, g, &device) != CNVML_OK) continue;
     processes_of(s, g, device, NULL, &shown);
     const struct computes *all = computes_of(s, g);
     for (uint32_t i = 0; i < all->count; i++) {

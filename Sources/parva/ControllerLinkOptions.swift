@@ -30,17 +30,20 @@ struct ControllerLinkOptions: ParsableArguments {
   var controllerCA: String?
 
   func validate() throws {
-    guard let controller else {
-      if advertise != nil { throw ValidationError("--advertise needs --controller.") }
-      return
-    }
+    if controller == nil && advertise != nil { throw ValidationError("--advertise needs --controller.") }
     for (option, url) in [("--controller", controller), ("--advertise", advertise)] {
       if let url, let fault = NodeSpecReader.addressFault(url) {
         throw ValidationError("\(option) '\(url)': \(fault).")
       }
     }
-    for label in labels where !label.contains("=") {
-      throw ValidationError("--label must be key=value, not '\(label)'.")
+    if let zone, !NodeSpecReader.isZone(zone) {
+      throw ValidationError("--zone '\(zone)': a zone is \(NodeSpecReader.zoneRule).")
+    }
+    for label in labels {
+      let parts = label.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      guard parts.count == 2, NodeSpecReader.isLabel(parts[0], parts[1]) else {
+        throw ValidationError("--label must be key=value as Kubernetes writes labels, not '\(label)'.")
+      }
     }
   }
 

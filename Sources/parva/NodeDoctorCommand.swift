@@ -39,6 +39,7 @@ struct NodeDoctorCommand: AsyncParsableCommand {
       stateDirectory: options.directory.path, runDirectory: options.runDirectory(runDir).path)
     question.managesMIGMode = manageMigMode
     question.mpsControl = mpsControl
+    question.isSimulated = options.simulate != nil
     let driver = try options.found()
     var findings = Doctor(root: options.simulatedRoot ?? "", question).examine(driver)
     if let controller { findings.append(await ControllerCheck(url: controller).finding()) }

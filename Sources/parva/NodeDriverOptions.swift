@@ -37,6 +37,9 @@ struct NodeDriverOptions: ParsableArguments {
 
   func validate() throws {
     if nvml != nil && simulate != nil { throw ValidationError("--nvml and --simulate exclude each other.") }
+    if let name, !NodeSpecReader.isName(name) {
+      throw ValidationError("--name '\(name)': a node's name is \(NodeSpecReader.nameRule).")
+    }
   }
 
   var nodeName: String { name ?? ProcessInfo.processInfo.hostName }
@@ -48,18 +51,21 @@ struct NodeDriverOptions: ParsableArguments {
   }
 
   /// Opens the driver; a missing one is an unexpected failure with the ways out.
-  func opened() throws -> any GPUDriver {
+  ///
+  /// - Parameter replaces: whether a simulated machine that is there becomes the one that is described; for who holds the
+  ///   node's lock.
+  func opened(replaces: Bool = false) throws -> any GPUDriver {
     do {
-      return try found().get()
+      return try found(replaces: replaces).get()
     } catch let error as DriverError {
       throw CommandFailure(.unexpected, error.description)
     }
   }
 
   /// The driver, or why there is none.
-  func found() throws -> Result<any GPUDriver, DriverError> {
+  func found(replaces: Bool = false) throws -> Result<any GPUDriver, DriverError> {
     do {
-      guard let machine = try machine() else {
+      guard let machine = try machine(replaces: replaces) else {
         return Result { () throws(DriverError) in try DriverChoice.open(driver, nvmlPath: nvml) }
       }
       Console.error("simulated: \(simulate ?? ""); no hardware is touched")
@@ -68,6 +74,7 @@ struct NodeDriverOptions: ParsableArguments {
     } catch let failure as SimulatedMachine.Failure {
       switch failure {
       case .unknownMachine, .unknownRelease: throw ValidationError(failure.description)
+      case .differs: throw CommandFailure(.badInput, failure.description)
       case .libraryMissing, .notWritable: throw CommandFailure(.unexpected, failure.description)
       }
     } catch let error as DriverError {
@@ -75,12 +82,12 @@ struct NodeDriverOptions: ParsableArguments {
     }
   }
 
-  private func machine() throws -> SimulatedMachine? {
+  private func machine(replaces: Bool) throws -> SimulatedMachine? {
     guard let simulate else { return nil }
     let described = try SimulatedMachine.described(simulate, node: nodeName)
     return try SimulatedMachine(
       directory: simulatedDirectory, gpus: described.gpus, release: described.release,
-      isGuarded: described.isGuarded)
+      isGuarded: described.isGuarded, replaces: replaces)
   }
 
   private var simulatedDirectory: URL { directory.appendingPathComponent("simulated") }
@@ -100,6 +107,24 @@ struct NodeDriverOptions: ParsableArguments {
       return try NodeStore(directory: directory)
     } catch {
       throw CommandFailure(.unexpected, "\(directory.path) cannot be made: \(error.localizedDescription)")
+    }
+  }
+
+  /// The node's lock, for what changes the node.
+  func locked(_ store: NodeStore) throws -> NodeLock {
+    do {
+      return try NodeLock.take(in: store.directory)
+    } catch {
+      throw CommandFailure(.unexpected, error.description)
+    }
+  }
+
+  /// What is on record, for what only looks.
+  func known() throws -> NodeStore.Known {
+    do {
+      return try NodeStore(reading: directory).known()
+    } catch {
+      throw CommandFailure(.unexpected, "\(error.code): \(error)")
     }
   }
 
@@ -127,13 +152,13 @@ struct NodeFileOptions: ParsableArguments {
   @Flag(name: .long, help: "Take over instances that stand exactly where one is wanted, whoever made them.")
   var adopt = false
 
-  func wanted(on node: ObservedNode, verified: NodeStore.Verified?) throws -> NodeAssignment {
+  func wanted(on node: ObservedNode, known: NodeStore.Known) throws -> NodeAssignment {
     let source = try InputSource.load(file)
     guard MigPartedReader.isMigParted(source) else { return try NodeAssignmentReader.read(source) }
     do {
       return try MigPartedMapping.wanted(
-        try MigPartedReader.read(source), named: config, on: node, owned: verified?.holdings.owned ?? [],
-        revision: (verified?.wanted.revision ?? 0) + 1, adopt: adopt)
+        try MigPartedReader.read(source), named: config, on: node, owned: known.owned(on: node.gpus),
+        revision: known.nextRevision, adopt: adopt)
     } catch let refusal as MigPartedMapping.Refusal {
       throw CommandFailure(.badInput, "\(file): \(refusal.message) [\(refusal.code)]")
     }

@@ -23,10 +23,7 @@ struct NodePrepareCommand: ParsableCommand {
     var preparation = MachinePreparation()
     preparation.migGPUs = migGPUs
     if let group {
-      guard let id = gid_t(group) ?? getgrnam(group)?.pointee.gr_gid else {
-        throw CommandFailure(.badInput, "this machine has no group \(group)")
-      }
-      preparation.group = id
+      preparation.group = try Self.id(of: group)
     }
     let nodes: CapabilityNodes
     if let root = options.simulatedRoot {
@@ -41,5 +38,15 @@ struct NodePrepareCommand: ParsableCommand {
     let lines = preparation.run(nodes) { () throws(DriverError) in try found.get() }
     for line in lines { line.isFailure ? Console.error(line.text) : print(line.text) }
     if lines.contains(where: \.isFailure) { throw CommandFailure(.checkFailed) }
+  }
+
+  /// By name, or by a number, which need have no name. The greatest stands for none at all (chown(2)).
+  private static func id(of group: String) throws -> gid_t {
+    if let number = gid_t(group) {
+      if number != .max { return number }
+    } else if let found = getgrnam(group) {
+      return found.pointee.gr_gid
+    }
+    throw CommandFailure(.badInput, "group_unknown: this machine has no group \(group): make it, or name another")
   }
 }

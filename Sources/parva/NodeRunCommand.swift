@@ -90,15 +90,10 @@ struct NodeRunCommand: AsyncParsableCommand {
 
   func run() async throws {
     let termination = TerminationSignal()
-    let driver = try options.opened()
     let store = try options.store()
-    let lock: NodeLock
-    do {
-      lock = try NodeLock.take(in: store.directory)
-    } catch {
-      throw CommandFailure(.unexpected, error.description)
-    }
+    let lock = try options.locked(store)
     defer { lock.release() }
+    let driver = try options.opened(replaces: true)
     let secrets = try WebhookSecrets.load(file: webhookSecretFile)
     let authority = try authority(secrets)
     let scheme = tls.tlsCertificate == nil ? "http" : "https"

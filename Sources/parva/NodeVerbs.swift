@@ -23,8 +23,10 @@ struct NodeStateCommand: ParsableCommand {
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
       try Console.write(try encoder.encode(node) + Data("\n".utf8))
     case .table:
-      let owned = (try? NodeStore(directory: options.directory).verified())?.holdings.owned ?? []
-      try Console.write(NodeTable.text(node, owned: owned))
+      // The GPUs are shown all the same: they are what a person looks at who has to mend the records.
+      let known = Result { try options.known() }
+      try Console.write(NodeTable.text(node, known: try? known.get()))
+      _ = try known.get()
     }
   }
 }
@@ -42,17 +44,24 @@ struct NodeApplyCommand: ParsableCommand {
   var manageMigMode = false
   @Flag(name: .long, help: "Print the steps and change nothing.")
   var dryRun = false
+  @Flag(
+    name: .long,
+    help: """
+      Also apply what is older than the verified revision, or differs from it under the same number: as the revision after it.
+      """)
+  var force = false
 
   func run() throws {
-    let driver = try options.opened()
     let store = try options.store()
-    let lock = try NodeLock.take(in: store.directory)
+    let lock = try options.locked(store)
     defer { lock.release() }
+    let driver = try options.opened(replaces: !dryRun)
     let runner = ApplyRunner(driver: driver, store: store)
     let apply = ApplyPlanner.Options(manageMIGMode: manageMigMode, adopt: file.adopt)
     do {
       if !dryRun { _ = try runner.resume(options: apply) }
-      let wanted = try file.wanted(on: try options.observe(driver), verified: try store.verified())
+      let known = try store.known()
+      let wanted = try allowed(try file.wanted(on: try options.observe(driver), known: known), after: known)
       if dryRun {
         for step in try runner.dryRun(wanted, options: apply).steps { print(step) }
         return
@@ -61,8 +70,24 @@ struct NodeApplyCommand: ParsableCommand {
     } catch let refusal as ApplyRefusal {
       throw CommandFailure(.checkFailed, refusal.description)
     } catch let failure as ApplyJournal.Failure {
-      throw CommandFailure(.unexpected, failure.description)
+      throw CommandFailure(.unexpected, "\(failure.code): \(failure)")
     }
+  }
+
+  /// A file's plan under the number that it may have, by the rule that plans over HTTP are held to.
+  private func allowed(_ wanted: NodeAssignment, after known: NodeStore.Known) throws -> NodeAssignment {
+    guard let verified = known.verified?.wanted, let refusal = wanted.refusal(after: verified) else { return wanted }
+    let next = known.nextRevision
+    if force {
+      Console.error("revision \(wanted.revision) of the file is applied as revision \(next)")
+      return NodeAssignment(revision: next, gpus: wanted.gpus)
+    }
+    throw CommandFailure(
+      .checkFailed,
+      (refusal == .conflict
+        ? "revision_conflict: revision \(wanted.revision) was verified with other contents"
+        : "revision_stale: revision \(wanted.revision) is older than \(verified.revision), which was verified")
+        + "; give the file a higher revision, or --force applies it as revision \(next)")
   }
 
   private static func report(_ outcome: ApplyOutcome, revision: Int) throws {
@@ -115,16 +140,16 @@ struct NodeAssertCommand: ParsableCommand {
 
 private func nodeSteps(_ options: NodeDriverOptions, _ file: NodeFileOptions) throws -> [ApplyStep] {
   let driver = try options.opened()
-  let store = try options.store()
+  let store = NodeStore(reading: options.directory)
   do {
-    let wanted = try file.wanted(on: try options.observe(driver), verified: try store.verified())
+    let wanted = try file.wanted(on: try options.observe(driver), known: try options.known())
     return try ApplyRunner(driver: driver, store: store).dryRun(
       wanted, options: ApplyPlanner.Options(manageMIGMode: true, adopt: file.adopt)
     ).steps
   } catch let refusal as ApplyRefusal {
     throw CommandFailure(.checkFailed, refusal.description)
   } catch let failure as ApplyJournal.Failure {
-    throw CommandFailure(.unexpected, failure.description)
+    throw CommandFailure(.unexpected, "\(failure.code): \(failure)")
   }
 }
 
@@ -148,7 +173,7 @@ struct NodeExportCommand: ParsableCommand {
     case .migParted: try Console.write(MigPartedWriter.yaml(MigPartedMapping.export(node)))
     case .json:
       let wanted = NodeAssignment(
-        revision: 1,
+        revision: try options.known().nextRevision,
         gpus: node.gpus.filter { $0.mig?.current == true }.map { gpu in
           WantedGPU(
             uuid: gpu.uuid,

@@ -11,13 +11,14 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let placements = SMIParser.placements(text)
   let instances = SMIParser.instances(text)
   let computes = SMIParser.computes(text)
-  let list = SMIParser.list(text)
+  let list = SMIParser.list(text) ?? []
   let processes = SMIParser.processes(text) ?? []
   precondition(!SMIParser.code(of: text).isEmpty)
   // Nothing is made up: no row without a line, no negative number, no name that is none.
+  let listed = list.count { if case .lost = $0 { false } else { true } }
   let lines = text.split(whereSeparator: \.isNewline).count
   precondition(
-    max(profiles.count, placements.count, instances.count, computes.count, list.count, processes.count) <= lines)
+    max(profiles.count, placements.count, instances.count, computes.count, listed, processes.count) <= lines)
   precondition(processes.allSatisfy { $0.gpu >= 0 && $0.pid >= 0 && $0.instanceID ?? 0 >= 0 })
   rows &+= SMIParser.query(text).count
   precondition(profiles.allSatisfy { $0.gpu >= 0 && $0.id >= 0 && SMIParser.isProfileName($0.name[...]) })

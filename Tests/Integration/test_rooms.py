@@ -72,6 +72,29 @@ def dependencies(target):
     return edges
 
 
+def floors(page):
+    """For each target the lines of its table of floors, from above: the folders of each, the target's own as `.`."""
+    found = {}
+    for table in re.finditer(r"^\| floor of `Sources/(\w+)`, from above \|.*\n\|[-|]+\n((?:\|.*\n)+)", page, re.MULTILINE):
+        rows = [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in table[2].splitlines()]
+        found[table[1]] = [{"." if name.endswith(".swift") else name.strip("/") for name in row} for row in rows]
+    return found
+
+
+def misplaced(edges, lines):
+    """What is wrong with a table: folders it does not list or invents, and uses of a floor that is not below."""
+    level = {folder: number for number, line in enumerate(lines) for folder in line}
+    rooms = {folder.split("/")[0] for folder in edges}
+    faults = [f"{room} is not in the table" for room in sorted(rooms - set(level))]
+    faults += [f"there is no {room}" for room in sorted(set(level) - rooms)]
+    for a in sorted(edges):
+        for b, names in sorted(edges[a].items()):
+            above, below = a.split("/")[0], b.split("/")[0]
+            if above != below and above in level and below in level and level[above] >= level[below]:
+                faults.append(f"{a} uses {b}, which is not below it, by {', '.join(sorted(names)[:5])}")
+    return faults
+
+
 def reach(edges, start):
     seen, open_ends = set(), [start]
     while open_ends:
@@ -104,7 +127,13 @@ def main():
         ]
         check(f"no folders of {target} form a circle", circle)
     with open(os.path.join(SOURCES, "..", "docs", "architecture.md"), encoding="utf-8") as page:
-        walked = re.findall(r"`(\w+/[^`\s]*\.swift)`", page.read())
+        text = page.read()
+    tables = floors(text)
+    for target, edges in graphs.items():
+        if len({folder.split("/")[0] for folder in edges} - {"include"}) > 1 or target in tables:
+            faults = misplaced(edges, tables[target]) if target in tables else ["it has no table of floors"]
+            check(f"{target} stands as its floors in docs/architecture.md", faults)
+    walked = re.findall(r"`(\w+/[^`\s]*\.swift)`", text)
     check(
         "the walks of docs/architecture.md name files that are there",
         [f"there is no {p}" for p in walked if not os.path.exists(os.path.join(SOURCES, p))] or ([] if walked else ["none"]))
@@ -112,6 +141,8 @@ def main():
         met = sorted(f for f in reach(graphs[target], folder) if f.split("/")[0] in strangers)
         check(f"{folder} of {target} depends on none of {', '.join(strangers)}", [f"it reaches {f}" for f in met])
     # A check that finds nothing anywhere would be green for ever.
+    upside_down = misplaced(graphs["ParvaControl"], tables["ParvaControl"][::-1])
+    check("the check sees a table that is upside down", [] if upside_down else ["it does not"])
     check("the check sees who depends on whom", [] if "Geometry" in graphs["ParvaEngine"]["Planning"] else ["it does not"])
     return bad
 

@@ -2,6 +2,7 @@ import Foundation
 import ParvaAPI
 import ParvaControl
 import ParvaControlTestSupport
+import ParvaFormats
 import ParvaHTTP
 import ParvaWire
 import Testing

@@ -1,4 +1,5 @@
 package import Foundation
+package import ParvaFormats
 package import ParvaHTTP
 import Yams
 
@@ -110,42 +111,17 @@ package struct APIDescription: Sendable {
   }
 }
 
-/// JSON or YAML as a value.
-package indirect enum JSONValue: Sendable, Hashable, Decodable {
-  case null
-  case bool(Bool)
-  case number(Double)
-  case string(String)
-  case list([JSONValue])
-  case object([String: JSONValue])
-
+extension JSONValue {
   /// Of what Yams gives.
-  init(_ value: Any) {
+  fileprivate init(_ value: Any) {
     switch value {
     case let value as Bool: self = .bool(value)
     case let value as Int: self = .number(Double(value))
     case let value as Double: self = .number(value)
     case let value as String: self = .string(value)
-    case let value as [Any]: self = .list(value.map(JSONValue.init))
-    case let value as [String: Any]: self = .object(value.mapValues(JSONValue.init))
+    case let value as [Any]: self = .list(value.map { JSONValue($0) })
+    case let value as [String: Any]: self = .object(value.mapValues { JSONValue($0) })
     default: self = .null
-    }
-  }
-
-  package init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if container.decodeNil() {
-      self = .null
-    } else if let value = try? container.decode(Bool.self) {
-      self = .bool(value)
-    } else if let value = try? container.decode(Double.self) {
-      self = .number(value)
-    } else if let value = try? container.decode(String.self) {
-      self = .string(value)
-    } else if let value = try? container.decode([JSONValue].self) {
-      self = .list(value)
-    } else {
-      self = .object(try container.decode([String: JSONValue].self))
     }
   }
 

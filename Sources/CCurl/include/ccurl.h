@@ -17,7 +17,6 @@ CURLcode ccurl_set_receiver(CURL *handle, CURLoption option, ccurl_receiver rece
 /* Allows http and https alone, whatever the library was built with. */
 CURLcode ccurl_restrict_protocols(CURL *handle);
 
-CURLcode ccurl_get_pointer(CURL *handle, CURLINFO info, void **value);
 CURLcode ccurl_get_long(CURL *handle, CURLINFO info, long *value);
 
 CURLMcode ccurl_multi_set_long(CURLM *multi, CURLMoption option, long value);

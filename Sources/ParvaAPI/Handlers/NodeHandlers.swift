@@ -44,7 +44,13 @@ struct NodeHandlers: Sendable {
   // MARK: - Changing
 
   func put(_ request: HTTPRequest) async throws -> HTTPResponse {
-    try request.allowQuery()
+    try request.allowQuery("drain")
+    let keepsDrain: Bool
+    switch request.queryValue("drain") {
+    case nil, "end": keepsDrain = false
+    case "keep": keepsDrain = true
+    default: throw ProblemDetails.parameter("drain", "must be end or keep")
+    }
     let name = request.pathParameters["name"] ?? ""
     let precondition = try rule.precondition(of: request, isThere: nodes.node(name) != nil)
     let source = try request.input()
@@ -61,7 +67,7 @@ struct NodeHandlers: Sendable {
     }
     let effect: ChangeReceipt.Effect
     do {
-      effect = try await nodes.put(spec, named: name, if: precondition)
+      effect = try await nodes.put(spec, named: name, if: precondition, keepsDrain: keepsDrain)
     } catch {
       throw Self.problem(error)
     }

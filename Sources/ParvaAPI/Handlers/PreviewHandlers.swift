@@ -68,8 +68,13 @@ struct PreviewHandlers: Sendable {
     }
     return await queue.run { [setup] in
       let plan = setup.bound(plan, job.input.workloads, to: fleet.inventory, replacing: inForce, published: current)
-      let diff = PlanDiffWriter(from: current, to: plan).json()
-      return Data(#"{"plan":"#.utf8) + PlanWriter.json(plan) + Data(#","diff":"#.utf8) + diff + Data("}\n".utf8)
+      var writer = DocumentWriter(.json)
+      writer.object { root in
+        root.object("plan") { PlanWriter.write(plan, .json, nil, &$0) }
+        root.object("diff") { PlanDiffWriter(from: current, to: plan).write(.json, &$0) }
+      }
+      writer.finish()
+      return Data(writer.bytes)
     }
   }
 }

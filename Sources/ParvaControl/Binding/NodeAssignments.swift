@@ -47,9 +47,7 @@ package struct NodeAssignments: Hashable, Sendable {
 
   /// The same assignments give the same bytes.
   package var data: Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return (try? encoder.encode(gpus)) ?? Data()
+    (try? WireWriter.json(gpus)) ?? Data()
   }
 
   /// Nil for a plan that is bound to no nodes. Nodes that hold nothing are not stored.

@@ -11,11 +11,13 @@ package struct Fleet: Sendable {
 
   package var sorted: [NodeRecord] { nodes.values.sorted { $0.name < $1.name } }
 
-  /// The newest plan revision that any node knows. A store that was lost must not give its numbers out again: nodes
+  /// The newest plan revision that any node has verified or accepted. A store that was lost must not give its numbers out again: nodes
   /// refuse what is older.
   /// One that no reader of JSON has as it is written does not count: it would take all that follow along.
   var newestRevision: Int {
-    nodes.values.compactMap { $0.state?.verified?.revision }.filter(NodeStateReader.revisions.contains).max() ?? 0
+    nodes.values.flatMap { [$0.state?.verified?.revision, $0.state?.accepted] }.compactMap { $0 }.filter(
+      NodeStateReader.revisions.contains
+    ).max() ?? 0
   }
 
   /// What stands on each node, where the controller knows it.

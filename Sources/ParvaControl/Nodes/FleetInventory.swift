@@ -19,7 +19,7 @@ package struct FleetGPU: Hashable, Sendable {
     case foreign = "foreign_instances"
     /// Processes use the whole GPU while MIG mode is off.
     case inUse = "gpu_in_use"
-    /// Another node reports the same UUID.
+    /// Another node that is not lost reports the same UUID.
     case duplicate = "duplicate_uuid"
     /// The driver reports neither a known board nor any profile.
     case unknownProduct = "unknown_product"
@@ -53,13 +53,13 @@ package struct FleetInventory: Hashable, Sendable {
   package init(_ nodes: [NodeRecord], priced: [Pool] = []) {
     let shares = nodes.sorted { $0.name < $1.name }.map(NodeShare.init)
     var owners: [String: Int] = [:]
-    for gpu in shares.lazy.flatMap(\.gpus) { owners[gpu.uuid, default: 0] += 1 }
+    for gpu in shares.lazy.filter({ !$0.isLost }).flatMap(\.gpus) { owners[gpu.uuid, default: 0] += 1 }
     self.init(shares: shares, priced: priced) { owners[$0, default: 0] > 1 }
   }
 
   /// - Parameters:
   ///   - shares: by name of their nodes.
-  ///   - isShared: whether several nodes report a UUID.
+  ///   - isShared: whether several nodes that are not lost report a UUID.
   /// - Complexity: O(GPUs).
   init(shares: [NodeShare], priced: [Pool], isShared: (String) -> Bool) {
     isEmpty = shares.isEmpty

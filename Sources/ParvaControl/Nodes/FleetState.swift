@@ -29,7 +29,7 @@ package struct FleetState: Sendable {
   private var entries: [String: Entry] = [:]
   /// Names that were removed: their agents are told so, and come back only by a registration.
   package private(set) var removed: Set<String>
-  /// How many nodes report each UUID.
+  /// How many nodes that are not lost report each UUID.
   private var reporters: [String: Int] = [:]
   private var joined: FleetInventory?
   private var holders = WorkloadHolders()
@@ -254,7 +254,7 @@ package struct FleetState: Sendable {
       if entry.share != before.share {
         joined = nil
         var isNews = !entry.share.offersSame(as: before.share)
-        if entry.share.gpus.map(\.uuid) != before.share.gpus.map(\.uuid) {
+        if entry.share.isLost != before.share.isLost || entry.share.gpus.map(\.uuid) != before.share.gpus.map(\.uuid) {
           let (gone, come) = (count(before.share, -1), count(entry.share, 1))
           isNews = isNews || gone || come
         }
@@ -267,7 +267,7 @@ package struct FleetState: Sendable {
   /// Counts a share's UUIDs in or out; whether some other node's GPU becomes or ceases to be a duplicate.
   private mutating func count(_ share: NodeShare, _ step: Int) -> Bool {
     var isNews = false
-    for gpu in share.gpus {
+    for gpu in share.gpus where !share.isLost {
       let before = reporters[gpu.uuid, default: 0]
       reporters[gpu.uuid] = before + step == 0 ? nil : before + step
       if (before > 1) != (before + step > 1) { isNews = true }

@@ -4,8 +4,8 @@ import ParvaWire
 /// One request to change what is declared of a node.
 struct NodeChange: Sendable {
   enum Operation: Sendable {
-    /// A declaration without a secret keeps the one that is there.
-    case put(NodeSpec)
+    /// A declaration without a secret keeps the one that is there. A drain ends with it unless `keepsDrain` is set.
+    case put(NodeSpec, keepsDrain: Bool)
     /// Takes the node out: at once where Parva has nothing on it or `force` is set, else after a drain.
     case delete(force: Bool)
     /// Ends the drain of a node whose last instances are gone.
@@ -49,7 +49,7 @@ struct NodeTransaction {
       throw .preconditionFailed(current: current?.revision)
     }
     switch change.operation {
-    case .put(let spec): return try put(spec, change.name, current)
+    case .put(let spec, let keepsDrain): return try put(spec, change.name, current, keepsDrain)
     case .delete(let force):
       guard var record = current else { throw .notFound }
       if force || !record.holdsAnything { return remove(change.name) }
@@ -66,7 +66,7 @@ struct NodeTransaction {
   }
 
   private mutating func put(
-    _ spec: NodeSpec, _ name: String, _ current: NodeRecord?
+    _ spec: NodeSpec, _ name: String, _ current: NodeRecord?, _ keepsDrain: Bool
   ) throws(ChangeRefusal) -> NodeChange.Effect {
     guard current != nil || count < limit else { throw .tooMany(limit: limit) }
     var record = NodeRecord(spec, named: name, revision: (current?.revision ?? 0) + 1, at: now)
@@ -75,7 +75,8 @@ struct NodeTransaction {
         record.secret = current.secret
         record.secretReference = current.secretReference
       }
-      if record.declaresSame(as: current) && !current.isDraining { return .unchanged }
+      record.isDraining = keepsDrain && current.isDraining
+      if record.declaresSame(as: current) && record.isDraining == current.isDraining { return .unchanged }
       record.createdAt = current.createdAt
       var changed = current
       changed.declare(record)

@@ -85,11 +85,14 @@ package final class NodeRegistry: Sendable {
 
   // MARK: - Declarations
 
-  /// Registers a node or changes what is declared of it. A declaration without a secret keeps the one that is there.
+  /// Registers a node or changes what is declared of it. A declaration without a secret keeps the one that is there; a node
+  /// that is drained comes back, unless `keepsDrain` is set.
   package func put(
-    _ spec: NodeSpec, named name: String, if precondition: Precondition
+    _ spec: NodeSpec, named name: String, if precondition: Precondition, keepsDrain: Bool = false
   ) async throws(ChangeRefusal) -> ChangeReceipt.Effect {
-    switch try await change(NodeChange(name: name, operation: .put(spec), precondition: precondition)) {
+    switch try await change(
+      NodeChange(name: name, operation: .put(spec, keepsDrain: keepsDrain), precondition: precondition))
+    {
     case .created: .created
     case .unchanged: .unchanged
     case .replaced, .removed, .draining: .replaced

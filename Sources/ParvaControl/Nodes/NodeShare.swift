@@ -6,6 +6,8 @@ struct NodeShare: Hashable, Sendable {
   let node: String
   let zone: String?
   let isReachable: Bool
+  /// Whether plans go on without it: its GPUs may have come back under another name, and it stands in nobody's way.
+  let isLost: Bool
   /// By index, then UUID.
   let gpus: [FleetGPU]
 
@@ -13,6 +15,7 @@ struct NodeShare: Hashable, Sendable {
   init(_ node: NodeRecord) {
     self.node = node.name
     zone = node.zone
+    isLost = NodeCondition(of: node) == .lost
     isReachable = ![.pending, .lost, .draining].contains(NodeCondition(of: node))
     guard let state = node.settled else {
       gpus = []

@@ -135,19 +135,7 @@ struct NodePush: Sendable {
     }
     var request = HTTPClientRequest(
       method: "POST", url: record.address + "/v1/apply", headers: ["Content-Type": "application/json"], body: body)
-    do {
-      if let signature = try settings.secrets.signature(of: record) {
-        for (name, value) in signature.headers(id: "\(operation).\(node)", timestamp: now(), body: body) {
-          request.headers[name] = value
-        }
-      }
-    } catch {
-      return .refusal(
-        code: "secret_unusable",
-        message: error == .malformed
-          ? "its webhook secret is not whsec_ and the base64 of 24 to 64 bytes"
-          : "its webhook secret cannot be read from the folder of node secrets")
-    }
+    if let refusal = sign(&request, for: record) { return refusal }
     await report { node in
       node.attempts += 1
       if node.status == .pending { node.status = .pushing }
@@ -158,7 +146,26 @@ struct NodePush: Sendable {
   private func look(_ id: String) async -> Sighting {
     guard let record = nodes.node(node) else { return .refusal(code: "node_removed", message: "it is not registered") }
     let id = id.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(["-", "."])) ?? ""
-    return await perform(HTTPClientRequest(method: "GET", url: "\(record.address)/v1/operations/\(id)"))
+    var request = HTTPClientRequest(method: "GET", url: "\(record.address)/v1/operations/\(id)")
+    if let refusal = sign(&request, for: record) { return refusal }
+    return await perform(request)
+  }
+
+  /// Puts the node's signature to a request, where it has a secret; answers why it cannot.
+  private func sign(_ request: inout HTTPClientRequest, for record: NodeRecord) -> Sighting? {
+    do {
+      guard let signature = try settings.secrets.signature(of: record) else { return nil }
+      for (name, value) in signature.headers(id: "\(operation).\(node)", timestamp: now(), body: request.body) {
+        request.headers[name] = value
+      }
+      return nil
+    } catch {
+      return .refusal(
+        code: "secret_unusable",
+        message: error == .malformed
+          ? "its webhook secret is not whsec_ and the base64 of 24 to 64 bytes"
+          : "its webhook secret cannot be read from the folder of node secrets")
+    }
   }
 
   private func perform(_ request: HTTPClientRequest) async -> Sighting {

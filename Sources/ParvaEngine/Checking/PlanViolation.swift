@@ -39,9 +39,6 @@ public struct PlanViolation: Hashable, Sendable {
     case unproven = "unproven"
     case wrongSource = "wrong_source"
     case requirementMissed = "requirement_missed"
-
-    /// Found by whoever looks into what a plan claims, or requires more of it than to be valid; not by ``PlanChecker``.
-    public static let beyondValidity: Set<Code> = [.notOptimal, .unproven, .requirementMissed]
   }
 
   public var code: Code

@@ -29,15 +29,20 @@ enum Names {
   }
 
   /// What ``isPool`` allows, for messages.
-  static let poolRule = "1 to 253 of A-Z a-z 0-9 . _ - @, beginning and ending with a letter or digit"
+  static let poolRule =
+    "1 to 253 of A-Z a-z 0-9 . _ -, beginning and ending with a letter or digit, with a zone of the same kind after one @ "
+    + "where it has one"
 
   /// The pools of registered nodes are called PRODUCT or PRODUCT@ZONE, so a pool may hold an at sign and capitals.
   static func isPool(_ text: String) -> Bool {
-    let bytes = text.utf8
-    guard (1...253).contains(bytes.count), let first = bytes.first, let last = bytes.last, isAlphanumeric(first),
-      isAlphanumeric(last)
-    else { return false }
-    return bytes.allSatisfy { isAlphanumeric($0) || [0x2e, 0x5f, 0x2d, 0x40].contains($0) }
+    let parts = text.utf8.split(separator: 0x40, omittingEmptySubsequences: false)
+    guard (1...253).contains(text.utf8.count), parts.count <= 2 else { return false }
+    return parts.allSatisfy { part in
+      guard let first = part.first, let last = part.last, isAlphanumeric(first), isAlphanumeric(last) else {
+        return false
+      }
+      return part.allSatisfy { isAlphanumeric($0) || [0x2e, 0x5f, 0x2d].contains($0) }
+    }
   }
 
   /// What ``isModel`` allows, for messages.

@@ -23,11 +23,8 @@ package enum NodeSpecReader {
     if let message = addressFault(spec.address) {
       refusals.add(document.error(.outOfRange, message, at: ["address"], value: spec.address))
     }
-    if let zone = spec.zone, !Names.isLabelValue(zone) || zone.isEmpty {
-      refusals.add(
-        document.error(
-          .invalidName, "a zone is up to 63 of A-Z a-z 0-9 - _ . with a letter or digit at both ends", at: ["zone"],
-          value: zone))
+    if let zone = spec.zone, !isZone(zone) {
+      refusals.add(document.error(.invalidName, "a zone is \(zoneRule)", at: ["zone"], value: zone))
     }
     if let reference = spec.webhookSecretRef, !Names.isIdentifier(reference) {
       refusals.add(
@@ -46,6 +43,18 @@ package enum NodeSpecReader {
   }
 
   package static func isName(_ text: String) -> Bool { Names.isIdentifier(text) }
+
+  /// What ``isName(_:)`` allows, for messages.
+  package static var nameRule: String { Names.identifierRule }
+
+  package static func isZone(_ text: String) -> Bool { !text.isEmpty && Names.isLabelValue(text) }
+
+  /// What ``isZone(_:)`` allows, for messages.
+  package static let zoneRule = "up to 63 of A-Z a-z 0-9 - _ . with a letter or digit at both ends"
+
+  package static func isLabel(_ key: String, _ value: String) -> Bool {
+    Names.isLabelKey(key) && Names.isLabelValue(value)
+  }
 
   /// Why a text is no address of an agent; nil for one that is.
   package static func addressFault(_ text: String) -> String? {
@@ -67,7 +76,7 @@ package enum NodeSpecReader {
       return
     }
     for (key, value) in labels.sorted(by: { $0.key < $1.key })
-    where !Names.isLabelKey(key) || !Names.isLabelValue(value) {
+    where !isLabel(key, value) {
       refusals.add(document.error(.invalidName, "label: \(Names.labelRule)", at: ["labels", key], value: key))
     }
   }

@@ -39,43 +39,46 @@ package struct PlanDiffWriter {
 
   private func document(_ style: DocumentWriter.Style) -> Data {
     var writer = DocumentWriter(style)
-    writer.object { root in
-      root.array("changes") { list in
-        for row in rows {
-          list.object { object in
-            object.field("change", row.kind)
-            object.field("segment", row.id)
-            write("from", row.from, old, &object)
-            write("to", row.to, new, &object)
-          }
-        }
-      }
-      for (key, refusals) in [
-        ("newlyUnplaced" as StaticString, diff.newlyUnserved),
-        ("noLongerUnplaced", diff.noLongerUnserved),
-      ] {
-        root.array(key) { list in
-          for refusal in refusals {
-            list.object(inline: style == .json) {
-              $0.field("workload", refusal.workload)
-              $0.field("code", refusal.code.rawValue)
-              $0.field("message", refusal.message)
-            }
-          }
-        }
-      }
-      root.object("summary") {
-        $0.field("changed", diff.changes.count)
-        $0.field("kept", diff.kept)
-        $0.field("instancesCreated", diff.instancesCreated)
-        $0.field("instancesDestroyed", diff.instancesDestroyed)
-        $0.field("instancesKept", diff.instancesKept)
-        $0.field("gpusBefore", diff.gpusBefore)
-        $0.field("gpusAfter", diff.gpusAfter)
-      }
-    }
+    writer.object { write(style, &$0) }
     writer.finish()
     return Data(writer.bytes)
+  }
+
+  /// The members of the document, where it is part of another one.
+  package func write(_ style: DocumentWriter.Style, _ root: inout DocumentWriter) {
+    root.array("changes") { list in
+      for row in rows {
+        list.object { object in
+          object.field("change", row.kind)
+          object.field("segment", row.id)
+          write("from", row.from, old, &object)
+          write("to", row.to, new, &object)
+        }
+      }
+    }
+    for (key, refusals) in [
+      ("newlyUnplaced" as StaticString, diff.newlyUnserved),
+      ("noLongerUnplaced", diff.noLongerUnserved),
+    ] {
+      root.array(key) { list in
+        for refusal in refusals {
+          list.object(inline: style == .json) {
+            $0.field("workload", refusal.workload)
+            $0.field("code", refusal.code.rawValue)
+            $0.field("message", refusal.message)
+          }
+        }
+      }
+    }
+    root.object("summary") {
+      $0.field("changed", diff.changes.count)
+      $0.field("kept", diff.kept)
+      $0.field("instancesCreated", diff.instancesCreated)
+      $0.field("instancesDestroyed", diff.instancesDestroyed)
+      $0.field("instancesKept", diff.instancesKept)
+      $0.field("gpusBefore", diff.gpusBefore)
+      $0.field("gpusAfter", diff.gpusAfter)
+    }
   }
 
   private func write(

@@ -71,32 +71,37 @@ package enum PlanWriter {
   private static func document(_ plan: Plan, _ style: DocumentWriter.Style, _ identity: PlanIdentity?) -> Data {
     let segments = plan.gpus.reduce(0) { $0 + $1.segments.count }
     var writer = DocumentWriter(style, capacity: 1024 + segments * 320)
-    writer.object { root in
-      begin(&root, identity)
-      root.field("planner", plan.planner)
-      root.field("admission", plan.admission)
-      if let margin = plan.margin { root.field("margin", margin) }
-      root.field("status", plan.status.rawValue)
-      root.array("gpus") { gpus in
-        for (index, gpu) in plan.gpus.enumerated() {
-          gpus.object { write(gpu, index, style, &$0) }
-        }
-      }
-      root.array("unplaced") { list in
-        for refusal in plan.unplaced {
-          list.object(inline: style == .json) {
-            $0.field("workload", refusal.workload)
-            $0.field("code", refusal.code.rawValue)
-            $0.field("message", refusal.message)
-          }
-        }
-      }
-      write(partial: plan.partial, style, &root)
-      root.object("summary") { write(plan.summary, &$0) }
-      if let certificate = plan.certificate { write(certificate, style, &root) }
-    }
+    writer.object { write(plan, style, identity, &$0) }
     writer.finish()
     return Data(writer.bytes)
+  }
+
+  /// The members of the document, where it is part of another one.
+  package static func write(
+    _ plan: Plan, _ style: DocumentWriter.Style, _ identity: PlanIdentity?, _ root: inout DocumentWriter
+  ) {
+    begin(&root, identity)
+    root.field("planner", plan.planner)
+    root.field("admission", plan.admission)
+    if let margin = plan.margin { root.field("margin", margin) }
+    root.field("status", plan.status.rawValue)
+    root.array("gpus") { gpus in
+      for (index, gpu) in plan.gpus.enumerated() {
+        gpus.object { write(gpu, index, style, &$0) }
+      }
+    }
+    root.array("unplaced") { list in
+      for refusal in plan.unplaced {
+        list.object(inline: style == .json) {
+          $0.field("workload", refusal.workload)
+          $0.field("code", refusal.code.rawValue)
+          $0.field("message", refusal.message)
+        }
+      }
+    }
+    write(partial: plan.partial, style, &root)
+    root.object("summary") { write(plan.summary, &$0) }
+    if let certificate = plan.certificate { write(certificate, style, &root) }
   }
 
   private static func write(

@@ -132,19 +132,29 @@ package final class ControllerLink: Sendable {
       // The controller may insist that a change names what it changes (RFC 6585, section 3).
       let there = await send("GET", path)
       let condition: HTTPHeaders
+      // What an operator has begun goes on: only where it is so, since older controllers know no such wish.
+      var wish = ""
       switch there {
       case .failure(let reason): return .failed(reason.message)
       case .success(let response) where response.status == 404 || response.status == 410:
         condition = ["If-None-Match": "*"]
       case .success(let response) where response.status == 200:
         condition = response.headers["ETag"].map { ["If-Match": $0] } ?? [:]
+        let declared = try? JSONDecoder().decode(Declared.self, from: response.body)
+        if declared?.status?.state == "draining" { wish = "?drain=keep" }
       case .success: return outcome(of: there, "GET", path)
       }
-      let put = await send("PUT", path, headers: condition, body: spec)
+      let put = await send("PUT", path + wish, headers: condition, body: spec)
       if case .success(let response) = put, response.status == 412 { continue }
       return outcome(of: put, "PUT", path)
     }
     return .failed("others change the declaration of this node at the same time")
+  }
+
+  /// What of a node's representation matters here.
+  private struct Declared: Decodable {
+    struct Status: Decodable { var state: String? }
+    var status: Status?
   }
 
   private func beat() async -> Outcome {

@@ -85,7 +85,7 @@ package final class NodeAgent: Sendable {
         try runner.resume(options: options(), release: services.release(exceptFor:), progress: progress)
       }
     }
-    operations.recall((try? store.verified())?.wanted)
+    operations.recall(try store.verified()?.wanted)
     restoreIfNeeded()
     settleServices()
   }
@@ -244,8 +244,17 @@ package final class NodeAgent: Sendable {
       verified: verified.map {
         VerifiedDocument($0.wanted.version, degraded: $0.degraded?.description)
       },
+      accepted: operations.latestRevision,
       owned: (verified?.holdings.owned ?? []).filter { answering.contains($0.gpu) }.map(OwnedDocument.init),
       lost: lost.isEmpty ? nil : lost, services: services.documents, faults: faults.documents,
       operation: before.running ?? after.running, managesMIGMode: configuration.options.manageMIGMode)
+  }
+}
+
+extension NodeAssignment {
+  /// Why it may not come after what was accepted last; nil where it may, and where it is the same.
+  package func refusal(after latest: NodeAssignment) -> NodeAgent.Refusal? {
+    if version < latest.version { return .stale(latest: latest.version) }
+    return version == latest.version && self != latest ? .conflict : nil
   }
 }

@@ -65,9 +65,8 @@ final class NodeOperations: Sendable {
   ) throws(NodeAgent.Refusal) -> (document: NodeOperationDocument, isNew: Bool) {
     let accepted: Result<(document: NodeOperationDocument, isNew: Bool), NodeAgent.Refusal> = state.withLock { state in
       if let latest = state.latest {
-        if wanted.version < latest.version { return .failure(.stale(latest: latest.version)) }
+        if let refusal = wanted.refusal(after: latest) { return .failure(refusal) }
         if wanted.version == latest.version {
-          if wanted != latest { return .failure(.conflict) }
           if let there = state.documents.last(where: { $0.version == wanted.version && $0.kind == "apply" }),
             there.status == .verified && !isDegraded || !there.status.isOver
           {
@@ -86,6 +85,9 @@ final class NodeOperations: Sendable {
 
   /// What an earlier run accepted last, unless this one has accepted something.
   func recall(_ wanted: NodeAssignment?) { state.withLock { $0.latest = $0.latest ?? wanted } }
+
+  /// The newest revision that was accepted.
+  var latestRevision: Int? { state.withLock { $0.latest?.revision } }
 
   var hasPending: Bool { state.withLock { $0.pending != nil } }
 

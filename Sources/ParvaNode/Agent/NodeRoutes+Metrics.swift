@@ -5,6 +5,7 @@ import ParvaWire
 extension NodeRoutes {
   /// Prometheus text. Labels follow DCGM's names where it has them.
   func metrics(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try admit(request)
     let document = try? await agent.document()
     var text = MetricsText()
     text.single("parva_node_up", "gauge", "Whether the driver answers.", document == nil ? 0 : 1)

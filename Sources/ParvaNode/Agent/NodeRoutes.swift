@@ -40,16 +40,8 @@ package struct NodeRoutes: Sendable {
   package var routes: [Route] {
     [
       Route("GET", "/healthz", .inline(health)),
-      Route(
-        "GET", "/metrics",
-        .async {
-          try admitted($0); return try await metrics($0)
-        }),
-      Route(
-        "GET", "/v1/state",
-        .async {
-          try admitted($0); return try await state($0)
-        }),
+      Route("GET", "/metrics", .async(metrics)),
+      Route("GET", "/v1/state", .async(state)),
       Route("GET", "/v1/operations/{id}", .inline(operation)),
       Route("POST", "/v1/apply", bodyLimit: NodeAssignmentReader.bytes, .async(apply)),
     ]
@@ -57,6 +49,7 @@ package struct NodeRoutes: Sendable {
 
   /// A driver that has hung for long makes the node unhealthy, though it still answers.
   private func health(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery()
     let hung = agent.reader.unanswered.map { $0 > .seconds(30) } ?? false
     return HTTPResponse(
       status: hung ? 503 : 200, contentType: "text/plain; charset=utf-8",
@@ -64,6 +57,7 @@ package struct NodeRoutes: Sendable {
   }
 
   private func state(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try admit(request)
     do {
       return try .json(200, try await agent.document())
     } catch let error as DriverError {
@@ -72,6 +66,7 @@ package struct NodeRoutes: Sendable {
   }
 
   private func operation(_ request: HTTPRequest) throws -> HTTPResponse {
+    try admit(request)
     let id = request.pathParameters["id"] ?? ""
     guard let operation = agent.operation(id) else {
       throw ProblemDetails(status: 404, code: "not_found", detail: "No operation \(id) is known here.")
@@ -81,9 +76,11 @@ package struct NodeRoutes: Sendable {
 
   private func apply(_ request: HTTPRequest) async throws -> HTTPResponse {
     try authorize(request)
+    try request.allowQuery()
+    let source = try request.input([.json])
     let wanted: NodeAssignment
     do {
-      wanted = try NodeAssignmentReader.read(InputSource(request.body, format: .json))
+      wanted = try NodeAssignmentReader.read(source)
     } catch {
       throw ProblemDetails(error)
     }
@@ -102,27 +99,32 @@ package struct NodeRoutes: Sendable {
         pointer: "/revision")
     }
   }
+}
 
+/// Who is answered. The codes are those of the controller: `credentials_missing` and `credentials_invalid`.
+extension NodeRoutes {
   /// What a node shows names its models, commands and processes: beyond this machine it is told to those alone who show the
   /// token, a certificate, or a signature of a message without a body.
-  private func admitted(_ request: HTTPRequest) throws {
+  func admit(_ request: HTTPRequest) throws {
     let peer = request.remoteAddress ?? "unix"
-    if peer == "unix" || peer == "::1" || peer.hasPrefix("127.") { return }
-    if request.clientSubject != nil { return }
-    if let readToken, let given = request.headers["Authorization"], given.lowercased().hasPrefix("bearer "),
-      SecretDigest(of: given.dropFirst(7).trimmingCharacters(in: .whitespaces)).map(readToken.matches) == true
-    {
-      return
+    let isLocal = peer == "unix" || peer == "::1" || peer.hasPrefix("127.")
+    if !isLocal && request.clientSubject == nil { try checkCredentials(of: request) }
+    try request.allowQuery()
+  }
+
+  private func checkCredentials(of request: HTTPRequest) throws {
+    if let given = request.headers["Authorization"], given.lowercased().hasPrefix("bearer ") {
+      let digest = SecretDigest(of: given.dropFirst(7).trimmingCharacters(in: .whitespaces))
+      if let readToken, let digest, readToken.matches(digest) { return }
+      throw unauthorized("credentials_invalid", "The token is not that of --read-token-file.")
     }
     if case .signed(let secrets) = authority, request.headers["webhook-id"] != nil {
-      for secret in secrets
-      where (try? secret.verify(headers: request.headers, body: request.body, now: now())) != nil { return }
+      return try checkSignature(of: request, secrets)
     }
-    throw ProblemDetails(
-      status: 401, code: "credentials_missing",
-      detail:
-        "State and metrics are shown beyond this machine for the token of --read-token-file, a client certificate, or "
-        + "a signature only.")
+    throw unauthorized(
+      "credentials_missing",
+      "State, operations and metrics are shown beyond this machine for the token of --read-token-file, a client "
+        + "certificate, or a signature only.")
   }
 
   private func authorize(_ request: HTTPRequest) throws {
@@ -130,34 +132,46 @@ package struct NodeRoutes: Sendable {
     case .anyone: return
     case .clientCertificate:
       if request.clientSubject == nil {
-        throw ProblemDetails(
-          status: 401, code: "client_certificate_missing", detail: "A client certificate is needed to apply.")
+        throw unauthorized("credentials_missing", "A client certificate is needed to apply.")
       }
-    case .signed(let secrets):
-      var refusal = WebhookSignature.Refusal.signatureMismatch
-      for secret in secrets {
-        let id: String
-        do throws(WebhookSignature.Refusal) {
-          id = try secret.verify(headers: request.headers, body: request.body, now: now())
-        } catch {
-          refusal = error
-          continue
-        }
-        // Several nodes may have one secret: what one was sent must not be played to another.
-        let node = id.split(separator: ".", maxSplits: 1).dropFirst().first.map(String.init)
-        if node != agent.name {
-          throw ProblemDetails(
-            status: 401, code: "webhook_other_node",
-            detail:
-              "The message's webhook-id has to be any text without dots, a dot and the name of the node that it is "
-              + "for; this node is \(agent.name) (--name), and the id names \(node ?? "none").")
-        }
-        return
-      }
-      throw ProblemDetails(
-        status: 401, code: refusal.rawValue,
-        detail:
-          "The message is not signed with a secret of this node, or not within \(WebhookSignature.window) seconds.")
+    case .signed(let secrets): try checkSignature(of: request, secrets)
     }
+  }
+
+  private func checkSignature(of request: HTTPRequest, _ secrets: [WebhookSignature]) throws {
+    var refusal = WebhookSignature.Refusal.signatureMismatch
+    for secret in secrets {
+      let id: String
+      do throws(WebhookSignature.Refusal) {
+        id = try secret.verify(headers: request.headers, body: request.body, now: now())
+      } catch {
+        refusal = error
+        continue
+      }
+      // Several nodes may have one secret: what one was sent must not be played to another.
+      let node = id.split(separator: ".", maxSplits: 1).dropFirst().first.map(String.init)
+      if node == agent.name { return }
+      throw unauthorized(
+        "credentials_invalid",
+        "The message's webhook-id has to be any text without dots, a dot and the name of the node that it is "
+          + "for; this node is \(agent.name) (--name), and the id names \(node ?? "none").")
+    }
+    if refusal == .headersMissing {
+      throw unauthorized(
+        "credentials_missing",
+        "The message has to be signed as Standard Webhooks say: webhook-id, webhook-timestamp, webhook-signature.")
+    }
+    throw unauthorized(
+      "credentials_invalid",
+      "The message is not signed with a secret of this node, or not within \(WebhookSignature.window) seconds: "
+        + "\(refusal.rawValue).")
+  }
+
+  /// A 401 says what it wants (RFC 9110, section 15.5.2).
+  private func unauthorized(_ code: String, _ detail: String) -> ProblemDetails {
+    let fault = code == "credentials_invalid" ? ", error=\"invalid_token\"" : ""
+    return ProblemDetails(
+      status: 401, code: code, detail: detail,
+      headers: ["WWW-Authenticate": "Bearer realm=\"parva-node\"\(fault)"])
   }
 }

@@ -41,6 +41,17 @@ package struct ApplyJournal: Sendable {
     case unreadable(path: String, errno: Int32)
     /// A line before the last is not a record: the file was changed by something else.
     case corrupt(path: String, line: Int)
+    /// The verified state is not what was written: the file was changed by something else.
+    case damaged(path: String)
+
+    /// Stable.
+    package var code: String {
+      switch self {
+      case .unwritable: "records_unwritable"
+      case .unreadable: "records_unreadable"
+      case .corrupt, .damaged: "records_damaged"
+      }
+    }
 
     package var description: String {
       switch self {
@@ -50,6 +61,9 @@ package struct ApplyJournal: Sendable {
       case .corrupt(let path, let line):
         "\(path):\(line) is not a journal record; look at the GPUs, then remove the file to start from the last "
           + "verified state"
+      case .damaged(let path):
+        "\(path) is not the verified state that was written there; restore it from a copy, or remove it: what stands on "
+          + "the GPUs then counts as somebody else's until a plan takes it over with --adopt"
       }
     }
   }
@@ -60,7 +74,7 @@ package struct ApplyJournal: Sendable {
 
   /// All whole records. A last line that a crash cut short never counted and is left out.
   package func records() throws(Failure) -> [JournalRecord] {
-    guard let data = FileManager.default.contents(atPath: path) else { return [] }
+    guard let data = try contents() else { return [] }
     var records: [JournalRecord] = []
     let lines = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     // What follows the last newline is empty in a whole file and cut short in a torn one.
@@ -71,6 +85,14 @@ package struct ApplyJournal: Sendable {
       records.append(record)
     }
     return records
+  }
+
+  private func contents() throws(Failure) -> Data? {
+    do throws(AtomicFile.Failure) {
+      return try AtomicFile.read(path)
+    } catch {
+      throw .unreadable(path: path, errno: error.errno)
+    }
   }
 
   package func append(_ record: JournalRecord) throws(Failure) {
@@ -87,7 +109,7 @@ package struct ApplyJournal: Sendable {
   /// Drops a torn last line, so that the next record starts on a line of its own. The file is cut and never written anew: a
   /// death in between leaves all whole records.
   package func trim() throws(Failure) {
-    guard let data = FileManager.default.contents(atPath: path), let last = data.last, last != UInt8(ascii: "\n")
+    guard let data = try contents(), let last = data.last, last != UInt8(ascii: "\n")
     else { return }
     let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { data.distance(from: data.startIndex, to: $0) + 1 } ?? 0
     let descriptor = open(path, O_WRONLY | O_CLOEXEC)

@@ -324,7 +324,10 @@ package struct ApplyMachine: Sendable {
     var made: OwnedInstance?
     switch step {
     case .enableMIG:
-      if gpu.mig?.current != true { throw differs("MIG mode is still off") }
+      if gpu.mig?.isSettledOn != true {
+        throw differs(
+          gpu.mig?.current == true ? "MIG mode still goes off with the next reset" : "MIG mode is still off")
+      }
     case .destroyCompute(_, let place, let instance, let compute):
       if let there, there.id == instance, there.computes.contains(where: { $0.id == compute }) {
         throw differs("compute instance \(compute) is still in the instance of \(place)")

@@ -131,11 +131,11 @@ package enum ApplyPlanner {
       }
       let foreign = gpu.instances.filter { !mine.contains($0) && !(options.adopt && isAdoptable($0)) }
       checkRoom(beside: foreign)
-      planMode()
-      if !problems.isEmpty { return }
-
       // What is owned and kept, in the order that everything is reported in.
       let there = gpu.instances.filter { !foreign.contains($0) }.sorted { $0.place < $1.place }
+      planMode(makes: wanted.contains { place in !there.contains { $0.place == place } })
+      if !problems.isEmpty { return }
+
       var creates: [ApplyStep] = []
       for instance in there where !wanted.contains(instance.place) {
         for compute in instance.computes { destroy(compute, of: instance) }
@@ -228,13 +228,21 @@ package enum ApplyPlanner {
       }
     }
 
-    private mutating func planMode() {
-      guard let mode = gpu.mig, !mode.current, !wanted.isEmpty else { return }
+    /// - Parameter makes: whether an instance is to be made: what stands already is none of a pending change's business.
+    private mutating func planMode(makes: Bool) {
+      guard let mode = gpu.mig, !wanted.isEmpty, !mode.current || makes && !mode.pending else { return }
       if !options.manageMIGMode {
-        let wait = mode.pending ? "it is pending a reset of the GPU" : "--manage-mig-mode lets the node turn it on"
-        refuse(.migDisabled, "MIG mode is off; \(wait)")
+        let mend = "--manage-mig-mode lets the node "
+        refuse(
+          .migDisabled,
+          mode.current
+            ? "MIG mode goes off with the next reset of the GPU; nvidia-smi -i \(gpu.uuid) -mig 1 takes that back, and "
+              + mend + "do so"
+            : "MIG mode is off; " + (mode.pending ? "it is pending a reset of the GPU" : mend + "turn it on"))
         return
       }
+      // Taking back a change that waits needs no reset.
+      if mode.current { return steps.append(.enableMIG(gpu: gpu.uuid)) }
       for process in gpu.processes where !options.drainable.contains(process.pid) {
         refuse(
           .migBusy,

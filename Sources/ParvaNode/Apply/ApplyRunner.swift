@@ -99,10 +99,10 @@ package struct ApplyRunner: Sendable {
   ) throws -> ApplyPlanner.Result {
     let crowded = ApplyPlanner.crowded(wanted)
     if !crowded.isEmpty { throw ApplyRefusal(crowded) }
-    let owned = try store.verified()?.holdings.owned ?? []
+    let gpus = try driver.observe().gpus
     let target = Dictionary(wanted.gpus.map { ($0.uuid, $0.instances.map(\.place)) }) { $0 + $1 }
     return try ApplyPlanner.plan(
-      observed: try driver.observe().gpus, wanted: target, owned: owned, options: options)
+      observed: gpus, wanted: target, owned: try store.known().owned(on: gpus), options: options)
   }
 
   private func run(

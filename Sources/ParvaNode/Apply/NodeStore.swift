@@ -20,10 +20,15 @@ package struct NodeStore: Sendable {
 
   /// Makes the folder when it is not there. `bootID` nil reads the kernel's.
   package init(directory: URL, bootID: String? = nil) throws {
-    self.directory = directory
-    self.bootID = bootID ?? Self.kernelBootID()
+    self.init(reading: directory, bootID: bootID)
     try FileManager.default.createDirectory(
       at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+  }
+
+  /// For looking alone: the folder need not be there.
+  package init(reading directory: URL, bootID: String? = nil) {
+    self.directory = directory
+    self.bootID = bootID ?? Self.kernelBootID()
   }
 
   private static func kernelBootID() -> String {
@@ -35,18 +40,63 @@ package struct NodeStore: Sendable {
   ///
   /// A record that is there and cannot be read is no missing one: what Parva owns would be taken for somebody else's.
   package func verified() throws(ApplyJournal.Failure) -> Verified? {
-    guard let data = FileManager.default.contents(atPath: verifiedPath.path) else {
-      let file = open(verifiedPath.path, O_RDONLY | O_CLOEXEC)
-      let code = errno
-      if file >= 0 { close(file) }
-      if file < 0 && code == ENOENT { return nil }
-      throw .unreadable(path: verifiedPath.path, errno: file < 0 ? code : EIO)
+    let data: Data?
+    do throws(AtomicFile.Failure) {
+      data = try AtomicFile.read(verifiedPath.path)
+    } catch {
+      throw .unreadable(path: error.path, errno: error.errno)
     }
+    guard let data else { return nil }
     guard var found = try? JSONDecoder().decode(Verified.self, from: data) else {
-      throw .corrupt(path: verifiedPath.path, line: 1)
+      throw .damaged(path: verifiedPath.path)
     }
     if found.bootID != bootID { found.holdings = Holdings() }
     return found
+  }
+
+  /// What is Parva's on the node by all that is on record.
+  package struct Known: Sendable {
+    package var verified: Verified?
+    /// An apply that is under way now, or that something ended on its way.
+    package var unfinished: UnfinishedApply?
+    var holdings: Holdings
+
+    /// One that no other plan of the node has had.
+    package var nextRevision: Int {
+      max(verified?.wanted.revision ?? 0, unfinished?.begin.wanted.revision ?? 0) + 1
+    }
+
+    /// What of a GPU is Parva's: with what stands where an apply that has not ended was making something.
+    package func owned(on gpu: ObservedGPU) -> [OwnedInstance] {
+      var all = holdings
+      all.settle(on: gpu)
+      return all.owned.filter { $0.gpu == gpu.uuid }
+    }
+
+    package func owned(on gpus: [ObservedGPU]) -> [OwnedInstance] {
+      let seen = gpus.flatMap(owned(on:))
+      return seen + holdings.owned.filter { record in !gpus.contains { $0.uuid == record.gpu } }
+    }
+
+    /// Whether an instance is Parva's by an apply that has not ended, and by nothing that was verified.
+    package func isUnfinished(_ instance: ObservedInstance, on gpu: ObservedGPU) -> Bool {
+      let was = verified?.holdings.owned ?? []
+      return !was.contains { $0.matches(instance, on: gpu.uuid) }
+        && owned(on: gpu).contains { $0.matches(instance, on: gpu.uuid) }
+    }
+  }
+
+  /// The verified state with the apply that has not ended, if any: what that one holds counts, since it began with all that
+  /// was verified.
+  package func known() throws(ApplyJournal.Failure) -> Known {
+    // First the journal: what ends between the two readings is in the verified state then.
+    let left = UnfinishedApply(try journal.records())
+    let verified = try verified()
+    guard let left, left.begin.bootID == bootID else {
+      return Known(verified: verified, unfinished: left, holdings: verified?.holdings ?? Holdings())
+    }
+    let ended = left.verified.map { Holdings(owned: $0, lost: left.lost) }
+    return Known(verified: verified, unfinished: left, holdings: ended ?? left.holdings)
   }
 
   /// Replaces the verified state so that a crash leaves the old one or the new one, never a part.

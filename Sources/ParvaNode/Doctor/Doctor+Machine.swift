@@ -1,6 +1,7 @@
 import CSpawn
 import Foundation
 import Glibc
+import ParvaWire
 
 /// What the machine around the GPUs has to have.
 extension Doctor {
@@ -57,6 +58,16 @@ extension Doctor {
         "cgroup", .warn, "\(group) is not delegated to user \(question.user): limits of servers do not hold",
         mend: "run the agent as packaging/parva-node.service does (Delegate=memory cpu)")
     }
+    let offered = Set((text("\(group)/cgroup.controllers") ?? "").split { $0.isWhitespace }.map(String.init))
+    let missing = ["cpu", "memory"].filter { !offered.contains($0) }
+    if !missing.isEmpty {
+      return Finding(
+        "cgroup", .warn,
+        "\(group) has no controller for \(missing.joined(separator: " and ")): limits of servers on it do not hold",
+        mend:
+          "run the agent as packaging/parva-node.service does (Delegate=memory cpu), below groups that enable both in "
+          + "cgroup.subtree_control")
+    }
     return Finding(
       "cgroup", .ok, "\(group) is this user's: limits of servers hold where the agent runs in such a group")
   }
@@ -94,12 +105,64 @@ extension Doctor {
     [("state_dir", question.stateDirectory, "--state-dir"), ("run_dir", question.runDirectory, "--run-dir")].map {
       check, path, option in
       var folder = path
-      while access(folder, F_OK) != 0 && folder.count > 1 { folder = (folder as NSString).deletingLastPathComponent }
-      return access(folder, W_OK) == 0
+      var found = stat()
+      while stat(folder, &found) != 0 && folder.count > 1 { folder = (folder as NSString).deletingLastPathComponent }
+      if found.st_mode & S_IFMT != S_IFDIR {
+        return Finding(
+          check, .stop, "\(folder) is no folder" + (folder == path ? "" : ", and \(path) is to be in it"),
+          mend: "name another with \(option), or remove that file")
+      }
+      return access(folder, W_OK | X_OK) == 0
         ? Finding(check, .ok, "\(path) can be written")
         : Finding(
           check, .stop, "user \(question.user) cannot write \(folder), where \(path) is to be",
           mend: "name another with \(option), or chown it")
     }
   }
+
+  /// Whether the node knows what it did: without its records an agent does not start, and no plan is applied.
+  var records: Finding {
+    let store = NodeStore(reading: URL(fileURLWithPath: question.stateDirectory))
+    do throws(ApplyJournal.Failure) {
+      let known = try store.known()
+      if let left = known.unfinished {
+        return Finding(
+          "records", .warn, "revision \(left.begin.wanted.revision) has not come to its end",
+          mend: "start the agent, which brings it there; nothing is to be done while one is at it")
+      }
+      return Finding(
+        "records", .ok,
+        known.verified.map { "revision \($0.wanted.revision) is on record as verified" }
+          ?? "no plan was applied here yet")
+    } catch {
+      // A folder that is none is told of by itself.
+      if case .unreadable(_, ENOTDIR) = error { return Finding("records", .ok, "no plan was applied here yet") }
+      return Finding("records", .stop, "\(error.code): \(error)", mend: Self.mend(error))
+    }
+  }
+
+  private static func mend(_ failure: ApplyJournal.Failure) -> String {
+    switch failure {
+    case .unwritable(let path, _), .unreadable(let path, _): "chown \(path) to the agent's user"
+    case .corrupt(let path, _): "parva node state, then mv \(path) \(path).bad"
+    case .damaged(let path): "mv \(path) \(path).bad, then parva node apply --adopt"
+    }
+  }
+
+  /// Root with all its powers opens and writes what an agent cannot that has few or none.
+  var powers: Finding? {
+    let extra = Self.powers.filter { question.capabilities >> $0.bit & 1 == 1 }.map(\.name)
+    guard question.user == 0, !question.isSimulated, !extra.isEmpty else { return nil }
+    return Finding(
+      "user", .warn,
+      "this is root with \(extra.joined(separator: ", ")), which packaging/parva-node.service takes from the agent: what "
+        + "opens here may not open there",
+      mend: "sudo -u parva parva node doctor, as the agent's user")
+  }
+
+  /// What no unit in packaging gives to an agent (capabilities(7)).
+  private static let powers: [(name: String, bit: UInt64)] = [
+    ("CAP_DAC_READ_SEARCH", 2), ("CAP_FOWNER", 3), ("CAP_SYS_MODULE", 16), ("CAP_SYS_RAWIO", 17),
+    ("CAP_SYS_PTRACE", 19), ("CAP_MKNOD", 27),
+  ]
 }

@@ -15,6 +15,10 @@ package struct Doctor: Sendable {
     package var path: String
     package var environment: [String: String]
     package var user = Int(geteuid())
+    /// The effective set of this process, by bits.
+    package var capabilities = Doctor.effectiveCapabilities
+    /// The machine is a stand-in: root is who runs it, and no agent has less.
+    package var isSimulated = false
 
     package init(
       stateDirectory: String, runDirectory: String,
@@ -46,8 +50,8 @@ package struct Doctor: Sendable {
       for gpu in node.gpus where gpu.fault == nil { findings += holders(gpu, driver) }
     case .failure(let error): findings.append(missing(error))
     }
-    findings += [unifiedMemory, mps, controlGroups, container, clock].compactMap { $0 }
-    return findings + directories
+    findings += [powers, unifiedMemory, mps, controlGroups, container, clock].compactMap { $0 }
+    return findings + directories + [records]
   }
 
   func text(_ path: String) -> String? { try? String(contentsOfFile: root + path, encoding: .utf8) }
@@ -96,9 +100,14 @@ package struct Doctor: Sendable {
     let name = "GPU \(gpu.index), \(gpu.board), \(gpu.uuid)"
     if let fault = gpu.fault {
       return Finding(
-        "gpu", .stop, "\(name) does not answer: \(fault)", mend: "nvidia-smi -r -i \(gpu.uuid), or a reboot")
+        "gpu", .stop, "\(name) does not answer: \(fault)", mend: "nvidia-smi -r -i \(gpu.index), or a reboot")
     }
     guard let mode = gpu.mig else { return Finding("mig_mode", .ok, "\(name) has no MIG and is left alone") }
+    if mode.current && !mode.pending {
+      return Finding(
+        "mig_mode", .stop, "\(name): MIG is on and goes off with the next reset",
+        mend: "nvidia-smi -i \(gpu.uuid) -mig 1 takes that back")
+    }
     if mode.current {
       return Finding("mig_mode", .ok, "\(name): MIG is on, \(gpu.instances.count) instances stand")
     }
@@ -139,23 +148,26 @@ package struct Doctor: Sendable {
           mend: isContained ? "start the container with NVIDIA_MIG_CONFIG_DEVICES=all" : "modprobe nvidia")
       ]
     }
-    let isRestricted = question.user != 0 || !hasCapability(.systemAdministration)
+    let grade: Finding.Grade = makesNodes ? .warn : .stop
+    let byRoot = makesNodes ? "; nvidia-modprobe makes them for root where it is asked to, and takes them back" : ""
     for name in ["config", "monitor"] {
       guard let node = listed.first(where: { $0.name == name }), !nodes.opens(node) else { continue }
       findings.append(
         Finding(
-          "capability_nodes", isRestricted || isContained ? .stop : .warn,
+          "capability_nodes", grade,
           "user \(question.user) cannot open \(nodes.path(node)), mig/\(name): "
-            + (name == "config" ? "instances are not made or destroyed" : "processes on instances are not seen"),
-          mend: Self.prepare))
+            + (name == "config" ? "instances are not made or destroyed" : "processes on instances are not seen")
+            + byRoot,
+          mend: prepare()))
     }
     let missing = listed.count { !nodes.opens($0) }
     if findings.isEmpty && missing > 0 {
       findings.append(
         Finding(
-          "capability_nodes", isRestricted || isContained ? .stop : .warn,
-          "\(missing) of \(listed.count) capability nodes cannot be opened: instances that are made cannot be used",
-          mend: Self.prepare))
+          "capability_nodes", grade,
+          "\(missing) of \(listed.count) capability nodes cannot be opened: instances that are made cannot be used"
+            + byRoot,
+          mend: prepare()))
     }
     if findings.isEmpty {
       findings.append(Finding("capability_nodes", .ok, "all \(listed.count) capability nodes open"))
@@ -164,21 +176,42 @@ package struct Doctor: Sendable {
       findings.append(
         Finding(
           "mode_permission", .stop, "--manage-mig-mode takes CAP_SYS_ADMIN, which this process does not have",
-          mend: "install packaging/parva-node-mode.conf as a drop-in, or turn MIG on with parva node prepare --mig all")
+          mend: "install packaging/parva-node-mode.conf as a drop-in, or turn MIG on with \(prepare(" --mig all"))")
       )
     }
     return findings
   }
 
-  private static let prepare = "parva node prepare --group parva (as root; parva-node-prepare.service does it at boot)"
+  /// Whether the driver's own program makes a node as soon as its library asks for one: for root with its powers, outside
+  /// containers. A stand-in has no such program.
+  private var makesNodes: Bool {
+    question.user == 0 && hasCapability(.systemAdministration) && !isContained && !question.isSimulated
+      && question.path.split(separator: ":").contains { access("\($0)/nvidia-modprobe", X_OK) == 0 }
+  }
+
+  /// With the group that has the nodes now, so that following this takes them from nobody.
+  private func prepare(_ options: String = "") -> String {
+    let nodes = CapabilityNodes(root: root)
+    var found = stat()
+    var group = "parva"
+    if let config = nodes.listed.first(where: \.isAdministrative), stat(nodes.path(config), &found) == 0,
+      found.st_gid != 0
+    {
+      group = getgrgid(found.st_gid).map { String(cString: $0.pointee.gr_name) } ?? "\(found.st_gid)"
+    }
+    return "parva node prepare\(options) --group \(group) (as root; parva-node-prepare.service does it at boot)"
+  }
 
   private enum Capability: UInt64 { case systemAdministration = 21 }
 
-  /// Of the effective set of this process (proc(5), CapEff).
   private func hasCapability(_ capability: Capability) -> Bool {
+    question.capabilities >> capability.rawValue & 1 == 1
+  }
+
+  /// Of this process (proc(5), CapEff).
+  package static var effectiveCapabilities: UInt64 {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") } ?? ""
-    let set = UInt64(line.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) ?? 0
-    return set >> capability.rawValue & 1 == 1
+    return UInt64(line.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) ?? 0
   }
 }

@@ -1,20 +1,35 @@
 import ParvaWire
 
 /// Turns MIG mode on, with a reset of the GPU where its product needs one. A mode that does not come into force is taken
-/// back, so that no later reset of somebody else's brings it.
+/// back, so that no later reset of somebody else's brings it. On a GPU whose MIG mode is on and waits to go off, that change
+/// is taken back, which needs no reset.
 struct MIGModeSwitch {
   let driver: any GPUDriver
 
   func enable(_ gpu: String) throws(DriverError) {
     let change = try driver.setMIGMode(gpu: gpu, enabled: true)
-    if change.mode.current { return }
+    if change.mode.isSettledOn { return }
+    if change.mode.current {
+      // A reset would end the instances that stand.
+      throw DriverError(
+        code: "reset_required", call: "nvmlDeviceSetMigMode",
+        detail: "MIG mode is on and still goes off with the next reset (activation: \(change.activation))")
+    }
     do throws(DriverError) {
       if change.activation == DriverError.inUse {
         throw DriverError(
           code: DriverError.inUse, call: "nvmlDeviceSetMigMode", detail: "the mode is pending, since the GPU is in use")
       }
-      try driver.reset(gpu: gpu)
-      if try driver.observe(gpu: gpu).mig?.current == true { return }
+      let isOn: Bool
+      do throws(DriverError) {
+        try driver.reset(gpu: gpu)
+        isOn = try driver.observe(gpu: gpu).mig?.isSettledOn == true
+      } catch {
+        throw DriverError(
+          code: error.code, call: error.call,
+          detail: "\(error.detail); MIG mode waits for this reset (activation: \(change.activation))")
+      }
+      if isOn { return }
       throw DriverError(
         code: "reset_required", call: "nvidia-smi -r",
         detail:
@@ -25,4 +40,9 @@ struct MIGModeSwitch {
       throw error
     }
   }
+}
+
+extension ObservedMIGMode {
+  /// On, and no change of it waits for a reset.
+  var isSettledOn: Bool { current && pending }
 }

@@ -19,10 +19,13 @@ package enum SMICommand {
       throw DriverError(code: "timeout", call: call, detail: "no end within \(Int(timeout)) seconds")
     }
     let said = (result.output + result.errors).split(separator: "\n").last.map(String.init) ?? "nothing printed"
+    // A GPU that is lost is named among the others, on whichever stream, and may make the whole command fail.
+    let isListing = arguments.first == "-L" || arguments.first?.hasPrefix("--query-gpu=") == true
     if result.status != 0 {
-      throw DriverError(code: SMIParser.code(of: result.output + result.errors), call: call, detail: said)
+      let error = DriverError(code: SMIParser.code(of: result.output + result.errors), call: call, detail: said)
+      guard isListing, error.code == "gpu_is_lost" else { throw error }
     }
-    return result.output
+    return isListing ? result.output + result.errors : result.output
   }
 
   /// Resets one GPU so that its pending MIG mode comes into force.

@@ -52,32 +52,57 @@ package final class SMIDriver: GPUDriver {
   }
 
   private func observe(_ session: inout Session) throws(DriverError) -> ObservedNode {
-    let listed = SMIParser.list(try run(["-L"]))
+    guard let listed = SMIParser.list(try run(["-L"])) else {
+      throw DriverError(
+        code: "unknown_text", call: "nvidia-smi -L", detail: "a line about a GPU is in no known form; use NVML")
+    }
     let fields = "index,driver_version,pci.bus_id,memory.total,mig.mode.current,mig.mode.pending"
     let query = SMIParser.query(try run(["--query-gpu=\(fields)", "--format=csv,noheader,nounits"]))
     var gpus: [ObservedGPU] = []
+    var lost: [Int: String] = [:]
+    for case .lost(let index) in listed { lost[index] = Self.lost }
     for case .gpu(let index, let board, let uuid) in listed {
-      var gpu = ObservedGPU(index: index, uuid: uuid, board: board)
-      if let row = query.first(where: { $0.count == 6 && Int($0[0]) == index }) {
-        gpu.pciBusID = row[2]
-        gpu.memoryMiB = Int(row[3])
-        if row[4] == "Enabled" || row[4] == "Disabled" {
-          gpu.mig = ObservedMIGMode(current: row[4] == "Enabled", pending: row[5] == "Enabled")
-        }
-      }
       session.uuids[index] = uuid
-      gpus.append(gpu)
+      var gpu = ObservedGPU(index: index, uuid: uuid, board: board)
+      guard let row = query.first(where: { $0.count == 6 && Int($0[0]) == index }) else {
+        lost[index] = Self.lost
+        continue
+      }
+      gpu.pciBusID = row[2]
+      gpu.memoryMiB = Int(row[3])
+      switch Self.mode(current: row[4], pending: row[5]) {
+      case .success(let mode):
+        gpu.mig = mode
+        gpus.append(gpu)
+      case .failure(let error): lost[index] = error.code
+      }
+    }
+    // What was seen before and is in no listing any more.
+    for index in session.uuids.keys where !gpus.contains(where: { $0.index == index }) {
+      lost[index] = lost[index] ?? Self.lost
     }
     if gpus.contains(where: { $0.mig?.current == true }) { try readInstances(&gpus, listed, &session) }
-    try readProcesses(&gpus)
-    for (index, uuid) in session.uuids.sorted(by: { $0.key < $1.key })
-    where !gpus.contains(where: { $0.index == index }) {
-      gpus.append(ObservedGPU(index: index, uuid: uuid, board: "unknown", fault: "gpu_is_lost"))
+    readProcesses(&gpus, isWhole: lost.isEmpty)
+    gpus += lost.map { index, code in
+      ObservedGPU(index: index, uuid: session.uuids[index] ?? "unknown-\(index)", board: "unknown", fault: code)
     }
     let version = query.first { $0.count == 6 }?[1] ?? "unknown"
     return ObservedNode(
       simulated: version.contains("SIMULATED"), source: "nvidia-smi", driverVersion: version,
       gpus: gpus.sorted { $0.index < $1.index })
+  }
+
+  private static let lost = "gpu_is_lost"
+
+  /// The MIG mode by two cells of a query, nil on a GPU without; a failure where the GPU does not answer for it.
+  private static func mode(current: String, pending: String) -> Result<ObservedMIGMode?, DriverError> {
+    let words = ["Enabled": true, "Disabled": false]
+    if let current = words[current], let pending = words[pending] {
+      return .success(ObservedMIGMode(current: current, pending: pending))
+    }
+    if ["N/A", "[N/A]", "Not Supported", "[Not Supported]"].contains(current) { return .success(nil) }
+    return .failure(
+      DriverError(code: SMIParser.code(of: current), call: "nvidia-smi --query-gpu", detail: "mig.mode: \(current)"))
   }
 
   // MARK: - Listings
@@ -159,25 +184,38 @@ package final class SMIDriver: GPUDriver {
     }.sorted { ($0.profileID, $0.start) < ($1.profileID, $1.start) }
   }
 
-  private func readProcesses(_ gpus: inout [ObservedGPU]) throws(DriverError) {
-    let rows = SMIParser.processes(try run([]))
-    let unknown = rows == nil ? "unknown_text" : nil
-    func processes(_ gpu: Int, _ instance: Int?, _ compute: Int?) -> [ObservedProcess] {
-      let found = (rows ?? []).filter { $0.gpu == gpu && $0.instanceID == instance && $0.computeID == compute }
-      let once = Dictionary(found.map { ($0.pid, $0) }) { first, _ in first }.values
-      return once.sorted { $0.pid < $1.pid }.map {
-        ObservedProcess(pid: $0.pid, name: $0.name, memoryMiB: $0.memoryMiB)
-      }
-    }
+  /// One table for all GPUs, or one for each where some GPU is lost: of all it says then nothing but that.
+  private func readProcesses(_ gpus: inout [ObservedGPU], isWhole: Bool) {
+    let all = isWhole ? table([]) : nil
     for at in gpus.indices {
-      gpus[at].processes = processes(gpus[at].index, nil, nil)
+      let (rows, unknown) = all ?? table(["-i", gpus[at].uuid])
+      func processes(_ instance: Int?, _ compute: Int?) -> [ObservedProcess] {
+        let found = rows.filter {
+          $0.gpu == gpus[at].index && $0.instanceID == instance && $0.computeID == compute
+        }
+        let once = Dictionary(found.map { ($0.pid, $0) }) { first, _ in first }.values
+        return once.sorted { $0.pid < $1.pid }.map {
+          ObservedProcess(pid: $0.pid, name: $0.name, memoryMiB: $0.memoryMiB)
+        }
+      }
+      gpus[at].processes = processes(nil, nil)
       gpus[at].processesUnknown = unknown
       for (i, instance) in gpus[at].instances.enumerated() {
         for (c, compute) in instance.computes.enumerated() {
-          gpus[at].instances[i].computes[c].processes = processes(gpus[at].index, instance.id, compute.id)
+          gpus[at].instances[i].computes[c].processes = processes(instance.id, compute.id)
           gpus[at].instances[i].computes[c].processesUnknown = unknown
         }
       }
+    }
+  }
+
+  /// The table of processes that nvidia-smi prints with these arguments, or the code for which there is none.
+  private func table(_ arguments: [String]) -> (rows: [SMIParser.ProcessRow], unknown: String?) {
+    do throws(DriverError) {
+      guard let rows = SMIParser.processes(try run(arguments)) else { return ([], "unknown_text") }
+      return (rows, nil)
+    } catch {
+      return ([], error.code)
     }
   }
 }

@@ -3,7 +3,8 @@ import Foundation
 /// Reads what nvidia-smi prints. Its columns differ between driver versions, so lines are split into words and the
 /// words are known by their form, never by their place on the line.
 ///
-/// Unknown lines are passed over: a newer driver may print more than we read.
+/// Unknown lines are passed over, since a newer driver may print more than we read, but for those that are about a GPU or
+/// an instance: their listing counts as unread.
 package enum SMIParser {
   /// One row of `nvidia-smi mig -lgip`.
   package struct ProfileRow: Hashable, Sendable {
@@ -54,6 +55,9 @@ package enum SMIParser {
   package enum ListRow: Hashable, Sendable {
     case gpu(index: Int, board: String, uuid: String)
     case mig(gpu: Int, name: String, device: Int, uuid: String)
+    /// A GPU that does not answer. The line names it by its index, by its PCI address or by both; without an index it is
+    /// the first that no other line has.
+    case lost(index: Int)
   }
 
   /// One row of the table of processes that nvidia-smi without arguments ends with.
@@ -179,28 +183,58 @@ package enum SMIParser {
     return rows
   }
 
-  package static func list(_ text: String) -> [ListRow] {
+  /// Nil where a line about a GPU or a MIG device is in no known form. An index that is left out between others is that of
+  /// a lost GPU.
+  package static func list(_ text: String) -> [ListRow]? {
     var rows: [ListRow] = []
     var current: Int?
+    var lost: [Int] = []
+    var unnamed = 0
     for line in text.split(whereSeparator: \.isNewline) {
-      guard let open = line.range(of: "(UUID: ", options: .backwards),
-        let close = line[open.upperBound...].firstIndex(of: ")")
-      else { continue }
-      let uuid = String(line[open.upperBound..<close]).trimmingCharacters(in: .whitespaces)
-      let head = line[..<open.lowerBound].split(separator: ":", maxSplits: 1)
-      let words = head.first?.split(separator: " ") ?? []
-      if words.count == 2, words[0] == "GPU", let index = Int(words[1]), head.count == 2 {
-        current = index
-        rows.append(.gpu(index: index, board: head[1].trimmingCharacters(in: .whitespaces), uuid: uuid))
-      } else if words.count >= 3, words[0] == "MIG", words[2] == "Device" || words[2] == "Dev", let current,
-        head.count == 2, let device = Int(head[1].trimmingCharacters(in: .whitespaces)) ?? Int(words.last ?? "")
-      {
-        rows.append(.mig(gpu: current, name: String(words[1]), device: device, uuid: uuid))
-      } else if words.count >= 3, words[0] == "MIG", let current, let device = Int(words[words.count - 1]) {
-        rows.append(.mig(gpu: current, name: String(words[1]), device: device, uuid: uuid))
+      if let range = line.range(of: "device handle for gpu", options: .caseInsensitive) {
+        // "GPU 2: ...", "GPU2: 0000:3B:00.0: ...", "GPU 0000:3B:00.0: ...", "GPU0000:3B:00.0: ...".
+        let name = line[range.upperBound...].drop { $0 == " " }.prefix { $0 != " " }
+        if name.last == ":", let index = Int(name.dropLast()), (0..<mostGPUs).contains(index) {
+          lost.append(index)
+        } else {
+          unnamed += 1
+        }
+        current = nil
+        continue
       }
+      let row = listed(line, of: current)
+      if case .gpu(let index, _, _)? = row { current = index }
+      let start = line.drop { $0 == " " || $0 == "\t" }
+      if let row { rows.append(row) } else if start.hasPrefix("GPU ") || start.hasPrefix("MIG ") { return nil }
     }
-    return rows
+    var named = Set(lost)
+    for case .gpu(let index, _, _) in rows { named.insert(index) }
+    let missing = (0..<(named.max() ?? 0)).filter { !named.contains($0) }
+    lost += missing
+    named.formUnion(missing)
+    for index in 0..<max(0, unnamed - missing.count) { lost.append((named.max() ?? -1) + 1 + index) }
+    return rows + Set(lost).sorted().map { .lost(index: $0) }
+  }
+
+  /// More than any machine has.
+  private static let mostGPUs = 1024
+
+  private static func listed(_ line: Substring, of gpu: Int?) -> ListRow? {
+    guard let open = line.range(of: "(UUID: ", options: .backwards),
+      let close = line[open.upperBound...].firstIndex(of: ")")
+    else { return nil }
+    let uuid = String(line[open.upperBound..<close]).trimmingCharacters(in: .whitespaces)
+    let head = line[..<open.lowerBound].split(separator: ":", maxSplits: 1)
+    let words = head.first?.split(separator: " ") ?? []
+    if words.count == 2, words[0] == "GPU", let index = Int(words[1]), (0..<mostGPUs).contains(index), head.count == 2 {
+      return .gpu(index: index, board: head[1].trimmingCharacters(in: .whitespaces), uuid: uuid)
+    }
+    guard words.count >= 3, words[0] == "MIG", let gpu else { return nil }
+    let number =
+      head.count == 2 && ["Device", "Dev"].contains(words[2]) ? Int(head[1].trimmingCharacters(in: .whitespaces)) : nil
+    return (number ?? Int(words[words.count - 1])).map {
+      .mig(gpu: gpu, name: String(words[1]), device: $0, uuid: uuid)
+    }
   }
 
   /// Whether a failed listing says that there is nothing to list: "No MIG-enabled devices found.", "No GPU instances found:

@@ -57,15 +57,20 @@ package struct MachinePreparation: Sendable {
       name != "all" && !gpus.contains { $0.uuid == name || String($0.index) == name }
     }
     lines += unknown.map { Line(text: "MIG mode: there is no GPU \($0)", isFailure: true) }
-    for gpu in gpus where gpu.mig != nil {
+    for gpu in gpus where gpu.mig != nil || gpu.fault != nil {
       guard migGPUs.contains(where: { $0 == "all" || $0 == gpu.uuid || $0 == String(gpu.index) }) else { continue }
-      if gpu.mig?.current == true {
+      if let fault = gpu.fault {
+        lines.append(Line(text: "MIG mode: GPU \(gpu.index), \(gpu.uuid), does not answer: \(fault)", isFailure: true))
+        continue
+      }
+      if gpu.mig?.isSettledOn == true {
         lines.append(Line(text: "MIG mode: on already, \(gpu.uuid)"))
         continue
       }
       do throws(DriverError) {
         try MIGModeSwitch(driver: driver).enable(gpu.uuid)
-        lines.append(Line(text: "MIG mode: turned on, \(gpu.uuid)"))
+        let did = gpu.mig?.current == true ? "stays on, a pending change was taken back" : "turned on"
+        lines.append(Line(text: "MIG mode: \(did), \(gpu.uuid)"))
       } catch {
         lines.append(Line(text: "MIG mode: \(gpu.uuid): \(error)", isFailure: true))
       }

@@ -8,6 +8,26 @@ enum AtomicFile {
     var errno: Int32
   }
 
+  /// All of a file; nil where there is none. One that is there and cannot be read is an error, never an empty one: what it
+  /// records would be forgotten.
+  static func read(_ path: String) throws(Failure) -> Data? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      if errno == ENOENT { return nil }
+      throw Failure(path: path, errno: errno)
+    }
+    defer { close(descriptor) }
+    var data = Data()
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = Glibc.read(descriptor, &buffer, buffer.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw Failure(path: path, errno: errno) }
+      if count == 0 { return data }
+      data.append(contentsOf: buffer[..<count])
+    }
+  }
+
   /// Replaces the file; it is on the disk when this returns. Readable by its owner alone.
   static func write(_ data: Data, to path: String) throws(Failure) {
     let fresh = path + ".new"

@@ -176,6 +176,42 @@ import Testing
     try await api.controller.stop()
   }
 
+  @Test("a declaration that keeps a drain changes all but that, and one that does not brings the node back")
+  func drainsAreKeptWhereToldTo() async throws {
+    let api = try await Harness()
+    try await api.join(FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0, instances: [(19, 0)])]))
+    #expect(await api.send("DELETE", "/v1/nodes/n1").json("status", "state") == "draining")
+    let moved = #"{"address":"http://127.0.0.1:2"}"#
+    func put(_ drain: String?) async -> HTTPResponse {
+      await api.send("PUT", "/v1/nodes/n1", query: drain.map { [(name: "drain", value: $0)] } ?? [], body: moved)
+    }
+    for _ in 0..<2 {
+      let kept = await put("keep")
+      #expect(kept.json("status", "state") == "draining")
+      #expect(kept.json("address") == "http://127.0.0.1:2")
+    }
+    #expect(await put("perhaps").problem == "400 invalid_parameter")
+    #expect(await put(nil).json("status", "state") == "ready")
+    // Where none is under way there is none to keep.
+    #expect(await put("keep").json("status", "state") == "ready")
+    try await api.controller.stop()
+  }
+
+  @Test("a controller without its store numbers on from what nodes have accepted, too")
+  func revisionsGoOnBeyondWhatWasAccepted() async throws {
+    let api = try await Harness()
+    var state = FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0)], verified: 3)
+    state.accepted = 9
+    try await api.join(state)
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w"))
+    let revision = try #require(await api.send("GET", "/v1/plan").headers["Parva-Plan-Revision"].flatMap { Int($0) })
+    #expect(revision > 9)
+    state.accepted = -1
+    let beat = await api.send("POST", "/v1/nodes/n1/status", body: try FleetSamples.body(state))
+    #expect(beat.problem == "422 out_of_range")
+    try await api.controller.stop()
+  }
+
   @Test func aNodeOnWhichInstancesStandCanBeForgottenByForce() async throws {
     let api = try await Harness()
     try await api.join(FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0, instances: [(19, 0)])]))

@@ -47,6 +47,38 @@ import Testing
     #expect(held.inventory.usable.count == 24)
   }
 
+  @Test("a lost node gives way to one that reports its GPUs under another name")
+  func lostNodesGiveWay() throws {
+    var fleet = try Self.fleet(4)
+    func usable(_ fleet: inout FleetState) -> [String] { fleet.snapshot().inventory.usable.map(\.node) }
+    var heir = try FleetSamples.state("n0", gpus: 2)
+    heir.name = "heir"
+    fleet.declare(FleetSamples.record("heir", nil), at: Self.start)
+    func beat(_ fleet: inout FleetState, _ seconds: Int, _ names: [String]) throws {
+      for name in names {
+        let state = name == "heir" ? heir : try FleetSamples.state(name, gpus: 2)
+        _ = fleet.heard(state, from: name, at: Self.start + .seconds(seconds), date: Samples.time)
+      }
+      _ = fleet.check(at: Self.start + .seconds(seconds))
+    }
+    let others = ["n1", "n2", "n3"].flatMap { [$0, $0] }
+    try beat(&fleet, 1, ["n0", "n1", "n2", "n3", "heir"])
+    #expect(usable(&fleet) == others)
+    for second in 2..<200 { try beat(&fleet, second, ["n1", "n2", "n3", "heir"]) }
+    #expect(fleet["n0"]?.isLost == true)
+    #expect(usable(&fleet) == ["heir", "heir"] + others)
+    #expect(fleet.node("n0")?.gpus.map(\.exclusion) == [.nodeLost, .nodeLost])
+    // What is joined step by step is what is joined at once.
+    let joined = usable(&fleet)
+    #expect(FleetInventory(fleet.snapshot().sorted).usable.map(\.node) == joined)
+    let generation = fleet.generation
+    for second in 200..<230 { try beat(&fleet, second, ["n0", "n1", "n2", "n3", "heir"]) }
+    #expect(usable(&fleet) == others)
+    #expect(fleet.generation > generation)
+    fleet.remove("n0")
+    #expect(usable(&fleet) == ["heir", "heir"] + others)
+  }
+
   @Test("what a node said of a revision stands when a push of the same revision ends, and goes with a newer one")
   func aPushKeepsWhatANodeSaidOfTheRevision() throws {
     var fleet = try Self.fleet(1)

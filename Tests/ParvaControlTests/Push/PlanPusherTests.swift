@@ -104,6 +104,23 @@ import Testing
     try await store.close()
   }
 
+  @Test("a look at a node's operation carries the node's signature, as the assignment does")
+  func looksAreSigned() async throws {
+    let agent = try FakeAgent(.working)
+    let api = try await Self.harness(["n1": agent])
+    async let begun = api.send("POST", "/v1/plan/apply")
+    await agent.untilReceived(1)
+    agent.finish()
+    #expect(try await Self.ended(api, await begun).json("status") == "verified")
+    let signature = try #require(WebhookSignature(secret: FleetSamples.secret))
+    #expect(!agent.looks.isEmpty)
+    for headers in agent.looks {
+      let id = try signature.verify(headers: headers, body: Data(), now: Int(Date().timeIntervalSince1970))
+      #expect(id.hasSuffix(".n1"))
+    }
+    try await api.controller.stop()
+  }
+
   struct End: Sendable, CustomTestStringConvertible {
     let answer: FakeAgent.Answer
     let status: String

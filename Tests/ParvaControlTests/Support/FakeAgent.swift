@@ -26,6 +26,8 @@ final class FakeAgent: Sendable {
   private struct State {
     var answers: [Answer]
     var received: [Received] = []
+    /// Headers of the looks at operations.
+    var looks: [HTTPHeaders] = []
     var operations: [String: NodeOperationDocument] = [:]
     var waiters: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
   }
@@ -59,6 +61,7 @@ final class FakeAgent: Sendable {
   }
 
   var received: [Received] { state.withLock(\.received) }
+  var looks: [HTTPHeaders] { state.withLock(\.looks) }
 
   /// Returns once `count` assignments have come.
   func untilReceived(_ count: Int) async {
@@ -124,7 +127,11 @@ final class FakeAgent: Sendable {
   }
 
   private func operation(_ request: HTTPRequest) throws -> HTTPResponse {
-    guard let document = state.withLock({ $0.operations[request.pathParameters["id"] ?? ""] }) else {
+    let document = state.withLock { state in
+      state.looks.append(request.headers)
+      return state.operations[request.pathParameters["id"] ?? ""]
+    }
+    guard let document else {
       throw ProblemDetails(status: 404, code: "not_found", detail: "forgotten")
     }
     return try Self.json(200, document)

@@ -18,7 +18,8 @@ import Testing
       var isRaced = false
       var heartbeats = 0
       var last = Data()
-      var puts: [(match: String?, noneMatch: String?)] = []
+      var puts: [(match: String?, noneMatch: String?, drain: String?)] = []
+      var isDraining = false
     }
 
     let state: Mutex<State>
@@ -53,22 +54,24 @@ import Testing
     var heartbeats: Int { state.withLock(\.heartbeats) }
 
     private func get() throws -> HTTPResponse {
-      let revision = state.withLock { state in
+      let (revision, isDraining) = state.withLock { state in
         defer {
           if state.isRaced { state.revision += 1 }
           state.isRaced = false
         }
-        return state.revision
+        return (state.revision, state.isDraining)
       }
       if revision == 0 { throw ProblemDetails(status: 404, code: "not_found", detail: "none") }
       return HTTPResponse(
-        status: 200, contentType: "application/json", body: Data("{}".utf8), headers: ["ETag": "\"\(revision)\""])
+        status: 200, contentType: "application/json",
+        body: Data(#"{"name":"n1","status":{"state":"\#(isDraining ? "draining" : "ready")"}}"#.utf8),
+        headers: ["ETag": "\"\(revision)\""])
     }
 
     private func put(_ request: HTTPRequest) throws -> HTTPResponse {
       let (match, noneMatch) = (request.headers["If-Match"], request.headers["If-None-Match"])
       let status = state.withLock { state in
-        state.puts.append((match, noneMatch))
+        state.puts.append((match, noneMatch, request.queryValue("drain")))
         if match == nil && noneMatch == nil { return 428 }
         guard state.revision == 0 ? noneMatch == "*" : match == "\"\(state.revision)\"" else { return 412 }
         state.revision += 1
@@ -163,5 +166,18 @@ import Testing
       await running.value
       await controller.shutdown()
     }
+  }
+
+  @Test("an agent that starts anew leaves a drain as it is", arguments: [false, true])
+  func drainsOutliveTheAgent(isDraining: Bool) async throws {
+    let (controller, clock) = (try Controller(revision: 7), ManualClock())
+    controller.state.withLock { $0.isDraining = isDraining }
+    let running = Task { await Self.link(controller, Doorbell(), clock).run() }
+    await clock.untilAwaited(.seconds(1))
+    #expect(controller.heartbeats == 1)
+    #expect(controller.state.withLock { $0.puts.map(\.drain) } == [isDraining ? "keep" : nil])
+    running.cancel()
+    await running.value
+    await controller.shutdown()
   }
 }

@@ -140,12 +140,15 @@ import Testing
     var timestamp = NodeAgentTests.now
     var secret = NodeAgentTests.secret
     var code: String
+    var detail: String
   }
 
   @Test(arguments: [
-    Unauthorised(timestamp: now - 301, code: "webhook_timestamp_outside_window"),
-    Unauthorised(secret: "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", code: "webhook_signature_mismatch"),
-    Unauthorised(secret: "none", code: "webhook_headers_missing"),
+    Unauthorised(timestamp: now - 301, code: "credentials_invalid", detail: "webhook_timestamp_outside_window"),
+    Unauthorised(
+      secret: "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", code: "credentials_invalid",
+      detail: "webhook_signature_mismatch"),
+    Unauthorised(secret: "none", code: "credentials_missing", detail: "webhook-signature"),
   ])
   func whoDoesNotSignAppliesNothing(_ testCase: Unauthorised) async throws {
     let bench = try Bench()
@@ -153,8 +156,57 @@ import Testing
       Self.body(1, [(0, 9, 0)]), timestamp: testCase.timestamp, secret: testCase.secret)
     #expect(response.status == 401)
     #expect(try Self.code(response) == testCase.code)
+    #expect(String(decoding: response.body, as: UTF8.self).contains(testCase.detail))
+    #expect(response.headers["WWW-Authenticate"]?.hasPrefix("Bearer realm=") == true)
     await bench.agent.settled()
     #expect(try bench.places() == [[], []])
+  }
+
+  @Test("what the controller would not take is not taken here either, by the same names")
+  func requestsAreReadAsTheControllerReadsThem() async throws {
+    let bench = try Bench()
+    for path in ["/v1/state", "/metrics", "/healthz", "/v1/operations/x"] {
+      let answer = await bench.router.respond(
+        to: HTTPRequest(method: "GET", path: path, query: [(name: "colour", value: "1")]))
+      #expect(try Self.code(answer) == "unknown_parameter" && answer.status == 400, "\(path)")
+    }
+    let body = Data(Self.body(1, [(0, 9, 0)]).utf8)
+    func post(_ type: String?, query: [(name: String, value: String)] = []) async -> HTTPResponse {
+      var headers = HTTPHeaders()
+      headers["Content-Type"] = type
+      for (name, value) in WebhookSignature(secret: Self.secret)?.headers(id: "m.n1", timestamp: Self.now, body: body)
+        ?? []
+      {
+        headers[name] = value
+      }
+      return await bench.router.respond(
+        to: HTTPRequest(method: "POST", path: "/v1/apply", query: query, headers: headers, body: body))
+    }
+    for type in ["text/csv", "application/yaml", "image/png"] {
+      let answer = await post(type)
+      #expect(try Self.code(answer) == "unsupported_media_type" && answer.status == 415, "\(type)")
+      #expect(answer.headers["Accept"] == "application/json")
+    }
+    #expect(
+      try Self.code(await post("application/json", query: [(name: "force", value: "true")])) == "unknown_parameter")
+    await bench.agent.settled()
+    #expect(try bench.places() == [[], []])
+    for type in ["application/json; charset=utf-8", "application/x-www-form-urlencoded", nil] {
+      #expect(await post(type).status == 202)
+    }
+    await bench.agent.settled()
+    #expect(try bench.places() == [[[9, 0]], []])
+  }
+
+  @Test("the state tells the newest revision that was accepted, though it was refused")
+  func acceptedRevisionsAreTold() async throws {
+    let bench = try Bench()
+    #expect(try await bench.agent.document().accepted == nil)
+    #expect(try await bench.apply(Self.body(3, [(0, 9, 0)])).status == .verified)
+    #expect(try await bench.apply(Self.body(8, [(0, 9, 1)])).status == .refused)
+    let state = try JSONDecoder().decode(NodeStateDocument.self, from: await bench.get("/v1/state").body)
+    #expect(state.verified?.revision == 3 && state.accepted == 8)
+    #expect(try Self.code(await bench.post(Self.body(7, []))) == "revision_stale")
   }
 
   struct Malformed: Sendable {
@@ -164,7 +216,7 @@ import Testing
   }
 
   @Test(arguments: [
-    Malformed(status: 400, body: "", code: "empty"),
+    Malformed(status: 400, body: "", code: "body_missing"),
     Malformed(status: 400, body: "{", code: "invalid_syntax"),
     Malformed(body: "[]", code: "wrong_type"),
     Malformed(body: #"{"gpus":[]}"#, code: "missing_key"),

@@ -175,7 +175,23 @@ import Testing
     return driver.state.withLock { $0.calls }
   }
 
-  private struct Died: Error {}
+  /// Whose an instance is shows in the records also while an apply has not come to its end, and a look at the steps takes
+  /// nothing of ours for somebody else's.
+  private static func judgeRecords(_ scenario: Scenario, _ driver: MemoryDriver, _ store: NodeStore) throws {
+    let known = try store.known()
+    for gpu in driver.gpus {
+      let owned = known.owned(on: gpu)
+      for instance in gpu.instances {
+        let isForeign = scenario.foreign.contains { $0.matches(instance, on: gpu.uuid) }
+        let isOurs = owned.contains { $0.matches(instance, on: gpu.uuid) }
+        #expect(isOurs == !isForeign, "\(scenario.product.name) seed \(scenario.seed): \(instance.place)")
+        #expect(!(isForeign && known.isUnfinished(instance, on: gpu)))
+      }
+    }
+    #expect(throws: Never.self, "\(scenario.product.name) seed \(scenario.seed)") {
+      try ApplyRunner(driver: driver, store: store).dryRun(scenario.wanted)
+    }
+  }
 
   private static func runThroughDeath(
     _ scenario: Scenario, _ driver: MemoryDriver, _ store: NodeStore, dieAt record: (Int, written: Bool)?
@@ -210,6 +226,7 @@ import Testing
       reached = true
     }
     driver.state.withLock { $0.dead = false }
+    try judgeRecords(scenario, driver, store)
     let second = ApplyRunner(driver: driver, store: store)
     return try second.resume() ?? second.apply(scenario.wanted)
   }

@@ -24,6 +24,42 @@ import Testing
     }
   }
 
+  @Test("a journal that is there and cannot be read is not taken for an empty one")
+  func anUnreadableJournalIsNoEmptyOne() async throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    let store = try NodeStore(directory: node.directory, bootID: "boot")
+    try FileManager.default.createDirectory(atPath: store.journal.path, withIntermediateDirectories: false)
+    for read in [
+      { _ = try store.journal.records() }, { _ = try store.known() }, { try store.journal.trim() },
+      { _ = try ApplyRunner(driver: node.driver, store: store).apply(DriverPointTests.wanted(1, [(9, 0)])) },
+    ] as [() throws -> Void] {
+      let failure = #expect(throws: ApplyJournal.Failure.self) { try read() }
+      #expect(failure?.code == "records_unreadable")
+    }
+    #expect(try node.gpu().instances.isEmpty)
+  }
+
+  @Test("a verified state that was changed is said to be that, and no agent starts without it")
+  func aDamagedVerifiedState() async throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    let store = try NodeStore(directory: node.directory, bootID: "boot")
+    try Data("{\"wanted\":".utf8).write(to: node.directory.appendingPathComponent("verified.json"))
+    let failure = #expect(throws: ApplyJournal.Failure.self) { _ = try store.verified() }
+    #expect(failure?.code == "records_damaged")
+    #expect(failure?.description.contains("verified state") == true && failure?.description.contains("--adopt") == true)
+    let agent = NodeAgent(
+      configuration: NodeAgent.Configuration(name: "n1"), driver: node.driver, store: store, simulated: true)
+    await #expect(throws: ApplyJournal.Failure.self) { try await agent.start() }
+  }
+
+  @Test("an older revision, and the same with other contents, are refused by one rule") func revisions() {
+    let five = DriverPointTests.wanted(5, [(9, 0)])
+    #expect(five.refusal(after: five) == nil)
+    #expect(DriverPointTests.wanted(6, []).refusal(after: five) == nil)
+    #expect(DriverPointTests.wanted(5, []).refusal(after: five) == .conflict)
+    #expect(DriverPointTests.wanted(4, [(9, 0)]).refusal(after: five) == .stale(latest: 5))
+  }
+
   /// A scenario with what is wrong on the node and in the plan.
   private struct Trouble {
     let scenario: Scenario

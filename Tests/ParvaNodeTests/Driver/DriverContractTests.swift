@@ -97,6 +97,65 @@ struct DriverWay: Sendable, CustomTestStringConvertible {
     }
   }
 
+  @Test("point 20: a GPU that was lost before anybody looked is shown as lost", arguments: DriverWay.all)
+  func lostBeforeTheFirstLook(_ way: DriverWay) throws {
+    let (node, _) = try way.open(["A100-80GB", "A100-80GB", "A100-80GB"])
+    try node.create(9, at: 0, gpu: 2)
+    try node.setFaults(["lose nvmlDeviceGetName 1 1"])
+    _ = try? node.driver.observe()
+    try node.setFaults([])
+    let fresh: any GPUDriver =
+      way.kind == .nvml ? try NVMLDriver(path: node.machine.library.path) : try node.machine.smiDriver()
+    let gpus = try fresh.observe().gpus
+    #expect(gpus.map(\.fault) == [nil, "gpu_is_lost", nil])
+    #expect(gpus.map(\.index) == [0, 1, 2])
+    let found = Doctor(
+      root: node.directory.path,
+      Doctor.Question(stateDirectory: node.directory.path, runDirectory: "/tmp/parva-doctor", environment: [:])
+    ).examine(.success(fresh))
+    #expect(found.filter { $0.check == "gpu" }.map(\.grade) == [.stop])
+    // What runs on the others is known, and they are changed.
+    #expect(gpus[2].instances.flatMap(\.computes).map(\.processesUnknown) == [nil])
+    let uuid = SimulatedNode.uuid(2)
+    let instance = try #require(gpus[2].instances.first)
+    try fresh.destroyCompute(gpu: uuid, instance: instance.id, compute: 0)
+    try fresh.destroyInstance(gpu: uuid, instance: instance.id)
+    #expect(try fresh.observe(gpu: uuid).instances.isEmpty)
+  }
+
+  @Test("a pending end of MIG mode is seen, and taken back where told to", arguments: DriverWay.all)
+  func modesThatAreToGoOff(_ way: DriverWay) throws {
+    let (node, driver) = try way.open(["A100-80GB"])
+    try node.create(9, at: 0)
+    let off = try driver.setMIGMode(gpu: Self.gpu, enabled: false)
+    #expect(off == MIGModeChange(mode: ObservedMIGMode(current: true, pending: false), activation: "in_use"))
+    var question = Doctor.Question(
+      stateDirectory: node.directory.path, runDirectory: "/tmp/parva-doctor", environment: [:])
+    question.managesMIGMode = true
+    let found = Doctor(root: node.directory.path, question).examine(.success(driver)).filter { $0.check == "mig_mode" }
+    #expect(found.map(\.grade) == [.stop])
+    #expect(found.first?.mend?.contains("-mig 1") == true)
+    let runner = ApplyRunner(
+      driver: driver, store: try NodeStore(directory: node.directory.appendingPathComponent("n"), bootID: "boot"),
+      pause: { _ in })
+    let adopt = ApplyPlanner.Options(adopt: true)
+    guard
+      case .refused(let problems) = try runner.apply(DriverPointTests.wanted(1, [(9, 0), (9, 4)]), options: adopt)
+    else {
+      Issue.record("an instance was made that goes with the next reset")
+      return
+    }
+    #expect(problems.map(\.code) == [.migDisabled])
+    // What stands may stay: a plan that makes nothing there changes no mode.
+    #expect(try runner.apply(DriverPointTests.wanted(2, [(9, 0)]), options: adopt).isVerified)
+    #expect(try node.gpu().mig == ObservedMIGMode(current: true, pending: false))
+    let kept = try node.gpu().instances
+    let manage = ApplyPlanner.Options(manageMIGMode: true)
+    #expect(try runner.apply(DriverPointTests.wanted(3, [(9, 0), (9, 4)]), options: manage).isVerified)
+    #expect(try node.gpu().mig == ObservedMIGMode(current: true, pending: true))
+    #expect(try node.gpu().instance(profileID: 9, start: 0) == kept.first)
+  }
+
   @Test("point 20: a lost GPU keeps its name and spares the others", arguments: DriverWay.all)
   func lostGPUs(_ way: DriverWay) throws {
     let (node, driver) = try way.open(["A100-80GB", "A100-80GB"])

@@ -151,6 +151,71 @@ import Testing
     expectDriverError("no_permission") { _ = try driver.observe() }
   }
 
+  struct Listing: Sendable, CustomTestStringConvertible {
+    var lines: [String]
+    var indices: [Int]?
+    var lost: [Int] = []
+    var testDescription: String { lines.joined(separator: " / ") }
+  }
+
+  @Test(
+    "point 20: a GPU that a listing cannot reach is a lost one, however it is named",
+    arguments: [
+      Listing(lines: ["0", "GPU 0000:3B:00.0: GPU is lost.  Reboot the system", "2"], indices: [0, 2], lost: [1]),
+      Listing(lines: ["GPU1: 0000:3B:00.0: Unknown Error", "0", "2"], indices: [0, 2], lost: [1]),
+      Listing(lines: ["0", "GPU 1: Unknown Error"], indices: [0], lost: [1]),
+      Listing(
+        lines: ["0", "1", "gpu 0000:3B:00.0: GPU is lost", "GPU0000:5E:00.0: GPU is lost"], indices: [0, 1],
+        lost: [2, 3]),
+      Listing(lines: ["GPU 0000:3B:00.0: GPU is lost"], indices: [], lost: [0]),
+      Listing(lines: ["0", "3"], indices: [0, 3], lost: [1, 2]),
+      Listing(lines: ["0", "GPU 99999999999: Unknown Error"], indices: [0], lost: [1]),
+      Listing(lines: ["0", "WARNING: infoROM is corrupted at gpu 0000:3B:00.0"], indices: [0]),
+      Listing(lines: ["0", ">GPU 1: NVIDIA A100 <UUID GPU-1>"]),
+      Listing(lines: ["0", ">  MIG 1g.10gb <UUID MIG-1>"]),
+    ]) func lostGPUsInAListing(_ listing: Listing)
+  {
+    let text = listing.lines.map { line in
+      if let index = Int(line) { return "GPU \(index): NVIDIA A100 (UUID: GPU-\(index))" }
+      if line.hasPrefix(">") { return String(line.dropFirst()) }
+      return line.hasPrefix("WARNING") ? line : "Unable to determine the device handle for \(line)"
+    }.joined(separator: "\n")
+    let rows = SMIParser.list(text)
+    var indices: [Int] = []
+    var lost: [Int] = []
+    for row in rows ?? [] {
+      switch row {
+      case .gpu(let index, _, _): indices.append(index)
+      case .lost(let index): lost.append(index)
+      case .mig: Issue.record("a MIG device was made up")
+      }
+    }
+    #expect(rows == nil ? listing.indices == nil : indices == listing.indices)
+    #expect(lost == listing.lost)
+  }
+
+  @Test(
+    "point 20: a GPU that a query cannot reach is a lost one and not one without MIG",
+    arguments: [("[GPU is lost]", "gpu_is_lost"), ("[Unknown Error]", "unknown"), (nil, "gpu_is_lost")])
+  func lostGPUsInAQuery(_ cell: String?, _ code: String) throws {
+    let driver = SMIDriver { (arguments: [String]) throws(DriverError) in
+      switch arguments.first {
+      case "-L": "GPU 0: NVIDIA A30 (UUID: GPU-0)\nGPU 1: NVIDIA A30 (UUID: GPU-1)\n"
+      case "-i": "| Processes: |\n|  No running processes found |\n"
+      case "mig": throw DriverError(code: "not_supported", call: "mig", detail: "No MIG-enabled devices found.")
+      case nil: throw DriverError(code: "gpu_is_lost", call: "nvidia-smi", detail: "Unable to determine")
+      default:
+        "1, 550.54.15, 00000000:1B:00.0, 24576, Disabled, Disabled\n"
+          + (cell.map { "0, 550.54.15, 00000000:0B:00.0, \($0), \($0), \($0)\n" } ?? "")
+      }
+    }
+    let gpus = try driver.observe().gpus
+    #expect(gpus.map(\.fault) == [code, nil])
+    #expect(gpus.map(\.uuid) == ["GPU-0", "GPU-1"])
+    #expect(gpus.map(\.processesUnknown) == [nil, nil])
+    expectDriverError(code) { _ = try driver.observe(gpu: "GPU-0") }
+  }
+
   @Test func processesAreReadInEveryForm() {
     #expect(SMIParser.processes("no such table") == nil)
     let none =

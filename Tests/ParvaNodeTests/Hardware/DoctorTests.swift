@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import ParvaStandIn
 import ParvaWire
 import Testing
@@ -14,7 +15,7 @@ import Testing
     let root = node.directory
     let bin = root.appendingPathComponent("bin")
     try FileManager.default.createDirectory(at: bin, withIntermediateDirectories: true)
-    for name in ["nvidia-cuda-mps-control", "nvidia-cuda-mps-server"] {
+    for name in ["nvidia-cuda-mps-control", "nvidia-cuda-mps-server", "nvidia-modprobe"] {
       let path = bin.appendingPathComponent(name).path
       #expect(FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o755]))
     }
@@ -28,6 +29,8 @@ import Testing
     try "Character devices:\n195 nvidia\n238 nvidia-caps\n510 nvidia-uvm\n".write(
       to: root.appendingPathComponent("proc/devices"), atomically: true, encoding: .utf8)
     #expect(FileManager.default.createFile(atPath: root.path + "/dev/nvidia-uvm", contents: nil))
+    try "cpuset cpu io memory pids\n".write(
+      to: group.appendingPathComponent("cgroup.controllers"), atomically: true, encoding: .utf8)
     try change(root)
     return (node, root)
   }
@@ -35,9 +38,13 @@ import Testing
   private static func question(_ root: URL, _ environment: [String: String] = [:]) -> Doctor.Question {
     var environment = environment
     environment["PATH"] = root.appendingPathComponent("bin").path
-    return Doctor.Question(
-      stateDirectory: root.appendingPathComponent("state/node").path, runDirectory: "/tmp/parva-doctor",
+    var question = Doctor.Question(
+      stateDirectory: root.appendingPathComponent("records/node").path, runDirectory: "/tmp/parva-doctor",
       environment: environment)
+    // As the drop-in for modes leaves it, whoever runs the tests.
+    question.user = 0
+    question.capabilities = 1 << 21
+    return question
   }
 
   private static func findings(
@@ -57,6 +64,7 @@ import Testing
     #expect(
       Set(findings.map(\.check)) == [
         "driver", "mig_mode", "capability_nodes", "uvm", "mps", "cgroup", "container", "state_dir", "run_dir",
+        "records",
       ])
   }
 
@@ -68,8 +76,18 @@ import Testing
     var change: @Sendable (URL) throws -> Void
   }
 
+  private static func write(_ text: String, _ name: String, below root: URL) throws {
+    let file = root.appendingPathComponent(name)
+    try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try text.write(to: file, atomically: true, encoding: .utf8)
+  }
+
   static let lacks = [
     Lack(check: "capability_nodes", grade: .warn, mend: "parva node prepare") {
+      try FileManager.default.removeItem(at: $0.appendingPathComponent("dev/nvidia-caps/nvidia-cap1"))
+    },
+    Lack(check: "capability_nodes", grade: .stop, mend: "parva node prepare") {
+      try FileManager.default.removeItem(at: $0.appendingPathComponent("bin/nvidia-modprobe"))
       try FileManager.default.removeItem(at: $0.appendingPathComponent("dev/nvidia-caps/nvidia-cap1"))
     },
     Lack(check: "capability_nodes", grade: .stop, mend: "parva node prepare", environment: ["container": "podman"]) {
@@ -92,6 +110,33 @@ import Testing
     },
     Lack(check: "cgroup", grade: .warn, mend: "Delegate") {
       try "0::/other\n".write(to: $0.appendingPathComponent("proc/self/cgroup"), atomically: true, encoding: .utf8)
+    },
+    Lack(check: "cgroup", grade: .warn, mend: "Delegate=memory cpu") {
+      try "cpuset io pids\n".write(
+        to: $0.appendingPathComponent("sys/fs/cgroup/parva/cgroup.controllers"), atomically: true, encoding: .utf8)
+    },
+    Lack(check: "cgroup", grade: .warn, mend: "Delegate=memory cpu") {
+      try FileManager.default.removeItem(at: $0.appendingPathComponent("sys/fs/cgroup/parva/cgroup.controllers"))
+    },
+    Lack(check: "state_dir", grade: .stop, mend: "--state-dir") { try Self.write("", "records", below: $0) },
+    Lack(check: "state_dir", grade: .stop, mend: "--state-dir") { try Self.write("", "records/node", below: $0) },
+    Lack(check: "records", grade: .stop, mend: "verified.json.bad") {
+      try Self.write("{}", "records/node/verified.json", below: $0)
+    },
+    Lack(check: "records", grade: .stop, mend: "journal.jsonl.bad") {
+      try Self.write("rubbish\n", "records/node/journal.jsonl", below: $0)
+    },
+    Lack(check: "records", grade: .stop, mend: "chown") {
+      try FileManager.default.createDirectory(
+        at: $0.appendingPathComponent("records/node/journal.jsonl"), withIntermediateDirectories: true)
+    },
+    Lack(check: "records", grade: .warn, mend: "start the agent") {
+      let store = try NodeStore(directory: $0.appendingPathComponent("records/node"))
+      try store.journal.append(
+        .begin(
+          JournalBegin(
+            bootID: store.bootID, wanted: NodeAssignment(revision: 7, gpus: []), base: [], holdings: Holdings(),
+            steps: [])))
     },
     Lack(
       check: "container", grade: .warn, mend: "NVIDIA_MIG_CONFIG_DEVICES", environment: ["container": "docker"],
@@ -135,6 +180,38 @@ import Testing
     _ = try node.driver.setMIGMode(gpu: SimulatedNode.uuid(0), enabled: true)
     #expect(modes().map(\.grade) == [.stop, .ok])
     #expect(modes()[0].mend?.contains("nvidia-smi -r") == true)
+  }
+
+  @Test("point 4: root with powers that no agent has is told that its look proves little")
+  func rootWithItsPowers() throws {
+    let (node, root) = try Self.machine()
+    var question = Self.question(root)
+    func powers() -> Finding? {
+      Doctor(root: root.path, question).examine(.success(node.driver)).first { $0.check == "user" }
+    }
+    let (administration, makingNodes): (UInt64, UInt64) = (1 << 21, 1 << 27)
+    question.capabilities = administration
+    #expect(powers() == nil)
+    question.capabilities = administration | makingNodes
+    #expect(powers()?.grade == .warn)
+    #expect(powers()?.detail.contains("CAP_MKNOD") == true && powers()?.mend?.contains("sudo -u") == true)
+    question.user = 1000
+    #expect(powers() == nil)
+  }
+
+  @Test("point 1: who follows the doctor takes the nodes from no group that has them") func theGroupInUse() throws {
+    let (node, root) = try Self.machine()
+    var question = Self.question(root)
+    question.managesMIGMode = true
+    question.capabilities = 0
+    func mend() -> String? {
+      Doctor(root: root.path, question).examine(.success(node.driver)).first { $0.check == "mode_permission" }?.mend
+    }
+    #expect(mend()?.contains("prepare --mig all --group") == true)
+    let config = CapabilityNodes(root: root.path).listed.first { $0.name == "config" }
+    let path = CapabilityNodes(root: root.path).path(try #require(config))
+    guard chown(path, geteuid(), 61_777) == 0 else { return }
+    #expect(mend()?.contains("--group 61777") == true)
   }
 
   @Test("point 20: without NVML the doctor says what is missing by that") func overNvidiaSMI() throws {

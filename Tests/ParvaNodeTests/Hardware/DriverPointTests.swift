@@ -104,6 +104,24 @@ import Testing
     #expect(try node.gpu().mig == ObservedMIGMode(current: false, pending: false))
   }
 
+  @Test("point 6: when the reset itself fails, both its reason and what the mode waits for are told")
+  func aResetThatFails() throws {
+    let node = try SimulatedNode(["A100-80GB"], migEnabled: false)
+    let driver = try NVMLDriver(path: node.machine.library.path) { (uuid: String) throws(DriverError) in
+      throw DriverError(code: "no_permission", call: "nvidia-smi -r", detail: "no reset of \(uuid) by this user")
+    }
+    let store = try NodeStore(directory: node.directory, bootID: "boot")
+    let outcome = try ApplyRunner(driver: driver, store: store, pause: { _ in }).apply(
+      Self.wanted(1, [(9, 0)]), options: ApplyPlanner.Options(manageMIGMode: true))
+    guard case .rolledBack(let failure, _) = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
+    #expect(failure.code == "no_permission")
+    #expect(failure.detail.contains("no reset of") && failure.detail.contains("activation: reset_required"))
+    #expect(try node.gpu().mig == ObservedMIGMode(current: false, pending: false))
+  }
+
   @Test("point 7: an instance made again at its place has the same id and UUID") func theSamePlaceIsTheSameName() throws
   {
     let node = try SimulatedNode(["A100-80GB", "A100-80GB"])

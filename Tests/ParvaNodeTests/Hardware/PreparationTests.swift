@@ -98,4 +98,21 @@ import Testing
     _ = preparation.run(nodes) { () throws(DriverError) in node.driver }
     #expect(try node.driver.observe().gpus.map(\.mig?.current) == [true, true])
   }
+
+  @Test("point 3: a mode that is to go off stays on, and a GPU that does not answer is said not to")
+  func modesThatAreToGoOff() throws {
+    let node = try SimulatedNode(["A100-80GB", "A100-80GB"], isGuarded: true)
+    _ = try node.driver.setMIGMode(gpu: SimulatedNode.uuid(0), enabled: false)
+    try node.setFaults(["lose nvmlDeviceGetName 1 1"])
+    _ = try? node.driver.observe()
+    var preparation = MachinePreparation()
+    preparation.modprobe = nil
+    preparation.migGPUs = ["all"]
+    let lines = preparation.run(CapabilityNodes(root: node.directory.path, isSimulated: true)) {
+      () throws(DriverError) in node.driver
+    }
+    #expect(lines.map(\.isFailure) == [false, true, false])
+    #expect(lines[1].text.contains("gpu_is_lost"))
+    #expect(try node.gpu().mig == ObservedMIGMode(current: true, pending: true))
+  }
 }

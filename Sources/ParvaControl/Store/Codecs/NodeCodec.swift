@@ -1,11 +1,12 @@
 import Foundation
+import ParvaFormats
 import ParvaWire
 
 /// The parts of node records that stores keep as JSON.
 enum NodeCodec {
-  static func data(labels: [String: String]) throws -> Data { try JSONEncoder().encode(labels) }
+  static func data(labels: [String: String]) throws -> Data { try WireWriter.json(labels) }
 
-  static func data(state: NodeStateDocument) throws -> Data { try JSONEncoder().encode(state) }
+  static func data(state: NodeStateDocument) throws -> Data { try WireWriter.json(state) }
 
   static func labels(_ data: Data, node: String) throws(StoreError) -> [String: String] {
     try decode(data, node)
@@ -15,7 +16,7 @@ enum NodeCodec {
     try decode(data, node)
   }
 
-  static func data(assignment: NodeAssignment) throws -> Data { try JSONEncoder().encode(assignment) }
+  static func data(assignment: NodeAssignment) throws -> Data { try WireWriter.json(assignment) }
 
   static func assignment(_ data: Data, node: String) throws(StoreError) -> NodeAssignment {
     try decode(data, node)

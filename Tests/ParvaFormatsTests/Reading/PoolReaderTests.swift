@@ -50,6 +50,10 @@ struct PoolReaderTests {
       pointer: "/pools/0/watts"),
     Refused(
       text: #"{"pools":[{"name":"a","product":"A30-24GB","price":1}]}"#, code: .unknownKey, pointer: "/pools/0/price"),
+    Refused(text: #"{"pools":[{"name":"A100@","product":"A30-24GB"}]}"#, code: .invalidName, pointer: "/pools/0/name"),
+    Refused(text: #"{"pools":[{"name":"@eu","product":"A30-24GB"}]}"#, code: .invalidName, pointer: "/pools/0/name"),
+    Refused(text: #"{"pools":[{"name":"a@-b","product":"A30-24GB"}]}"#, code: .invalidName, pointer: "/pools/0/name"),
+    Refused(text: #"{"pools":[{"name":"a@b@c","product":"A30-24GB"}]}"#, code: .invalidName, pointer: "/pools/0/name"),
     Refused(text: #"{"pools":[{"name":"A b","product":"A30-24GB"}]}"#, code: .invalidName, pointer: "/pools/0/name"),
     Refused(
       text: #"{"pools":[{"name":"a","product":"A30-24GB"},{"name":"a","product":"A30-24GB"}]}"#, code: .duplicate,
