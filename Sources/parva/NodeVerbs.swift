@@ -85,8 +85,8 @@ struct NodeApplyCommand: ParsableCommand {
     throw CommandFailure(
       .checkFailed,
       (refusal == .conflict
-        ? "revision_conflict: revision \(wanted.revision) was verified with other contents"
-        : "revision_stale: revision \(wanted.revision) is older than \(verified.revision), which was verified")
+        ? "revision_conflict: revision \(wanted.version) was verified with other contents"
+        : "revision_stale: revision \(wanted.version) is older than \(verified.version), which was verified")
         + "; give the file a higher revision, or --force applies it as revision \(next)")
   }
 

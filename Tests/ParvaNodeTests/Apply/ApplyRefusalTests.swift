@@ -57,7 +57,7 @@ import Testing
     #expect(five.refusal(after: five) == nil)
     #expect(DriverPointTests.wanted(6, []).refusal(after: five) == nil)
     #expect(DriverPointTests.wanted(5, []).refusal(after: five) == .conflict)
-    #expect(DriverPointTests.wanted(4, [(9, 0)]).refusal(after: five) == .stale(latest: 5))
+    #expect(DriverPointTests.wanted(4, [(9, 0)]).refusal(after: five) == .stale(latest: AssignmentVersion(revision: 5)))
   }
 
   /// A scenario with what is wrong on the node and in the plan.
