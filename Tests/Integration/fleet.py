@@ -9,6 +9,7 @@ from controller import Program
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CREATE = "nvmlDeviceCreateGpuInstanceWithPlacement"
+DESTROY = "nvmlGpuInstanceDestroy"
 
 
 class Node(Program):
