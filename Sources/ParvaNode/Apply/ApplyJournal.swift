@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import ParvaFormats
 
 /// What a journal says of an apply that did not come to its end.
 package struct UnfinishedApply: Hashable, Sendable {
@@ -96,9 +97,7 @@ package struct ApplyJournal: Sendable {
   }
 
   package func append(_ record: JournalRecord) throws(Failure) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    guard var line = try? encoder.encode(record) else { throw .unwritable(path: path, errno: EINVAL) }
+    guard var line = try? WireWriter.json(record) else { throw .unwritable(path: path, errno: EINVAL) }
     line.append(UInt8(ascii: "\n"))
     try write(line, flags: O_APPEND)
   }

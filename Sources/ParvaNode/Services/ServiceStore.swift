@@ -1,4 +1,5 @@
 import Foundation
+import ParvaFormats
 import ParvaWire
 
 /// What the agent must know after its own end to find its services again: one file for each.
@@ -37,10 +38,8 @@ struct ServiceStore: Sendable {
   }
 
   func save(_ spec: ServiceSpec, process: RunningProcess?, restarts: Int) throws(AtomicFile.Failure) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let record = Record(spec: spec, process: process, restarts: restarts, bootID: bootID)
-    guard let data = try? encoder.encode(record) else { return }
+    guard let data = try? WireWriter.json(record) else { return }
     try AtomicFile.write(data, to: path(spec.id))
   }
 
