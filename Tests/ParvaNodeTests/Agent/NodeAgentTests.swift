@@ -196,6 +196,9 @@ import Testing
     let answer = await bench.get("/v1/state")
     #expect(answer.status == 503)
     #expect(try Self.code(answer) == "records_damaged")
+    let operation = try await bench.apply(Self.body(2, []))
+    #expect(operation.status == .failed && operation.failure?.code == "records_damaged")
+    #expect(try bench.places() == [[[9, 0]], []])
   }
 
   struct Malformed: Sendable {
