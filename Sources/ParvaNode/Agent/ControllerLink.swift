@@ -163,7 +163,7 @@ package final class ControllerLink: Sendable {
     do {
       return outcome(of: await send("POST", path, body: try await state()), "POST", path)
     } catch {
-      return .failed("the driver does not answer: \(error)")
+      return .failed("there is no state to send: \(error)")
     }
   }
 
