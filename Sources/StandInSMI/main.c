@@ -48,7 +48,9 @@ static bool start(struct smi *s) {
     s->strange = fscanf(file, "%63s", text) == 1 && strcmp(text, "strange") == 0;
     fclose(file);
   }
-  return cnvml_device_count(s->library, &s->gpus) == CNVML_OK;
+  if (cnvml_device_count(s->library, &s->gpus) != CNVML_OK) return false;
+  s->only = s->gpus;
+  return true;
 }
 
 const char *smi_reason(int code) {
@@ -89,10 +91,13 @@ static int chosen(const struct smi *s, const char *name, cnvml_device *device, u
   return CNVML_GPU_IS_LOST;
 }
 
-bool smi_chooses(const struct smi *s, const char *name, uint32_t index) {
+bool smi_chooses(const struct smi *s, uint32_t index) { return s->only == s->gpus || s->only == index; }
+
+/// Has listings tell of the GPU that `-i` names, or of all. Without a name one that is lost ends the command.
+static int choose(struct smi *s, const char *name) {
   cnvml_device device;
-  uint32_t found;
-  return !name || (chosen(s, name, &device, &found) == CNVML_OK && found == index);
+  s->only = s->gpus;
+  return name ? chosen(s, name, &device, &s->only) : smi_lost(s);
 }
 
 /// `-cgi PROFILE:START`.
@@ -178,6 +183,10 @@ static int mig(struct smi *s, int argc, char **argv) {
       if (strcmp(argv[i], verbs[v]) == 0) verb = v;
     }
     if (strcmp(argv[i], "-cgi") == 0) place = value;
+  }
+  if (verb <= LCI) {
+    int lost = choose(s, gpu);
+    if (lost != CNVML_OK) return lost;
   }
   switch (verb) {
   case LGIP: return smi_list_profiles(s);
@@ -265,5 +274,7 @@ int main(int argc, char **argv) {
   if (query) return smi_query(&s, query);
   if (mode) return set_mode(&s, gpu, mode[0] == '1');
   if (is_reset) return reset(&s, gpu);
-  return argc == 1 || (argc == 3 && gpu) ? smi_overview(&s, gpu) : usage();
+  if (argc != 1 && (argc != 3 || !gpu)) return usage();
+  int lost = choose(&s, gpu);
+  return lost == CNVML_OK ? smi_overview(&s) : lost;
 }

@@ -22,6 +22,7 @@ static uint32_t each_profile(
   uint32_t enabled = 0;
   for (uint32_t g = 0; g < s->gpus; g++) {
     cnvml_device device;
+    if (!smi_chooses(s, g)) continue;
     if (cnvml_device_by_index(s->library, g, &device) != CNVML_OK || !smi_mig_on(s, device)) continue;
     enabled++;
     for (uint32_t e = 0; e < CNVML_GI_PROFILE_COUNT; e++) {
@@ -287,15 +288,19 @@ static void processes_of(
   }
 }
 
-int smi_overview(const struct smi *s, const char *only) {
-  uint32_t shown = 0;
-  for (uint32_t g = 0; g < s->gpus && !only; g++) {
+int smi_lost(const struct smi *s) {
+  for (uint32_t g = 0; g < s->gpus; g++) {
     cnvml_device device;
     int code = cnvml_device_by_index(s->library, g, &device);
     if (code == CNVML_OK) continue;
     lost_line(s, g, code);
     return code;
   }
+  return CNVML_OK;
+}
+
+int smi_overview(const struct smi *s) {
+  uint32_t shown = 0;
   printf("| NVIDIA-SMI %s    Driver Version: %s |\n", s->driver, s->driver);
   if (s->strange) return 0;
   printf("| Processes:                                                                  |\n"
@@ -304,7 +309,7 @@ int smi_overview(const struct smi *s, const char *only) {
          "|=============================================================================|\n");
   for (uint32_t g = 0; g < s->gpus; g++) {
     cnvml_device device, mig;
-    if (!smi_chooses(s, only, g) || cnvml_device_by_index(s->library, g, &device) != CNVML_OK) continue;
+    if (!smi_chooses(s, g) || cnvml_device_by_index(s->library, g, &device) != CNVML_OK) continue;
     processes_of(s, g, device, NULL, &shown);
     const struct computes *all = computes_of(s, g);
     for (uint32_t i = 0; i < all->count; i++) {

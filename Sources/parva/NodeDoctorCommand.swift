@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import ParvaFormats
 import ParvaHTTP
 import ParvaNode
 import ParvaWire
@@ -46,10 +47,8 @@ struct NodeDoctorCommand: AsyncParsableCommand {
     let stops = findings.count { $0.grade == .stop }
     switch format {
     case .json:
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
       let report = Report(node: options.nodeName, findings: findings, stops: stops)
-      try Console.write(try encoder.encode(report) + Data("\n".utf8))
+      try Console.write(try WireWriter.json(report, isForPeople: true) + Data("\n".utf8))
     case .table: try Console.write(Self.table(findings))
     }
     if stops > 0 {

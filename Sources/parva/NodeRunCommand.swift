@@ -154,6 +154,8 @@ struct NodeRunCommand: AsyncParsableCommand {
     configuration.users = serverUsers
     do {
       return try NodeServices(configuration: configuration, bootID: store.bootID, logger: logger)
+    } catch let failure as ApplyJournal.Failure {
+      throw CommandFailure(.unexpected, "\(failure.code): \(failure)")
     } catch {
       throw CommandFailure(.unexpected, "\(store.directory.path) cannot be used: \(error.localizedDescription)")
     }

@@ -19,9 +19,7 @@ struct NodeStateCommand: ParsableCommand {
     let node = try options.observe(try options.opened())
     switch format {
     case .json:
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      try Console.write(try encoder.encode(node) + Data("\n".utf8))
+      try Console.write(try WireWriter.json(node, isForPeople: true) + Data("\n".utf8))
     case .table:
       // The GPUs are shown all the same: they are what a person looks at who has to mend the records.
       let known = Result { try options.known() }
@@ -179,9 +177,7 @@ struct NodeExportCommand: ParsableCommand {
             uuid: gpu.uuid,
             instances: gpu.instances.map { WantedInstance(profileID: $0.profileID, start: $0.start) })
         })
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      try Console.write(try encoder.encode(wanted) + Data("\n".utf8))
+      try Console.write(try WireWriter.json(wanted, isForPeople: true) + Data("\n".utf8))
     }
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 package import Logging
+import ParvaFormats
 package import ParvaHTTP
 package import ParvaWire
 
@@ -162,7 +163,7 @@ package final class ControllerLink: Sendable {
     do {
       return outcome(of: await send("POST", path, body: try await state()), "POST", path)
     } catch {
-      return .failed("the driver does not answer: \(error)")
+      return .failed("there is no state to send: \(error)")
     }
   }
 
@@ -176,9 +177,7 @@ package final class ControllerLink: Sendable {
       headers["Content-Type"] = "application/json"
       // Equal states are equal bytes, by which the controller knows a heartbeat without news. Nothing that is sent here
       // holds a value that JSON has no form for.
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      data = (try? encoder.encode(body)) ?? Data()
+      data = (try? WireWriter.json(body)) ?? Data()
     }
     do throws(HTTPClientError) {
       return .success(

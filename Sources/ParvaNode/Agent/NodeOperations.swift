@@ -149,7 +149,7 @@ final class NodeOperations: Sendable {
           operation.failure?.detail += "; and on the way back: \(rollback)"
         case .failure(let failure):
           operation.status = .failed
-          operation.failure = NodeOperationDocument.Failure(code: "journal_failed", detail: "\(failure)")
+          operation.failure = NodeOperationDocument.Failure(code: failure.code, detail: "\(failure)")
         }
         status = operation.status
       }

@@ -62,6 +62,8 @@ package struct NodeRoutes: Sendable {
       return try .json(200, try await agent.document())
     } catch let error as DriverError {
       throw ProblemDetails(status: 503, code: "driver_\(error.code)", detail: error.description)
+    } catch let failure as ApplyJournal.Failure {
+      throw ProblemDetails(status: 503, code: failure.code, detail: failure.description)
     }
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import ParvaFormats
 
 /// What a journal says of an apply that did not come to its end.
 package struct UnfinishedApply: Hashable, Sendable {
@@ -43,13 +44,15 @@ package struct ApplyJournal: Sendable {
     case corrupt(path: String, line: Int)
     /// The verified state is not what was written: the file was changed by something else.
     case damaged(path: String)
+    /// The record of a service is not what was written: a process may run that nobody looks after.
+    case damagedService(path: String)
 
     /// Stable.
     package var code: String {
       switch self {
       case .unwritable: "records_unwritable"
       case .unreadable: "records_unreadable"
-      case .corrupt, .damaged: "records_damaged"
+      case .corrupt, .damaged, .damagedService: "records_damaged"
       }
     }
 
@@ -64,6 +67,9 @@ package struct ApplyJournal: Sendable {
       case .damaged(let path):
         "\(path) is not the verified state that was written there; restore it from a copy, or remove it: what stands on "
           + "the GPUs then counts as somebody else's until a plan takes it over with --adopt"
+      case .damagedService(let path):
+        "\(path) is not the record of a service that was written there; end the process with PARVA_SERVICE in its "
+          + "environment that no other record names, which after a reboot is none, then remove the file"
       }
     }
   }
@@ -96,9 +102,7 @@ package struct ApplyJournal: Sendable {
   }
 
   package func append(_ record: JournalRecord) throws(Failure) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    guard var line = try? encoder.encode(record) else { throw .unwritable(path: path, errno: EINVAL) }
+    guard var line = try? WireWriter.json(record) else { throw .unwritable(path: path, errno: EINVAL) }
     line.append(UInt8(ascii: "\n"))
     try write(line, flags: O_APPEND)
   }

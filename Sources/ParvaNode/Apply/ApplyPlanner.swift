@@ -42,7 +42,12 @@ package enum ApplyPlanner {
       if options.leavesLost || owned.contains(where: { $0.gpu == uuid }) {
         gpus.append(.lost(uuid, DriverError.notFound))
       } else {
-        problems.append(ApplyProblem(.gpuUnknown, gpu: uuid, "this node has no such GPU"))
+        // One that was lost before anybody looked shows under no UUID.
+        let silent = observed.filter { $0.fault != nil }.map { "GPU \($0.index)" }.joined(separator: ", ")
+        problems.append(
+          ApplyProblem(
+            .gpuUnknown, gpu: uuid,
+            "this node has no such GPU" + (silent.isEmpty ? "" : ", unless it is one that does not answer: \(silent)")))
       }
     }
     for gpu in gpus {

@@ -1,5 +1,6 @@
 package import Foundation
 import Glibc
+import ParvaFormats
 package import ParvaWire
 
 /// What a node knows of itself across restarts and reboots, in one folder.
@@ -101,10 +102,10 @@ package struct NodeStore: Sendable {
 
   /// Replaces the verified state so that a crash leaves the old one or the new one, never a part.
   package func save(_ verified: Verified) throws(ApplyJournal.Failure) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     let path = verifiedPath.path
-    guard let data = try? encoder.encode(verified) else { throw .unwritable(path: path, errno: EINVAL) }
+    guard let data = try? WireWriter.json(verified, isForPeople: true) else {
+      throw .unwritable(path: path, errno: EINVAL)
+    }
     do {
       try AtomicFile.write(data, to: path)
     } catch {

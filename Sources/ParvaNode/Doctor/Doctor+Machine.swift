@@ -125,6 +125,8 @@ extension Doctor {
     let store = NodeStore(reading: URL(fileURLWithPath: question.stateDirectory))
     do throws(ApplyJournal.Failure) {
       let known = try store.known()
+      let services = URL(fileURLWithPath: question.stateDirectory).appendingPathComponent("services")
+      _ = try ServiceStore(reading: services, bootID: store.bootID).records()
       if let left = known.unfinished {
         return Finding(
           "records", .warn, "revision \(left.begin.wanted.revision) has not come to its end",
@@ -145,6 +147,7 @@ extension Doctor {
     switch failure {
     case .unwritable(let path, _), .unreadable(let path, _): "chown \(path) to the agent's user"
     case .corrupt(let path, _): "parva node state, then mv \(path) \(path).bad"
+    case .damagedService(let path): "ps e | grep PARVA_SERVICE, end what no other record names, then rm \(path)"
     case .damaged(let path): "mv \(path) \(path).bad, then parva node apply --adopt"
     }
   }

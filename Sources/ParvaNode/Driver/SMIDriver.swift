@@ -81,7 +81,9 @@ package final class SMIDriver: GPUDriver {
     for index in session.uuids.keys where !gpus.contains(where: { $0.index == index }) {
       lost[index] = lost[index] ?? Self.lost
     }
-    if gpus.contains(where: { $0.mig?.current == true }) { try readInstances(&gpus, listed, &session) }
+    if gpus.contains(where: { $0.mig?.current == true }) {
+      try readInstances(&gpus, listed, isWhole: lost.isEmpty, &session)
+    }
     readProcesses(&gpus, isWhole: lost.isEmpty)
     gpus += lost.map { index, code in
       ObservedGPU(index: index, uuid: session.uuids[index] ?? "unknown-\(index)", board: "unknown", fault: code)
@@ -109,12 +111,14 @@ package final class SMIDriver: GPUDriver {
 
   /// Rows of a `mig` listing. Without MIG on any GPU, and without instances, the command fails: that is an empty list.
   /// What the user may not see, and what cannot be read, is not.
+  ///
+  /// - Parameter gpu: the one to be listed; nil for all, which fails while one is lost.
   private func listing<Row>(
-    _ option: String, mark: String = "MIG", _ parse: (String) -> [Row]
+    _ option: String, of gpu: String?, mark: String = "MIG", _ parse: (String) -> [Row]
   ) throws(DriverError) -> [Row] {
     let text: String
     do {
-      text = try run(["mig", option])
+      text = try run(["mig"] + (gpu.map { ["-i", $0] } ?? []) + [option])
     } catch {
       if SMIParser.saysNothingIsThere(error.detail) { return [] }
       throw error
@@ -132,16 +136,25 @@ package final class SMIDriver: GPUDriver {
   }
 
   private func readInstances(
-    _ gpus: inout [ObservedGPU], _ listed: [SMIParser.ListRow], _ session: inout Session
+    _ gpus: inout [ObservedGPU], _ listed: [SMIParser.ListRow], isWhole: Bool, _ session: inout Session
   ) throws(DriverError) {
-    let enabled = gpus.filter { $0.mig?.current == true }.map(\.index)
-    if enabled.contains(where: { session.profiles[$0] == nil }) {
-      let rows = try listing("-lgip", SMIParser.profiles)
-      let places = try listing("-lgipp", mark: "{", SMIParser.placements)
-      for index in enabled { session.profiles[index] = Self.profiles(of: index, rows: rows, places: places) }
+    let enabled = gpus.filter { $0.mig?.current == true }
+    let asked: [String?] = isWhole ? [nil] : enabled.map(\.uuid)
+    if enabled.contains(where: { session.profiles[$0.index] == nil }) {
+      var rows: [SMIParser.ProfileRow] = []
+      var places: [SMIParser.PlacementRow] = []
+      for gpu in asked {
+        rows += try listing("-lgip", of: gpu, SMIParser.profiles)
+        places += try listing("-lgipp", of: gpu, mark: "{", SMIParser.placements)
+      }
+      for gpu in enabled { session.profiles[gpu.index] = Self.profiles(of: gpu.index, rows: rows, places: places) }
     }
-    let instances = try listing("-lgi", SMIParser.instances)
-    let computes = try listing("-lci", SMIParser.computes)
+    var instances: [SMIParser.InstanceRow] = []
+    var computes: [SMIParser.ComputeRow] = []
+    for gpu in asked {
+      instances += try listing("-lgi", of: gpu, SMIParser.instances)
+      computes += try listing("-lci", of: gpu, SMIParser.computes)
+    }
     for at in gpus.indices where gpus[at].mig?.current == true {
       gpus[at].profiles = session.profiles[gpus[at].index] ?? []
       gpus[at].instances = Self.instances(of: gpus[at].index, rows: instances, computes: computes, listed: listed)

@@ -61,7 +61,7 @@ package final class NodeServices: InstanceServices {
     users = configuration.users
     processes = try ServiceProcesses(configuration: configuration, bootID: bootID, logger: logger)
     var state = State()
-    for record in processes.store.records() {
+    for record in try processes.store.records() {
       var unit = ServiceUnit(record, timing: timing)
       if unit.process?.identity.isAlive == true { unit.note = processes.limit(unit.spec) }
       state.units[record.spec.id] = unit

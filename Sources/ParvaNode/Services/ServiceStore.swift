@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import ParvaFormats
 import ParvaWire
 
 /// What the agent must know after its own end to find its services again: one file for each.
@@ -15,32 +17,48 @@ struct ServiceStore: Sendable {
   let bootID: String
 
   init(directory: URL, bootID: String) throws {
-    self.directory = directory
-    self.bootID = bootID
+    self.init(reading: directory, bootID: bootID)
     try FileManager.default.createDirectory(
       at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
   }
 
+  /// For looking alone: the folder need not be there.
+  init(reading directory: URL, bootID: String) {
+    self.directory = directory
+    self.bootID = bootID
+  }
+
   private func path(_ id: String) -> String { directory.appendingPathComponent("\(id).json").path }
 
-  /// All services on record, by id, without the processes of an earlier boot. Records are written whole, so one that
-  /// cannot be read was changed by something else and is passed over.
-  func records() -> [Record] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
-    return names.sorted().filter { $0.hasSuffix(".json") }.compactMap { name in
-      guard let data = FileManager.default.contents(atPath: directory.appendingPathComponent(name).path),
-        var record = try? JSONDecoder().decode(Record.self, from: data)
-      else { return nil }
-      if record.bootID != bootID { record.process = nil }
-      return record
+  /// All services on record, by id, without the processes of an earlier boot.
+  ///
+  /// Records are written whole, so one that cannot be read was changed by something else. It is no missing one: what it
+  /// names would be started a second time.
+  func records() throws(ApplyJournal.Failure) -> [Record] {
+    guard access(directory.path, F_OK) == 0 else { return [] }
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory.path) else {
+      throw .unreadable(path: directory.path, errno: EACCES)
     }
+    var records: [Record] = []
+    for name in names.sorted() where name.hasSuffix(".json") {
+      let path = directory.appendingPathComponent(name).path
+      let data: Data?
+      do throws(AtomicFile.Failure) {
+        data = try AtomicFile.read(path)
+      } catch {
+        throw .unreadable(path: path, errno: error.errno)
+      }
+      guard let data else { continue }
+      guard var record = try? JSONDecoder().decode(Record.self, from: data) else { throw .damagedService(path: path) }
+      if record.bootID != bootID { record.process = nil }
+      records.append(record)
+    }
+    return records
   }
 
   func save(_ spec: ServiceSpec, process: RunningProcess?, restarts: Int) throws(AtomicFile.Failure) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let record = Record(spec: spec, process: process, restarts: restarts, bootID: bootID)
-    guard let data = try? encoder.encode(record) else { return }
+    guard let data = try? WireWriter.json(record) else { return }
     try AtomicFile.write(data, to: path(spec.id))
   }
 

@@ -209,6 +209,19 @@ import Testing
     #expect(try Self.code(await bench.post(Self.body(7, []))) == "revision_stale")
   }
 
+  @Test("records that something else changed are told as that, and not as a fault of the driver")
+  func damagedRecordsAreTold() async throws {
+    let bench = try Bench()
+    #expect(try await bench.apply(Self.body(1, [(0, 9, 0)])).status == .verified)
+    try Data("{}".utf8).write(to: bench.agent.store.directory.appendingPathComponent("verified.json"))
+    let answer = await bench.get("/v1/state")
+    #expect(answer.status == 503)
+    #expect(try Self.code(answer) == "records_damaged")
+    let operation = try await bench.apply(Self.body(2, []))
+    #expect(operation.status == .failed && operation.failure?.code == "records_damaged")
+    #expect(try bench.places() == [[[9, 0]], []])
+  }
+
   struct Malformed: Sendable {
     var status = 422
     var body: String

@@ -52,6 +52,27 @@ import Testing
     await #expect(throws: ApplyJournal.Failure.self) { try await agent.start() }
   }
 
+  @Test("a service's record that cannot be read is no missing one: what it names would be started twice")
+  func aDamagedServiceRecord() throws {
+    let directory = scratchDirectory()
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let store = try ServiceStore(directory: directory.appendingPathComponent("services"), bootID: "boot")
+    #expect(try store.records() == [])
+    let file = store.directory.appendingPathComponent("server-x.json")
+    try Data("{\"spec\":".utf8).write(to: file)
+    func failure() -> ApplyJournal.Failure? {
+      #expect(throws: ApplyJournal.Failure.self) { _ = try store.records() }
+    }
+    #expect(failure() == .damagedService(path: file.path))
+    let services = NodeServices.Configuration(directory: directory, runDirectory: directory, simulated: true)
+    #expect(throws: ApplyJournal.Failure.damagedService(path: file.path)) {
+      _ = try NodeServices(configuration: services, bootID: "boot")
+    }
+    try FileManager.default.removeItem(at: file)
+    try FileManager.default.createDirectory(at: file, withIntermediateDirectories: false)
+    #expect(failure()?.code == "records_unreadable")
+  }
+
   @Test("an older revision, and the same with other contents, are refused by one rule") func revisions() {
     let five = DriverPointTests.wanted(5, [(9, 0)])
     #expect(five.refusal(after: five) == nil)

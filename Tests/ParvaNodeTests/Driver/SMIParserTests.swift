@@ -1,5 +1,6 @@
 import Foundation
 import ParvaEngine
+import ParvaTestSupport
 import ParvaWire
 import Testing
 
@@ -192,6 +193,37 @@ import Testing
     }
     #expect(rows == nil ? listing.indices == nil : indices == listing.indices)
     #expect(lost == listing.lost)
+  }
+
+  @Test(
+    "point 20: no GPU is missed in a listing, whichever are lost and however that is said",
+    arguments: 0..<200 as Range<UInt64>)
+  func everyGPUOfAListingCounts(_ seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    let count = Int.random(in: 1...16, using: &random)
+    let isNamed = Bool.random(using: &random)
+    let isInPlace = isNamed || Bool.random(using: &random)
+    var (there, lost): ([Int], [Int]) = ([], [])
+    var (lines, last): ([String], [String]) = ([], [])
+    for index in 0..<count {
+      if Int.random(in: 0..<3, using: &random) > 0 {
+        there.append(index)
+        lines.append("GPU \(index): NVIDIA A100 (UUID: GPU-\(index))")
+        for device in 0..<Int.random(in: 0...2, using: &random) {
+          lines.append("  MIG 1g.10gb     Device  \(device): (UUID: MIG-\(index)-\(device))")
+        }
+      } else {
+        lost.append(index)
+        let name = isNamed ? "GPU\(Bool.random(using: &random) ? " " : "")\(index)" : "GPU 0000:\(10 + index):00.0"
+        let line = "Unable to determine the device handle for \(name): Unknown Error"
+        if isInPlace { lines.append(line) } else { last.append(line) }
+      }
+    }
+    // On another stream they come after all others.
+    let rows = SMIParser.list((lines + last).joined(separator: "\n")) ?? []
+    #expect(rows.compactMap { if case .gpu(let index, _, _) = $0 { index } else { nil } } == there, "seed \(seed)")
+    #expect(rows.compactMap { if case .lost(let index) = $0 { index } else { nil } } == lost, "seed \(seed)")
+    for case .mig(let gpu, _, _, let uuid) in rows { #expect(uuid.hasPrefix("MIG-\(gpu)-"), "seed \(seed)") }
   }
 
   @Test(

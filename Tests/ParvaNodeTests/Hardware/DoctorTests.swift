@@ -123,6 +123,9 @@ import Testing
     Lack(check: "records", grade: .stop, mend: "verified.json.bad") {
       try Self.write("{}", "records/node/verified.json", below: $0)
     },
+    Lack(check: "records", grade: .stop, mend: "PARVA_SERVICE") {
+      try Self.write("{}", "records/node/services/server-x.json", below: $0)
+    },
     Lack(check: "records", grade: .stop, mend: "journal.jsonl.bad") {
       try Self.write("rubbish\n", "records/node/journal.jsonl", below: $0)
     },
