@@ -58,7 +58,7 @@ package final class Controller: Sendable {
     self.store = store
     await store.check()
     board = PlanBoard()
-    let restored = contents.plan.flatMap { Self.published($0, contents.demand.registrations.tenants, logger) }
+    let restored = contents.plan.flatMap { Self.published($0, logger) }
     // It covers what its record says; what came after it is planned at the start.
     if let restored { board.publish(restored) }
     registry = DemandRegistry(
@@ -69,7 +69,7 @@ package final class Controller: Sendable {
       priced: configuration.planning.pools, now: configuration.now, onChange: { fleetWakes.continuation.yield() })
     pusher = PlanPusher(
       store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,
-      now: configuration.now, logger: logger)
+      now: configuration.now, tenants: { [registry] in registry.snapshot.registrations.tenants }, logger: logger)
     self.logger = logger
     previews = Self.backend(configuration.worker, idleLimit: .seconds(60)) { [counters] end, _ in
       counters.workerEnded(end)
@@ -100,13 +100,13 @@ package final class Controller: Sendable {
 
   /// The stored plan. A document that no longer reads is no reason not to begin: the next plan is made afresh.
   private static func published(
-    _ stored: StoredPlan, _ tenants: [String: String], _ logger: Logger
+    _ stored: StoredPlan, _ logger: Logger
   ) -> PublishedPlan? {
     do {
       let plan = try PlanReader.read(InputSource(stored.document, format: .json))
       return PublishedPlan(
         record: stored.record, plan: plan, json: stored.document,
-        assignments: NodeAssignments(data: stored.assignments), tenants: tenants, origin: .stored)
+        assignments: NodeAssignments(data: stored.assignments), origin: .stored)
     } catch {
       logger.warning(
         "the stored plan cannot be read and is made afresh",

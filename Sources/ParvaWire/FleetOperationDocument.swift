@@ -92,6 +92,11 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
       case rollback
     }
 
+    /// How an operation is to end where not with its plan.
+    package enum Ending: String, Codable, Sendable, CaseIterable {
+      case abort, rollback
+    }
+
     /// A workload that falls below what it is to keep.
     package struct Shortfall: Codable, Hashable, Sendable {
       package var workload: String
@@ -109,6 +114,8 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
     /// Share of its rate that a workload may lack on the way.
     package var maxUnavailable: Double
     package var onFailure: FailureAction
+    /// Set as soon as an abort or a roll-back is asked for, or a failure asks for it; nil otherwise.
+    package var ending: Ending?
     /// The plan that a roll-back brings back; nil where none was applied before.
     package var previousRevision: Int?
     /// Steps towards this revision that nodes may have been told so far.

@@ -6,9 +6,12 @@ workload has watched all the time; then under random faults. No GPU is behind an
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -38,12 +41,12 @@ def put(api, wanted):
 class Fleet:
     """A controller and nodes over one folder."""
 
-    def __init__(self, folder, names, *options):
+    def __init__(self, folder, names, *options, machine="dgx-a100"):
         self.api = Controller(
             os.path.join(folder, "parva.sqlite"), "--heartbeat", "0.5", "--admission", "half-slo", *options)
         self.api.arguments[self.api.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{self.api.port}"
         url = f"http://127.0.0.1:{self.api.port}"
-        self.nodes = [Node(name, folder, url, zone=f"zone-{number // 2}") for number, name in enumerate(names)]
+        self.nodes = [Node(name, folder, url, machine, zone=f"zone-{number // 2}") for number, name in enumerate(names)]
         ready(self.api, len(names))
 
     def kill(self):
@@ -129,6 +132,80 @@ def without_faults(dice):
             fleet.kill()
 
 
+SERVER = """
+import http.server, os, signal, sys, time
+port, marks = int(sys.argv[1]), sys.argv[2]
+time.sleep(2)
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *arguments):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Answer)
+with open(os.path.join(marks, f"{port}-{os.getpid()}"), "w"):
+    pass
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+server.serve_forever()
+"""
+
+
+def while_servers_start():
+    """A workload whose servers take a while to start moves to another node, and the controller is killed meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="parva-rollout-") as folder:
+        marks, program = os.path.join(folder, "marks"), os.path.join(folder, "server.py")
+        os.mkdir(marks)
+        with open(program, "w") as file:
+            file.write(SERVER)
+        fleet = Fleet(folder, ["gpu-1", "gpu-2"], machine="A100-80GBx1")
+        api = fleet.api
+
+        def serving():
+            for mark in os.listdir(marks):
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(f"http://127.0.0.1:{mark.split('-')[0]}/", timeout=2).close()
+                    return True
+            return False
+
+        def look():
+            if not serving():
+                raise AssertionError("no server answers")
+
+        try:
+            put(api, {"w": {
+                "id": "w", "model": "resnet50", "rate": 100, "slo": {"latencyMs": 200},
+                "launch": {
+                    "command": sys.executable, "args": [program, "{port}", marks], "port": 24100, "health": "/",
+                    "stopTimeout": 1}}})
+            ended(api, api.request("POST", "/v1/plan/apply").headers["Location"])
+            until("the servers to start", serving)
+            until("the controller to hear of it", lambda: capacities(api)["w"] > 0)
+            for kind in ("undisturbed", "killed"):
+                with check(f"servers that start slowly are up before those that they replace go, the controller {kind}"):
+                    watch = Watch(look)
+                    _, places = planned(api)
+                    (host,) = places
+                    api.request("DELETE", f"/v1/nodes/{host}")
+                    until("a plan without the node", lambda: host not in planned(api)[1])
+                    location = api.request("POST", "/v1/plan/apply").headers["Location"]
+                    if kind == "killed":
+                        until("the new servers to begin", lambda: any(
+                            one["status"] == "pending" and one["attempts"] for one in api.get(location).json()["nodes"]))
+                        api.restart()
+                    operation = ended(api, location)
+                    watch.stop()
+                    equal((operation["status"], operation["rollout"].get("shortfalls")), ("verified", None), "operation")
+                    equal(api.get(f"/v1/nodes/{host}").status, 410, "status of the drained node")
+                    node = {one.name: one for one in fleet.nodes}[host]
+                    node.restart()
+                    ready(api, 2)
+        finally:
+            fleet.kill()
+            for mark in os.listdir(marks):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(mark.split("-")[1]), signal.SIGKILL)
+
+
 def with_faults(dice, schedules):
     """Each schedule changes the demand, then things break, then all is mended; in the end every node has the plan."""
     with tempfile.TemporaryDirectory(prefix="parva-rollout-") as folder:
@@ -171,7 +248,8 @@ def with_faults(dice, schedules):
             elif kind == "pause":
                 running = [one for one in api.get("/v1/operations").json()["operations"] if one["status"] == "running"]
                 for one in running:
-                    api.request("POST", f"/v1/operations/{one['id']}/{dice.choice(['pause', 'resume'])}")
+                    wish = dice.choice(["pause", "pause", "resume", "abort", "rollback"])
+                    api.request("POST", f"/v1/operations/{one['id']}/{wish}")
             else:
                 put(api, demand(dice, 10))
             return f"{kind} {node.name}"
@@ -181,9 +259,18 @@ def with_faults(dice, schedules):
                 node.faults()
                 if node.process.poll() is not None:
                     node.start()
-            for one in api.get("/v1/operations").json()["operations"]:
+            operations = api.get("/v1/operations").json()["operations"]
+            for one in operations:
                 if one["status"] == "paused":
                     api.request("POST", f"/v1/operations/{one['id']}/resume")
+            # What was ended on purpose is for somebody to begin again.
+            if operations[0]["status"] in ("aborted", "rolled_back", "failed"):
+                api.request("POST", "/v1/plan/apply")
+
+        def settled():
+            mend()
+            threading.Event().wait(0.2)
+            return all(one["status"].get("matchesPlan") for one in api.get("/v1/nodes").json()["nodes"])
 
         try:
             watch = Watch(look)
@@ -197,7 +284,7 @@ def with_faults(dice, schedules):
                         done.append(fault())
                     began = time.monotonic()
                     try:
-                        until("the mending", lambda: mend() is None)
+                        until("every node to have the plan", settled)
                         verified(api)
                     except AssertionError as error:
                         newest_operation = api.get("/v1/operations?limit=1").body.decode()
@@ -217,5 +304,6 @@ arguments.add_argument("--schedules", type=int, default=20)
 given = arguments.parse_args()
 print(f"# seed {given.seed}")
 without_faults(random.Random(given.seed))
+while_servers_start()
 with_faults(random.Random(given.seed + 1), given.schedules)
 finish()

@@ -8,7 +8,7 @@ extension HTTPRequest {
   /// A share as a query parameter, 0...1; nil where it is not given.
   func share(_ name: String) throws(ProblemDetails) -> Double? {
     guard let text = queryValue(name) else { return nil }
-    guard let share = Double(text), (0...1).contains(share) else {
+    guard text.allSatisfy({ $0.isNumber || $0 == "." }), let share = Double(text), (0...1).contains(share) else {
       throw ProblemDetails.parameter(name, "must be a number from 0 to 1")
     }
     return share

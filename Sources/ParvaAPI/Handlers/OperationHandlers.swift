@@ -116,7 +116,7 @@ struct OperationHandlers: Sendable {
       ProblemDetails(
         status: 409, code: "nothing_before",
         detail:
-          "No plan was verified on all nodes before this one, or it is no longer kept: there is nothing to go back to."
+          "No plan was verified on all nodes before this one, or it is no longer kept, or a node of it is gone: there is nothing to go back to."
       )
     case .storeFailed(let error): ProblemDetails(error)
     }

@@ -61,6 +61,9 @@ package final class NodeRegistry: Sendable {
     self.now = now
     self.onChange = onChange
     let start = settings.clock()
+    // What the store has of a node is old.
+    var nodes = nodes
+    for index in nodes.indices where nodes[index].state != nil { nodes[index].isWordDue = true }
     let fleet = FleetState(nodes: nodes, removed: removed, settings: settings.fleet, priced: priced, at: start)
     state = Mutex(State(fleet: fleet, storedAt: Dictionary(uniqueKeysWithValues: nodes.map { ($0.name, start) })))
   }

@@ -30,6 +30,33 @@ extension NodeRecord {
     }
   }
 
+  /// What is likely to stand where the node has verified a step that is not on record here, because the controller ended
+  /// before it heard of it: of what stood before and what is to come, the instances that the driver shows, unless both
+  /// have something else at the same place.
+  func likely(between wanted: [WantedGPU]) -> [WantedGPU] {
+    guard let state else { return [] }
+    func byPlace(_ gpus: [WantedGPU], _ uuid: String) -> [InstancePlace: WantedInstance] {
+      let instances = gpus.first { $0.uuid == uuid }?.instances ?? []
+      return Dictionary(instances.map { ($0.place, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+    return Set(((applied?.gpus ?? []) + wanted).map(\.uuid)).sorted().map { uuid in
+      let (before, after) = (byPlace(applied?.gpus ?? [], uuid), byPlace(wanted, uuid))
+      let instances = before.merging(after) { $1 }.values.filter { instance in
+        guard state.shows(uuid, instance.place) else { return false }
+        guard let old = before[instance.place], let new = after[instance.place] else { return true }
+        return (old.workload, old.model, old.batch, old.processes, old.launch)
+          == (new.workload, new.model, new.batch, new.processes, new.launch)
+      }
+      return WantedGPU(uuid: uuid, instances: instances.sorted { $0.place < $1.place })
+    }
+  }
+
+  /// Whether the node is heard and its driver shows the instance, and something that is to run on it is not up.
+  func isStarting(_ instance: WantedInstance, on uuid: String) -> Bool {
+    guard !isUnreachable, let state else { return false }
+    return state.shows(uuid, instance.place) && !state.serves(uuid, instance)
+  }
+
   /// Whether the node is heard, its driver shows the instance, and no service of it is down. O(GPUs + services).
   func isUp(_ instance: WantedInstance, on uuid: String) -> Bool {
     guard !isUnreachable, let state else { return false }

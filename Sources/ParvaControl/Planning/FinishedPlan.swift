@@ -29,8 +29,6 @@ struct FinishedPlan: Sendable {
           unplacedCount: plan.unplaced.count),
         document: json, assignments: told)
     }
-    published = PublishedPlan(
-      record: stored.record, plan: plan, json: json, assignments: assignments,
-      tenants: demand.registrations.tenants)
+    published = PublishedPlan(record: stored.record, plan: plan, json: json, assignments: assignments)
   }
 }

@@ -20,8 +20,6 @@ package final class PublishedPlan: Sendable {
   private let capacities: [String: Double]
   /// Requests per second that each workload is served.
   package let rates: [String: Double]
-  /// By workload, the tenants that may not share a GPU.
-  package let tenants: [String: String]
   private let rendered = Mutex<[DocumentFormat: Rendering]>([:])
 
   package enum Origin: String, Hashable, Sendable {
@@ -32,15 +30,13 @@ package final class PublishedPlan: Sendable {
   }
 
   package init(
-    record: PlanRecord, plan: Plan, json: Data, assignments: NodeAssignments? = nil, tenants: [String: String] = [:],
-    origin: Origin = .planned
+    record: PlanRecord, plan: Plan, json: Data, assignments: NodeAssignments? = nil, origin: Origin = .planned
   ) {
     self.record = record
     self.plan = plan
     self.json = json
     self.assignments = assignments
     self.origin = origin
-    self.tenants = tenants
     rates = plan.gpus.reduce(into: [:]) { sums, gpu in
       for segment in gpu.segments { sums[segment.workload, default: 0] += segment.load }
     }

@@ -30,7 +30,7 @@ extension PlanPusher {
   ) async throws(Refusal) -> FleetTransition {
     guard let assignments = plan.assignments, !assignments.nodes.isEmpty else { throw .noNodes }
     let goal = RolloutGoal(
-      assignments, rates: plan.rates, before: state.withLock { $0.past.promised }, tenants: plan.tenants)
+      assignments, rates: plan.rates, before: state.withLock { $0.past.promised }, tenants: tenants())
     await nodes.untilHeard(of: assignments.nodes, within: settings.wordTimeout)
     let terms = RolloutTerms(
       nodes: Set(assignments.nodes), maxUnavailable: options.maxUnavailable ?? settings.maxUnavailable)
@@ -41,7 +41,10 @@ extension PlanPusher {
     let id = document.id
     let names = document.nodes.map(\.name)
     state.withLock { if $0.controls[id] != nil { $0.controls[id] = control } }
-    await nodes.untilHeard(of: names, within: settings.wordTimeout)
+    // After a restart nodes speak with their next heartbeat; one that works on something speaks when it is through.
+    let isOld = document.resumed > 0 && settings.wordTimeout > .zero
+    await nodes.untilHeard(
+      of: names, within: isOld ? max(settings.wordTimeout, nodes.settings.heartbeat * 3) : settings.wordTimeout)
     let terms = RolloutTerms(nodes: Set(names), maxUnavailable: document.rollout.maxUnavailable)
     let way = await queue.run { [nodes] in FleetTransition(nodes.snapshot, to: goal, terms) }
     guard !Task.isCancelled, let firstPhase = announce(way, id) else { return }
@@ -59,16 +62,11 @@ extension PlanPusher {
     switch end {
     case .cancelled: return
     case .complete: await finish(id)
-    case .aborted:
-      await finish(id) { document in
-        document.status = .aborted
-        for index in document.nodes.indices where !document.nodes[index].status.isOver {
-          document.nodes[index].status = .aborted
-        }
-      }
+    case .aborted: await abort(id)
     case .incomplete:
       if document.status != .rollingBack, document.rollout.onFailure == .rollback,
-        document.rollout.previousRevision != nil, let document = board[id]
+        document.rollout.previousRevision != nil, let document = board[id],
+        document.nodes.contains(where: { $0.status.isOver && $0.status != .verified })
       {
         return await rollBack(document)
       }
@@ -77,7 +75,7 @@ extension PlanPusher {
         where !document.nodes[index].status.isOver && waiting.contains(document.nodes[index].name) {
           document.nodes[index].status = .failed
           document.nodes[index].code = "blocked"
-          document.nodes[index].message = "what would replace what goes here did not come up on another node"
+          document.nodes[index].message = "something stays here until what replaces it is up on another node"
         }
       }
     }
@@ -91,7 +89,8 @@ extension PlanPusher {
       .sorted { ($0.least / $0.floor, $0.workload) < ($1.least / $1.floor, $1.workload) }
       .prefix(FleetOperationDocument.Rollout.mostShortfalls)
       .map { FleetOperationDocument.Rollout.Shortfall(workload: $0.workload, floor: $0.floor, least: $0.least) }
-    let document = board.update(id) { document -> (first: Int, document: FleetOperationDocument) in
+    let document = board.update(id) { document -> (first: Int, settled: [String], document: FleetOperationDocument) in
+      var settled: [String] = []
       let first = document.rollout.phases
       document.rollout.phases += max(1, waves)
       document.rollout.waves = waves
@@ -105,15 +104,16 @@ extension PlanPusher {
         } else if !document.nodes[index].status.isOver {
           document.nodes[index].status = .verified
           document.nodes[index].unchanged = true
+          settled.append(document.nodes[index].name)
         }
         if count > 1 { (document.nodes[index].parts, document.nodes[index].partsDone) = (count, 0) }
       }
-      return (first, document)
+      return (first, settled, document)
     }
     guard let document else { return nil }
     state.withLock { state in
       state.past.note(document.document)
-      state.unstored[id, default: []].formUnion([])
+      state.unstored[id, default: []].formUnion(document.settled)
     }
     for shortfall in shortfalls {
       logger.warning(
@@ -225,6 +225,16 @@ extension PlanPusher {
     logger.notice("operation ended", metadata: ["operation": "\(id)", "status": "\(ended.document.status.rawValue)"])
   }
 
+  /// Ends an operation where it is.
+  func abort(_ id: String) async {
+    await finish(id) { document in
+      document.status = .aborted
+      for index in document.nodes.indices where !document.nodes[index].status.isOver {
+        document.nodes[index].status = .aborted
+      }
+    }
+  }
+
   /// Brings every node of the operation back to what the plan before it wants.
   func rollBack(_ document: FleetOperationDocument) async {
     let id = document.id
@@ -239,6 +249,7 @@ extension PlanPusher {
       metadata: ["operation": "\(id)", "to": "\(document.rollout.previousRevision ?? 0)"])
     let begun = board.update(id) { document in
       document.status = .rollingBack
+      document.rollout.ending = .rollback
       for index in document.nodes.indices {
         let name = document.nodes[index].name
         document.nodes[index].status = .pending
@@ -249,7 +260,7 @@ extension PlanPusher {
       return document
     }
     guard let begun else { return }
-    await carryOut(begun, RolloutGoal(back), RolloutControl())
+    await carryOut(begun, RolloutGoal(back, tenants: tenants()), RolloutControl())
   }
 
   // MARK: - Control
@@ -275,21 +286,25 @@ extension PlanPusher {
     guard let control = state.withLock({ $0.controls[id] }), !document.status.isOver else { throw .over }
     if document.status == .rollingBack && wish != .abort { throw .rollingBack }
     if wish == .rollback {
-      guard let revision = document.rollout.previousRevision, await assignments(of: revision) != nil else {
-        throw .nothingBefore
-      }
+      guard let revision = document.rollout.previousRevision, let back = await assignments(of: revision),
+        back.gpus.keys.allSatisfy({ nodes.node($0) != nil })
+      else { throw .nothingBefore }
     }
     logger.notice("operation controlled", metadata: ["operation": "\(id)", "wish": "\(wish.rawValue)"])
     board.update(id) { document in
       if wish == .pause && document.status == .running { document.status = .paused }
       if wish == .resume && document.status == .paused { document.status = .running }
+      // Kept, so that it holds after a restart, too.
+      if wish == .abort { document.rollout.ending = .abort }
+      if wish == .rollback { document.rollout.ending = .rollback }
     }
     control.change { wishes in
       switch wish {
       case .pause: wishes.isPaused = true
       case .resume: wishes.isPaused = false
-      case .abort: wishes.isAborted = true
-      case .rollback: wishes.rollsBack = true
+      // The later word counts.
+      case .abort: (wishes.isAborted, wishes.rollsBack) = (true, false)
+      case .rollback: (wishes.isAborted, wishes.rollsBack) = (false, true)
       }
     }
     state.withLock { $0.unstored[id, default: []].formUnion([]) }

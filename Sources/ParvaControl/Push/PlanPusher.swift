@@ -47,6 +47,8 @@ package final class PlanPusher: Sendable {
   let client: HTTPClient
   let limit: RequestLimit
   let now: @Sendable () -> Date
+  /// By workload, the tenants that may not share a GPU, as the demand says now.
+  let tenants: @Sendable () -> [String: String]
   let logger: Logger
   let board = OperationBoard()
   let state: Mutex<State>
@@ -59,8 +61,9 @@ package final class PlanPusher: Sendable {
   /// - Parameter open: what a controller before this one has left unfinished, oldest first; see ``resume()``.
   package init(
     store: any Store, nodes: NodeRegistry, settings: PushSettings, open: [StoredOperation],
-    now: @escaping @Sendable () -> Date, logger: Logger
+    now: @escaping @Sendable () -> Date, tenants: @escaping @Sendable () -> [String: String], logger: Logger
   ) {
+    self.tenants = tenants
     self.store = store
     self.nodes = nodes
     self.settings = settings
@@ -117,7 +120,8 @@ package final class PlanPusher: Sendable {
     }
     let document: FleetOperationDocument
     do {
-      document = self.document(assignments, names ?? assignments.nodes, revision, options, try await recalled())
+      document = self.document(
+        assignments, names ?? assignments.nodes, isWhole: names == nil, revision, options, try await recalled())
       var batch = StoreBatch()
       batch.operations = [try document.stored(at: now(), claim)]
       batch.keptOperations = settings.kept
@@ -140,20 +144,23 @@ package final class PlanPusher: Sendable {
     for node in document.nodes where node.status == .verified && node.instances == 0 { await endDrain(of: node.name) }
     let goal = RolloutGoal(
       assignments, rates: plan.rates, before: state.withLock { $0.past.begin(revision, plan.rates) },
-      tenants: plan.tenants)
+      tenants: tenants())
     if pending.isEmpty { await finish(document.id) } else { launch(document, goal) }
     return (board[document.id] ?? document, false)
   }
 
   private func document(
-    _ assignments: NodeAssignments, _ names: [String], _ revision: Int, _ options: Options, _ past: PushHistory
+    _ assignments: NodeAssignments, _ names: [String], isWhole: Bool, _ revision: Int, _ options: Options,
+    _ past: PushHistory
   ) -> FleetOperationDocument {
     let id = "apply-\(revision)-\(UUID().uuidString.prefix(8).lowercased())"
     return FleetOperationDocument(
       id: id, planRevision: revision, createdAt: Timestamp.text(now()),
       rollout: FleetOperationDocument.Rollout(
         maxUnavailable: options.maxUnavailable ?? settings.maxUnavailable,
-        onFailure: options.onFailure ?? settings.onFailure, previousRevision: past.inForce(before: revision),
+        // Nodes that are pushed to beside others have no plan of their own to go back to.
+        onFailure: isWhole ? options.onFailure ?? settings.onFailure : .stop,
+        previousRevision: past.inForce(before: revision),
         phases: max(past.phases(of: revision), nodes.phases(of: revision))),
       nodes: names.map { name in
         let gpus = assignments.gpus[name] ?? []
@@ -215,9 +222,14 @@ package final class PlanPusher: Sendable {
         await supersede(document.id)
         continue
       }
-      if document.status == .rollingBack {
+      switch (document.status, document.rollout.ending) {
+      case (_, .abort):
+        await abort(document.id)
+        continue
+      case (.rollingBack, _), (_, .rollback):
         launchBack(document)
         continue
+      default: break
       }
       guard let assignments = await assignments(of: document.planRevision) else {
         await finish(document.id) { document in
@@ -230,7 +242,7 @@ package final class PlanPusher: Sendable {
         continue
       }
       logger.notice("resuming", metadata: ["operation": "\(document.id)", "revision": "\(document.planRevision)"])
-      launch(document, RolloutGoal(assignments))
+      launch(document, RolloutGoal(assignments, tenants: tenants()))
     }
   }
 

@@ -31,6 +31,8 @@ struct PushHistory: Sendable {
       verified = verified.suffix(1) + [revision]
       halted.remove(revision)
     case .aborted, .rolledBack: halted.insert(revision)
+    // The way back failed somewhere: that is for somebody to look at.
+    case .failed where document.rollout.ending == .rollback: halted.insert(revision)
     default: break
     }
   }

@@ -8,6 +8,8 @@ package struct FleetTransition: Sendable {
   package let transition: Transition
   /// Who may begin what; a node that no wave touches has one part if its notes differ.
   package internal(set) var machine: RolloutMachine
+  /// Nodes on which something has to stay that is to go.
+  package let unreached: Set<String>
   private let goal: RolloutGoal
   /// What each node has or was told to have, by GPU and place.
   private var contents: [String: [String: [InstancePlace: WantedInstance]]]
@@ -41,7 +43,11 @@ package struct FleetTransition: Sendable {
     self.goal = goal
     var gpus: [TransitionInput.GPU] = []
     var standing: [String: [WantedInstance]] = [:]
-    for node in fleet.nodes.values { for gpu in node.certain { standing[gpu.uuid] = gpu.instances } }
+    for (name, node) in fleet.nodes {
+      let isTold = terms.nodes.contains(name)
+      let there = node.knowsItsState || !isTold ? node.certain : node.likely(between: goal.assignments.gpus[name] ?? [])
+      for gpu in there { standing[gpu.uuid] = gpu.instances }
+    }
     var wanted: [String: [WantedInstance]] = [:]
     for name in terms.nodes { for gpu in goal.assignments.gpus[name] ?? [] { wanted[gpu.uuid] = gpu.instances } }
     var contents: [String: [String: [InstancePlace: WantedInstance]]] = [:]
@@ -52,24 +58,25 @@ package struct FleetTransition: Sendable {
       guard let product = gpu.product, let node = fleet.nodes[gpu.node] else { continue }
       let isTold = terms.nodes.contains(gpu.node)
       let there = standing[gpu.uuid] ?? []
+      var after: [StandingSegment] = []
+      if isTold {
+        after = (wanted[gpu.uuid] ?? []).compactMap { instance in
+          Self.segment(instance, product, instance.capacity ?? 0, &starts)
+        }
+      }
       let before = there.compactMap { instance -> StandingSegment? in
         let capacity = node.isUp(instance, on: gpu.uuid) ? instance.capacity ?? 0 : 0
         guard let segment = Self.segment(instance, product, capacity, &starts) else { return nil }
         up[segment.workload, default: 0] += capacity
-        if isTold { contents[gpu.node, default: [:]][gpu.uuid, default: [:]][instance.place] = instance }
-        return segment
+        guard isTold else { return segment }
+        let stays = after.contains { $0.runsAs(segment) }
+        // What stays is told what the new plan calls it.
+        let named = wanted[gpu.uuid]?.first { stays && $0.place == instance.place }
+        contents[gpu.node, default: [:]][gpu.uuid, default: [:]][instance.place] = named ?? instance
+        // What is to stay and whose servers are not up yet is still to come: others may have to wait for it.
+        return stays && node.isStarting(instance, on: gpu.uuid) ? nil : segment
       }
-      var after = before
-      if isTold {
-        after = (wanted[gpu.uuid] ?? []).compactMap { instance in
-          guard let segment = Self.segment(instance, product, instance.capacity ?? 0, &starts) else { return nil }
-          // What stays is told what the new plan calls it.
-          if before.contains(where: { $0.runsAs(segment) }) {
-            contents[gpu.node]?[gpu.uuid]?[instance.place] = instance
-          }
-          return segment
-        }
-      }
+      if !isTold { after = before }
       let isOpen = isTold && gpu.exclusion == nil && !gpu.isSilent
       guard isOpen || !before.isEmpty || !after.isEmpty else { continue }
       for instance in there + (wanted[gpu.uuid] ?? []) {
@@ -86,7 +93,15 @@ package struct FleetTransition: Sendable {
         rateBefore: min(runs, goal.before[workload] ?? runs), rateAfter: goal.rates[workload] ?? 0,
         tenant: goal.tenants[workload])
     }
-    input = TransitionInput(gpus: gpus, services: services, maxUnavailable: terms.maxUnavailable)
+    // What is to come on a node or GPU that cannot be told anything now does not come: what it would replace stays.
+    let usable = Set(fleet.inventory.gpus.lazy.filter { $0.product != nil && $0.exclusion != .faulty }.map(\.uuid))
+    let isWhole = goal.assignments.gpus.allSatisfy { name, gpus in
+      guard let node = fleet.nodes[name] else { return false }
+      if node.hasVerified(gpus) { return true }
+      return terms.nodes.contains(name) && gpus.allSatisfy { usable.contains($0.uuid) }
+    }
+    input = TransitionInput(
+      gpus: gpus, services: services, maxUnavailable: terms.maxUnavailable, allowsShortfall: isWhole)
     self.shapes = shapes
     self.contents = contents
     transition = TransitionPlanner.plan(input)
@@ -94,6 +109,7 @@ package struct FleetTransition: Sendable {
       fleet.nodes[name]?.hasVerified(goal.assignments.gpus[name] ?? []) != true
     }
     machine = RolloutMachine(transition, of: input, settling: behind.sorted())
+    unreached = Self.unreached(transition, input)
   }
 
   // MARK: - Telling
@@ -114,7 +130,7 @@ package struct FleetTransition: Sendable {
     }
     contents[part.node] = node
     // What no table knows changes with the last part.
-    if part.isLast { return goal.assignments.gpus[part.node] ?? [] }
+    if part.isLast && !unreached.contains(part.node) { return goal.assignments.gpus[part.node] ?? [] }
     return node.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }.map { uuid, instances in
       WantedGPU(uuid: uuid, instances: instances.values.sorted { $0.place < $1.place })
     }
@@ -146,6 +162,23 @@ package struct FleetTransition: Sendable {
         gpu.name, InstancePlace(profileID: profile.driverProfileID, start: step.segment.placement.start)
       )
     }
+  }
+
+  private static func unreached(_ transition: Transition, _ input: TransitionInput) -> Set<String> {
+    guard !input.allowsShortfall else { return [] }
+    var standing = input.gpus.map(\.before)
+    for step in transition.waves.lazy.flatMap(\.steps) {
+      switch step.action {
+      case .create: standing[step.gpu].append(step.segment)
+      case .destroy: standing[step.gpu].removeAll { $0 == step.segment }
+      }
+    }
+    let left = input.gpus.indices.filter { index in
+      let after = input.gpus[index].after
+      return standing[index].count != after.count
+        || !standing[index].allSatisfy { there in after.contains { $0.runsAs(there) } }
+    }
+    return Set(left.compactMap { input.gpus[$0].node })
   }
 
   // MARK: - Segments

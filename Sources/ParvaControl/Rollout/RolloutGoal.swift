@@ -21,13 +21,13 @@ package struct RolloutGoal: Sendable {
   }
 
   /// Of a plan of which only the assignments are known: workloads are owed the capacity that it gives them.
-  package init(_ assignments: NodeAssignments) {
+  package init(_ assignments: NodeAssignments, tenants: [String: String] = [:]) {
     var rates: [String: Double] = [:]
     for instance in assignments.gpus.values.joined().flatMap(\.instances) {
       guard let workload = instance.workload else { continue }
       rates[workload, default: 0] += instance.capacity ?? 0
     }
-    self.init(assignments, rates: rates)
+    self.init(assignments, rates: rates, tenants: tenants)
   }
 }
 

@@ -34,7 +34,7 @@ struct RolloutRun: Sendable {
   let bring: @Sendable (Order) async -> Bool
 
   /// - Parameter way: from what stands now.
-  /// - Returns: how it ended, and the nodes whose parts never began.
+  /// - Returns: how it ended, and the nodes of which something waits that will not begin.
   func run(_ way: FleetTransition) async -> (end: End, waiting: Set<String>) {
     var way = way
     await withTaskGroup(of: Event.self) { group in
@@ -63,9 +63,9 @@ struct RolloutRun: Sendable {
       }
       group.cancelAll()
     }
-    let waiting = Set(way.machine.waiting.map { way.machine.parts[$0].node })
+    let waiting = Set(way.machine.waiting.map { way.machine.parts[$0].node }).union(way.unreached)
     if Task.isCancelled { return (.cancelled, waiting) }
-    if way.machine.isComplete { return (.complete, []) }
+    if way.machine.isComplete && way.unreached.isEmpty { return (.complete, []) }
     return (way.machine.isAborted ? .aborted : .incomplete, waiting)
   }
 
@@ -74,6 +74,7 @@ struct RolloutRun: Sendable {
     let gpus = way.tell(index)
     return Order(
       node: part.node, wanted: NodeAssignment(revision: revision, phase: firstPhase + part.wave, gpus: gpus),
-      isLast: part.isLast, awaited: way.machine.isAwaited(index) ? way.made(by: index) : [])
+      isLast: part.isLast && !way.unreached.contains(part.node),
+      awaited: way.machine.isAwaited(index) ? way.made(by: index) : [])
   }
 }

@@ -87,6 +87,9 @@ package struct NodeRecord: Hashable, Sendable {
     return applied.gpus
   }
 
+  /// Whether what the node has verified is what the controller has on record of it.
+  var knowsItsState: Bool { state?.verified?.version == applied?.version }
+
   /// What stands on the node and is not being taken away, as far as the controller knows.
   package var certain: [WantedGPU] {
     guard let applied, state?.verified?.version == applied.version else { return [] }

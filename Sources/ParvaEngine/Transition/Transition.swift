@@ -37,7 +37,8 @@ public struct Transition: Hashable, Sendable {
     /// By how much the worst moment falls below ``floor``, in requests per second.
     public var shortfall: Double {
       let missing = floor - least
-      return missing > Tolerance.relative * floor ? missing : 0
+      // Nobody falls short of nothing, whatever sums of capacities leave over.
+      return floor > 0 && missing > Tolerance.relative * floor ? missing : 0
     }
   }
 

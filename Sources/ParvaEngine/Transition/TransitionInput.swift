@@ -48,11 +48,17 @@ public struct TransitionInput: Hashable, Sendable {
   public var services: [String: Service]
   /// Share of the lesser of both rates that a workload may lack on the way, 0...1.
   public var maxUnavailable: Double
+  /// Whether a segment goes even where its workload falls short for that; otherwise it stays, and with it what waits for
+  /// its room. That is for a way on which not all of what is to come can come.
+  public var allowsShortfall: Bool
 
-  public init(gpus: [GPU], services: [String: Service], maxUnavailable: Double = 0) {
+  public init(
+    gpus: [GPU], services: [String: Service], maxUnavailable: Double = 0, allowsShortfall: Bool = true
+  ) {
     self.gpus = gpus
     self.services = services
     self.maxUnavailable = min(1, max(0, maxUnavailable))
+    self.allowsShortfall = allowsShortfall
   }
 }
 

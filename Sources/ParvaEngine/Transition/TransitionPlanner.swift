@@ -108,6 +108,8 @@ extension TransitionPlanner {
       while !leaving.isEmpty {
         var going = whatCanGo()
         if going.isEmpty {
+          // What is made for the way may not be able to go again where not all can come.
+          guard fleet.input.allowsShortfall else { break }
           if help() { continue }
           going = [leaving[whatHurtsLeast()]]
         }

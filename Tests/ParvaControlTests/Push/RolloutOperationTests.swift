@@ -182,6 +182,46 @@ import Testing
     try await move.api.controller.stop()
   }
 
+  @Test("an abort that was asked for holds across a restart")
+  func anAbortIsKept() async throws {
+    var move = try await Move(.working)
+    let begun = await move.apply()
+    let location = try #require(begun.headers["Location"])
+    await move.new.agent.untilReceived(2)
+    let asked = await move.api.send("POST", location + "/abort")
+    #expect(asked.json("rollout", "ending") == "abort")
+    move.api = try await move.api.restarted()
+    #expect(try await Move.ended(move.api, begun).json("status") == "aborted")
+    #expect(move.old.agent.received.count == 1)
+    try await move.api.controller.stop()
+  }
+
+  @Test("of a roll-back and an abort the later word counts")
+  func theLaterWordCounts() async throws {
+    let move = try await Move(.working)
+    let begun = await move.apply()
+    let location = try #require(begun.headers["Location"])
+    await move.new.agent.untilReceived(2)
+    #expect(await move.api.send("POST", location + "/rollback").status == 202)
+    #expect(await move.api.send("POST", location + "/abort").status == 202)
+    move.new.agent.finish()
+    try await move.speak(move.new)
+    #expect(try await Move.ended(move.api, begun).json("status") == "aborted")
+    try await move.api.controller.stop()
+  }
+
+  @Test("what only a node that is gone could replace is left alone by a roll-back")
+  func aRollBackWithoutANodeTakesNothingAway() async throws {
+    let move = try await Move(.working, .verified)
+    let begun = await move.apply()
+    let location = try #require(begun.headers["Location"])
+    await move.new.agent.untilReceived(2)
+    let path = "/v1/nodes/\(move.old.name)"
+    #expect(await move.api.send("DELETE", path, query: [(name: "force", value: "true")]).status == 204)
+    #expect(await move.api.send("POST", location + "/rollback").problem == "409 nothing_before")
+    try await move.api.controller.stop()
+  }
+
   @Test("a roll-back brings back the plan before, with a later phase of the same revision")
   func rollBackByRequest() async throws {
     let move = try await Move(.working, .verified)

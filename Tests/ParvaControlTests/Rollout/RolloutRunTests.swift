@@ -95,10 +95,12 @@ import Testing
     }
   }
 
-  private static func way(_ nodes: Nodes, to goal: RolloutGoal) -> FleetTransition {
+  /// - Parameter names: the nodes that are told; nil is all.
+  private static func way(_ nodes: Nodes, to goal: RolloutGoal, only names: Set<String>? = nil) -> FleetTransition {
     nodes.state.withLock { state in
       state.world.tick()
-      let way = FleetTransition(state.world.fleet.snapshot(), to: goal, RolloutTerms(nodes: Set(state.world.names)))
+      let terms = RolloutTerms(nodes: names ?? Set(state.world.names))
+      let way = FleetTransition(state.world.fleet.snapshot(), to: goal, terms)
       state.promised = Dictionary(uniqueKeysWithValues: way.transition.outlooks.map { ($0.workload, $0.least) })
       return way
     }
@@ -153,6 +155,44 @@ import Testing
         #expect((after.running[name] ?? []) == wanted, "seed \(seed), round \(round), \(name)")
         #expect(after.fleet[name]?.hasVerified(wanted) == true)
       }
+      world = after
+    }
+  }
+
+  @Test(
+    "a plan that is brought to some of its nodes takes nothing away that is replaced on the others", arguments: 0..<8)
+  func whatIsReplacedElsewhereStays(_ offset: UInt64) async throws {
+    let seed = TestSeed.of(offset: offset)
+    var random = SeededGenerator(seed: seed)
+    var world = try FleetWorld(
+      nodes: Int.random(in: 2...8, using: &random), gpus: 2, workloads: Self.demand(&random, 8), grace: .seconds(60))
+    try world.plan()
+    _ = try world.apply()
+    for round in 0..<6 {
+      world.demand = Demand(
+        revision: round + 2, registrations: RegistrationTable(Self.demand(&random, 8).map { Samples.registration($0) }))
+      try world.plan()
+      let nodes = Nodes(world, seed: seed &+ UInt64(round), failures: 0)
+      let goal = RolloutGoal(world.assignments)
+      let some = Set(world.names.filter { _ in Bool.random(using: &random) })
+      let way = Self.way(nodes, to: goal, only: some)
+      if !way.input.allowsShortfall {
+        let short = way.transition.outlooks.filter { $0.shortfall > 0 }.map(\.workload)
+        #expect(short == [], "seed \(seed), round \(round)")
+      }
+      let run = RolloutRun(revision: world.revision, firstPhase: 0, control: RolloutControl()) { await nodes.bring($0) }
+      let (end, waiting) = await run.run(way)
+      #expect(waiting == way.unreached, "seed \(seed), round \(round)")
+      #expect((end == .complete) == waiting.isEmpty, "seed \(seed), round \(round)")
+      let between = nodes.state.withLock { $0.world }
+      for name in some.subtracting(waiting) {
+        #expect(between.fleet[name]?.hasVerified(goal.assignments.gpus[name] ?? []) == true)
+      }
+      var phase = way.transition.waves.count + 1
+      let whole = await Self.reach(goal, on: nodes, revision: world.revision, phase: &phase, tries: 1)
+      #expect(whole == .complete, "seed \(seed), round \(round)")
+      let (faults, after) = nodes.state.withLock { ($0.faults, $0.world) }
+      #expect(faults == [], "seed \(seed), round \(round)")
       world = after
     }
   }

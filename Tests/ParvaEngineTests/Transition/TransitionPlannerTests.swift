@@ -126,6 +126,30 @@ import Testing
     }
   }
 
+  @Test(arguments: 0..<20)
+  func whereNothingMayFallShortNothingDoes(_ offset: UInt64) throws {
+    let seed = TestSeed.of(offset: offset)
+    var kinds = SeededGenerator(seed: seed)
+    for round in 0..<20 {
+      var world = RandomTransition(seed: seed &+ UInt64(round), products: [try Self.product()], fill: 0.9)
+      var input = world.input(
+        gpus: Int.random(in: 1...12, using: &kinds), workloads: Int.random(in: 1...8, using: &kinds),
+        change: Double.random(in: 0.3...1, using: &kinds))
+      // Half of what is to come does not come this time.
+      for index in input.gpus.indices where Bool.random(using: &kinds) {
+        input.gpus[index].after = input.gpus[index].before
+      }
+      input.allowsShortfall = false
+      let transition = TransitionPlanner.plan(input)
+      let comment = Comment(rawValue: "seed \(seed), round \(round)")
+      for outlook in transition.outlooks where outlook.capacityBefore >= outlook.floor {
+        #expect(outlook.shortfall == 0, comment)
+      }
+      let faults = TransitionChecker.faults(transition, of: input).map(\.description)
+      #expect(faults.allSatisfy { $0.contains("does not end as wanted") }, comment)
+    }
+  }
+
   @Test(arguments: 0..<40)
   func noOrderOfFewSegmentsFallsLessShort(_ offset: UInt64) throws {
     try Self.noOrderFallsLessShort(seed: TestSeed.of(offset: offset))
