@@ -118,6 +118,8 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
     package var ending: Ending?
     /// The plan that a roll-back brings back; nil where none was applied before.
     package var previousRevision: Int?
+    /// True for a push to some of the plan's nodes, beside what else pushes it.
+    package var partial: Bool?
     /// Steps towards this revision that nodes may have been told so far.
     package var phases: Int
     /// Waves of the way that is gone now; nil until it is known.
@@ -129,7 +131,10 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
 
     package static let mostShortfalls = 100
 
-    package init(maxUnavailable: Double, onFailure: FailureAction, previousRevision: Int?, phases: Int) {
+    package init(
+      maxUnavailable: Double, onFailure: FailureAction, previousRevision: Int?, partial: Bool? = nil, phases: Int
+    ) {
+      self.partial = partial
       self.maxUnavailable = maxUnavailable
       self.onFailure = onFailure
       self.previousRevision = previousRevision

@@ -221,15 +221,18 @@ package final class NodeRegistry: Sendable {
     }
   }
 
-  /// Returns once all of these instances are up on a node, or after `limit`; answers whether they are.
-  func untilUp(_ places: [(uuid: String, place: InstancePlace)], on name: String, within limit: Duration) async -> Bool
-  {
-    await until(within: limit) { state in
-      guard let record = state.fleet[name], let applied = record.applied, !record.isWordDue else { return false }
+  /// Returns once all of these instances are up on a node, the node is gone, or after `limit`; answers whether they are up.
+  func untilUp(
+    _ places: [(uuid: String, place: InstancePlace)], on name: String, within limit: Duration
+  ) async -> Bool {
+    @Sendable func isUp(_ record: NodeRecord) -> Bool {
+      guard let applied = record.applied, !record.isWordDue else { return false }
       return places.allSatisfy { uuid, place in
         applied.instance(gpu: uuid, place: place).map { record.isUp($0, on: uuid) } ?? false
       }
     }
+    await until(within: limit) { $0.fleet[name].map(isUp) ?? true }
+    return node(name).map(isUp) ?? false
   }
 
   /// Looks now and then, as heartbeats come.

@@ -48,6 +48,9 @@ extension PlanPusher {
     let terms = RolloutTerms(nodes: Set(names), maxUnavailable: document.rollout.maxUnavailable)
     let way = await queue.run { [nodes] in FleetTransition(nodes.snapshot, to: goal, terms) }
     guard !Task.isCancelled, let firstPhase = announce(way, id) else { return }
+    for node in board[id]?.nodes ?? [] where node.status == .verified && node.instances == 0 {
+      await endDrain(of: node.name)
+    }
     // Phases that are told are never told again with something else, not even after a crash.
     do throws(StoreError) {
       try await saving.run { await self.save() }
@@ -260,7 +263,10 @@ extension PlanPusher {
       return document
     }
     guard let begun else { return }
-    await carryOut(begun, RolloutGoal(back, tenants: tenants()), RolloutControl())
+    // Somebody may have asked for an abort meanwhile: it is the later word.
+    let control = state.withLock { $0.controls[id] } ?? RolloutControl()
+    control.change { ($0.isPaused, $0.rollsBack) = (false, false) }
+    await carryOut(begun, RolloutGoal(back, tenants: tenants()), control)
   }
 
   // MARK: - Control

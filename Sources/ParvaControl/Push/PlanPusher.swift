@@ -161,6 +161,7 @@ package final class PlanPusher: Sendable {
         // Nodes that are pushed to beside others have no plan of their own to go back to.
         onFailure: isWhole ? options.onFailure ?? settings.onFailure : .stop,
         previousRevision: past.inForce(before: revision),
+        partial: isWhole ? nil : true,
         phases: max(past.phases(of: revision), nodes.phases(of: revision))),
       nodes: names.map { name in
         let gpus = assignments.gpus[name] ?? []
@@ -222,7 +223,13 @@ package final class PlanPusher: Sendable {
         await supersede(document.id)
         continue
       }
+      let isReplaced = left.drop { $0.id != stored.id }.dropFirst().contains { later in
+        board[later.id].map { $0.planRevision == newest && $0.rollout.partial != true } ?? false
+      }
       switch (document.status, document.rollout.ending) {
+      case (.rollingBack, _) where isReplaced:
+        await supersede(document.id)
+        continue
       case (_, .abort):
         await abort(document.id)
         continue

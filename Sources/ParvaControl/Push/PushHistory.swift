@@ -10,8 +10,9 @@ struct PushHistory: Sendable {
   private var verified: [Int] = []
   private var phases: [Int: Int] = [:]
   private var halted: Set<Int> = []
-  /// Requests per second of each workload by the newest plan that was begun; nil after a restart.
+  /// Requests per second of each workload by the newest plan that was verified; nil after a restart.
   private var rates: [String: Double]?
+  private var begun: (revision: Int, rates: [String: Double])?
 
   /// - Parameter operations: the newest that the store has, newest first.
   mutating func recall(_ operations: [FleetOperationDocument]) {
@@ -27,9 +28,12 @@ struct PushHistory: Sendable {
     if phases.count > 64, let oldest = phases.keys.min() { phases[oldest] = nil }
     switch document.status {
     case .verified:
+      if let begun, begun.revision == revision { rates = begun.rates }
+      halted.remove(revision)
+      // What some nodes have is no plan that a fleet could go back to.
+      guard document.rollout.partial != true else { return }
       verified.removeAll { $0 == revision }
       verified = verified.suffix(1) + [revision]
-      halted.remove(revision)
     case .aborted, .rolledBack: halted.insert(revision)
     // The way back failed somewhere: that is for somebody to look at.
     case .failed where document.rollout.ending == .rollback: halted.insert(revision)
@@ -40,11 +44,11 @@ struct PushHistory: Sendable {
   /// A plan begins to be pushed; answers what workloads were served by the one before, where that is known.
   mutating func begin(_ revision: Int, _ rates: [String: Double]) -> [String: Double] {
     halted = halted.filter { $0 > revision }
-    defer { self.rates = rates }
+    begun = (revision, rates)
     return promised
   }
 
-  /// Requests per second of each workload by the newest plan that was begun; empty where that is not known.
+  /// Requests per second of each workload by the newest plan that was verified; empty where that is not known.
   var promised: [String: Double] { rates ?? [:] }
 
   func phases(of revision: Int) -> Int { phases[revision] ?? 0 }

@@ -53,7 +53,8 @@ package struct FleetTransition: Sendable {
     var contents: [String: [String: [InstancePlace: WantedInstance]]] = [:]
     var starts = StartNumbers()
     var shapes: [Shape: WantedInstance] = [:]
-    var up: [String: Double] = [:]
+    // Requests per second of what stands, whether or not it is known to be up.
+    var owed: [String: Double] = [:]
     for gpu in fleet.inventory.gpus {
       guard let product = gpu.product, let node = fleet.nodes[gpu.node] else { continue }
       let isTold = terms.nodes.contains(gpu.node)
@@ -67,7 +68,7 @@ package struct FleetTransition: Sendable {
       let before = there.compactMap { instance -> StandingSegment? in
         let capacity = node.isUp(instance, on: gpu.uuid) ? instance.capacity ?? 0 : 0
         guard let segment = Self.segment(instance, product, capacity, &starts) else { return nil }
-        up[segment.workload, default: 0] += capacity
+        owed[segment.workload, default: 0] += instance.capacity ?? 0
         guard isTold else { return segment }
         let stays = after.contains { $0.runsAs(segment) }
         // What stays is told what the new plan calls it.
@@ -87,18 +88,19 @@ package struct FleetTransition: Sendable {
           name: gpu.uuid, node: gpu.node, product: product, before: before, after: after, isOpen: isOpen))
     }
     var services: [String: TransitionInput.Service] = [:]
-    for workload in Set(up.keys).union(goal.rates.keys) {
-      let runs = up[workload] ?? 0
+    for workload in Set(owed.keys).union(goal.rates.keys) {
+      let stands = owed[workload] ?? 0
       services[workload] = TransitionInput.Service(
-        rateBefore: min(runs, goal.before[workload] ?? runs), rateAfter: goal.rates[workload] ?? 0,
+        rateBefore: min(stands, goal.before[workload] ?? stands), rateAfter: goal.rates[workload] ?? 0,
         tenant: goal.tenants[workload])
     }
     // What is to come on a node or GPU that cannot be told anything now does not come: what it would replace stays.
     let usable = Set(fleet.inventory.gpus.lazy.filter { $0.product != nil && $0.exclusion != .faulty }.map(\.uuid))
     let isWhole = goal.assignments.gpus.allSatisfy { name, gpus in
       guard let node = fleet.nodes[name] else { return false }
-      if node.hasVerified(gpus) { return true }
-      return terms.nodes.contains(name) && gpus.allSatisfy { usable.contains($0.uuid) }
+      if terms.nodes.contains(name) { return gpus.allSatisfy { usable.contains($0.uuid) } }
+      return node.hasVerified(gpus)
+        && gpus.allSatisfy { gpu in gpu.instances.allSatisfy { node.isUp($0, on: gpu.uuid) } }
     }
     input = TransitionInput(
       gpus: gpus, services: services, maxUnavailable: terms.maxUnavailable, allowsShortfall: isWhole)
@@ -152,10 +154,12 @@ package struct FleetTransition: Sendable {
     return instance
   }
 
-  /// What a part makes, by GPU.
-  func made(by index: Int) -> [(uuid: String, place: InstancePlace)] {
+  /// What a part makes that others wait for, by GPU.
+  func awaited(of index: Int) -> [(uuid: String, place: InstancePlace)] {
     let part = machine.parts[index]
-    return part.steps.map { transition.waves[part.wave].steps[$0] }.filter { $0.action == .create }.map { step in
+    let workloads = machine.awaited[index]
+    let steps = part.steps.map { transition.waves[part.wave].steps[$0] }
+    return steps.filter { $0.action == .create && workloads.contains($0.segment.workload) }.map { step in
       let gpu = input.gpus[step.gpu]
       let profile = gpu.product.profiles[step.segment.placement.profile]
       return (

@@ -75,6 +75,6 @@ struct RolloutRun: Sendable {
     return Order(
       node: part.node, wanted: NodeAssignment(revision: revision, phase: firstPhase + part.wave, gpus: gpus),
       isLast: part.isLast && !way.unreached.contains(part.node),
-      awaited: way.machine.isAwaited(index) ? way.made(by: index) : [])
+      awaited: way.awaited(of: index))
   }
 }

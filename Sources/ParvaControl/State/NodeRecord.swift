@@ -107,6 +107,8 @@ package struct NodeRecord: Hashable, Sendable {
   /// Whether the node has read back from its driver that exactly this stands, under whichever revision.
   package func hasVerified(_ gpus: [WantedGPU]) -> Bool {
     guard let applied, let verified = state?.verified else { return false }
+    // Something else that is on its way there may be carried out yet.
+    guard [expected, sent].allSatisfy({ $0 == nil || $0?.gpus == gpus }) else { return false }
     return verified.version == applied.version && verified.degraded == nil && applied.gpus == gpus
   }
 

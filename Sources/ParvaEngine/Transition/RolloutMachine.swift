@@ -29,6 +29,8 @@ public struct RolloutMachine: Sendable {
   /// Whether nothing begins any more.
   public private(set) var isAborted = false
 
+  /// Of each part, the workloads of which other parts wait for what it makes.
+  public let awaited: [Set<String>]
   /// Parts, and behind them gates: one for each workload and wave in which some of it goes.
   private var unmet: [Int]
   private var dependents: [[Int]]
@@ -73,7 +75,8 @@ public struct RolloutMachine: Sendable {
         if what.makes { byWorkload[workload, default: []].append((index, true)) }
       }
     }
-    for (_, list) in byWorkload.sorted(by: { $0.key < $1.key }) {
+    var awaited = Array(repeating: Set<String>(), count: parts.count)
+    for (workload, list) in byWorkload.sorted(by: { $0.key < $1.key }) {
       var gate: Int?
       // Parts that make some of it in waves since the newest gate.
       var makers: [Int] = []
@@ -86,12 +89,14 @@ public struct RolloutMachine: Sendable {
         }
         if !makers.isEmpty {
           let new = graph.add()
+          for maker in makers { awaited[maker].insert(workload) }
           for maker in makers + (gate.map { [$0] } ?? []) { graph.wait(new, for: maker) }
           (gate, makers) = (new, [])
         }
         if let gate { graph.wait(entry.part, for: gate) }
       }
     }
+    self.awaited = awaited
     unmet = graph.unmet
     dependents = graph.dependents
     ready = parts.indices.filter { graph.unmet[$0] == 0 }
@@ -154,9 +159,6 @@ public struct RolloutMachine: Sendable {
   public mutating func abort() { isAborted = true }
 
   // MARK: - What is asked
-
-  /// Whether others wait for what a part makes.
-  public func isAwaited(_ part: Int) -> Bool { !dependents[part].isEmpty }
 
   /// Whether everything was done.
   public var isComplete: Bool { progress.allSatisfy { $0 == .done } }

@@ -32,8 +32,10 @@ public struct Transition: Hashable, Sendable {
     public var least: Double
     /// Wave at which that is, from 0; nil where it is never less than at the beginning.
     public var leastWave: Int?
-    /// What it is to have at every moment: the lesser of both rates.
-    public var floor: Double { min(rateBefore, rateAfter) }
+    /// Share of the lesser of both rates that it may lack on the way.
+    public var maxUnavailable: Double
+    /// What it is to have at every moment: the lesser of both rates, less what it may lack.
+    public var floor: Double { min(rateBefore, rateAfter) * (1 - maxUnavailable) }
     /// By how much the worst moment falls below ``floor``, in requests per second.
     public var shortfall: Double {
       let missing = floor - least

@@ -60,7 +60,7 @@ import Testing
     #expect(first.map { way.machine.parts[$0].node } == ["b"])
     let told = try #require(first.first.map { way.tell($0) })
     #expect(told == Self.goal(["b": "w/1"]).assignments.gpus["b"])
-    #expect(way.machine.isAwaited(first[0]))
+    #expect(way.awaited(of: first[0]).map(\.uuid) == [FleetSamples.uuid("b", 0)])
     way.machine.ended(first[0], well: true)
     #expect(way.machine.begin().map { way.machine.parts[$0].node } == ["a"])
   }

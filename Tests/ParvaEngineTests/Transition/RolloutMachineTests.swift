@@ -143,7 +143,7 @@ import Testing
     var machine = RolloutMachine(TransitionPlanner.plan(input), of: input, settling: ["one", "three"])
     let first = machine.begin()
     #expect(Set(first.map { machine.parts[$0].node }) == ["two", "three"])
-    #expect(first.map(machine.isAwaited).filter(\.self).count == 1)
+    #expect(first.map { machine.awaited[$0] }.filter { $0 == ["a"] }.count == 1)
     let two = try #require(first.first { machine.parts[$0].node == "two" })
     let three = try #require(first.first { machine.parts[$0].node == "three" })
     machine.ended(three, well: true)
