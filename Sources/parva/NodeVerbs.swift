@@ -116,9 +116,10 @@ struct NodeDiffCommand: ParsableCommand {
   @OptionGroup var file: NodeFileOptions
 
   func run() throws {
-    let steps = try nodeSteps(options, file)
+    let (steps, unread) = try nodeSteps(options, file)
     for step in steps { print(step) }
-    if !steps.isEmpty { throw CommandFailure(.checkFailed) }
+    for line in unread { Console.error(line) }
+    if !steps.isEmpty || !unread.isEmpty { throw CommandFailure(.checkFailed) }
   }
 }
 
@@ -131,19 +132,32 @@ struct NodeAssertCommand: ParsableCommand {
   @OptionGroup var file: NodeFileOptions
 
   func run() throws {
-    let steps = try nodeSteps(options, file)
+    let (steps, unread) = try nodeSteps(options, file)
+    if !unread.isEmpty { throw CommandFailure(.checkFailed, unread.joined(separator: "\n")) }
     if !steps.isEmpty { throw CommandFailure(.checkFailed, "the GPUs differ: \(steps.count) steps are needed") }
   }
 }
 
-private func nodeSteps(_ options: NodeDriverOptions, _ file: NodeFileOptions) throws -> [ApplyStep] {
+/// The steps that a file needs, and a line for each GPU of it that cannot be read.
+private func nodeSteps(
+  _ options: NodeDriverOptions, _ file: NodeFileOptions
+) throws -> (steps: [ApplyStep], unread: [String]) {
   let driver = try options.opened()
   let store = NodeStore(reading: options.directory)
   do {
-    let wanted = try file.wanted(on: try options.observe(driver), known: try options.known())
-    return try ApplyRunner(driver: driver, store: store).dryRun(
-      wanted, options: ApplyPlanner.Options(manageMIGMode: true, adopt: file.adopt)
-    ).steps
+    let node = try options.observe(driver)
+    let wanted = try file.wanted(on: node, known: try options.known())
+    let plan = try ApplyRunner(driver: driver, store: store).dryRun(
+      wanted, options: ApplyPlanner.Options(manageMIGMode: true, adopt: file.adopt))
+    // A GPU that the node has not at all was refused; one that is missing now is lost.
+    let answering = Set(node.gpus.filter { $0.fault == nil }.map(\.uuid))
+    let unread = wanted.gpus.filter { !$0.instances.isEmpty && !answering.contains($0.uuid) }.map { gpu in
+      let code = plan.lost.first { $0.gpu == gpu.uuid }?.code ?? node.gpus.first { $0.uuid == gpu.uuid }?.fault
+      return "\(gpu.uuid) does not answer (\(code ?? DriverError.notFound)): nothing can be said of the "
+        + "\(gpu.instances.count) instances there"
+    }
+    let steps = plan.steps
+    return (steps, unread)
   } catch let refusal as ApplyRefusal {
     throw CommandFailure(.checkFailed, refusal.description)
   } catch let failure as ApplyJournal.Failure {

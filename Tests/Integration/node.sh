@@ -82,16 +82,54 @@ check 'an agent does not start on them' code 1 timeout 60 "$PARVA" node run --si
   --state-dir "$work/state" --listen 127.0.0.1:0 --insecure
 cp saved state/verified.json
 
+# --- a driver that does not answer
+printf 'fail nvmlInit_v2 1 99 9\n' >state/simulated/faults
+check 'the doctor says that the driver does not answer' code 4 node doctor
+check 'and what mends it' says out 'modprobe nvidia'
+check 'a look fails in words' code 1 node state
+rm state/simulated/faults
+
+# --- a MIG mode that cannot be read is no proof that instances are gone
+for driver in nvml nvidia-smi; do
+  printf 'fail nvmlDeviceGetMigMode 1 99 999\n' >state/simulated/faults
+  node apply --driver $driver -f 8.json >/dev/null 2>&1
+  rm state/simulated/faults
+  check "what was ours is ours after the mode could not be read: $driver" code 0 node state --driver $driver
+  check 'none of it foreign' bash -c '! grep -q foreign out'
+done
+
+# --- root beside an agent with less power
+if [ "$(id -u)" -eq 0 ]; then
+  mkdir -p owned && node state >/dev/null 2>&1
+  state=owned
+  node state >/dev/null 2>&1
+  chown 61234:61234 owned
+  node export >owned.json 2>/dev/null
+  check 'root applies in the folder of another user' code 0 node apply -f owned.json
+  for file in lock verified.json journal.jsonl; do
+    check "$file is that user's" test "$(stat -c %u owned/$file)" = 61234
+  done
+  state=state
+fi
+
 # --- a lost GPU, through both drivers
 for driver in nvml nvidia-smi; do
   for release in 470 550 580; do
     (
       machine=A100-80GBx3@$release state=lost-$driver-$release
       node state >/dev/null 2>&1
+      plan 1 9:4
+      sed -i "s/$gpu/$(node state -o json 2>/dev/null | python3 -c \
+        'import json, sys; print(json.load(sys.stdin)["gpus"][1]["uuid"])')/" 1.json
+      node apply -f 1.json >/dev/null 2>&1
+      check "what is applied is as the file says: $driver, R$release" code 0 node assert -f 1.json
       printf 'lose nvmlDeviceGetName 1 1\n' >"$state/simulated/faults"
       node state >/dev/null 2>&1
       rm "$state/simulated/faults"
       check "a lost GPU stops the doctor: $driver, R$release" code 4 node doctor --driver $driver
+      check 'of instances on it nothing is asserted' code 4 node assert -f 1.json
+      check 'in words' says err 'does not answer'
+      node doctor --driver $driver >out 2>err
       check 'which names it' grep -q '^stop  gpu .*GPU 1.*gpu_is_lost' out
     )
   done

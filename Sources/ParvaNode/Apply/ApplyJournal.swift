@@ -129,6 +129,7 @@ package struct ApplyJournal: Sendable {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0o600)
     guard descriptor >= 0 else { throw .unwritable(path: path, errno: errno) }
     defer { close(descriptor) }
+    if isNew { AtomicFile.giveToOwnerOfFolder(descriptor, path) }
     var left = data[...]
     while !left.isEmpty {
       let written = left.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }

@@ -67,9 +67,11 @@ package struct OwnedInstance: Codable, Hashable, Sendable {
 }
 
 extension OwnedInstance {
-  /// Whether a GPU that answers no longer shows it.
+  /// Whether a GPU that answers no longer shows it. One that says to have no MIG mode at all could not have had it: its mode
+  /// cannot be read now.
   func isGone(from observed: ObservedGPU) -> Bool {
-    observed.uuid == gpu && observed.fault == nil && !observed.instances.contains { matches($0, on: gpu) }
+    observed.uuid == gpu && observed.fault == nil && observed.mig != nil
+      && !observed.instances.contains { matches($0, on: gpu) }
   }
 }
 

@@ -23,6 +23,7 @@ package struct NodeLock: Sendable {
     let path = directory.appendingPathComponent("lock").path
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw .unwritable(path) }
+    AtomicFile.giveToOwnerOfFolder(descriptor, path)
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)
       throw .held(path)

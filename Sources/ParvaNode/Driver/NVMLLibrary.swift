@@ -17,12 +17,8 @@ final class NVMLLibrary: @unchecked Sendable {
         detail: "\(path ?? "libnvidia-ml.so.1") cannot be loaded: \(Self.text(message))")
     }
     raw = opened
-    do {
-      try initialise()
-    } catch {
-      cnvml_close(opened)
-      throw error
-    }
+    // What was opened is closed by deinit, which follows a failure from here on.
+    try initialise()
   }
 
   deinit {

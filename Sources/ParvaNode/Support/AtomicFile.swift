@@ -33,6 +33,7 @@ enum AtomicFile {
     let fresh = path + ".new"
     let descriptor = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw Failure(path: fresh, errno: errno) }
+    giveToOwnerOfFolder(descriptor, path)
     var left = data[...]
     while !left.isEmpty {
       let written = left.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
@@ -46,6 +47,15 @@ enum AtomicFile {
     guard whole else { throw Failure(path: fresh, errno: code) }
     guard rename(fresh, path) == 0 else { throw Failure(path: path, errno: errno) }
     syncFolder(of: path)
+  }
+
+  /// Gives a file that root makes to whom its folder belongs: root may act in the folder of an agent that has less power, and
+  /// that agent has to read what was written.
+  static func giveToOwnerOfFolder(_ descriptor: Int32, _ path: String) {
+    guard geteuid() == 0 else { return }
+    var folder = stat()
+    guard stat((path as NSString).deletingLastPathComponent, &folder) == 0, folder.st_uid != 0 else { return }
+    _ = fchown(descriptor, folder.st_uid, folder.st_gid)
   }
 
   /// Puts the names in the folder of `path` on the disk.
