@@ -69,7 +69,9 @@ package final class Controller: Sendable {
       priced: configuration.planning.pools, now: configuration.now, onChange: { fleetWakes.continuation.yield() })
     pusher = PlanPusher(
       store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,
-      now: configuration.now, tenants: { [registry] in registry.snapshot.registrations.tenants }, logger: logger)
+      now: configuration.now,
+      rates: { revision in restored.flatMap { $0.record.revision == revision ? $0.rates : nil } },
+      tenants: { [registry] in registry.snapshot.registrations.tenants }, logger: logger)
     self.logger = logger
     previews = Self.backend(configuration.worker, idleLimit: .seconds(60)) { [counters] end, _ in
       counters.workerEnded(end)

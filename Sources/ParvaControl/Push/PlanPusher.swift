@@ -47,6 +47,8 @@ package final class PlanPusher: Sendable {
   let client: HTTPClient
   let limit: RequestLimit
   let now: @Sendable () -> Date
+  /// Requests per second that a plan serves each workload, where the plan is at hand.
+  let rates: @Sendable (_ revision: Int) -> [String: Double]?
   /// By workload, the tenants that may not share a GPU, as the demand says now.
   let tenants: @Sendable () -> [String: String]
   let logger: Logger
@@ -61,8 +63,10 @@ package final class PlanPusher: Sendable {
   /// - Parameter open: what a controller before this one has left unfinished, oldest first; see ``resume()``.
   package init(
     store: any Store, nodes: NodeRegistry, settings: PushSettings, open: [StoredOperation],
-    now: @escaping @Sendable () -> Date, tenants: @escaping @Sendable () -> [String: String], logger: Logger
+    now: @escaping @Sendable () -> Date, rates: @escaping @Sendable (_ revision: Int) -> [String: Double]?,
+    tenants: @escaping @Sendable () -> [String: String], logger: Logger
   ) {
+    self.rates = rates
     self.tenants = tenants
     self.store = store
     self.nodes = nodes
@@ -249,7 +253,9 @@ package final class PlanPusher: Sendable {
         continue
       }
       logger.notice("resuming", metadata: ["operation": "\(document.id)", "revision": "\(document.planRevision)"])
-      launch(document, RolloutGoal(assignments, tenants: tenants()))
+      var goal = RolloutGoal(assignments, tenants: tenants())
+      if let rates = rates(document.planRevision) { goal.rates = rates }
+      launch(document, goal)
     }
   }
 
