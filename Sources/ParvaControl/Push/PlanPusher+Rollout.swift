@@ -40,7 +40,6 @@ extension PlanPusher {
   private func carryOut(_ document: FleetOperationDocument, _ goal: RolloutGoal, _ control: RolloutControl) async {
     let id = document.id
     let names = document.nodes.map(\.name)
-    state.withLock { if $0.controls[id] != nil { $0.controls[id] = control } }
     // After a restart nodes speak with their next heartbeat; one that works on something speaks when it is through.
     let isOld = document.resumed > 0 && settings.wordTimeout > .zero
     await nodes.untilHeard(
@@ -74,11 +73,9 @@ extension PlanPusher {
         return await rollBack(document)
       }
       await finish(id) { document in
-        for index in document.nodes.indices
-        where !document.nodes[index].status.isOver && waiting.contains(document.nodes[index].name) {
-          document.nodes[index].status = .failed
-          document.nodes[index].code = "blocked"
-          document.nodes[index].message = "something stays here until what replaces it is up on another node"
+        document.endOpenNodes(where: { waiting.contains($0.name) }) { node in
+          node.status = .failed
+          (node.code, node.message) = ("blocked", "something stays here until what replaces it is up on another node")
         }
       }
     }
@@ -232,9 +229,7 @@ extension PlanPusher {
   func abort(_ id: String) async {
     await finish(id) { document in
       document.status = .aborted
-      for index in document.nodes.indices where !document.nodes[index].status.isOver {
-        document.nodes[index].status = .aborted
-      }
+      document.endOpenNodes { $0.status = .aborted }
     }
   }
 
@@ -320,5 +315,12 @@ extension PlanPusher {
       throw .storeFailed(error)
     }
     return board[id] ?? document
+  }
+}
+
+extension FleetOperationDocument {
+  /// Changes those nodes that have not ended.
+  mutating func endOpenNodes(where isMeant: (Node) -> Bool = { _ in true }, _ change: (inout Node) -> Void) {
+    for index in nodes.indices where !nodes[index].status.isOver && isMeant(nodes[index]) { change(&nodes[index]) }
   }
 }

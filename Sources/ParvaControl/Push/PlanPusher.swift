@@ -244,10 +244,9 @@ package final class PlanPusher: Sendable {
       }
       guard let assignments = await assignments(of: document.planRevision) else {
         await finish(document.id) { document in
-          for index in document.nodes.indices where !document.nodes[index].status.isOver {
-            document.nodes[index].status = .failed
-            document.nodes[index].code = "plan_forgotten"
-            document.nodes[index].message = "the plan is no longer kept; apply the current one"
+          document.endOpenNodes { node in
+            node.status = .failed
+            (node.code, node.message) = ("plan_forgotten", "the plan is no longer kept; apply the current one")
           }
         }
         continue
@@ -290,9 +289,7 @@ package final class PlanPusher: Sendable {
     task?.cancel()
     await finish(id) { document in
       document.status = .superseded
-      for index in document.nodes.indices where !document.nodes[index].status.isOver {
-        document.nodes[index].status = .superseded
-      }
+      document.endOpenNodes { $0.status = .superseded }
     }
   }
 

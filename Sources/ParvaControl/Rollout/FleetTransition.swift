@@ -120,11 +120,8 @@ package struct FleetTransition: Sendable {
   mutating func tell(_ index: Int) -> [WantedGPU] {
     let part = machine.parts[index]
     var node = contents[part.node] ?? [:]
-    for step in part.steps.map({ transition.waves[part.wave].steps[$0] }) {
-      let gpu = input.gpus[step.gpu]
-      let place = InstancePlace(
-        profileID: gpu.product.profiles[step.segment.placement.profile].driverProfileID,
-        start: step.segment.placement.start)
+    for step in steps(of: part) {
+      let (gpu, place) = (input.gpus[step.gpu], place(of: step))
       switch step.action {
       case .destroy: node[gpu.name]?[place] = nil
       case .create: node[gpu.name, default: [:]][place] = made(step, gpu, place, part.node)
@@ -156,16 +153,20 @@ package struct FleetTransition: Sendable {
 
   /// What a part makes that others wait for, by GPU.
   func awaited(of index: Int) -> [(uuid: String, place: InstancePlace)] {
-    let part = machine.parts[index]
     let workloads = machine.awaited[index]
-    let steps = part.steps.map { transition.waves[part.wave].steps[$0] }
-    return steps.filter { $0.action == .create && workloads.contains($0.segment.workload) }.map { step in
-      let gpu = input.gpus[step.gpu]
-      let profile = gpu.product.profiles[step.segment.placement.profile]
-      return (
-        gpu.name, InstancePlace(profileID: profile.driverProfileID, start: step.segment.placement.start)
-      )
-    }
+    return steps(of: machine.parts[index])
+      .filter { $0.action == .create && workloads.contains($0.segment.workload) }
+      .map { (input.gpus[$0.gpu].name, place(of: $0)) }
+  }
+
+  private func steps(of part: RolloutMachine.Part) -> [Transition.Step] {
+    part.steps.map { transition.waves[part.wave].steps[$0] }
+  }
+
+  private func place(of step: Transition.Step) -> InstancePlace {
+    let placement = step.segment.placement
+    return InstancePlace(
+      profileID: input.gpus[step.gpu].product.profiles[placement.profile].driverProfileID, start: placement.start)
   }
 
   private static func unreached(_ transition: Transition, _ input: TransitionInput) -> Set<String> {
