@@ -70,7 +70,7 @@ struct DestroyOrder {
       return fleet.pending[gpu].contains { new in
         let unit = fleet.units[new]
         return !come.contains(new)
-          && fleet.fits(unit.segment, mask: unit.mask, of: unit.workload, on: gpu, beside: there)
+          && fleet.fits(unit.segment, of: unit.workload, on: gpu, beside: there)
       }
     }
   }
@@ -128,7 +128,7 @@ struct DestroyOrder {
     for (index, other) in waiting.enumerated() where set & 1 << (olds.count + index) != 0 {
       if fleet.units[other].gpu == unit.gpu { there.append(other) }
     }
-    return fleet.fits(unit.segment, mask: unit.mask, of: unit.workload, on: unit.gpu, beside: there)
+    return fleet.fits(unit.segment, of: unit.workload, on: unit.gpu, beside: there)
   }
 
   /// Requests per second that stand at a set, for workloads that differ from the beginning.

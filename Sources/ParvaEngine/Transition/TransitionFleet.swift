@@ -92,19 +92,12 @@ struct TransitionFleet {
     return up[workload] - capacity >= floor * (1 - Tolerance.relative)
   }
 
-  /// Whether a segment can stand on a GPU beside others: axis units, compute slices, the profile's limit and tenants.
-  func fits(_ segment: StandingSegment, mask: UInt64, of workload: Int, on gpu: Int, beside others: [Int]) -> Bool {
-    let product = input.gpus[gpu].product
-    let profile = product.profiles[segment.placement.profile]
-    var slices = profile.computeSlices
-    var alike = 1
-    for other in others {
-      let unit = units[other]
-      if unit.mask & mask != 0 || services[unit.workload].tenant != services[workload].tenant { return false }
-      slices += product.profiles[unit.segment.placement.profile].computeSlices
-      if unit.segment.placement.profile == segment.placement.profile { alike += 1 }
-    }
-    return slices <= product.computeSlices && alike <= profile.maxInstances
+  /// Whether a segment can stand on a GPU beside others: room and tenants.
+  func fits(_ segment: StandingSegment, of workload: Int, on gpu: Int, beside others: [Int]) -> Bool {
+    let tenant = services[workload].tenant
+    return others.allSatisfy { services[units[$0].workload].tenant == tenant }
+      && input.gpus[gpu].product.hasRoom(
+        for: segment.placement, beside: others.lazy.map { units[$0].segment.placement })
   }
 
   /// What is to come on a GPU and has room beside `others`, by start; each takes its room from those after it.
@@ -113,7 +106,7 @@ struct TransitionFleet {
     var found: [Int] = []
     for new in pending[gpu] where !barred.contains(new) {
       let unit = units[new]
-      guard fits(unit.segment, mask: unit.mask, of: unit.workload, on: gpu, beside: there) else { continue }
+      guard fits(unit.segment, of: unit.workload, on: gpu, beside: there) else { continue }
       there.append(new)
       found.append(new)
     }
@@ -131,9 +124,8 @@ struct TransitionFleet {
     for start in profile.starts where profile.mask(at: start) & taken == 0 {
       var segment = shape
       segment.placement.start = start
-      let mask = profile.mask(at: start)
-      if fits(segment, mask: mask, of: workload, on: gpu, beside: standing[gpu]),
-        fits(segment, mask: mask, of: workload, on: gpu, beside: final)
+      if fits(segment, of: workload, on: gpu, beside: standing[gpu]),
+        fits(segment, of: workload, on: gpu, beside: final)
       {
         return segment
       }
