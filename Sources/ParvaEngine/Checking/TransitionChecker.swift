@@ -28,7 +28,6 @@ public enum TransitionChecker {
       func note(_ text: String) { faults.append(TransitionFault(wave: number, description: text)) }
       // The worst moment of a wave: everything that goes is gone, nothing that comes is there.
       for step in wave.steps where step.action == .destroy {
-        if input.gpus[step.gpu].isHeld { note("\(step.segment.id) goes from a GPU that is held") }
         if let index = fleet[step.gpu].firstIndex(where: { $0.segment == step.segment }) {
           fleet[step.gpu].remove(at: index)
         } else {
@@ -38,7 +37,6 @@ public enum TransitionChecker {
       let worst = sums(fleet)
       for workload in least.keys { least[workload] = min(least[workload] ?? 0, worst[workload] ?? 0) }
       for step in wave.steps where step.action == .create {
-        if input.gpus[step.gpu].isHeld { note("\(step.segment.id) comes to a GPU that is held") }
         fleet[step.gpu].append(Standing(segment: step.segment, capacity: step.segment.capacity))
       }
       for index in Set(wave.steps.map(\.gpu)).sorted() {
@@ -47,10 +45,9 @@ public enum TransitionChecker {
     }
     let last = transition.waves.count
     for (index, gpu) in input.gpus.enumerated() {
-      let wanted = gpu.isHeld ? gpu.before : gpu.after
       let there = fleet[index].map(\.segment)
       let isEnd =
-        there.count == wanted.count && wanted.allSatisfy { segment in there.contains { $0.runsAs(segment) } }
+        there.count == gpu.after.count && gpu.after.allSatisfy { segment in there.contains { $0.runsAs(segment) } }
       if !isEnd { faults.append(TransitionFault(wave: last, description: "\(gpu.name) does not end as wanted")) }
     }
     for outlook in transition.outlooks where outlook.least > (least[outlook.workload] ?? 0) * (1 + 1e-9) + 1e-9 {

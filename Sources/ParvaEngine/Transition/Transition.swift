@@ -49,8 +49,6 @@ public struct Transition: Hashable, Sendable {
   public internal(set) var outlooks: [Outlook]
   /// Segments made for the way only.
   public internal(set) var temporaries: Int
-  /// What cannot be reached because it stands, or is to stand, on a GPU that is held.
-  public internal(set) var held: Int
 
   /// Whether every workload keeps the lesser of both rates at every moment.
   public var keepsService: Bool { outlooks.allSatisfy { $0.shortfall == 0 } }

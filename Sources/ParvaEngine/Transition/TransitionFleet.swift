@@ -28,7 +28,6 @@ struct TransitionFleet {
   private(set) var up: [Double]
   /// Of each GPU the axis units that its final segments take.
   private let reserved: [UInt64]
-  private(set) var held = 0
 
   init(_ input: TransitionInput) {
     self.input = input
@@ -46,12 +45,11 @@ struct TransitionFleet {
     for (index, gpu) in input.gpus.enumerated() {
       for segment in gpu.before.sorted(by: Self.byPlace) {
         let same = gpu.after.first { $0.runsAs(segment) }
-        if same == nil, gpu.isHeld { held += 1 }
-        let role: Unit.Role = same != nil || gpu.isHeld ? .kept : .old
+        let role: Unit.Role = same != nil ? .kept : .old
         add(role, segment, on: index, number, capacity: min(segment.capacity, same?.capacity ?? .infinity))
       }
       for segment in gpu.after.sorted(by: Self.byPlace) where !gpu.before.contains(where: { $0.runsAs(segment) }) {
-        if gpu.isHeld { held += 1 } else { add(.new, segment, on: index, number, capacity: segment.capacity) }
+        add(.new, segment, on: index, number, capacity: segment.capacity)
       }
     }
   }
@@ -115,7 +113,7 @@ struct TransitionFleet {
 
   /// Where a segment like `shape` can stand without being in the way of anything that stands or is to stand there.
   func room(for shape: StandingSegment, of workload: Int, on gpu: Int) -> StandingSegment? {
-    guard !input.gpus[gpu].isHeld, input.gpus[gpu].isOpen else { return nil }
+    guard input.gpus[gpu].isOpen else { return nil }
     let profile = input.gpus[gpu].product.profiles[shape.placement.profile]
     let taken = standing[gpu].reduce(reserved[gpu]) { $0 | units[$1].mask }
     let final =

@@ -8,21 +8,18 @@ public struct TransitionInput: Hashable, Sendable {
     public var product: GPUProduct
     public var before: [StandingSegment]
     public var after: [StandingSegment]
-    /// Whether nothing can be changed there now: its node does not answer.
-    public var isHeld: Bool
     /// Whether segments for the way only may be made there.
     public var isOpen: Bool
 
     public init(
       name: String, node: String? = nil, product: GPUProduct, before: [StandingSegment] = [],
-      after: [StandingSegment] = [], isHeld: Bool = false, isOpen: Bool = true
+      after: [StandingSegment] = [], isOpen: Bool = true
     ) {
       self.name = name
       self.node = node
       self.product = product
       self.before = before
       self.after = after
-      self.isHeld = isHeld
       self.isOpen = isOpen
     }
   }

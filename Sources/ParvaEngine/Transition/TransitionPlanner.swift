@@ -287,7 +287,7 @@ extension TransitionPlanner {
             workload: name, rateBefore: fleet.services[number].rateBefore, rateAfter: fleet.services[number].rateAfter,
             capacityBefore: capacityBefore[number], capacityAfter: fleet.up[number], least: least[number],
             leastWave: leastWave[number], maxUnavailable: fleet.input.maxUnavailable)
-        }, temporaries: temporaries, held: fleet.held)
+        }, temporaries: temporaries)
     }
   }
 }

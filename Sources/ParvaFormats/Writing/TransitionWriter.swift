@@ -33,7 +33,6 @@ package struct TransitionWriter {
       $0.field("creates", count(.create))
       $0.field("destroys", count(.destroy))
       $0.field("temporaries", transition.temporaries)
-      $0.field("held", transition.held)
       $0.field("expectedSeconds", seconds.reduce(0, +))
     }
     root.array("waves") { waves in
@@ -113,10 +112,6 @@ package struct TransitionWriter {
       lines.append(
         "! \(outlook.workload): falls to \(Figures.plain(outlook.least))/s of \(Figures.plain(outlook.floor))/s"
           + (outlook.leastWave.map { " in wave \($0 + 1)" } ?? " from the beginning"))
-    }
-    if transition.held > 0 {
-      lines.append(
-        "! \(Figures.count(transition.held, "segment")) on GPUs that cannot be changed now: left as they are")
     }
     let service = transition.keepsService ? "every workload keeps its rate" : "some workloads fall short"
     lines.append(

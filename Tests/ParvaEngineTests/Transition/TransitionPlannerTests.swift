@@ -20,14 +20,13 @@ import Testing
   }
 
   private static func input(
-    _ gpus: [(before: [StandingSegment], after: [StandingSegment])], _ services: [String: (Double, Double)],
-    held: Set<Int> = []
+    _ gpus: [(before: [StandingSegment], after: [StandingSegment])], _ services: [String: (Double, Double)]
   ) throws -> TransitionInput {
     let product = try product()
     return TransitionInput(
       gpus: gpus.enumerated().map { index, gpu in
         TransitionInput.GPU(
-          name: "GPU-\(index)", product: product, before: gpu.before, after: gpu.after, isHeld: held.contains(index))
+          name: "GPU-\(index)", product: product, before: gpu.before, after: gpu.after)
       }, services: services.mapValues { TransitionInput.Service(rateBefore: $0.0, rateAfter: $0.1) })
   }
 
@@ -81,15 +80,6 @@ import Testing
     let transition = TransitionPlanner.plan(input)
     #expect(transition.waves.count == 2)
     #expect(transition.outlooks.map(\.least) == [100])
-  }
-
-  @Test func whatIsHeldStaysAndIsCounted() throws {
-    let input = try Self.input(
-      [([try Self.segment("a", 3, 0)], []), ([], [try Self.segment("a", 3, 4)])], ["a": (90, 90)], held: [0])
-    let transition = TransitionPlanner.plan(input)
-    #expect(transition.held == 1)
-    #expect(transition.waves.map { $0.steps.map(\.action) } == [[.create]])
-    #expect(TransitionChecker.faults(transition, of: input) == [])
   }
 
   @Test func tenantsNeverMeetOnTheWay() throws {
