@@ -16,7 +16,6 @@ extension HTTPRequest {
     return value
   }
 
-  /// Refuses query parameters that the route does not have: a misspelt filter must not match everything.
   /// A parameter that is `true` or `false`; false where it is not given.
   package func flag(_ name: String) throws(ProblemDetails) -> Bool {
     switch queryValue(name) {
@@ -37,12 +36,20 @@ extension HTTPRequest {
     return word
   }
 
+  /// Refuses query parameters that the route does not have, since a misspelt filter must not match everything, and those
+  /// that are given twice, since nobody could say which one counts.
+  ///
+  /// - Throws: 400 `unknown_parameter`, 400 `repeated_parameter`.
   package func allowQuery(_ names: String...) throws(ProblemDetails) { try allowQuery(names) }
 
   package func allowQuery(_ names: [String]) throws(ProblemDetails) {
     if let unknown = query.first(where: { !names.contains($0.name) }) {
       let allowed = names.isEmpty ? "there are none here" : "there are \(names.joined(separator: ", "))"
       throw .parameter(unknown.name, "is not a parameter of this resource; \(allowed)", code: "unknown_parameter")
+    }
+    var seen: Set<String> = []
+    if let repeated = query.first(where: { !seen.insert($0.name).inserted }) {
+      throw .parameter(repeated.name, "is given more than once", code: "repeated_parameter")
     }
   }
 }

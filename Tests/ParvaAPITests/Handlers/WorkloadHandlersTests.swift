@@ -335,6 +335,16 @@ import Testing
     let response = await api.send("GET", "/v1/workloads", query: [(name: "labelselector", value: "a=b")])
     #expect(response.problem == "400 unknown_parameter")
   }
+
+  @Test("a query parameter that is given twice is refused, whatever its values")
+  func repeatedQueryParametersAreRefused() async throws {
+    let api = try await Harness(starts: false)
+    for (path, name) in [("/v1/workloads", "limit"), ("/v1/nodes", "cursor"), ("/v1/operations", "limit")] {
+      let response = await api.send("GET", path, query: [(name: name, value: "1"), (name: name, value: "1")])
+      #expect(response.problem == "400 repeated_parameter", "\(path)")
+      #expect(response.text.contains(name))
+    }
+  }
 }
 
 extension HTTPResponse {
