@@ -112,6 +112,36 @@ import Testing
     #expect(fleet.running("w")?.capacity == 10)
   }
 
+  @Test("what a node has verified is not what it has while something else is on its way there")
+  func whatIsOnItsWayIsNotVerified() throws {
+    var fleet = try Self.fleet(1)
+    func wanted(_ revision: Int, _ start: Int) -> NodeAssignment {
+      NodeAssignment(
+        revision: revision,
+        gpus: [
+          WantedGPU(
+            uuid: FleetSamples.uuid("n0", 0), instances: [WantedInstance(profileID: 19, start: start, workload: "w")])
+        ])
+    }
+    fleet.verified(wanted(1, 0), on: "n0")
+    #expect(fleet["n0"]?.hasVerified(wanted(1, 0).gpus) == true)
+    // The same under another revision takes nothing away.
+    fleet.expect(wanted(2, 0), on: "n0")
+    #expect(fleet["n0"]?.hasVerified(wanted(1, 0).gpus) == true)
+    fleet.expect(wanted(3, 1), on: "n0")
+    #expect(fleet["n0"]?.hasVerified(wanted(1, 0).gpus) == false)
+    #expect(fleet["n0"]?.hasVerified(wanted(3, 1).gpus) == false)
+    // Given up, it may come yet.
+    fleet.gaveUp(3, on: "n0", mayCome: true)
+    #expect(fleet["n0"]?.hasVerified(wanted(1, 0).gpus) == false)
+    fleet.verified(wanted(3, 1), on: "n0")
+    #expect(fleet["n0"]?.hasVerified(wanted(3, 1).gpus) == true)
+    // What the node went back from does not come any more.
+    fleet.expect(wanted(4, 2), on: "n0")
+    fleet.gaveUp(4, on: "n0", mayCome: false)
+    #expect(fleet["n0"]?.hasVerified(wanted(3, 1).gpus) == true)
+  }
+
   @Test("F9: an instance runs only once all servers that it is to have are there and healthy")
   func servicesDecideWhatRuns() throws {
     var instance = WantedInstance(
