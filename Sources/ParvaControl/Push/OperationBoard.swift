@@ -22,6 +22,12 @@ final class OperationBoard: Sendable {
     }
   }
 
+  /// An operation that had ended goes on.
+  func reopen(_ document: FleetOperationDocument) {
+    board.change { operations in operations.removeAll { $0.id == document.id } }
+    add(document)
+  }
+
   /// Changes an operation in place; one that is over, or that is not there, stays as it is, and nil is answered.
   @discardableResult
   func update<Answer: Sendable>(_ id: String, _ body: (inout FleetOperationDocument) -> Answer) -> Answer? {

@@ -47,9 +47,7 @@ extension PlanPusher {
     let terms = RolloutTerms(nodes: Set(names), maxUnavailable: document.rollout.maxUnavailable)
     let way = await queue.run { [nodes] in FleetTransition(nodes.snapshot, to: goal, terms) }
     guard !Task.isCancelled, let firstPhase = announce(way, id) else { return }
-    for node in board[id]?.nodes ?? [] where node.status == .verified && node.instances == 0 {
-      await endDrain(of: node.name)
-    }
+    await endDrains(of: board[id])
     // Phases that are told are never told again with something else, not even after a crash.
     do throws(StoreError) {
       try await saving.run { await self.save() }
@@ -181,7 +179,7 @@ extension PlanPusher {
       metadata: [
         "operation": "\(id)", "node": "\(name)", "status": "\(ended.status.rawValue)", "code": "\(ended.code ?? "-")",
       ])
-    if ended.status == .verified && ended.instances == 0 { await endDrain(of: name) }
+    await endDrain(of: ended)
   }
 
   // MARK: - The end
@@ -262,59 +260,6 @@ extension PlanPusher {
     let control = state.withLock { $0.controls[id] } ?? RolloutControl()
     control.change { ($0.isPaused, $0.rollsBack) = (false, false) }
     await carryOut(begun, RolloutGoal(back, tenants: tenants()), control)
-  }
-
-  // MARK: - Control
-
-  /// What an operator may ask of an operation that is not over.
-  package enum Wish: String, Sendable, CaseIterable {
-    case pause, resume, abort
-    /// To bring back what stood before.
-    case rollback
-  }
-
-  /// Does what an operator asks; what nodes work on goes on to its end there. Stored when it returns.
-  package func control(_ id: String, _ wish: Wish) async throws(ControlRefusal) -> FleetOperationDocument {
-    guard let document = board[id] else {
-      let isKnown: Bool
-      do throws(StoreError) {
-        isKnown = try await store.operation(id) != nil
-      } catch {
-        throw .storeFailed(error)
-      }
-      throw isKnown ? .over : .unknown
-    }
-    guard let control = state.withLock({ $0.controls[id] }), !document.status.isOver else { throw .over }
-    if document.status == .rollingBack && wish != .abort { throw .rollingBack }
-    if wish == .rollback {
-      guard let revision = document.rollout.previousRevision, let back = await assignments(of: revision),
-        back.gpus.keys.allSatisfy({ nodes.node($0) != nil })
-      else { throw .nothingBefore }
-    }
-    logger.notice("operation controlled", metadata: ["operation": "\(id)", "wish": "\(wish.rawValue)"])
-    board.update(id) { document in
-      if wish == .pause && document.status == .running { document.status = .paused }
-      if wish == .resume && document.status == .paused { document.status = .running }
-      // Kept, so that it holds after a restart, too.
-      if wish == .abort { document.rollout.ending = .abort }
-      if wish == .rollback { document.rollout.ending = .rollback }
-    }
-    control.change { wishes in
-      switch wish {
-      case .pause: wishes.isPaused = true
-      case .resume: wishes.isPaused = false
-      // The later word counts.
-      case .abort: (wishes.isAborted, wishes.rollsBack) = (true, false)
-      case .rollback: (wishes.isAborted, wishes.rollsBack) = (false, true)
-      }
-    }
-    state.withLock { $0.unstored[id, default: []].formUnion([]) }
-    do throws(StoreError) {
-      try await saving.run { await self.save() }
-    } catch {
-      throw .storeFailed(error)
-    }
-    return board[id] ?? document
   }
 }
 

@@ -55,7 +55,7 @@ package final class PlanPusher: Sendable {
   let board = OperationBoard()
   let state: Mutex<State>
   /// Operations begin one after the other: each waits for the store in its middle.
-  private let gate = RequestLimit(1)
+  let gate = RequestLimit(1)
   let saving = SharedRun<StoreError>()
   /// Ways are long to find where the fleet is large.
   let queue = WorkQueue("parva.rollouts", yields: true)
@@ -145,7 +145,7 @@ package final class PlanPusher: Sendable {
         "operation": "\(document.id)", "revision": "\(revision)", "nodes": "\(pending.count)",
         "unchanged": "\(document.nodes.count - pending.count)",
       ])
-    for node in document.nodes where node.status == .verified && node.instances == 0 { await endDrain(of: node.name) }
+    await endDrains(of: document)
     let goal = RolloutGoal(
       assignments, rates: plan.rates, before: state.withLock { $0.past.begin(revision, plan.rates) },
       tenants: tenants())
@@ -281,7 +281,7 @@ package final class PlanPusher: Sendable {
     }
   }
 
-  private func supersede(_ id: String) async {
+  func supersede(_ id: String) async {
     let task = state.withLock { state in
       state.controls[id] = nil
       return state.tasks.removeValue(forKey: id)
@@ -293,8 +293,14 @@ package final class PlanPusher: Sendable {
     }
   }
 
-  func endDrain(of name: String) async {
-    guard nodes.node(name)?.isDraining == true else { return }
+  /// Takes out the nodes that are drained and have read back that nothing stands on them.
+  func endDrains(of document: FleetOperationDocument?) async {
+    for node in document?.nodes ?? [] { await endDrain(of: node) }
+  }
+
+  func endDrain(of node: FleetOperationDocument.Node) async {
+    let name = node.name
+    guard node.status == .verified, node.instances == 0, nodes.node(name)?.isDraining == true else { return }
     do throws(ChangeRefusal) {
       try await nodes.finishDrain(of: name)
     } catch {

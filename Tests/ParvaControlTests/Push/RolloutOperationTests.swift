@@ -240,6 +240,31 @@ import Testing
     try await move.api.controller.stop()
   }
 
+  @Test("a roll-back that failed, or an operation that was aborted, is rolled back by another request")
+  func aFailedRollBackIsTriedAgain() async throws {
+    let move = try await Move(.working, .ended(.stuck, code: "gpu_is_lost"), .verified)
+    let begun = await move.apply()
+    let location = try #require(begun.headers["Location"])
+    await move.new.agent.untilReceived(2)
+    #expect(await move.api.send("POST", location + "/rollback").status == 202)
+    move.new.agent.finish()
+    try await move.speak(move.new)
+    #expect(try await Move.ended(move.api, begun).json("status") == "failed")
+    // Another controller has it from the store alone.
+    let api = try await move.api.restarted()
+    let again = await api.send("POST", location + "/rollback")
+    #expect(again.json("status") == "rolling_back", "\(again.text)")
+    let operation = try await Move.ended(api, again)
+    #expect(operation.json("status") == "rolled_back", "\(operation.text)")
+    let told = move.new.agent.received.map(\.wanted)
+    #expect(told.map(\.gpus.isEmpty) == [true, false, true, true])
+    #expect(told[2].version < told[3].version)
+    #expect(move.old.agent.received.count == 1)
+    #expect(await api.send("POST", location + "/rollback").problem == "409 operation_over")
+    #expect(await api.send("POST", location + "/resume").problem == "409 operation_over")
+    try await api.controller.stop()
+  }
+
   @Test func aDryRunTellsTheWavesAndChangesNothing() async throws {
     let move = try await Move(.verified)
     let counts = [move.old, move.new].map(\.agent.received.count)

@@ -1,0 +1,87 @@
+import Logging
+package import ParvaWire
+
+/// What an operator asks of an operation.
+extension PlanPusher {
+  package enum Wish: String, Sendable, CaseIterable {
+    case pause, resume, abort
+    /// To bring back what stood before.
+    case rollback
+  }
+
+  /// Does what an operator asks; what nodes work on goes on to its end there. Stored when it returns.
+  package func control(_ id: String, _ wish: Wish) async throws(ControlRefusal) -> FleetOperationDocument {
+    guard let document = board[id], !document.status.isOver else {
+      if wish == .rollback {
+        return try await gate.run { () async throws(ControlRefusal) in try await self.backAgain(id) }
+      }
+      throw try await stored({ () async throws(StoreError) in try await self.store.operation(id) }) == nil
+        ? .unknown : .over
+    }
+    guard let control = state.withLock({ $0.controls[id] }) else { throw .over }
+    if document.status == .rollingBack && wish != .abort { throw .rollingBack }
+    if wish == .rollback { try await checkWayBack(of: document) }
+    logger.notice("operation controlled", metadata: ["operation": "\(id)", "wish": "\(wish.rawValue)"])
+    board.update(id) { document in
+      if wish == .pause && document.status == .running { document.status = .paused }
+      if wish == .resume && document.status == .paused { document.status = .running }
+      // Kept, so that it holds after a restart, too.
+      if wish == .abort { document.rollout.ending = .abort }
+      if wish == .rollback { document.rollout.ending = .rollback }
+    }
+    control.change { wishes in
+      switch wish {
+      case .pause: wishes.isPaused = true
+      case .resume: wishes.isPaused = false
+      // The later word counts.
+      case .abort: (wishes.isAborted, wishes.rollsBack) = (true, false)
+      case .rollback: (wishes.isAborted, wishes.rollsBack) = (false, true)
+      }
+    }
+    try await keepHead(of: id)
+    return board[id] ?? document
+  }
+
+  /// Begins the way back of the newest operation over all nodes, which has failed or was aborted; a way back that failed
+  /// is tried once more by it.
+  private func backAgain(_ id: String) async throws(ControlRefusal) -> FleetOperationDocument {
+    let newest = try await stored { () async throws(StoreError) in
+      try await self.store.operations(after: nil, limit: PushHistory.read)
+    }.compactMap { board[$0.id] ?? FleetOperationDocument($0) }.first { $0.rollout.partial != true }
+    guard var document = newest, document.id == id, [.failed, .aborted].contains(document.status) else {
+      throw try await stored({ () async throws(StoreError) in try await self.store.operation(id) }) == nil
+        ? .unknown : .over
+    }
+    try await checkWayBack(of: document)
+    logger.notice("operation controlled", metadata: ["operation": "\(id)", "wish": "rollback"])
+    for other in board.running { await supersede(other.id) }
+    document.status = .rollingBack
+    document.rollout.ending = .rollback
+    document.updatedAt = Timestamp.text(now())
+    board.reopen(document)
+    try await keepHead(of: id)
+    launchBack(document)
+    return board[id] ?? document
+  }
+
+  private func checkWayBack(of document: FleetOperationDocument) async throws(ControlRefusal) {
+    guard let revision = document.rollout.previousRevision, let back = await assignments(of: revision),
+      back.gpus.keys.allSatisfy({ nodes.node($0) != nil })
+    else { throw .nothingBefore }
+  }
+
+  private func keepHead(of id: String) async throws(ControlRefusal) {
+    state.withLock { $0.unstored[id, default: []].formUnion([]) }
+    try await stored { () async throws(StoreError) in try await self.saving.run { await self.save() } }
+  }
+
+  private func stored<Answer: Sendable>(
+    _ body: @Sendable () async throws(StoreError) -> Answer
+  ) async throws(ControlRefusal) -> Answer {
+    do throws(StoreError) {
+      return try await body()
+    } catch {
+      throw .storeFailed(error)
+    }
+  }
+}
