@@ -23,7 +23,7 @@ package struct RouteTable: Sendable {
     let (registry, board, setup) = (controller.registry, controller.board, controller.configuration.planning)
     let rule = PreconditionRule(isRequired: requiresPreconditions)
     let workloads = WorkloadHandlers(
-      registry: registry, board: board, nodes: controller.nodes, rule: rule)
+      registry: registry, board: board, nodes: controller.nodes, conditions: controller.conditions, rule: rule)
     let set = WorkloadSetHandlers(
       registry: registry, board: board, nodes: controller.nodes, rule: rule)
     let plan = PlanHandlers(registry: registry, nodes: controller.nodes, board: board)
@@ -33,10 +33,11 @@ package struct RouteTable: Sendable {
       registry: registry, nodes: controller.nodes, plan: plan, setup: setup, backend: controller.previews)
     let nodes = NodeHandlers(
       nodes: controller.nodes, board: board, rule: rule)
-    let fleet = FleetHandlers(nodes: controller.nodes)
+    let fleet = FleetHandlers(nodes: controller.nodes, pusher: controller.pusher)
     let operations = OperationHandlers(pusher: controller.pusher, plan: plan)
     let profiles = ProfileHandlers(
       registry: registry, setup: setup, rule: rule)
+    let stream = EventHandlers(log: controller.events)
     let health = HealthHandlers(board: board, store: controller.store, version: version)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server))
@@ -77,7 +78,12 @@ package struct RouteTable: Sendable {
       Route("GET", "/v1/nodes/{name}", .async(nodes.get)),
       Route("PUT", "/v1/nodes/{name}", .async(nodes.put)),
       Route("DELETE", "/v1/nodes/{name}", .async(nodes.delete)),
+      Route("POST", "/v1/nodes/{name}/cordon", .async(nodes.set(.cordoned))),
+      Route("POST", "/v1/nodes/{name}/uncordon", .async(nodes.set(.inService))),
+      Route("POST", "/v1/nodes/{name}/maintenance", .async(nodes.set(.maintenance))),
+      Route("POST", "/v1/nodes/{name}/return", .async(nodes.set(.inService))),
       Route("POST", "/v1/nodes/{name}/status", bodyLimit: NodeStateReader.bytes, .async(nodes.heartbeat)),
+      Route("GET", "/v1/events", concurrency: EventHandlers.mostStreams, .async(stream.stream)),
       Route("GET", "/v1/fleet", .inline(fleet.get)),
       Route("POST", "/v1/fleet/accept-silence", .async(fleet.acceptSilence)),
     ]

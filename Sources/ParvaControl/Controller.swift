@@ -1,6 +1,7 @@
 package import Foundation
 package import Logging
 import ParvaFormats
+import ParvaServing
 import Synchronization
 
 /// The controller: takes demand, keeps it, plans for it, and brings plans to nodes.
@@ -32,6 +33,10 @@ package final class Controller: Sendable {
   package let registry: DemandRegistry
   package let nodes: NodeRegistry
   package let board: PlanBoard
+  /// What happens to operations, nodes and workloads.
+  package let events: EventLog
+  /// What is so of workloads, and since when.
+  package let conditions: WorkloadConditions
   package let pusher: PlanPusher
   package let counters = PlanningCounters()
   /// Makes plans that are only looked at: none of them holds up or ends the planning of what is registered.
@@ -58,6 +63,8 @@ package final class Controller: Sendable {
     self.store = store
     await store.check()
     board = PlanBoard()
+    let events = EventLog(start: configuration.now())
+    self.events = events
     let restored = contents.plan.flatMap { Self.published($0, logger) }
     // It covers what its record says; what came after it is planned at the start.
     if let restored { board.publish(restored) }
@@ -66,10 +73,14 @@ package final class Controller: Sendable {
       onChange: { wakes.continuation.yield() })
     nodes = NodeRegistry(
       nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
-      priced: configuration.planning.pools, now: configuration.now, onChange: { fleetWakes.continuation.yield() })
+      priced: configuration.planning.pools, now: configuration.now, events: events,
+      onChange: { fleetWakes.continuation.yield() })
+    if let restored { nodes.take(restored.assignments?.planned(revision: restored.record.revision)) }
+    conditions = WorkloadConditions(
+      registry: registry, nodes: nodes, board: board, events: events, now: configuration.now)
     pusher = PlanPusher(
       store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,
-      now: configuration.now,
+      now: configuration.now, events: events,
       rates: { revision in restored.flatMap { $0.record.revision == revision ? $0.rates : nil } },
       tenants: { [registry] in registry.snapshot.registrations.tenants }, logger: logger)
     self.logger = logger
@@ -127,6 +138,7 @@ package final class Controller: Sendable {
         Task { [self] in await watchHeartbeats() },
         Task { [self] in await settleFleet() },
         Task { [self] in await watchStore() },
+        Task { [self] in await watchConditions() },
         Task { [self] in
           await pusher.resume()
           guard configuration.appliesByItself else { return }
@@ -146,6 +158,14 @@ package final class Controller: Sendable {
       } catch {
         logger.error("missed heartbeats cannot be stored", metadata: ["error": "\(error)"])
       }
+    }
+  }
+
+  private func watchConditions() async {
+    let queue = WorkQueue("parva.conditions", yields: true)
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .seconds(1))
+      await queue.run { [conditions] in conditions.look() }
     }
   }
 
@@ -175,6 +195,7 @@ package final class Controller: Sendable {
   package func releaseWaiters() {
     board.close()
     pusher.board.close()
+    events.close()
   }
 
   /// Ends the planning and closes the store. No request may follow.

@@ -1,7 +1,7 @@
 /// A registered node as the controller shows it.
 package struct NodeResource: Codable, Hashable, Sendable {
   package struct Status: Codable, Hashable, Sendable {
-    /// `pending` (never heard), `ready`, `unreachable`, `lost` or `draining`.
+    /// `pending` (never heard), `ready`, `unreachable`, `lost`, `cordoned`, `maintenance` or `draining`.
     package var state: String
     package var lastHeartbeat: String?
     /// True when no hardware is behind the node; nil until it was heard.
@@ -19,11 +19,20 @@ package struct NodeResource: Codable, Hashable, Sendable {
     /// MPS daemons and servers that the node keeps, and how many of them are not healthy.
     package var services: Int
     package var unhealthyServices: Int
+    /// `in_service`, `cordoned` or `maintenance`, as an operator has said; the state tells of a silent node first.
+    package var duty: String
+    package var conditions: [ConditionDocument]
+    /// Errors that its GPUs reported since the agent began; nil where the driver tells of none.
+    package var faults: [GPUFaultDocument]?
 
     package init(
       state: String, lastHeartbeat: String?, simulated: Bool?, driverVersion: String?, verifiedRevision: Int?,
-      matchesPlan: Bool? = nil, degraded: String?, usableGPUs: Int, gpus: [GPU], services: Int, unhealthyServices: Int
+      matchesPlan: Bool? = nil, degraded: String?, usableGPUs: Int, gpus: [GPU], services: Int, unhealthyServices: Int,
+      duty: String = "in_service", conditions: [ConditionDocument] = [], faults: [GPUFaultDocument]? = nil
     ) {
+      self.duty = duty
+      self.conditions = conditions
+      self.faults = faults
       self.state = state
       self.lastHeartbeat = lastHeartbeat
       self.simulated = simulated

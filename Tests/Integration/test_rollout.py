@@ -232,7 +232,7 @@ def with_faults(dice, schedules):
 
         def fault():
             node = dice.choice(fleet.nodes)
-            kind = dice.choice(["kill", "kill", "freeze", "fail", "slow", "die", "controller", "pause", "demand"])
+            kind = dice.choice(["kill", "kill", "freeze", "fail", "slow", "die", "controller", "pause", "demand", "duty", "duty"])
             if kind == "kill":
                 node.restart()
             elif kind == "freeze":
@@ -252,6 +252,9 @@ def with_faults(dice, schedules):
                 for one in running:
                     wish = dice.choice(["pause", "pause", "resume", "abort", "rollback"])
                     api.request("POST", f"/v1/operations/{one['id']}/{wish}")
+            elif kind == "duty":
+                wish = dice.choice(["cordon", "maintenance", "return"])
+                api.request("POST", f"/v1/nodes/{node.name}/{wish}")
             else:
                 put(api, demand(dice, 10))
             return f"{kind} {node.name}"
@@ -261,6 +264,7 @@ def with_faults(dice, schedules):
                 node.faults()
                 if node.process.poll() is not None:
                     node.start()
+                api.request("POST", f"/v1/nodes/{node.name}/return")
             operations = api.get("/v1/operations").json()["operations"]
             for one in operations:
                 if one["status"] == "paused":

@@ -66,6 +66,7 @@ struct HealthHandlers: Sendable {
         links.field("fleet", "/v1/fleet")
         links.field("acceptSilence", "/v1/fleet/accept-silence")
         links.field("operations", "/v1/operations")
+        links.field("events", "/v1/events")
         links.field("openapi", "/openapi.yaml")
         links.field("health", "/healthz")
         links.field("readiness", "/readyz")

@@ -22,7 +22,10 @@ struct NodeHandlers: Sendable {
     let fleet = nodes.snapshot
     let plan = board.view.plan
     let page = query.page(fleet.sorted.filter { $0.name > query.cursor ?? "" }) { $0.name }
-    let rows = page.items.map { NodeRepresentation.resource($0, fleet.inventory.gpus(of: $0.name), plan) }
+    let conditions = nodes.conditions(of: page.items.map(\.name))
+    let rows = page.items.map { node in
+      NodeRepresentation.resource(node, fleet.inventory.gpus(of: node.name), conditions[node.name] ?? [], plan)
+    }
     let list = NodeList(nodes: rows, nextCursor: page.next)
     var response =
       format == .table
@@ -94,6 +97,24 @@ struct NodeHandlers: Sendable {
     return try answer(202, name)
   }
 
+  /// Takes a node out of planning, or returns it.
+  func set(_ duty: NodeDuty) -> @Sendable (HTTPRequest) async throws -> HTTPResponse {
+    { request in
+      try request.allowQuery()
+      try request.acceptsJSON()
+      let name = request.pathParameters["name"] ?? ""
+      let precondition = try rule.precondition(of: request, isThere: nodes.node(name) != nil)
+      do throws(ChangeRefusal) {
+        try await nodes.set(duty, of: name, if: precondition)
+      } catch .notFound {
+        throw unknown(name)
+      } catch {
+        throw Self.problem(error)
+      }
+      return try answer(200, name)
+    }
+  }
+
   func heartbeat(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
     let name = request.pathParameters["name"] ?? ""
@@ -125,8 +146,9 @@ struct NodeHandlers: Sendable {
   // MARK: - Parts
 
   private func answer(_ status: Int, _ name: String) throws -> HTTPResponse {
-    guard let (record, gpus) = nodes.offers(of: name) else { throw unknown(name) }
-    var response = try HTTPResponse.json(status, NodeRepresentation.resource(record, gpus, board.view.plan))
+    guard let (record, gpus, conditions) = nodes.offers(of: name) else { throw unknown(name) }
+    var response = try HTTPResponse.json(
+      status, NodeRepresentation.resource(record, gpus, conditions, board.view.plan))
     response.headers["ETag"] = EntityTag(revision: record.revision, of: response.body).text
     return response
   }

@@ -7,15 +7,19 @@ enum NodeRepresentation {
   /// - Parameters:
   ///   - gpus: the node's, as plans may use them.
   ///   - plan: the current one.
-  static func resource(_ node: NodeRecord, _ gpus: some Sequence<FleetGPU>, _ plan: PublishedPlan?) -> NodeResource {
+  static func resource(
+    _ node: NodeRecord, _ gpus: some Sequence<FleetGPU>, _ conditions: [ConditionDocument], _ plan: PublishedPlan?
+  ) -> NodeResource {
     NodeResource(
       name: node.name, address: node.address, hasWebhookSecret: node.secret != nil,
       webhookSecretRef: node.secretReference, zone: node.zone, labels: node.labels, revision: node.revision,
       createdAt: Timestamp.text(node.createdAt), updatedAt: Timestamp.text(node.updatedAt),
-      status: status(node, Array(gpus), plan?.assignments))
+      status: status(node, Array(gpus), conditions, plan?.assignments))
   }
 
-  private static func status(_ node: NodeRecord, _ gpus: [FleetGPU], _ assignments: NodeAssignments?)
+  private static func status(
+    _ node: NodeRecord, _ gpus: [FleetGPU], _ conditions: [ConditionDocument], _ assignments: NodeAssignments?
+  )
     -> NodeResource.Status
   {
     let state = node.state
@@ -30,7 +34,8 @@ enum NodeRepresentation {
       matchesPlan: assignments.map { $0.nodes.contains(node.name) && node.hasVerified($0.gpus[node.name] ?? []) },
       degraded: state?.verified?.degraded, usableGPUs: gpus.count { $0.exclusion == nil },
       gpus: shown.map { gpu($0, entries[$0.uuid], state?.owned ?? [], verified) }, services: state?.services.count ?? 0,
-      unhealthyServices: state?.services.count(where: \.isUnhealthy) ?? 0)
+      unhealthyServices: state?.services.count(where: \.isUnhealthy) ?? 0, duty: node.duty.rawValue,
+      conditions: conditions, faults: state?.faults)
   }
 
   private static func gpu(

@@ -67,7 +67,7 @@ struct PreviewHandlers: Sendable {
         detail: "No plan came of these workloads: \(error).")
     }
     return await queue.run { [setup] in
-      let plan = setup.bound(plan, job.input.workloads, to: fleet.inventory, replacing: inForce, published: current)
+      let plan = setup.bound(plan, of: demand, to: fleet.inventory, replacing: inForce, published: current)
       var writer = DocumentWriter(.json)
       writer.object { root in
         root.object("plan") { PlanWriter.write(plan, .json, nil, &$0) }

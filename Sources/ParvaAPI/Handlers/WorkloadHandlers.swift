@@ -4,12 +4,14 @@ import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
 import ParvaServing
+import ParvaWire
 
 /// `/v1/workloads/{id}`: one registration.
 struct WorkloadHandlers: Sendable {
   let registry: DemandRegistry
   let board: PlanBoard
   let nodes: NodeRegistry
+  let conditions: WorkloadConditions
   let rule: PreconditionRule
 
   // MARK: - Reading
@@ -19,7 +21,8 @@ struct WorkloadHandlers: Sendable {
     let id = request.pathParameters["id"] ?? ""
     guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
     let format = try request.preferred(WorkloadRepresentation.formats)
-    return request.unlessFresh(Self.response(200, registration, status(of: registration), format))
+    let status = status(of: registration)
+    return request.unlessFresh(Self.response(200, registration, status, conditions.documents(of: status, id), format))
   }
 
   // MARK: - Changing
@@ -131,7 +134,7 @@ struct WorkloadHandlers: Sendable {
     guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
     let status = status(of: registration)
     let isNew = receipt.effect == .created && !receipt.isReplay
-    var response = Self.response(isNew ? 201 : 200, registration, status)
+    var response = Self.response(isNew ? 201 : 200, registration, status, conditions.documents(of: status, id))
     if isNew { response.headers["Location"] = Self.location(id) }
     if receipt.isReplay { response.headers["Idempotency-Replayed"] = "true" }
     return response
@@ -155,9 +158,10 @@ struct WorkloadHandlers: Sendable {
   }
 
   private static func response(
-    _ status: Int, _ registration: Registration, _ state: WorkloadStatus, _ format: DocumentFormat = .json
+    _ status: Int, _ registration: Registration, _ state: WorkloadStatus, _ conditions: [ConditionDocument] = [],
+    _ format: DocumentFormat = .json
   ) -> HTTPResponse {
-    let body = WorkloadRepresentation.one(registration, state, format)
+    let body = WorkloadRepresentation.one(registration, state, conditions, format)
     return HTTPResponse(
       status: status, contentType: format.contentType, body: body,
       headers: ["ETag": EntityTag(revision: registration.revision, of: body, as: format).text, "Vary": "Accept"])

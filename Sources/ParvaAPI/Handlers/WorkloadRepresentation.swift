@@ -3,15 +3,19 @@ import ParvaControl
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
+import ParvaWire
 
 /// Writes registrations as clients see them.
 enum WorkloadRepresentation {
   /// What `Accept` may ask for. CSV cannot hold all of a workload.
   static let formats: [DocumentFormat] = [.json, .yaml]
 
-  static func one(_ registration: Registration, _ status: WorkloadStatus, _ format: DocumentFormat = .json) -> Data {
+  static func one(
+    _ registration: Registration, _ status: WorkloadStatus, _ conditions: [ConditionDocument] = [],
+    _ format: DocumentFormat = .json
+  ) -> Data {
     var writer = DocumentWriter(format == .yaml ? .yaml : .json)
-    writer.object { write(registration, status, &$0) }
+    writer.object { write(registration, status, conditions, &$0) }
     writer.finish()
     return Data(writer.bytes)
   }
@@ -25,7 +29,7 @@ enum WorkloadRepresentation {
     writer.object { root in
       root.array("workloads") { list in
         for row in rows {
-          list.object(inline: true) { write(row, status(row), &$0) }
+          list.object(inline: true) { write(row, status(row), [], &$0) }
         }
       }
       root.field("revision", revision)
@@ -36,7 +40,8 @@ enum WorkloadRepresentation {
   }
 
   private static func write(
-    _ registration: Registration, _ status: WorkloadStatus, _ object: inout DocumentWriter
+    _ registration: Registration, _ status: WorkloadStatus, _ conditions: [ConditionDocument],
+    _ object: inout DocumentWriter
   ) {
     WorkloadWriter.write(registration.workload, &object)
     object.field("revision", registration.revision)
@@ -50,6 +55,18 @@ enum WorkloadRepresentation {
       object.field("capacityUp", status.capacityUp)
       if let code = status.code { object.field("code", code) }
       if let message = status.message { object.field("message", message) }
+      guard !conditions.isEmpty else { return }
+      object.array("conditions") { list in
+        for condition in conditions {
+          list.object(inline: true) { object in
+            object.field("type", condition.type)
+            object.field("status", condition.status.rawValue)
+            object.field("reason", condition.reason)
+            object.field("message", condition.message)
+            object.field("since", condition.since)
+          }
+        }
+      }
     }
   }
 }

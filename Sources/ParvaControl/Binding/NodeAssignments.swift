@@ -39,6 +39,9 @@ package struct NodeAssignments: Hashable, Sendable {
     self.init(gpus: gpus, nodes: told.map(\.name))
   }
 
+  /// What conditions of nodes go by.
+  func planned(revision: Int) -> PlannedNodes { PlannedNodes(revision: revision, wanted: gpus, told: Set(nodes)) }
+
   package func wanted(_ node: String, revision: Int) -> NodeAssignment {
     NodeAssignment(revision: revision, gpus: gpus[node] ?? [])
   }

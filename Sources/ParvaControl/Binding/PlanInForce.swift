@@ -88,7 +88,7 @@ package enum PlanInForce {
     else { return nil }
     var segment = Segment(
       workload: workload, ordinal: ordinal, model: model, profile: profile, start: instance.start, batch: batch,
-      processes: processes, capacity: 0, load: 0, latencyMs: 0)
+      processes: processes, capacity: instance.capacity ?? 0, load: 0, latencyMs: 0)
     // The figures of the plan, where it has the very segment.
     if let same = known[segment.id] {
       (segment.capacity, segment.load, segment.latencyMs) = (same.capacity, same.load, same.latencyMs)

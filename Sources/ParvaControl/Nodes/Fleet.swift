@@ -30,4 +30,17 @@ package struct FleetCount: Hashable, Sendable {
   package var nodes: [NodeCondition: Int] = [:]
   /// Whether so many nodes are silent that the controller takes itself for cut off, and moves nothing.
   package var isCutOff = false
+  /// Nodes by condition and its status.
+  package var conditions: [String: [ConditionDocument.Status: Int]] = [:]
+  /// Nodes of the current plan by how many revisions what they have verified is behind it; 0 has what it wants, nil has
+  /// verified nothing.
+  package var lag: [Int?: Int] = [:]
+}
+
+/// What has changed of a node's conditions.
+package struct NodeNews: Codable, Hashable, Sendable {
+  package var name: String
+  /// Nil where the node is gone.
+  package var state: String?
+  package var conditions: [ConditionDocument]
 }

@@ -8,6 +8,9 @@ package struct FleetGPU: Hashable, Sendable {
     case nodePending = "node_pending"
     case nodeLost = "node_lost"
     case nodeDraining = "node_draining"
+    case nodeMaintenance = "node_maintenance"
+    /// Nothing of Parva's is on it, and nothing new is to come.
+    case nodeCordoned = "node_cordoned"
     /// The driver cannot reach the GPU.
     case faulty = "gpu_faulty"
     case noMIG = "no_mig"
@@ -33,8 +36,10 @@ package struct FleetGPU: Hashable, Sendable {
   package var pool: String?
   package var exclusion: Exclusion?
   package var message: String?
-  /// Whether its node is silent but still planned for: nothing new goes there while another GPU has room.
+  /// Whether its node is silent or cordoned but still planned for: nothing new goes there while another GPU has room.
   package var isSilent = false
+  /// Whether what stands on it stays, and nothing new is to come.
+  package var isCordoned = false
   /// Instances that Parva made on it.
   package var holds: Set<InstancePlace>
 }
@@ -85,6 +90,24 @@ package struct FleetInventory: Hashable, Sendable {
       named[pool]?.count = nodes.reduce(0) { $0 + $1.count }
     }
     pools = named.values.sorted { $0.name < $1.name }
+  }
+
+  /// The same without some GPUs. O(GPUs).
+  func leaving(out uuids: Set<String>) -> FleetInventory {
+    var rest = self
+    for index in rest.gpus.indices where uuids.contains(rest.gpus[index].uuid) {
+      guard let name = rest.gpus[index].pool, let pool = rest.pools.firstIndex(where: { $0.name == name }) else {
+        continue
+      }
+      rest.gpus[index].pool = nil
+      rest.gpus[index].exclusion = .nodeCordoned
+      let node = rest.gpus[index].node
+      rest.pools[pool].count = rest.pools[pool].count.map { $0 - 1 }
+      guard let place = rest.pools[pool].nodes.firstIndex(where: { $0.name == node }) else { continue }
+      rest.pools[pool].nodes[place].count -= 1
+      if rest.pools[pool].nodes[place].count == 0 { rest.pools[pool].nodes.remove(at: place) }
+    }
+    return rest
   }
 
   /// GPUs that plans may use.

@@ -22,6 +22,7 @@ package struct FleetState: Sendable {
     var share: NodeShare
     /// Digest of the body that brought ``NodeRecord/state``.
     var digest: Int?
+    var conditions = ConditionList()
   }
 
   package let settings: Settings
@@ -33,6 +34,12 @@ package struct FleetState: Sendable {
   private var reporters: [String: Int] = [:]
   private var joined: FleetInventory?
   private var holders = WorkloadHolders()
+  /// What the current plan wants of the nodes; nil while none is bound to them.
+  private var planned: PlannedNodes?
+  /// Nodes whose conditions may have changed, and those that were removed.
+  private var due: Set<String> = []
+  /// Workloads of nodes of which something has changed, for whoever looks at their status.
+  private var touched: Set<String> = []
   /// Grows whenever the nodes offer something else to plans.
   package private(set) var generation = 0
   /// Whether more than half of the nodes are silent.
@@ -58,10 +65,12 @@ package struct FleetState: Sendable {
 
   package subscript(name: String) -> NodeRecord? { entries[name]?.record }
 
-  /// One node with its GPUs as plans may use them. O(its GPUs).
-  package func node(_ name: String) -> (record: NodeRecord, gpus: [FleetGPU])? {
-    entries[name].map { ($0.record, $0.share.gpus(sharing: isShared)) }
+  /// One node with its GPUs as plans may use them, and its conditions. O(its GPUs).
+  package func node(_ name: String) -> (record: NodeRecord, gpus: [FleetGPU], conditions: [ConditionDocument])? {
+    entries[name].map { ($0.record, $0.share.gpus(sharing: isShared), $0.conditions.rows) }
   }
+
+  package func conditions(of name: String) -> [ConditionDocument] { entries[name]?.conditions.rows ?? [] }
 
   package var records: some Sequence<NodeRecord> { entries.values.lazy.map(\.record) }
 
@@ -83,7 +92,14 @@ package struct FleetState: Sendable {
   /// O(nodes).
   package var counted: FleetCount {
     var count = FleetCount(isCutOff: isCutOff)
-    for entry in entries.values { count.nodes[NodeCondition(of: entry.record), default: 0] += 1 }
+    for (name, entry) in entries {
+      count.nodes[NodeCondition(of: entry.record), default: 0] += 1
+      for row in entry.conditions.rows { count.conditions[row.type, default: [:]][row.status, default: 0] += 1 }
+      guard let planned, planned.told.contains(name) else { continue }
+      let verified = entry.record.state?.verified?.revision
+      let hasIt = entry.record.hasVerified(planned.wanted[name] ?? [])
+      count.lag[hasIt ? 0 : verified.map { max(1, planned.revision - $0) }, default: 0] += 1
+    }
     return count
   }
 
@@ -93,6 +109,47 @@ package struct FleetState: Sendable {
   }
 
   private func isShared(_ uuid: String) -> Bool { reporters[uuid, default: 0] > 1 }
+
+  // MARK: - Conditions
+
+  /// What a new plan wants of the nodes. O(1); their conditions follow.
+  package mutating func take(_ plan: PlannedNodes?) {
+    planned = plan
+    due.formUnion(entries.keys)
+  }
+
+  /// Workloads of which something may have changed since the last call.
+  package mutating func takeTouchedWorkloads() -> Set<String> {
+    defer { touched = [] }
+    return touched
+  }
+
+  private mutating func holds(_ name: String, from old: NodeAssignment?, to new: NodeAssignment?) {
+    holders.change(name, from: old, to: new)
+    touched.formUnion(WorkloadHolders.workloads(old))
+  }
+
+  /// Brings the conditions of those nodes up to date of which something has changed. Answers what differs, by name.
+  ///
+  /// - Complexity: O(state of those nodes).
+  package mutating func settleConditions(at date: Date) -> [NodeNews] {
+    defer { due = [] }
+    var news: [NodeNews] = []
+    for name in due.sorted() {
+      guard let entry = entries[name] else {
+        if removed.contains(name) { news.append(NodeNews(name: name, state: nil, conditions: [])) }
+        continue
+      }
+      touched.formUnion(WorkloadHolders.workloads(entry.record.applied))
+      let usable = entry.share.gpus(sharing: isShared).count { $0.exclusion == nil }
+      let now = entry.record.conditions(usable: usable, plan: planned)
+      let changed = entries[name]?.conditions.take(now, at: date) ?? []
+      if !changed.isEmpty {
+        news.append(NodeNews(name: name, state: NodeCondition(of: entry.record).rawValue, conditions: changed))
+      }
+    }
+    return news
+  }
 
   // MARK: - Declarations
 
@@ -105,8 +162,9 @@ package struct FleetState: Sendable {
 
   package mutating func remove(_ name: String) {
     removed.insert(name)
+    due.insert(name)
     guard let entry = entries.removeValue(forKey: name) else { return }
-    holders.change(name, from: entry.record.applied, to: nil)
+    holds(name, from: entry.record.applied, to: nil)
     joined = nil
     let isNews = count(entry.share, -1)
     if isNews || entry.share.gpus.contains(where: { $0.pool != nil }) || entries.isEmpty { generation += 1 }
@@ -117,7 +175,8 @@ package struct FleetState: Sendable {
     let entry = Entry(
       record: record, beats: Heartbeats(isUnreachable: record.isUnreachable, now: now), share: NodeShare(record))
     entries[record.name] = entry
-    holders.change(record.name, from: nil, to: record.applied)
+    due.insert(record.name)
+    holds(record.name, from: nil, to: record.applied)
     joined = nil
     let isNews = count(entry.share, 1)
     if isNews || isFirst || entry.share.gpus.contains(where: { $0.pool != nil }) { generation += 1 }
@@ -131,7 +190,7 @@ package struct FleetState: Sendable {
     _ digest: Int, from name: String, at now: ContinuousClock.Instant, date: Date
   ) -> NodeCondition? {
     guard let entry = entries[name], entry.digest == digest else { return nil }
-    return heard(name, at: now, date: date) { _ in }
+    return heard(name, at: now, date: date, saysNew: false) { _ in }
   }
 
   /// Takes what a node says of itself; nil where no such node is registered. O(its state).
@@ -147,11 +206,11 @@ package struct FleetState: Sendable {
   }
 
   private mutating func heard(
-    _ name: String, at now: ContinuousClock.Instant, date: Date, _ take: (inout Entry) -> Void
+    _ name: String, at now: ContinuousClock.Instant, date: Date, saysNew: Bool = true, _ take: (inout Entry) -> Void
   ) -> NodeCondition? {
     guard let before = entries[name]?.record else { return nil }
     let interval = settings.heartbeat
-    change(name) { entry in
+    change(name, isNews: saysNew) { entry in
       take(&entry)
       // The node may say that it is through before its operation is looked at, or after the push was given up.
       let verified = entry.record.state?.verified?.version
@@ -164,8 +223,10 @@ package struct FleetState: Sendable {
       entry.record.isUnreachable = entry.beats.isUnreachable
       if !entry.record.isUnreachable { entry.record.isLost = false }
     }
+    if before.isUnreachable != self[name]?.isUnreachable { due.insert(name) }
     if before.applied != entries[name]?.record.applied {
-      holders.change(name, from: before.applied, to: entries[name]?.record.applied)
+      due.insert(name)
+      holds(name, from: before.applied, to: entries[name]?.record.applied)
     }
     if before.isUnreachable != self[name]?.isUnreachable { weighSilence(at: now) }
     return self[name].map(NodeCondition.init(of:))
@@ -203,7 +264,9 @@ package struct FleetState: Sendable {
 
   /// When more than half of those that plans count on are silent at once, it is the controller that is cut off.
   private mutating func weighSilence(at now: ContinuousClock.Instant) {
-    let counted = entries.values.filter { $0.record.state != nil && !$0.record.isDraining && !$0.record.isLost }
+    let counted = entries.values.filter {
+      $0.record.state != nil && !$0.record.isDraining && !$0.record.isLost && $0.record.duty != .maintenance
+    }
     let silent = counted.count { $0.record.isUnreachable }
     let was = isCutOff
     isCutOff = silent * 2 > counted.count
@@ -213,12 +276,16 @@ package struct FleetState: Sendable {
   // MARK: - Pushes
 
   /// A push begins to bring this to the node.
-  package mutating func expect(_ wanted: NodeAssignment, on name: String) { entries[name]?.record.expected = wanted }
+  package mutating func expect(_ wanted: NodeAssignment, on name: String) {
+    guard entries[name] != nil else { return }
+    entries[name]?.record.expected = wanted
+    due.insert(name)
+  }
 
   /// The node has read this back as wanted.
   package mutating func verified(_ wanted: NodeAssignment, on name: String) {
     if entries[name]?.record.expected?.version == wanted.version { entries[name]?.record.expected = nil }
-    holders.change(name, from: entries[name]?.record.applied, to: entries[name] == nil ? nil : wanted)
+    holds(name, from: entries[name]?.record.applied, to: entries[name] == nil ? nil : wanted)
     // The node's own word follows with its next heartbeat; until then what it said of this assignment stands.
     change(name) { entry in
       entry.record.applied = wanted
@@ -239,14 +306,18 @@ package struct FleetState: Sendable {
   package mutating func gaveUp(_ revision: Int, on name: String, mayCome: Bool) {
     guard let expected = entries[name]?.record.expected, expected.revision == revision else { return }
     entries[name]?.record.expected = nil
+    due.insert(name)
     if mayCome { entries[name]?.record.sent = expected }
   }
 
   // MARK: - Parts
 
   /// Changes one node, and what it offers where that follows from the change.
-  private mutating func change(_ name: String, _ body: (inout Entry) -> Void) {
+  ///
+  /// - Parameter isNews: whether its conditions may be others then.
+  private mutating func change(_ name: String, isNews isDue: Bool = true, _ body: (inout Entry) -> Void) {
     guard var entry = entries[name] else { return }
+    if isDue { due.insert(name) }
     let before = entry
     body(&entry)
     if entry.record.offersMayDiffer(from: before.record) {
@@ -272,6 +343,8 @@ package struct FleetState: Sendable {
       reporters[gpu.uuid] = before + step == 0 ? nil : before + step
       if (before > 1) != (before + step > 1) { isNews = true }
     }
+    // Others may use fewer or more of their GPUs then.
+    if isNews { due.formUnion(entries.keys) }
     return isNews
   }
 }
@@ -279,7 +352,8 @@ package struct FleetState: Sendable {
 extension NodeRecord {
   /// Whether anything differs that ``NodeShare`` looks at.
   fileprivate func offersMayDiffer(from other: NodeRecord) -> Bool {
-    (zone, isDraining, isUnreachable, isLost) != (other.zone, other.isDraining, other.isUnreachable, other.isLost)
+    (zone, isDraining, isUnreachable, isLost, duty)
+      != (other.zone, other.isDraining, other.isUnreachable, other.isLost, other.duty)
       || (state == nil) != (other.state == nil) || settled?.managesMIGMode != other.settled?.managesMIGMode
       || settled?.owned != other.settled?.owned || settled?.observed.gpus != other.settled?.observed.gpus
   }

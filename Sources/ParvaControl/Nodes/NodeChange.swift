@@ -8,6 +8,8 @@ struct NodeChange: Sendable {
     case put(NodeSpec, keepsDrain: Bool)
     /// Takes the node out: at once where Parva has nothing on it or `force` is set, else after a drain.
     case delete(force: Bool)
+    /// What an operator wants of it.
+    case duty(NodeDuty)
     /// Ends the drain of a node whose last instances are gone.
     case endDrain
   }
@@ -59,6 +61,14 @@ struct NodeTransaction {
       record.updatedAt = now
       nodes[change.name] = record
       return .draining
+    case .duty(let duty):
+      guard var record = current else { throw .notFound }
+      guard record.duty != duty else { return .unchanged }
+      record.duty = duty
+      record.revision += 1
+      record.updatedAt = now
+      nodes[change.name] = record
+      return .replaced
     case .endDrain:
       guard current?.isDraining == true else { return .unchanged }
       return remove(change.name)
@@ -76,6 +86,7 @@ struct NodeTransaction {
         record.secretReference = current.secretReference
       }
       record.isDraining = keepsDrain && current.isDraining
+      record.duty = current.duty
       if record.declaresSame(as: current) && record.isDraining == current.isDraining { return .unchanged }
       record.createdAt = current.createdAt
       var changed = current

@@ -46,6 +46,7 @@ package final class NodeRegistry: Sendable {
   package let settings: Settings
   private let now: @Sendable () -> Date
   private let onChange: @Sendable () -> Void
+  private let events: EventLog
   private let state: Mutex<State>
   private let saving = SharedRun<StoreError>()
 
@@ -54,9 +55,10 @@ package final class NodeRegistry: Sendable {
   ///   - onChange: called whenever plans have to be made anew.
   package init(
     nodes: [NodeRecord], removed: Set<String>, store: any Store, settings: Settings, priced: [Pool],
-    now: @escaping @Sendable () -> Date, onChange: @escaping @Sendable () -> Void
+    now: @escaping @Sendable () -> Date, events: EventLog = EventLog(), onChange: @escaping @Sendable () -> Void
   ) {
     self.store = store
+    self.events = events
     self.settings = settings
     self.now = now
     self.onChange = onChange
@@ -64,7 +66,9 @@ package final class NodeRegistry: Sendable {
     // What the store has of a node is old.
     var nodes = nodes
     for index in nodes.indices where nodes[index].state != nil { nodes[index].isWordDue = true }
-    let fleet = FleetState(nodes: nodes, removed: removed, settings: settings.fleet, priced: priced, at: start)
+    var fleet = FleetState(nodes: nodes, removed: removed, settings: settings.fleet, priced: priced, at: start)
+    // What is so at the start is no news.
+    _ = fleet.settleConditions(at: now())
     state = Mutex(State(fleet: fleet, storedAt: Dictionary(uniqueKeysWithValues: nodes.map { ($0.name, start) })))
   }
 
@@ -79,10 +83,25 @@ package final class NodeRegistry: Sendable {
 
   package func node(_ name: String) -> NodeRecord? { state.withLock { $0.fleet[name] } }
 
-  /// One node with its GPUs as plans may use them. O(its GPUs).
-  package func offers(of name: String) -> (record: NodeRecord, gpus: [FleetGPU])? {
+  /// One node with its GPUs as plans may use them, and its conditions. O(its GPUs).
+  package func offers(
+    of name: String
+  ) -> (record: NodeRecord, gpus: [FleetGPU], conditions: [ConditionDocument])? {
     state.withLock { $0.fleet.node(name) }
   }
+
+  /// The conditions of some nodes, by name.
+  package func conditions(of names: [String]) -> [String: [ConditionDocument]] {
+    state.withLock { state in
+      Dictionary(names.map { ($0, state.fleet.conditions(of: $0)) }, uniquingKeysWith: { first, _ in first })
+    }
+  }
+
+  /// Workloads of which something may have changed since the last call.
+  func takeTouchedWorkloads() -> Set<String> { state.withLock { $0.fleet.takeTouchedWorkloads() } }
+
+  /// Takes what a new plan wants of the nodes.
+  func take(_ plan: PlannedNodes?) { changing { $0.fleet.take(plan) } }
 
   package func wasRemoved(_ name: String) -> Bool { state.withLock { $0.fleet.removed.contains(name) } }
 
@@ -105,6 +124,13 @@ package final class NodeRegistry: Sendable {
   /// Takes a node out. Answers whether it is gone; else it is drained, and goes once its last instances are gone.
   package func delete(_ name: String, if precondition: Precondition, force: Bool) async throws(ChangeRefusal) -> Bool {
     try await change(NodeChange(name: name, operation: .delete(force: force), precondition: precondition)) == .removed
+  }
+
+  /// Sets what an operator wants of a node. On disk when it returns.
+  package func set(
+    _ duty: NodeDuty, of name: String, if precondition: Precondition
+  ) async throws(ChangeRefusal) {
+    _ = try await change(NodeChange(name: name, operation: .duty(duty), precondition: precondition))
   }
 
   /// Ends the drain of a node whose last instances are gone.
@@ -194,7 +220,7 @@ package final class NodeRegistry: Sendable {
         guard let record = state.fleet[name] else { return false }
         switch NodeCondition(of: record) {
         case .draining: return true
-        case .ready: return !record.hasVerified(wanted[name] ?? [])
+        case .ready, .cordoned, .maintenance: return !record.hasVerified(wanted[name] ?? [])
         case .pending, .unreachable, .lost: return false
         }
       }
@@ -246,7 +272,7 @@ package final class NodeRegistry: Sendable {
   }
 
   /// A push begins to bring this to a node.
-  func expect(_ wanted: NodeAssignment, on name: String) { state.withLock { $0.fleet.expect(wanted, on: name) } }
+  func expect(_ wanted: NodeAssignment, on name: String) { changing { $0.fleet.expect(wanted, on: name) } }
 
   /// The node has read this back as wanted.
   func verified(_ wanted: NodeAssignment, on name: String) {
@@ -271,9 +297,12 @@ package final class NodeRegistry: Sendable {
   /// Changes the fleet, and has plans made anew where it offers something else now.
   @discardableResult
   private func changing<Answer: Sendable>(_ body: (inout State) -> Answer) -> Answer {
+    let date = wholeNow
     let (answer, isNews) = state.withLock { state in
       let before = state.fleet.generation
       let answer = body(&state)
+      // Told under the lock, so that what came first is told first.
+      for news in state.fleet.settleConditions(at: date) { events.add("node", of: news) }
       return (answer, state.fleet.generation != before)
     }
     if isNews { onChange() }

@@ -44,7 +44,10 @@ struct NodeShare: Hashable, Sendable {
   func offersSame(as other: NodeShare) -> Bool {
     let (a, b) = (gpus.filter { $0.pool != nil }, other.gpus.filter { $0.pool != nil })
     return a.count == b.count
-      && zip(a, b).allSatisfy { ($0.uuid, $0.index, $0.pool, $0.product) == ($1.uuid, $1.index, $1.pool, $1.product) }
+      && zip(a, b).allSatisfy {
+        ($0.uuid, $0.index, $0.pool, $0.product, $0.isCordoned)
+          == ($1.uuid, $1.index, $1.pool, $1.product, $1.isCordoned)
+      }
   }
 
   // MARK: - One GPU
@@ -55,7 +58,7 @@ struct NodeShare: Hashable, Sendable {
     let ours = Set(owned.map(\.instance))
     var entry = FleetGPU(
       node: node.name, index: gpu.index, uuid: gpu.uuid, product: ProductRecognition.product(of: gpu),
-      isSilent: node.isUnreachable,
+      isSilent: node.isUnreachable || node.duty == .cordoned, isCordoned: node.duty == .cordoned,
       holds: Set(
         gpu.instances.filter { ours.contains($0.id) }.map {
           InstancePlace(profileID: $0.profileID, start: $0.start)
@@ -76,8 +79,10 @@ struct NodeShare: Hashable, Sendable {
     case .draining: return (.nodeDraining, "the node is being drained")
     case .lost: return (.nodeLost, "the node's heartbeats have not come for longer than the grace")
     case .pending: return (.nodePending, "the node has not been heard yet")
-    case .ready, .unreachable: break
+    case .ready, .unreachable, .cordoned, .maintenance: break
     }
+    // Whether or not it is heard.
+    if node.duty == .maintenance { return (.nodeMaintenance, "the node is in maintenance") }
     if let fault = gpu.fault { return (.faulty, "the driver cannot reach it: \(fault)") }
     guard let mig = gpu.mig else { return (.noMIG, "it has no MIG mode") }
     let manages = state.managesMIGMode ?? false
@@ -95,6 +100,9 @@ struct NodeShare: Hashable, Sendable {
     let foreign = gpu.instances.filter { !ours.contains($0.id) }
     if !foreign.isEmpty {
       return (.foreign, "\(foreign.count) of its instances \(foreign.count == 1 ? "was" : "were") not made by Parva")
+    }
+    if node.duty == .cordoned, ours.isEmpty {
+      return (.nodeCordoned, "the node is cordoned, and nothing of Parva's is on it")
     }
     return isKnown ? nil : (.unknownProduct, "\(gpu.board) is in no table and its driver reports no profiles")
   }

@@ -66,7 +66,7 @@ extension NodeRecord {
 
 extension NodeStateDocument {
   /// Whether the driver reaches the GPU and shows the instance, and Parva made it.
-  fileprivate func shows(_ uuid: String, _ place: InstancePlace) -> Bool {
+  func shows(_ uuid: String, _ place: InstancePlace) -> Bool {
     guard let gpu = observed.gpus.first(where: { $0.uuid == uuid }), gpu.fault == nil,
       let instance = gpu.instance(profileID: place.profileID, start: place.start)
     else { return false }
@@ -75,7 +75,7 @@ extension NodeStateDocument {
 
   /// Whether all servers that the instance is to have are there, and no service of it is down. Where the node starts
   /// none, the instance is all that there is.
-  fileprivate func serves(_ uuid: String, _ instance: WantedInstance) -> Bool {
+  func serves(_ uuid: String, _ instance: WantedInstance) -> Bool {
     let own = services.filter {
       ($0.gpu, $0.profileId, $0.start) == (uuid, instance.profileID, instance.start)
     }
@@ -100,7 +100,7 @@ struct WorkloadHolders: Hashable, Sendable {
   /// In order of name.
   subscript(workload: String) -> [String] { nodes[workload]?.sorted() ?? [] }
 
-  private static func workloads(_ wanted: NodeAssignment?) -> Set<String> {
+  static func workloads(_ wanted: NodeAssignment?) -> Set<String> {
     Set(wanted?.gpus.flatMap { $0.instances.compactMap(\.workload) } ?? [])
   }
 }

@@ -128,7 +128,7 @@ actor PlanningLoop {
       let finished = await queue.run { [setup, previous, newest, now] in
         FinishedPlan(
           setup.bound(
-            outcome.plan, job.input.workloads, to: fleet.inventory, replacing: inForce, published: previous),
+            outcome.plan, of: demand, to: fleet.inventory, replacing: inForce, published: previous),
           for: demand, on: fleet, after: newest, at: now())
       }
       let (stored, plan) = (finished.stored, finished.published.plan)
@@ -142,6 +142,7 @@ actor PlanningLoop {
       board.publish(
         finished.published, fleet: fleet.generation,
         trouble: outcome.isResort ? trouble(failures[0], demand, resort: plan.planner) : nil)
+      nodes.take(finished.published.assignments?.planned(revision: stored.record.revision))
       let elapsed = started.duration(to: .now)
       counters.planned(in: elapsed)
       logger.info(

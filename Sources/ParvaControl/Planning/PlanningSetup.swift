@@ -61,17 +61,25 @@ package struct PlanningSetup: Sendable {
 
   /// What is asked of the planner for a demand, with what can stay of the plan in force.
   package func job(for demand: Demand, on fleet: FleetInventory, replacing current: Plan?) -> PlanningJob {
-    PlanningJob(planner: planner, input: input(for: demand, fleet: fleet, current: current), patience: patience)
+    let cordoned = CordonedGPUs(on: fleet, standing: current, for: demand)
+    return PlanningJob(
+      planner: planner,
+      input: input(
+        for: cordoned.rest(of: demand), fleet: cordoned.rest(of: fleet), current: cordoned.rest(of: current)),
+      patience: patience)
   }
 
   /// The plan bound to the GPUs of the fleet where there is one, as close to the one in force as can be. A plan that is
   /// the same as the one published before keeps its binding. O(n^3) in small pools: never called on an event loop.
   package func bound(
-    _ plan: Plan, _ workloads: [Workload], to fleet: FleetInventory, replacing current: Plan?, published: Plan? = nil
+    _ plan: Plan, of demand: Demand, to fleet: FleetInventory, replacing current: Plan?, published: Plan? = nil
   ) -> Plan {
     guard !fleet.isEmpty else { return plan }
-    return PlanBinding.bind(
-      plan, to: fleet.usable, previous: current, published: published,
-      keepingNodesOf: PlanBinding.fixedGPUs(plan, workloads))
+    let cordoned = CordonedGPUs(on: fleet, standing: current, for: demand)
+    let bound = PlanBinding.bind(
+      plan, to: cordoned.rest(of: fleet).usable, previous: cordoned.rest(of: current),
+      published: cordoned.rest(of: published),
+      keepingNodesOf: PlanBinding.fixedGPUs(plan, demand.registrations.rows.map(\.workload)))
+    return cordoned.joined(to: bound, of: demand, on: fleet)
   }
 }

@@ -15,6 +15,8 @@ package struct NodeRecord: Hashable, Sendable {
   package var updatedAt: Date
   /// On its way out: plans leave it out, and it goes once its last instances are gone.
   package var isDraining: Bool
+  /// Whether plans count on it, as an operator has said.
+  package var duty = NodeDuty.inService
   /// Whether too many heartbeats were missed.
   package var isUnreachable: Bool
   /// Whether it was unreachable for longer than the grace: plans go on without it until it is heard again.
@@ -75,7 +77,7 @@ package struct NodeRecord: Hashable, Sendable {
   /// Takes over what another record declares; what the node says of itself stays.
   mutating func declare(_ other: NodeRecord) {
     (address, secret, secretReference) = (other.address, other.secret, other.secretReference)
-    (zone, labels, isDraining) = (other.zone, other.labels, other.isDraining)
+    (zone, labels, isDraining, duty) = (other.zone, other.labels, other.isDraining, other.duty)
     (revision, createdAt, updatedAt) = (other.revision, other.createdAt, other.updatedAt)
   }
 
@@ -128,13 +130,37 @@ package enum NodeCondition: String, Hashable, Sendable, CaseIterable {
   case unreachable
   /// Unreachable for longer than the grace: plans go on without it.
   case lost
+  /// Heard, and nothing new is planned there.
+  case cordoned
+  /// Heard, and kept out of plans until it is returned.
+  case maintenance
   /// On its way out.
   case draining
 
   package init(of node: NodeRecord) {
-    self =
-      node.isDraining
-      ? .draining
-      : node.state == nil ? .pending : node.isLost ? .lost : node.isUnreachable ? .unreachable : .ready
+    if node.isDraining {
+      self = .draining
+    } else if node.state == nil {
+      self = .pending
+    } else if node.isLost {
+      self = .lost
+    } else if node.isUnreachable {
+      self = .unreachable
+    } else {
+      switch node.duty {
+      case .inService: self = .ready
+      case .cordoned: self = .cordoned
+      case .maintenance: self = .maintenance
+      }
+    }
   }
+}
+
+/// What an operator wants of a node. It is declared, and survives every restart.
+package enum NodeDuty: String, Hashable, Sendable, CaseIterable {
+  case inService = "in_service"
+  /// What stands there stays, and nothing new comes.
+  case cordoned
+  /// Plans leave it out: the next one empties it. It stays registered.
+  case maintenance
 }

@@ -15,8 +15,8 @@ extension SQLiteStore {
     let set = try db.cachedStatement(
       sql: """
         INSERT OR REPLACE INTO node (name, address, secret, secret_reference, zone, labels, revision, created_at,
-          updated_at, draining, unreachable, lost, heard_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          updated_at, draining, unreachable, lost, heard_at, duty)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """)
     for (name, node) in nodes.sorted(by: { $0.key < $1.key }) {
       guard let node else {
@@ -29,7 +29,7 @@ extension SQLiteStore {
         name, node.address, node.secret?.value, node.secretReference, node.zone,
         try NodeCodec.data(labels: node.labels),
         node.revision, milliseconds(node.createdAt), milliseconds(node.updatedAt), node.isDraining ? 1 : 0,
-        node.isUnreachable ? 1 : 0, node.isLost ? 1 : 0, node.heardAt.map(milliseconds),
+        node.isUnreachable ? 1 : 0, node.isLost ? 1 : 0, node.heardAt.map(milliseconds), node.duty.rawValue,
       ])
     }
   }
@@ -58,7 +58,8 @@ extension SQLiteStore {
       let wanted: Data? = row["wanted"]
       let heard: Int64? = row["heard_at"]
       let secret: String? = row["secret"]
-      return NodeRecord(
+      let duty: String = row["duty"]
+      var record = NodeRecord(
         name: name, address: row["address"], secret: secret.map(NodeSecret.init),
         secretReference: row["secret_reference"], zone: row["zone"],
         labels: try NodeCodec.labels(row["labels"], node: name), revision: row["revision"],
@@ -66,6 +67,9 @@ extension SQLiteStore {
         isUnreachable: row["unreachable"], isLost: row["lost"],
         state: try state.map { try NodeCodec.state($0, node: name) }, heardAt: heard.map(date),
         applied: try wanted.map { try NodeCodec.assignment($0, node: name) })
+      // What a newer version may have written counts as out.
+      record.duty = NodeDuty(rawValue: duty) ?? .maintenance
+      return record
     }
   }
 

@@ -64,6 +64,9 @@ extension SQLiteStore {
               STRICT, WITHOUT ROWID;
             """)
       }
+      migrator.registerMigration("5 duty of nodes") { db in
+        try db.execute(sql: "ALTER TABLE node ADD COLUMN duty TEXT NOT NULL DEFAULT 'in_service'")
+      }
       if try pool.read(migrator.hasBeenSuperseded) {
         throw StoreError(.tooNew, "The store \(path) was written by a newer version of Parva; run that version.")
       }

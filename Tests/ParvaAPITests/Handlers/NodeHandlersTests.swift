@@ -137,6 +137,66 @@ import Testing
     try await api.controller.stop()
   }
 
+  @Test("a cordon and a maintenance survive restarts of the controller and of the agent, until the node is returned")
+  func dutiesSurviveRestarts() async throws {
+    var api = try await Harness()
+    let state = try FleetSamples.state("n1", gpus: 1)
+    try await api.join(state)
+    for (path, duty, shown) in [
+      ("cordon", "cordoned", "cordoned"), ("uncordon", "in_service", "ready"),
+      ("maintenance", "maintenance", "maintenance"), ("return", "in_service", "ready"),
+      ("maintenance", "maintenance", "maintenance"),
+    ] {
+      let set = await api.send("POST", "/v1/nodes/n1/\(path)")
+      #expect(set.status == 200, "\(set.text)")
+      #expect(set.json("status", "duty") == duty)
+      #expect(set.json("status", "state") == shown)
+      api = try await api.restarted()
+      // An agent that starts anew registers itself.
+      try await api.join(state)
+      let node = await api.send("GET", "/v1/nodes/n1")
+      #expect(node.json("status", "duty") == duty)
+      #expect(node.json("status", "state") == shown)
+    }
+    #expect(await api.send("GET", "/v1/nodes/n1").json("status", "gpus", "0", "reason") == "node_maintenance")
+    #expect(await api.send("GET", "/v1/fleet").json("nodes", "maintenance") == "1")
+    #expect(await api.send("POST", "/v1/nodes/n9/cordon").problem == "404 not_found")
+    #expect(await api.send("POST", "/v1/nodes/n1/cordon", ["If-Match": #""0""#]).problem == "412 precondition_failed")
+    try await api.controller.stop()
+  }
+
+  @Test func conditionsAreShownAndBeginAnewWithTheController() async throws {
+    var api = try await Harness()
+    try await api.join(try FleetSamples.state("n1", gpus: 1))
+    func row(_ type: String) async -> (status: String?, since: String?) {
+      let node = await api.send("GET", "/v1/nodes/n1")
+      for index in 0..<6 where node.json("status", "conditions", "\(index)", "type") == type {
+        return (
+          node.json("status", "conditions", "\(index)", "status"),
+          node.json("status", "conditions", "\(index)", "since")
+        )
+      }
+      return (nil, nil)
+    }
+    for type in ["Ready", "Reachable", "GPUsHealthy", "ServicesHealthy", "Schedulable"] {
+      #expect(await row(type).status == "True", "\(type)")
+    }
+    let before = await row("Ready")
+    #expect(await row("Ready") == before)
+    api = try await api.restarted { $0.now = { Date(timeIntervalSinceNow: 3600) } }
+    let after = await row("Ready")
+    #expect(after.status == "True" && after.since != before.since)
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w"))
+    _ = await api.send("GET", "/v1/plan")
+    let workload = await api.send("GET", "/v1/workloads/w")
+    #expect(workload.json("status", "conditions", "0", "type") == "Planned")
+    #expect(workload.json("status", "conditions", "0", "status") == "True")
+    #expect(workload.json("status", "conditions", "1", "status") == "False")
+    #expect(workload.json("status", "conditions", "2", "type") == "CapacityUp")
+    #expect(await api.send("GET", "/v1/workloads/w").text == workload.text)
+    try await api.controller.stop()
+  }
+
   @Test func aSegmentKeepsItsGPUWhenOthersComeAndGo() async throws {
     let api = try await Harness()
     try await api.join(try FleetSamples.state("n1", gpus: 4))

@@ -1,3 +1,4 @@
+import Foundation
 import ParvaControlTestSupport
 import ParvaEngine
 import ParvaTestSupport
@@ -14,6 +15,7 @@ struct FleetWorld {
   let setup: PlanningSetup
   var fleet: FleetState
   private(set) var now = ContinuousClock.now
+  private(set) var date = Samples.time
   /// Nodes whose heartbeats do not come through.
   var silent: Set<String> = []
   /// What runs on each node, whatever the controller knows of it.
@@ -46,10 +48,19 @@ struct FleetWorld {
   /// One second with the heartbeats of those that are not silent.
   mutating func tick() {
     now += .seconds(1)
+    date += 1
     for (name, state) in states where !silent.contains(name) {
-      _ = fleet.heard(state, from: name, at: now, date: Samples.time)
+      _ = fleet.heard(state, from: name, at: now, date: date)
     }
     _ = fleet.check(at: now)
+    _ = fleet.settleConditions(at: date)
+  }
+
+  /// Something becomes of a node without anybody's doing; it says so with its next heartbeat.
+  mutating func befall(_ name: String, _ change: (inout NodeStateDocument) throws -> Void) rethrows {
+    guard var state = states[name] else { return }
+    try change(&state)
+    states[name] = state
   }
 
   /// Whether the fleet offers something else than at the last planning.
@@ -60,19 +71,22 @@ struct FleetWorld {
     let inForce = PlanInForce.plan(standing: snapshot.standing, on: snapshot.inventory, published: published)
     let job = setup.job(for: demand, on: snapshot.inventory, replacing: inForce)
     let plan = setup.bound(
-      try PlanningDuty.perform(job), job.input.workloads, to: snapshot.inventory, replacing: inForce,
+      try PlanningDuty.perform(job), of: demand, to: snapshot.inventory, replacing: inForce,
       published: published)
     assignments = NodeAssignments(plan, nodes: snapshot.nodes.values, workloads: demand.registrations)
     if plan != published { revision += 1 }
     published = plan
     planned = snapshot.generation
+    fleet.take(assignments.planned(revision: revision))
   }
 
   /// Brings the plan to every node that is reached and does not have it. Answers what was destroyed for it.
   mutating func apply() throws -> [String] {
     var destroyed: [String] = []
     for name in assignments.nodes where !silent.contains(name) {
-      guard let record = fleet[name], NodeCondition(of: record) == .ready else { continue }
+      guard let record = fleet[name], [.ready, .cordoned, .maintenance].contains(NodeCondition(of: record)) else {
+        continue
+      }
       let wanted = assignments.wanted(name, revision: revision)
       guard !record.hasVerified(wanted.gpus) else { continue }
       let kept = Set(wanted.gpus.flatMap(Self.instances))
