@@ -6,6 +6,7 @@ import ParvaWire
 /// `/v1/fleet`: the nodes together.
 struct FleetHandlers: Sendable {
   let nodes: NodeRegistry
+  let pusher: PlanPusher
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
@@ -31,6 +32,6 @@ struct FleetHandlers: Sendable {
       200,
       FleetDocument(
         nodes: Dictionary(uniqueKeysWithValues: states), cutOff: count.isCutOff,
-        graceSeconds: nodes.settings.fleet.grace.seconds))
+        graceSeconds: nodes.settings.fleet.grace.seconds, autoApply: pusher.autoApply))
   }
 }

@@ -163,7 +163,7 @@ struct OperationHandlers: Sendable {
   func get(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery("wait")
     let seconds = try request.integer("wait", in: 0...PlanHandlers.maxWait, default: 0)
-    try request.acceptsJSON()
+    let format = try request.preferred([.json, .table])
     let document: FleetOperationDocument?
     do throws(StoreError) {
       document = try await pusher.operation(request.pathParameters["id"] ?? "", wait: .seconds(seconds))
@@ -173,6 +173,12 @@ struct OperationHandlers: Sendable {
     guard let document else {
       throw ProblemDetails(status: 404, code: "not_found", detail: "There is no operation of this id.")
     }
-    return try .json(200, document)
+    var response =
+      format == .table
+      ? HTTPResponse(
+        status: 200, contentType: format.contentType, body: Data(OperationText(document, style: TextStyle()).text.utf8))
+      : try HTTPResponse.json(200, document)
+    response.headers["Vary"] = "Accept"
+    return response
   }
 }

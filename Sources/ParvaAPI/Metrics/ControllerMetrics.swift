@@ -1,5 +1,6 @@
 import ParvaControl
 import ParvaServing
+import ParvaWire
 import Synchronization
 
 /// What the controller counts and knows at the moment, written as Prometheus text.
@@ -68,6 +69,37 @@ final class ControllerMetrics: Sendable {
       for condition in NodeCondition.allCases {
         family.sample(["state": condition.rawValue], Double(fleet.nodes[condition] ?? 0))
       }
+    }
+    text.family("parva_node_conditions", "gauge", "Registered nodes, by condition and its status.") { family in
+      for (type, statuses) in fleet.conditions.sorted(by: { $0.key < $1.key }) {
+        for status in ConditionDocument.Status.allCases {
+          family.sample(["type": type, "status": status.rawValue], Double(statuses[status] ?? 0))
+        }
+      }
+    }
+    text.family(
+      "parva_nodes_lag", "gauge",
+      "Nodes of the current plan, by how many revisions what they have verified is behind it; 0 has what it wants."
+    ) { family in
+      let lags = Dictionary(
+        fleet.lag.map { lag, count in (lag.map { $0 > 9 ? "10+" : String($0) } ?? "never", count) }, uniquingKeysWith: +
+      )
+      for (lag, count) in lags.sorted(by: { $0.key < $1.key }) { family.sample(["revisions": lag], Double(count)) }
+    }
+    let operations = controller.pusher.counted
+    text.family("parva_operations", "gauge", "Operations that are not over, by status.") { family in
+      for status in FleetOperationDocument.Status.allCases where !status.isOver {
+        family.sample(["status": status.rawValue], Double(operations.open[status] ?? 0))
+      }
+    }
+    text.family("parva_operations_ended_total", "counter", "Operations that have ended, by status.") { family in
+      for status in FleetOperationDocument.Status.allCases where status.isOver {
+        family.sample(["status": status.rawValue], Double(operations.ended[status] ?? 0))
+      }
+    }
+    text.family("parva_rollout_parts", "gauge", "Parts of roll-outs that nodes work on, or whose turn has not come.") {
+      $0.sample(["state": "running"], Double(operations.running))
+      $0.sample(["state": "waiting"], Double(operations.waiting))
     }
     text.single(
       "parva_fleet_cut_off", "gauge", "1 while so many nodes are silent that nothing is moved.",

@@ -1,4 +1,7 @@
 import Logging
+import ParvaServing
+import ParvaWire
+import Synchronization
 
 /// Brings every plan to every node by itself, and goes on until each node has what the current plan wants of it.
 ///
@@ -17,7 +20,11 @@ struct AutoApply: Sendable {
     var begun: Int?
     while !Task.isCancelled, !board.isClosed {
       let plan = board.view.plan
-      if let plan { await reconcile(plan, &retries, &begun) }
+      if let plan {
+        await reconcile(plan, &retries, &begun)
+      } else {
+        tell("planning", "there is no plan yet")
+      }
       let seen = plan?.record.revision ?? 0
       _ = await board.wait(for: settings.look) { ($0.plan?.record.revision ?? 0) > seen }
     }
@@ -26,12 +33,24 @@ struct AutoApply: Sendable {
   /// - Parameter begun: the revision that was pushed to all nodes last; what is behind it is pushed to by itself.
   private func reconcile(_ plan: PublishedPlan, _ retries: inout PushRetries, _ begun: inout Int?) async {
     // A plan from the store may not know every node that is there now; the first planning follows.
-    guard plan.origin == .planned, let assignments = plan.assignments else { return }
+    guard plan.origin == .planned else { return tell("planning", "the first plan since the start is being made") }
+    guard let assignments = plan.assignments else { return tell("no_nodes", "the plan is bound to no nodes") }
     let revision = plan.record.revision
-    guard await !pusher.isHalted(revision) else { return }
+    guard await !pusher.isHalted(revision) else {
+      return tell(
+        "halted", "an operation is paused or on its way back, or revision \(revision) was aborted or rolled back")
+    }
     let busy = pusher.busy(at: revision)
     let behind = nodes.behind(assignments.gpus, among: assignments.nodes).filter { !busy.contains($0) }
     let due = retries.due(behind, busy: busy, revision: revision, at: .now)
+    let pauses = retries.pauses(at: .now)
+    if !busy.isEmpty {
+      tell("pushing", "revision \(revision) is being brought to \(busy.count) nodes", pauses)
+    } else if !pauses.isEmpty {
+      tell("retrying", "\(pauses.count) nodes are tried again after a pause", pauses)
+    } else {
+      tell(due.isEmpty ? "settled" : "pushing", "revision \(revision)")
+    }
     guard !due.isEmpty else { return }
     do throws(PlanPusher.Refusal) {
       _ = try await pusher.begin(plan, only: begun == revision ? due : nil)
@@ -39,7 +58,15 @@ struct AutoApply: Sendable {
     } catch .noNodes {
       return
     } catch {
+      tell("failing", "the push cannot be stored", pauses)
       logger.error("a plan cannot be pushed", metadata: ["revision": "\(revision)", "error": "\(error)"])
     }
+  }
+
+  private func tell(_ state: String, _ message: String, _ pauses: [String: Duration] = [:]) {
+    let told = FleetDocument.AutoApply(
+      state: state, message: message,
+      retries: pauses.sorted { $0.key < $1.key }.prefix(100).map { .init(node: $0.key, seconds: $0.value.seconds) })
+    pusher.automatic.withLock { $0 = told }
   }
 }

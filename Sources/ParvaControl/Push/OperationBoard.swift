@@ -1,4 +1,36 @@
-import ParvaWire
+package import ParvaWire
+import Synchronization
+
+/// What has changed of an operation: all of it, or one of its nodes.
+struct OperationNews: Encodable {
+  struct Node: Encodable {
+    var name: String
+    var status: FleetOperationDocument.Node.Status
+    var code: String?
+    var message: String?
+  }
+
+  var id: String
+  var planRevision: Int
+  var status: FleetOperationDocument.Status
+  var node: Node?
+
+  init(_ document: FleetOperationDocument, node: FleetOperationDocument.Node? = nil) {
+    (id, planRevision, status) = (document.id, document.planRevision, document.status)
+    self.node = node.map { Node(name: $0.name, status: $0.status, code: $0.code, message: $0.message) }
+  }
+}
+
+/// How operations stand, for those who count.
+package struct OperationCount: Hashable, Sendable {
+  /// Operations that are not over, by status.
+  package var open: [FleetOperationDocument.Status: Int] = [:]
+  /// Those that ended since this process began.
+  package var ended: [FleetOperationDocument.Status: Int] = [:]
+  /// Parts of roll-outs whose turn has not come, and those that nodes work on.
+  package var waiting = 0
+  package var running = 0
+}
 
 /// Operations of this process as they are at the moment, and those who wait for them.
 final class OperationBoard: Sendable {
@@ -7,6 +39,10 @@ final class OperationBoard: Sendable {
 
   /// By age, oldest first.
   private let board = WaitingBoard([FleetOperationDocument]())
+  private let events: EventLog
+  private let ended = Mutex<[FleetOperationDocument.Status: Int]>([:])
+
+  init(_ events: EventLog) { self.events = events }
 
   subscript(id: String) -> FleetOperationDocument? { board.read { $0.last { $0.id == id } } }
 
@@ -15,6 +51,8 @@ final class OperationBoard: Sendable {
 
   func add(_ document: FleetOperationDocument) {
     board.change { operations in
+      events.add("operation", of: OperationNews(document))
+      if document.status.isOver { ended.withLock { $0[document.status, default: 0] += 1 } }
       operations.append(document)
       while operations.count > Self.kept, let old = operations.firstIndex(where: \.status.isOver) {
         operations.remove(at: old)
@@ -35,8 +73,28 @@ final class OperationBoard: Sendable {
       guard let index = operations.lastIndex(where: { $0.id == id }), !operations[index].status.isOver else {
         return nil
       }
-      return body(&operations[index])
+      let before = operations[index].status
+      let answer = body(&operations[index])
+      let after = operations[index].status
+      if after != before {
+        events.add("operation", of: OperationNews(operations[index]))
+        if after.isOver { ended.withLock { $0[after, default: 0] += 1 } }
+      }
+      return answer
     }
+  }
+
+  var counted: OperationCount {
+    var count = OperationCount(ended: ended.withLock { $0 })
+    for document in running {
+      count.open[document.status, default: 0] += 1
+      for node in document.nodes where !node.status.isOver {
+        let isRunning = node.status != .pending
+        count.running += isRunning ? 1 : 0
+        count.waiting += max(0, (node.parts ?? 1) - (node.partsDone ?? 0) - (isRunning ? 1 : 0))
+      }
+    }
+    return count
   }
 
   /// The operation as soon as it is over, or as it is after `duration`.

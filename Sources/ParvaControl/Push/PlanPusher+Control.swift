@@ -1,5 +1,6 @@
 import Logging
 package import ParvaWire
+import Synchronization
 
 /// What an operator asks of an operation.
 extension PlanPusher {

@@ -2,7 +2,7 @@ import Foundation
 import Logging
 import ParvaEngine
 import ParvaServing
-package import ParvaWire
+import ParvaWire
 import Synchronization
 
 /// How an operation is carried out: the way from what stands, then each node's parts as their turn comes.
@@ -54,9 +54,10 @@ extension PlanPusher {
     } catch {
       // Logged where it happened; a node refuses what contradicts what it had.
     }
-    let run = RolloutRun(revision: document.planRevision, firstPhase: firstPhase, control: control) { order in
-      await self.bring(order, id)
-    }
+    let run = RolloutRun(
+      revision: document.planRevision, firstPhase: firstPhase, control: control,
+      tellWaits: { waits in self.board.update(id) { $0.tell(waits) } }
+    ) { order in await self.bring(order, id) }
     let (end, waiting) = await run.run(way)
     if end != .cancelled, control.wishes.rollsBack, let document = board[id] { return await rollBack(document) }
     switch end {
@@ -160,12 +161,16 @@ extension PlanPusher {
     _ change: @Sendable (inout FleetOperationDocument.Node) -> Void
   ) async {
     let time = Timestamp.text(now())
-    let ended = board.update(id) { document -> FleetOperationDocument.Node? in
+    let ended = board.update(id) { [events] document -> FleetOperationDocument.Node? in
       guard let index = document.nodeIndex(name) else { return nil }
-      let wasOver = document.nodes[index].status.isOver
+      let before = document.nodes[index].status
+      let wasOver = before.isOver
       change(&document.nodes[index])
       if document.nodes[index].status == .verified && !isEnd { document.nodes[index].status = .pending }
       document.updatedAt = time
+      if document.nodes[index].status != before {
+        events.add("operation", of: OperationNews(document, node: document.nodes[index]))
+      }
       return document.nodes[index].status.isOver && !wasOver ? document.nodes[index] : nil
     }
     guard case .some(.some(let ended)) = ended else { return }
@@ -266,6 +271,23 @@ extension PlanPusher {
 extension FleetOperationDocument {
   /// Changes those nodes that have not ended.
   mutating func endOpenNodes(where isMeant: (Node) -> Bool = { _ in true }, _ change: (inout Node) -> Void) {
-    for index in nodes.indices where !nodes[index].status.isOver && isMeant(nodes[index]) { change(&nodes[index]) }
+    for index in nodes.indices where !nodes[index].status.isOver && isMeant(nodes[index]) {
+      if nodes[index].code == Self.waits { (nodes[index].code, nodes[index].message) = (nil, nil) }
+      change(&nodes[index])
+    }
   }
+
+  /// Says of nodes whose turn has not come what they wait for.
+  mutating func tell(_ waits: [String: String]) {
+    for index in nodes.indices where nodes[index].status == .pending {
+      if let message = waits[nodes[index].name] {
+        (nodes[index].code, nodes[index].message) = (Self.waits, message)
+      } else if nodes[index].code == Self.waits {
+        (nodes[index].code, nodes[index].message) = (nil, nil)
+      }
+    }
+  }
+
+  /// Code of a node whose turn has not come.
+  static let waits = "waits"
 }

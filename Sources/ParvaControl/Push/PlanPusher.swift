@@ -52,7 +52,10 @@ package final class PlanPusher: Sendable {
   /// By workload, the tenants that may not share a GPU, as the demand says now.
   let tenants: @Sendable () -> [String: String]
   let logger: Logger
-  let board = OperationBoard()
+  let board: OperationBoard
+  let events: EventLog
+  /// What automatic applies wait for; nil where there are none.
+  let automatic = Mutex<FleetDocument.AutoApply?>(nil)
   let state: Mutex<State>
   /// Operations begin one after the other: each waits for the store in its middle.
   let gate = RequestLimit(1)
@@ -63,9 +66,12 @@ package final class PlanPusher: Sendable {
   /// - Parameter open: what a controller before this one has left unfinished, oldest first; see ``resume()``.
   package init(
     store: any Store, nodes: NodeRegistry, settings: PushSettings, open: [StoredOperation],
-    now: @escaping @Sendable () -> Date, rates: @escaping @Sendable (_ revision: Int) -> [String: Double]?,
+    now: @escaping @Sendable () -> Date, events: EventLog = EventLog(),
+    rates: @escaping @Sendable (_ revision: Int) -> [String: Double]?,
     tenants: @escaping @Sendable () -> [String: String], logger: Logger
   ) {
+    self.events = events
+    board = OperationBoard(events)
     self.rates = rates
     self.tenants = tenants
     self.store = store
@@ -264,6 +270,11 @@ package final class PlanPusher: Sendable {
   }
 
   // MARK: - Running
+
+  package var counted: OperationCount { board.counted }
+
+  /// What automatic applies wait for; nil where there are none.
+  package var autoApply: FleetDocument.AutoApply? { automatic.withLock { $0 } }
 
   /// Nodes that running operations bring this revision to.
   func busy(at revision: Int) -> Set<String> {

@@ -19,6 +19,11 @@ struct PushRetries: Sendable {
     self.longest = longest
   }
 
+  /// Nodes that wait for another attempt, and how long.
+  func pauses(at now: ContinuousClock.Instant) -> [String: Duration] {
+    attempts.compactMapValues { attempt in attempt.next.flatMap { $0 > now ? $0 - now : nil } }
+  }
+
   /// The nodes to push to now; they count as being pushed to from here on.
   ///
   /// - Parameters:

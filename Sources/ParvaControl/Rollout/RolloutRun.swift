@@ -30,6 +30,8 @@ struct RolloutRun: Sendable {
   /// Phase of the parts of the first wave.
   let firstPhase: Int
   let control: RolloutControl
+  /// Told whenever it changes: of each node whose turn has not come, what it waits for.
+  var tellWaits: @Sendable (_ waits: [String: String]) -> Void = { _ in }
   /// Brings a node its part; answers whether the node has verified it and what is awaited is up.
   let bring: @Sendable (Order) async -> Bool
 
@@ -39,6 +41,7 @@ struct RolloutRun: Sendable {
     var way = way
     await withTaskGroup(of: Event.self) { group in
       var seen = control.wishes
+      var told: [String: String] = [:]
       func follow() {
         group.addTask { [control, serial = seen.serial] in .wished(await control.next(after: serial)) }
       }
@@ -49,6 +52,9 @@ struct RolloutRun: Sendable {
           let order = order(part, &way)
           group.addTask { [bring] in .ended(part: part, well: await bring(order)) }
         }
+        let waits = waits(way.machine)
+        if waits != told { tellWaits(waits) }
+        told = waits
       }
       follow()
       heed()
@@ -67,6 +73,26 @@ struct RolloutRun: Sendable {
     if Task.isCancelled { return (.cancelled, waiting) }
     if way.machine.isComplete && way.unreached.isEmpty { return (.complete, []) }
     return (way.machine.isAborted ? .aborted : .incomplete, waiting)
+  }
+
+  private func waits(_ machine: RolloutMachine) -> [String: String] {
+    let blockers = machine.blockers
+    var waits: [String: String] = [:]
+    for index in machine.waiting where waits[machine.parts[index].node] == nil {
+      let node = machine.parts[index].node
+      guard let other = blockers[index] else {
+        if machine.isPaused { waits[node] = "the operation is paused" }
+        continue
+      }
+      let (part, progress) = (machine.parts[other], machine.progress[other])
+      let whose =
+        part.node == node
+        ? "its own part of wave \(part.wave + 1)" : "the part of \(part.node) in wave \(part.wave + 1)"
+      waits[node] =
+        "waits for \(whose)"
+        + (progress == .failed ? ", which failed" : progress == .running ? ", which is under way" : "")
+    }
+    return waits
   }
 
   private func order(_ index: Int, _ way: inout FleetTransition) -> Order {

@@ -160,6 +160,20 @@ public struct RolloutMachine: Sendable {
 
   // MARK: - What is asked
 
+  /// Of each part that waits, the first part that it waits for: one that is not done, or that has failed. O(edges).
+  public var blockers: [Int: Int] {
+    var blockers: [Int: Int] = [:]
+    var seen: Set<Int> = []
+    for part in parts.indices where progress[part] != .done {
+      var next = dependents[part]
+      while let one = next.popLast() {
+        guard seen.insert(one).inserted else { continue }
+        if one < parts.count { blockers[one] = part } else { next += dependents[one] }
+      }
+    }
+    return blockers
+  }
+
   /// Whether everything was done.
   public var isComplete: Bool { progress.allSatisfy { $0 == .done } }
 

@@ -82,6 +82,16 @@ import Testing
     let begun = await move.apply()
     await move.new.agent.untilReceived(2)
     #expect(move.old.agent.received.count == 1)
+    let location = try #require(begun.headers["Location"])
+    let waiting = await move.api.send("GET", location)
+    #expect(move.status(waiting, move.old.name) == ("pending", "waits"), "\(waiting.text)")
+    let text = await move.api.send("GET", location, ["Accept": "text/plain"]).text
+    #expect(text.contains("waits for the part of \(move.new.name) in wave 1, which is under way"), "\(text)")
+    let metrics = await move.api.send("GET", "/metrics").text
+    for line in [
+      #"parva_operations{status="running"} 1"#, #"parva_operations_ended_total{status="verified"} 1"#,
+      #"parva_rollout_parts{state="running"} 1"#, #"parva_rollout_parts{state="waiting"} 1"#,
+    ] { #expect(metrics.contains(line + "\n"), "\(line) is missing") }
     move.new.agent.finish()
     // It has verified the instance; it serves when its own word says so.
     try await move.speak(move.new)

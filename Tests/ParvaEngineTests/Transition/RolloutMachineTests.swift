@@ -104,6 +104,11 @@ import Testing
         let begun = world.machine.begin()
         for part in begun { world.begin(part) }
         running += begun
+        if !world.machine.isPaused {
+          let blockers = world.machine.blockers
+          #expect(Set(blockers.keys) == Set(world.machine.waiting), "seed \(seed), round \(round)")
+          #expect(blockers.values.allSatisfy { world.machine.progress[$0] != .done })
+        }
         guard !running.isEmpty else { break }
         // Any number ends before the next ones begin; a pause now and then.
         for _ in 0..<Int.random(in: 1...running.count, using: &random) {
@@ -148,6 +153,7 @@ import Testing
     let three = try #require(first.first { machine.parts[$0].node == "three" })
     machine.ended(three, well: true)
     #expect(machine.begin() == [])
+    #expect(machine.waiting.map { machine.blockers[$0] } == [two])
     #expect(!machine.isOver)
     machine.pause()
     machine.ended(two, well: true)
