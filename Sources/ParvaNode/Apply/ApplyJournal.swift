@@ -105,6 +105,8 @@ package struct ApplyJournal: Sendable {
   }
 
   package let path: String
+  /// For tests whose file has no name of its own.
+  var followsLinks = false
 
   package init(path: String) { self.path = path }
 
@@ -125,7 +127,7 @@ package struct ApplyJournal: Sendable {
 
   private func contents() throws(Failure) -> Data? {
     do throws(AtomicFile.Failure) {
-      return try AtomicFile.read(path)
+      return try AtomicFile.read(path, followsLinks: followsLinks)
     } catch {
       throw Failure(reading: error)
     }
@@ -162,7 +164,7 @@ package struct ApplyJournal: Sendable {
 
   private func opened(_ flags: Int32) throws(Failure) -> Int32 {
     do throws(AtomicFile.Failure) {
-      return try AtomicFile.openRegular(path, flags)
+      return try AtomicFile.openRegular(path, flags, followsLinks: followsLinks)
     } catch {
       if error.instead != nil { throw Failure(reading: error) }
       throw .unwritable(path: path, errno: error.errno)

@@ -17,8 +17,11 @@ enum AtomicFile {
 
   /// Opens what must be a file of this folder. A pipe would make the opener wait and a device has no end; a link may lead to
   /// where root, which acts in the folder of a user with less power, must not write or look.
-  static func openRegular(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws(Failure) -> Int32 {
-    let descriptor = open(path, flags | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, mode)
+  static func openRegular(
+    _ path: String, _ flags: Int32, mode: mode_t = 0o600, followsLinks: Bool = false
+  ) throws(Failure) -> Int32 {
+    let fixed = O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (followsLinks ? 0 : O_NOFOLLOW)
+    let descriptor = open(path, flags | fixed, mode)
     guard descriptor >= 0 else {
       throw Failure(path: path, errno: errno, instead: kind(path))
     }
@@ -47,10 +50,10 @@ enum AtomicFile {
 
   /// All of a file; nil where there is none. One that is there and cannot be read is an error, never an empty one: what it
   /// records would be forgotten.
-  static func read(_ path: String) throws(Failure) -> Data? {
+  static func read(_ path: String, followsLinks: Bool = false) throws(Failure) -> Data? {
     let descriptor: Int32
     do throws(Failure) {
-      descriptor = try openRegular(path, O_RDONLY)
+      descriptor = try openRegular(path, O_RDONLY, followsLinks: followsLinks)
     } catch {
       if error.errno == ENOENT { return nil }
       throw error

@@ -48,6 +48,7 @@ import Testing
   @Test("a record is not written through what lies at the name of its fresh copy, nor the lock taken through a link")
   func writesLeadNowhereElse() throws {
     let directory = scratchDirectory()
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
     let other = directory.appendingPathComponent("other").path
     try Data("kept".utf8).write(to: URL(fileURLWithPath: other))
@@ -68,6 +69,7 @@ import Testing
   @Test("a log in another user's folder is not turned over through a link, and no pipe there holds up the agent")
   func logsLeadNowhereElse() throws {
     let directory = scratchDirectory()
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
     let other = directory.appendingPathComponent("other")
     let contents = Data(repeating: UInt8(ascii: "x"), count: 64 << 10)
