@@ -28,7 +28,7 @@ struct EventHandlers: Sendable {
       var last = begin
       var isFirst = true
       try await writer.sendComment("events")
-      while !log.isClosed {
+      while !log.isClosed, !Task.isCancelled {
         let batch = await log.next(after: last, within: .seconds(Self.heartbeat))
         if batch.hasGap {
           try await writer.send(
