@@ -19,8 +19,8 @@ struct SegmentDrain: Sendable {
         _ = await control.next(after: wishes.serial)
         continue
       }
-      guard await traffic.drain(places) else { return goesOn(places) }
-      let after = await control.next(after: wishes.serial, within: time)
+      guard let drained = await traffic.drain(places), drained < time else { return goesOn(places) }
+      let after = await control.next(after: wishes.serial, within: time - drained)
       if after.serial == wishes.serial { return goesOn(places) }
       traffic.release(places)
     }

@@ -72,9 +72,9 @@ package struct EndpointTable: Hashable, Sendable {
   /// The servers of one workload. O(1).
   package subscript(workload: String) -> ArraySlice<Endpoint> { ranges[workload].map { endpoints[$0] } ?? [] }
 
-  /// Whether any of these places has a server that gets requests. O(endpoints).
-  package func isServing(_ places: Set<SegmentPlace>) -> Bool {
-    endpoints.contains { $0.state == .ready && places.contains($0.key.place) }
+  /// Since when the server of these places drains that began last; nil where none drains. O(endpoints).
+  package func lastDrained(_ places: Set<SegmentPlace>) -> Date? {
+    endpoints.lazy.filter { $0.state == .draining && places.contains($0.key.place) }.map(\.since).max()
   }
 
   package func document(_ workload: String? = nil) -> EndpointList {

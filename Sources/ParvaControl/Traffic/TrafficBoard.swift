@@ -132,15 +132,15 @@ package final class TrafficBoard: Sendable {
 
   /// Gives the servers of these places no new requests, until as many calls of ``release(_:)`` as of this.
   ///
-  /// Returns once the table says so; answers whether any of them got requests before.
-  func drain(_ places: Set<SegmentPlace>) async -> Bool {
-    let wasServing = view.table.isServing(places)
+  /// Returns once the table says so; answers for how long the one that was drained last gets none, nil where there is none.
+  func drain(_ places: Set<SegmentPlace>) async -> Duration? {
     state.withLock { state in
       state.edition += 1
       for place in places { state.drains[place, default: 0] += 1 }
     }
     await refresh()
-    return wasServing
+    let last = view.table.lastDrained(places)
+    return last.map { .seconds(max(0, now().timeIntervalSince($0))) }
   }
 
   func release(_ places: Set<SegmentPlace>) {

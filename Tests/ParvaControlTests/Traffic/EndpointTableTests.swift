@@ -106,9 +106,9 @@ import Testing
     var node = try Self.node(0, &dice)
     (node.expected, node.isUnreachable) = (nil, false)
     let uuid = FleetSamples.uuid("n0", 0)
-    let wanted = [(0, 2, "a"), (1, 1, "a")].map { start, processes, workload in
+    let wanted = [(start: 0, processes: 2), (1, 1)].map { start, processes in
       WantedInstance(
-        profileID: 19, start: start, segment: "\(workload)/\(start)", workload: workload, model: "m", batch: 1,
+        profileID: 19, start: start, segment: "a/\(start)", workload: "a", model: "m", batch: 1,
         processes: processes, capacity: 80, launch: Self.launch)
     }
     node.applied = NodeAssignment(revision: 1, gpus: [WantedGPU(uuid: uuid, instances: wanted)])
