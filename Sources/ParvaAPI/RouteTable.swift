@@ -39,8 +39,11 @@ package struct RouteTable: Sendable {
       registry: registry, setup: setup, rule: rule)
     let stream = EventHandlers(log: controller.events)
     let health = HealthHandlers(board: board, store: controller.store, version: version)
+    let endpoints = EndpointHandlers(traffic: controller.traffic, registry: registry)
+    let proxies = ProxyRegistry()
+    let discovery = DiscoveryHandlers(traffic: controller.traffic, proxies: proxies, now: controller.configuration.now)
     let document = OpenAPIHandlers()
-    let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server))
+    let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server, proxies: proxies))
     let table = [
       Route("GET", "/", .inline(health.index)),
       Route("GET", "/healthz", .inline(health.live)),
@@ -86,7 +89,18 @@ package struct RouteTable: Sendable {
       Route("GET", "/v1/events", concurrency: EventHandlers.mostStreams, .async(stream.stream)),
       Route("GET", "/v1/fleet", .inline(fleet.get)),
       Route("POST", "/v1/fleet/accept-silence", .async(fleet.acceptSilence)),
+      Route("GET", "/v1/endpoints", .async(endpoints.list)),
+      Route(
+        "GET", "/v1/endpoints/events", concurrency: EndpointHandlers.mostStreams, .async(endpoints.stream)),
+      Route("GET", "/v1/workloads/{id}/endpoints", .async(endpoints.ofWorkload)),
+      Route("PUT", "/v1/segments/{id}/endpoints", .async(endpoints.put)),
+      Route("GET", "/v1/proxies", .inline(discovery.list)),
     ]
-    return table.map(metrics.measured)
+    let asked = EnvoyType.allCases.map { type in
+      Route(
+        "POST", "/v3/discovery:\(type.rawValue)", bodyLimit: DiscoveryHandlers.bodyLimit,
+        .inline(discovery.discover(type)))
+    }
+    return (table + asked).map(metrics.measured)
   }
 }

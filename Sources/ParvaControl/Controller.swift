@@ -37,6 +37,7 @@ package final class Controller: Sendable {
   package let events: EventLog
   /// What is so of workloads, and since when.
   package let conditions: WorkloadConditions
+  package let traffic: TrafficBoard
   package let pusher: PlanPusher
   package let counters = PlanningCounters()
   /// Makes plans that are only looked at: none of them holds up or ends the planning of what is registered.
@@ -71,15 +72,20 @@ package final class Controller: Sendable {
     registry = DemandRegistry(
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
       onChange: { wakes.continuation.yield() })
+    let trafficWakes = TrafficWakes()
     nodes = NodeRegistry(
       nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
       priced: configuration.planning.pools, now: configuration.now, events: events,
-      onChange: { fleetWakes.continuation.yield() })
+      onChange: { fleetWakes.continuation.yield() }, onTraffic: { trafficWakes.ring() })
     if let restored { nodes.take(restored.assignments?.planned(revision: restored.record.revision)) }
     conditions = WorkloadConditions(
       registry: registry, nodes: nodes, board: board, events: events, now: configuration.now)
+    traffic = TrafficBoard(
+      told: contents.toldSegments, store: store, nodes: nodes, plan: { [board] in board.view.plan },
+      now: configuration.now)
+    trafficWakes.connect(traffic)
     pusher = PlanPusher(
-      store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,
+      store: store, nodes: nodes, traffic: traffic, settings: configuration.push, open: contents.openOperations,
       now: configuration.now, events: events,
       rates: { revision in restored.flatMap { $0.record.revision == revision ? $0.rates : nil } },
       tenants: { [registry] in registry.snapshot.registrations.tenants }, logger: logger)
@@ -139,6 +145,7 @@ package final class Controller: Sendable {
         Task { [self] in await settleFleet() },
         Task { [self] in await watchStore() },
         Task { [self] in await watchConditions() },
+        Task { [self] in await followPlans() },
         Task { [self] in
           await pusher.resume()
           guard configuration.appliesByItself else { return }
@@ -191,9 +198,19 @@ package final class Controller: Sendable {
     }
   }
 
+  /// Endpoints have their weights from the plan.
+  private func followPlans() async {
+    while !Task.isCancelled, !board.isClosed {
+      let seen = board.view.plan?.record.revision ?? 0
+      traffic.changed()
+      _ = await board.wait(for: .seconds(3600)) { ($0.plan?.record.revision ?? 0) != seen }
+    }
+  }
+
   /// Answers those who wait for a plan or an operation, now and from now on, so that open requests can end.
   package func releaseWaiters() {
     board.close()
+    traffic.close()
     pusher.board.close()
     events.close()
   }

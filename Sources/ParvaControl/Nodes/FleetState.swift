@@ -42,6 +42,8 @@ package struct FleetState: Sendable {
   private var touched: Set<String> = []
   /// Grows whenever the nodes offer something else to plans.
   package private(set) var generation = 0
+  /// Grows with every change that the nodes' endpoints may follow from.
+  package private(set) var edition = 0
   /// Whether more than half of the nodes are silent.
   private var isCutOff = false
   /// When the controller last stopped taking itself for cut off: every grace begins anew then.
@@ -88,6 +90,9 @@ package struct FleetState: Sendable {
     for name in holders[workload] { entries[name]?.record.addRunning(workload, to: &running) }
     return running
   }
+
+  /// Whether more than half of the nodes are silent, so that the controller takes itself for cut off.
+  package var takesItselfForCutOff: Bool { isCutOff }
 
   /// O(nodes).
   package var counted: FleetCount {
@@ -163,6 +168,7 @@ package struct FleetState: Sendable {
   package mutating func remove(_ name: String) {
     removed.insert(name)
     due.insert(name)
+    edition += 1
     guard let entry = entries.removeValue(forKey: name) else { return }
     holds(name, from: entry.record.applied, to: nil)
     joined = nil
@@ -171,6 +177,7 @@ package struct FleetState: Sendable {
   }
 
   private mutating func insert(_ record: NodeRecord, at now: ContinuousClock.Instant) {
+    edition += 1
     let isFirst = entries.isEmpty
     let entry = Entry(
       record: record, beats: Heartbeats(isUnreachable: record.isUnreachable, now: now), share: NodeShare(record))
@@ -270,6 +277,7 @@ package struct FleetState: Sendable {
     let silent = counted.count { $0.record.isUnreachable }
     let was = isCutOff
     isCutOff = silent * 2 > counted.count
+    if was != isCutOff { edition += 1 }
     if was && !isCutOff { reconnectedAt = now }
   }
 
@@ -280,6 +288,7 @@ package struct FleetState: Sendable {
     guard entries[name] != nil else { return }
     entries[name]?.record.expected = wanted
     due.insert(name)
+    edition += 1
   }
 
   /// The node has read this back as wanted.
@@ -307,6 +316,7 @@ package struct FleetState: Sendable {
     guard let expected = entries[name]?.record.expected, expected.revision == revision else { return }
     entries[name]?.record.expected = nil
     due.insert(name)
+    edition += 1
     if mayCome { entries[name]?.record.sent = expected }
   }
 
@@ -320,6 +330,7 @@ package struct FleetState: Sendable {
     if isDue { due.insert(name) }
     let before = entry
     body(&entry)
+    if entry.record.endpointsMayDiffer(from: before.record) { edition += 1 }
     if entry.record.offersMayDiffer(from: before.record) {
       entry.share = NodeShare(entry.record)
       if entry.share != before.share {
@@ -350,6 +361,14 @@ package struct FleetState: Sendable {
 }
 
 extension NodeRecord {
+  /// Whether anything differs that endpoints follow from. The first word after the start counts, too.
+  fileprivate func endpointsMayDiffer(from other: NodeRecord) -> Bool {
+    (address, zone, isUnreachable, isLost) != (other.address, other.zone, other.isUnreachable, other.isLost)
+      || isWordDue != other.isWordDue || state?.services != other.state?.services
+      || state?.owned != other.state?.owned || applied != other.applied || expected != other.expected
+      || sent != other.sent
+  }
+
   /// Whether anything differs that ``NodeShare`` looks at.
   fileprivate func offersMayDiffer(from other: NodeRecord) -> Bool {
     (zone, isDraining, isUnreachable, isLost, duty)

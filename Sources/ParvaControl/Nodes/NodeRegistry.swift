@@ -47,21 +47,25 @@ package final class NodeRegistry: Sendable {
   private let now: @Sendable () -> Date
   private let onChange: @Sendable () -> Void
   private let events: EventLog
+  private let onTraffic: @Sendable () -> Void
   private let state: Mutex<State>
   private let saving = SharedRun<StoreError>()
 
   /// - Parameters:
   ///   - priced: configured pools, for cost and watts of products.
   ///   - onChange: called whenever plans have to be made anew.
+  ///   - onTraffic: called whenever endpoints may have changed.
   package init(
     nodes: [NodeRecord], removed: Set<String>, store: any Store, settings: Settings, priced: [Pool],
-    now: @escaping @Sendable () -> Date, events: EventLog = EventLog(), onChange: @escaping @Sendable () -> Void
+    now: @escaping @Sendable () -> Date, events: EventLog = EventLog(), onChange: @escaping @Sendable () -> Void,
+    onTraffic: @escaping @Sendable () -> Void = {}
   ) {
     self.store = store
     self.events = events
     self.settings = settings
     self.now = now
     self.onChange = onChange
+    self.onTraffic = onTraffic
     let start = settings.clock()
     // What the store has of a node is old.
     var nodes = nodes
@@ -78,6 +82,14 @@ package final class NodeRegistry: Sendable {
   package var snapshot: Fleet { state.withLock { $0.fleet.snapshot() } }
 
   package var generation: Int { state.withLock(\.fleet.generation) }
+
+  /// Grows with every change that the nodes' endpoints may follow from.
+  package var edition: Int { state.withLock(\.fleet.edition) }
+
+  /// What endpoints follow from. O(nodes).
+  package var trafficState: (records: [NodeRecord], isCutOff: Bool, edition: Int) {
+    state.withLock { (Array($0.fleet.records), $0.fleet.takesItselfForCutOff, $0.fleet.edition) }
+  }
 
   package var counted: FleetCount { state.withLock(\.fleet.counted) }
 
@@ -275,7 +287,7 @@ package final class NodeRegistry: Sendable {
   func expect(_ wanted: NodeAssignment, on name: String) { changing { $0.fleet.expect(wanted, on: name) } }
 
   /// The node has read this back as wanted.
-  func verified(_ wanted: NodeAssignment, on name: String) {
+  package func verified(_ wanted: NodeAssignment, on name: String) {
     changing { state in
       state.fleet.verified(wanted, on: name)
       guard state.fleet[name] != nil else { return }
@@ -298,14 +310,15 @@ package final class NodeRegistry: Sendable {
   @discardableResult
   private func changing<Answer: Sendable>(_ body: (inout State) -> Answer) -> Answer {
     let date = wholeNow
-    let (answer, isNews) = state.withLock { state in
-      let before = state.fleet.generation
+    let (answer, isNews, isTraffic) = state.withLock { state in
+      let before = (state.fleet.generation, state.fleet.edition)
       let answer = body(&state)
       // Told under the lock, so that what came first is told first.
       for news in state.fleet.settleConditions(at: date) { events.add("node", of: news) }
-      return (answer, state.fleet.generation != before)
+      return (answer, state.fleet.generation != before.0, state.fleet.edition != before.1)
     }
     if isNews { onChange() }
+    if isTraffic { onTraffic() }
     return answer
   }
 

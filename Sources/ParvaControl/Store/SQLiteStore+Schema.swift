@@ -67,6 +67,10 @@ extension SQLiteStore {
       migrator.registerMigration("5 duty of nodes") { db in
         try db.execute(sql: "ALTER TABLE node ADD COLUMN duty TEXT NOT NULL DEFAULT 'in_service'")
       }
+      migrator.registerMigration("6 servers that somebody else has started") { db in
+        try db.execute(
+          sql: "CREATE TABLE told_segment (id TEXT PRIMARY KEY, servers BLOB NOT NULL) STRICT, WITHOUT ROWID;")
+      }
       if try pool.read(migrator.hasBeenSuperseded) {
         throw StoreError(.tooNew, "The store \(path) was written by a newer version of Parva; run that version.")
       }
