@@ -32,7 +32,7 @@ final class SimulatedModel: Sendable {
   }
 
   private struct State {
-    var queue: BatchQueue<Request>
+    var queue: RequestBatcher<Request>
     var counts = Counts()
     /// Who waits for the last answer.
     var idle: [CheckedContinuation<Void, Never>] = []
@@ -47,7 +47,7 @@ final class SimulatedModel: Sendable {
   ///   - instances: model instances that take from the one queue, at least 1.
   init(durations: [Duration], instances: Int) {
     self.durations = durations
-    state = Mutex(State(queue: BatchQueue(limit: durations.count, instances: instances)))
+    state = Mutex(State(queue: RequestBatcher(limit: durations.count, instances: instances)))
   }
 
   /// Nil for a request that comes while the server drains.
@@ -58,7 +58,7 @@ final class SimulatedModel: Sendable {
       let (isTaken, batch) = state.withLock { state in
         guard !state.counts.isDraining else {
           state.counts.refused += 1
-          return (false, BatchQueue<Request>.Batch?.none)
+          return (false, RequestBatcher<Request>.Batch?.none)
         }
         return (true, state.queue.arrive(request))
       }
@@ -88,7 +88,7 @@ final class SimulatedModel: Sendable {
     }
   }
 
-  private func execute(_ batch: BatchQueue<Request>.Batch) {
+  private func execute(_ batch: RequestBatcher<Request>.Batch) {
     let began = ContinuousClock.now
     let duration = durations[batch.requests.count - 1]
     Task {
@@ -97,7 +97,7 @@ final class SimulatedModel: Sendable {
     }
   }
 
-  private func end(_ batch: BatchQueue<Request>.Batch, began: ContinuousClock.Instant) {
+  private func end(_ batch: RequestBatcher<Request>.Batch, began: ContinuousClock.Instant) {
     let now = ContinuousClock.now
     let (next, idle) = state.withLock { state in
       state.counts.batches += 1

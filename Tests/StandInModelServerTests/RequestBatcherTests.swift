@@ -5,19 +5,26 @@ import Testing
 @testable import StandInModelServer
 
 @Suite("The batcher of the stand-in model server")
-struct BatchQueueTests {
+struct RequestBatcherTests {
   @Test("free instances take at most the limit, oldest first, and wait for nothing")
   func rule() throws {
-    var queue = BatchQueue<Int>(limit: 2, instances: 1)
-    let first = try #require(queue.arrive(0))
+    var queue = RequestBatcher<Int>(limit: 2, instances: 1)
+    let begun = queue.arrive(0)
+    let first = try #require(begun)
     #expect(first.requests == [0])
-    for request in 1...3 { #expect(queue.arrive(request) == nil) }
+    for request in 1...3 {
+      let other = queue.arrive(request)
+      #expect(other?.requests == nil)
+    }
     #expect(queue.inFlight == 4)
-    let second = try #require(queue.end(first))
+    let next = queue.end(first)
+    let second = try #require(next)
     #expect(second.requests == [1, 2])
-    let third = try #require(queue.end(second))
+    let last = queue.end(second)
+    let third = try #require(last)
     #expect(third.requests == [3])
-    #expect(queue.end(third) == nil)
+    let none = queue.end(third)
+    #expect(none?.requests == nil)
     #expect(queue.inFlight == 0)
   }
 
@@ -40,10 +47,10 @@ struct BatchQueueTests {
       return true
     }
 
-    var queue = BatchQueue<Int>(limit: limit, instances: instances)
-    var ends: [(time: Double, batch: BatchQueue<Int>.Batch)] = []
+    var queue = RequestBatcher<Int>(limit: limit, instances: instances)
+    var ends: [(time: Double, batch: RequestBatcher<Int>.Batch)] = []
     var done = [Double](repeating: 0, count: arrivals.count)
-    func begin(_ batch: BatchQueue<Int>.Batch?, at time: Double) {
+    func begin(_ batch: RequestBatcher<Int>.Batch?, at time: Double) {
       guard let batch else { return }
       ends.append((time + execution[batch.requests.count - 1], batch))
       ends.sort { $0.time < $1.time }

@@ -2,7 +2,7 @@
 /// at once when it is free: the batcher that docs/admission.md certifies, without its clock.
 ///
 /// A value that is told what happens and says what to do, so that it can be tested by itself.
-struct BatchQueue<Request: Sendable>: Sendable {
+struct RequestBatcher<Request: Sendable>: Sendable {
   /// Requests that an instance executes together.
   struct Batch: Sendable {
     var instance: Int
