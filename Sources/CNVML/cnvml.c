@@ -165,10 +165,27 @@ static void copy_name(char *to, const char *from) {
   to[CNVML_NAME_SIZE - 1] = 0;
 }
 
+/// Numbers of profiles in the enumeration (nvml.h, NVML_GPU_INSTANCE_PROFILE_*).
+enum { CNVML_ONE_SLICE_MEDIA = 7, CNVML_TWO_SLICES_MEDIA = 8, CNVML_LAST_OLD_PROFILE = 9 };
+
 /// Whether a library does not know the version of a struct: those of R510 to R535 call it an invalid argument, which is
 /// also what an enumeration ends with; only version 1, which has no version, tells the two apart.
 static bool unknown_version(int code) {
   return code == CNVML_ARGUMENT_VERSION_MISMATCH || code == CNVML_INVALID_ARGUMENT;
+}
+
+/// The name that NVIDIA's tools give a profile whose library tells none (R510 and older): the slices, and the share of the
+/// GPU's memory in eighths. Of the profiles of those days the second ones of a size have the media engines.
+static void make_name(const cnvml_library *l, cnvml_device device, cnvml_gi_profile *profile) {
+  uint64_t total = 0, used = 0;
+  const uint64_t gib = 1u << 30;
+  if (profile->enumeration > CNVML_LAST_OLD_PROFILE) return;
+  if (cnvml_device_memory(l, device, &total, &used) != CNVML_OK || total < gib) return;
+  uint64_t eighths = (profile->memory_mb * (8u << 20) + total - 1) / total;
+  uint64_t whole = (total + gib - 1) / gib;
+  bool media = profile->enumeration == CNVML_ONE_SLICE_MEDIA || profile->enumeration == CNVML_TWO_SLICES_MEDIA;
+  snprintf(profile->name, sizeof profile->name, "%ug.%llugb%s", profile->slice_count,
+           (unsigned long long)((eighths * whole + 4) / 8), media ? "+me" : "");
 }
 
 int cnvml_gi_profile_by_enum(
@@ -193,6 +210,7 @@ int cnvml_gi_profile_by_enum(
   cnvml_gi_profile_v1 first = {0};
   int code = CNVML_CALL(gi_profile_old, device, enumeration, &first);
   CNVML_COPY_GI(profile, first);
+  if (code == CNVML_OK) make_name(l, device, profile);
   return code;
 }
 

@@ -48,3 +48,5 @@ int csp_clock_is_kept(void) {
   if (answer < 0) return -1;
   return answer != TIME_ERROR && !(state.status & STA_UNSYNC);
 }
+
+int csp_nameless_file(const char *folder) { return open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600); }

@@ -24,7 +24,7 @@ package struct SimulatedMachine: Sendable {
     case unknownMachine(String, known: [String])
     case unknownRelease(String)
     case libraryMissing([String])
-    case notWritable(String)
+    case notWritable(String, reason: String)
     /// The folder holds another machine, which somebody may be using.
     case differs(String)
 
@@ -37,7 +37,7 @@ package struct SimulatedMachine: Sendable {
         "no driver release is named \(name); there are \(DriverRelease.known.map(\.name).joined(separator: ", "))"
       case .libraryMissing(let tried):
         "the stand-in driver library is not beside the program; looked for \(tried.joined(separator: ", "))"
-      case .notWritable(let path): "\(path) cannot be written"
+      case .notWritable(let path, let reason): "\(path) cannot be written: \(reason)"
       case .differs(let path):
         "simulated_machine_differs: \(path) is another simulated machine, and looking at one changes none: give the "
           + "--simulate and --name that it was made with, or a --state-dir of its own"
@@ -137,8 +137,16 @@ package struct SimulatedMachine: Sendable {
       try (mark + described).write(to: config, atomically: true, encoding: .utf8)
       if isGuarded { try guardCapabilities() }
     } catch {
-      throw .notWritable(directory.path)
+      throw .notWritable(directory.path, reason: Self.reason(error))
     }
+  }
+
+  /// The system's own words where Foundation has them below its own.
+  private static func reason(_ error: any Error) -> String {
+    var found = error as NSError
+    while let below = found.userInfo[NSUnderlyingErrorKey] as? NSError { found = below }
+    if found.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(found.code))) }
+    return found.localizedDescription
   }
 
   package func driver() throws(DriverError) -> NVMLDriver {
@@ -185,7 +193,7 @@ package struct SimulatedMachine: Sendable {
         try files.createSymbolicLink(atPath: program, withDestinationPath: source)
       }
     } catch {
-      throw Failure.notWritable(directory.path)
+      throw Failure.notWritable(directory.path, reason: Self.reason(error))
     }
     return try SMIDriver(path: program, proc: directory.appendingPathComponent("proc").path)
   }

@@ -131,6 +131,8 @@ package struct ServiceDocument: Codable, Hashable, Sendable {
   /// `starting`, `healthy`, `unhealthy`, `stopping`, `waiting` (for the next start), `failed`, or `absent` where a
   /// simulated node has no MPS to start.
   package var status: String
+  /// When the process came to this status, RFC 3339, as this run of the agent has seen it; nil from an older agent.
+  package var since: String?
   package var restarts: Int
   /// What is wrong, with the last line of its log.
   package var message: String?
@@ -140,7 +142,8 @@ package struct ServiceDocument: Codable, Hashable, Sendable {
 
   package init(
     kind: String, gpu: String, profileId: Int, start: Int, uuid: String, ordinal: Int, workload: String? = nil,
-    pid: Int?, port: Int? = nil, pipeDirectory: String? = nil, status: String, restarts: Int, message: String?
+    pid: Int?, port: Int? = nil, pipeDirectory: String? = nil, status: String, since: String? = nil,
+    restarts: Int, message: String?
   ) {
     self.kind = kind
     self.gpu = gpu
@@ -153,6 +156,7 @@ package struct ServiceDocument: Codable, Hashable, Sendable {
     self.port = port
     self.pipeDirectory = pipeDirectory
     self.status = status
+    self.since = since
     self.restarts = restarts
     self.message = message
   }

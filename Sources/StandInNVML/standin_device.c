@@ -192,7 +192,8 @@ STANDIN_EXPORT int nvmlDeviceGetMemoryInfo_v2(void *device, cnvml_memory_v2 *mem
     const struct standin_product *product = standin_product(world, t.gpu);
     const struct standin_gi *gi = standin_find_gi(world, t);
     const struct standin_profile *profile = gi ? standin_profile(product, gi->profile) : NULL;
-    memory->total = (uint64_t)(profile ? profile->memory_mib : product->memory_mib) << 20;
+    // The whole GPU has a little more than its largest instance, and full GiB.
+    memory->total = (uint64_t)(profile ? profile->memory_mib : (product->memory_mib / 1024 + 1) * 1024) << 20;
     memory->reserved = memory->used = 0;
     char uuid[64];
     struct standin_process found[8];

@@ -41,8 +41,10 @@ struct NodeDoctorCommand: AsyncParsableCommand {
     question.managesMIGMode = manageMigMode
     question.mpsControl = mpsControl
     question.isSimulated = options.simulate != nil
-    let driver = try options.found()
-    var findings = Doctor(root: options.simulatedRoot ?? "", question).examine(driver)
+    let passing = options.passingDirectory
+    defer { if let passing { try? FileManager.default.removeItem(at: passing) } }
+    let driver = try options.found(in: passing)
+    var findings = Doctor(root: passing?.path ?? options.simulatedRoot ?? "", question).examine(driver)
     if let controller { findings.append(await ControllerCheck(url: controller).finding()) }
     let stops = findings.count { $0.grade == .stop }
     switch format {

@@ -63,9 +63,11 @@ struct NodeDriverOptions: ParsableArguments {
   }
 
   /// The driver, or why there is none.
-  func found(replaces: Bool = false) throws -> Result<any GPUDriver, DriverError> {
+  ///
+  /// - Parameter folder: of the simulated machine, where it is not to be the node's own.
+  func found(replaces: Bool = false, in folder: URL? = nil) throws -> Result<any GPUDriver, DriverError> {
     do {
-      guard let machine = try machine(replaces: replaces) else {
+      guard let machine = try machine(replaces: replaces, in: folder ?? simulatedDirectory) else {
         return Result { () throws(DriverError) in try DriverChoice.open(driver, nvmlPath: nvml) }
       }
       Console.error("simulated: \(simulate ?? ""); no hardware is touched")
@@ -82,12 +84,22 @@ struct NodeDriverOptions: ParsableArguments {
     }
   }
 
-  private func machine(replaces: Bool) throws -> SimulatedMachine? {
+  private func machine(replaces: Bool, in folder: URL) throws -> SimulatedMachine? {
     guard let simulate else { return nil }
     let described = try SimulatedMachine.described(simulate, node: nodeName)
     return try SimulatedMachine(
-      directory: simulatedDirectory, gpus: described.gpus, release: described.release,
+      directory: folder, gpus: described.gpus, release: described.release,
       isGuarded: described.isGuarded, replaces: replaces)
+  }
+
+  /// A folder for a simulated machine that nothing is to be left of; nil where the node has one, or none is simulated.
+  var passingDirectory: URL? {
+    if simulate == nil
+      || FileManager.default.fileExists(atPath: simulatedDirectory.appendingPathComponent("config").path)
+    {
+      return nil
+    }
+    return FileManager.default.temporaryDirectory.appendingPathComponent("parva-\(UUID().uuidString)")
   }
 
   private var simulatedDirectory: URL { directory.appendingPathComponent("simulated") }

@@ -106,7 +106,7 @@ struct NodeRunCommand: AsyncParsableCommand {
     configuration.onChange = { bell.ring() }
     let agent = NodeAgent(
       configuration: configuration, driver: driver, store: store,
-      services: try services(store: store, simulated: simulated, logger: logger), simulated: simulated,
+      services: try services(store: store, simulated: simulated, logger: logger) { bell.ring() }, simulated: simulated,
       logger: logger)
     var server = HTTPServer.Configuration(addresses: listen)
     server.loops = 1
@@ -146,12 +146,15 @@ struct NodeRunCommand: AsyncParsableCommand {
     await running.value
   }
 
-  private func services(store: NodeStore, simulated: Bool, logger: Logger) throws -> NodeServices {
+  private func services(
+    store: NodeStore, simulated: Bool, logger: Logger, onChange: @escaping @Sendable () -> Void
+  ) throws -> NodeServices {
     var configuration = NodeServices.Configuration(
       directory: store.directory, runDirectory: options.runDirectory(runDir), simulated: simulated)
     configuration.mpsControl = mpsControl
     configuration.hasDelegatedGroup = delegatedCgroup
     configuration.users = serverUsers
+    configuration.onChange = onChange
     do {
       return try NodeServices(configuration: configuration, bootID: store.bootID, logger: logger)
     } catch let failure as ApplyJournal.Failure {

@@ -23,6 +23,7 @@ enum NodeTable {
         }
       lines.append("GPU \(gpu.index)  \(gpu.board)  \(gpu.uuid)  \(gpu.fault.map { "FAULT \($0)" } ?? mode)")
       for process in gpu.processes { lines.append("    process \(process.pid)  \(process.name)") }
+      if let unknown = gpu.processesUnknown { lines.append("    processes unknown (\(unknown))") }
       let mine = gpu.owned(known?.owned(on: gpu) ?? [])
       for instance in gpu.instances.sorted(by: { $0.start < $1.start }) {
         let name = gpu.profile(id: instance.profileID)?.name ?? "profile \(instance.profileID)"
@@ -43,6 +44,10 @@ enum NodeTable {
           lines.append("    processes unknown (\(unknown))")
         }
       }
+    }
+    for (gpu, owned) in known?.lost(on: node) ?? [] {
+      let places = owned.map { "\($0.place)" }.joined(separator: ", ")
+      lines.append("LOST  \(gpu)  does not answer; on record there as Parva's: \(places)")
     }
     return lines.joined(separator: "\n") + "\n"
   }

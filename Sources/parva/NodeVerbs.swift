@@ -181,16 +181,37 @@ struct NodeExportCommand: ParsableCommand {
 
   func run() throws {
     let node = try options.observe(try options.opened())
+    let known = Result { try options.known() }
+    let lost = (try? known.get())?.lost(on: node) ?? []
+    for gpu in node.gpus where gpu.fault != nil && !lost.contains(where: { $0.gpu == gpu.uuid }) {
+      Console.error("GPU \(gpu.index) does not answer (\(gpu.fault ?? "")): the file says nothing of what stands there")
+    }
     switch format {
-    case .migParted: try Console.write(MigPartedWriter.yaml(MigPartedMapping.export(node)))
+    case .migParted:
+      for (gpu, owned) in lost {
+        Console.error("\(gpu) does not answer: the \(owned.count) instances on record there are not in the file")
+      }
+      do {
+        try Console.write(MigPartedWriter.yaml(try MigPartedMapping.export(node)))
+      } catch let refusal as MigPartedMapping.Refusal {
+        throw CommandFailure(.checkFailed, "\(refusal.code): \(refusal.message)")
+      }
     case .json:
-      let wanted = NodeAssignment(
-        revision: try options.known().nextRevision,
-        gpus: node.gpus.filter { $0.mig?.current == true }.map { gpu in
-          WantedGPU(
-            uuid: gpu.uuid,
-            instances: gpu.instances.map { WantedInstance(profileID: $0.profileID, start: $0.start) })
-        })
+      // A plan without a GPU ends what Parva has there: what is on record stays wanted.
+      for (gpu, owned) in lost {
+        Console.error(
+          "\(gpu) does not answer: the \(owned.count) instances there are in the file as they are on record")
+      }
+      let answering = node.gpus.filter { $0.mig?.current == true }.map { gpu in
+        WantedGPU(
+          uuid: gpu.uuid,
+          instances: gpu.instances.map { WantedInstance(profileID: $0.profileID, start: $0.start) })
+      }
+      let silent = lost.map { gpu, owned in
+        WantedGPU(
+          uuid: gpu, instances: owned.map { WantedInstance(profileID: $0.place.profileID, start: $0.place.start) })
+      }
+      let wanted = NodeAssignment(revision: try known.get().nextRevision, gpus: answering + silent)
       try Console.write(try WireWriter.json(wanted, isForPeople: true) + Data("\n".utf8))
     }
   }

@@ -45,6 +45,10 @@ struct ParvaCommand: AsyncParsableCommand {
     case let failure as CommandFailure:
       if let message = failure.message { Console.error(message) }
       return failure.status.rawValue
+    case let refusal as ValidationError where verb != Self.self:
+      // The verb itself knows nothing of what stands before it on the command line.
+      Console.error("Error: \(refusal.message)\n" + usage(of: verb))
+      return ExitStatus.badInput.rawValue
     default:
       let code = verb.exitCode(for: error)
       let message = verb.fullMessage(for: error)
@@ -55,5 +59,12 @@ struct ParvaCommand: AsyncParsableCommand {
       Console.error(code == .validationFailure ? UnknownOption.message() ?? message : message)
       return code == .validationFailure ? ExitStatus.badInput.rawValue : ExitStatus.unexpected.rawValue
     }
+  }
+
+  /// How a verb is called, from `parva` on, and what tells more.
+  static func usage(of verb: any ParsableCommand.Type) -> String {
+    let usage = usageString(for: verb)
+    let name = usage.split(separator: " ").prefix { $0.first != "[" && $0.first != "<" && $0.first != "-" }
+    return "Usage: \(usage)\n  See '\(name.joined(separator: " ")) --help' for more information."
   }
 }

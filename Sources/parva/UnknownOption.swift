@@ -23,7 +23,7 @@ enum UnknownOption {
       ($0.distance, $0.name) < ($1.distance, $1.name)
     }
     let hint = near.flatMap { $0.distance <= 3 ? " Did you mean '\($0.name)'?" : nil } ?? ""
-    return "Error: Unknown option '\(unknown)'.\(hint)\n" + verb.usageString()
+    return "Error: Unknown option '\(unknown)'.\(hint)\n" + ParvaCommand.usage(of: verb)
   }
 
   /// Every long option that the help of a verb names.

@@ -31,6 +31,81 @@ for group in 4294967295 4294967296 -1 no-such-group ''; do
   check "a group '$group' is refused" code 2 node prepare --group="$group"
 done
 
+# --- usage
+for verb in run state apply assert diff export doctor prepare; do
+  for arguments in --help --no-such-option; do
+    "$PARVA" node $verb $arguments >usage 2>&1
+    check "the usage of $verb is whole: $arguments" grep -qiE "^usage: parva node $verb( |$)" usage
+  done
+done
+for verb in state doctor export prepare; do
+  "$PARVA" node $verb --simulate none --state-dir "$work/names" >usage 2>&1
+  check "and so it is where a value is wrong: $verb" grep -qE "^Usage: parva node $verb " usage
+done
+
+# --- simulated machines
+state=passing
+check 'a look of the doctor ends well' code 0 node doctor
+check 'and leaves no folder' test ! -e passing
+check 'a machine that asks for no capability nodes is prepared' code 0 node prepare
+check 'without a module' bash -c '! grep -q modprobe out err && grep -q "+caps" out'
+machine=A100-80GBx1+caps state=guarded
+check 'one that asks for them is stopped without' code 4 node doctor
+check 'and told what makes them' says out 'parva node prepare'
+check 'which does' code 0 node prepare
+check 'so that nothing stops it' code 0 node doctor
+unset machine
+state=state
+
+# --- what is no file
+for name in journal.jsonl verified.json services/server-x.json; do
+  state=odd
+  mkdir -p odd/services
+  mkfifo "odd/$name"
+  check "a pipe as $name stops the doctor" code 4 timeout 60 "$PARVA" node doctor --simulate A100-80GBx1 --name n1 --state-dir odd
+  check 'which says what it is' says out 'a pipe'
+  check 'and no agent starts on it' code 1 timeout 60 "$PARVA" node run --simulate A100-80GBx1 --name n1 \
+    --state-dir odd --listen 127.0.0.1:0 --insecure
+  rm -r odd
+  state=state
+done
+
+# --- a disk without room, where one can be made
+cat >full.sh <<'END'
+mount -t tmpfs -o size=8m none disk || exit 99
+node() { "$PARVA" node "$@" --simulate A100-80GBx1 --name n1 --state-dir disk/state; }
+node doctor >disk.roomy 2>&1 || exit 8
+node state >/dev/null 2>&1 || exit 2
+dd if=/dev/zero of=disk/filler bs=64k >/dev/null 2>&1
+ls -A disk disk/state >before
+node doctor >disk.full 2>&1
+[ $? -eq 4 ] || exit 3
+ls -A disk disk/state | cmp -s before - || exit 4
+node apply -f 1.json >disk.apply 2>&1 && exit 5
+rm -r disk/state
+dd if=/dev/zero of=disk/more bs=4k >/dev/null 2>&1
+node state >disk.state 2>&1 && exit 6
+mount -o remount,ro disk || exit 99
+node doctor >disk.readonly 2>&1
+[ $? -eq 4 ] || exit 7
+END
+mkdir -p disk
+plan 1 9:0
+unshare -rm bash full.sh 2>/dev/null
+case $? in
+  0)
+    pass 'a full disk stops the doctor, which leaves nothing there'
+    check 'a disk with room is said to have it' grep -q '^ok    state_dir' disk.roomy
+    check 'in words' grep -q '^stop  state_dir .*No space left' disk.full
+    check 'with what mends it' says disk.full 'df -i'
+    check 'an apply there says why it fails' grep -qi 'cannot be written: .*space' disk.apply
+    check 'and so does a look at a simulated machine' grep -qi 'cannot be .*space' disk.state
+    check 'one for reading alone is said to be that' grep -q '^stop  state_dir .*Read-only' disk.readonly
+    ;;
+  99 | 1) skip 'a full disk stops the doctor' 'no disk of its own can be mounted here' ;;
+  *) fail "a full disk stops the doctor (step $?)" && bad=1 ;;
+esac
+
 # --- revisions
 plan 5 9:0
 check 'a plan is applied' code 0 node apply -f 5.json
@@ -85,7 +160,7 @@ cp saved state/verified.json
 # --- a driver that does not answer
 printf 'fail nvmlInit_v2 1 99 9\n' >state/simulated/faults
 check 'the doctor says that the driver does not answer' code 4 node doctor
-check 'and what mends it' says out 'modprobe nvidia'
+check 'and what mends it, which is no real module' bash -c 'grep -q simulated/faults out && ! grep -q modprobe out'
 check 'a look fails in words' code 1 node state
 rm state/simulated/faults
 
@@ -126,11 +201,18 @@ for driver in nvml nvidia-smi; do
       printf 'lose nvmlDeviceGetName 1 1\n' >"$state/simulated/faults"
       node state >/dev/null 2>&1
       rm "$state/simulated/faults"
-      check "a lost GPU stops the doctor: $driver, R$release" code 4 node doctor --driver $driver
+      check "a lost GPU stops no apply: $driver, R$release" code 0 node doctor --driver $driver
       check 'of instances on it nothing is asserted' code 4 node assert -f 1.json
       check 'in words' says err 'does not answer'
       node doctor --driver $driver >out 2>err
-      check 'which names it' grep -q '^stop  gpu .*GPU 1.*gpu_is_lost' out
+      check 'the doctor names it' grep -q '^warn  gpu .*GPU 1.*gpu_is_lost' out
+      check 'what stands there may be applied again' code 0 node apply -f 1.json --force
+      check 'the state tells what is on record there' code 0 node state
+      check 'by its name' grep -q '^LOST  GPU-.*9 at 4' out
+      check 'an export keeps it' code 0 node export
+      check 'and says so' says err 'as they are on record'
+      mv out exported.json
+      check 'and what is exported can be applied' code 0 node apply -f exported.json
     )
   done
 done

@@ -159,7 +159,7 @@ final class MemoryDriver: GPUDriver {
 
   func reset(gpu: String) throws(DriverError) {}
 
-  func holders(gpu: String, instance: Int?) -> [ObservedProcess] { state.withLock { $0.holders } }
+  func holders(gpu: String, instance: Int?) -> [ObservedProcess]? { state.withLock { $0.holders } }
 }
 
 extension ObservedGPU {

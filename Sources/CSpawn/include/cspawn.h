@@ -20,3 +20,6 @@ int csp_clock_is_kept(void);
 /// A descriptor, close-on-exec, that becomes readable when the process ends; it need not be a child. -1 where there is
 /// no such process or the kernel is older than 5.3.
 int csp_pidfd(pid_t pid);
+
+/// A descriptor, close-on-exec, of a new file in `folder` that has no name and goes with it (open(2), O_TMPFILE), or -1.
+int csp_nameless_file(const char *folder);

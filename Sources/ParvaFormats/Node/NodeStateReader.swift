@@ -1,3 +1,4 @@
+import Foundation
 package import ParvaWire
 
 /// Reads what a node says it sees, and refuses what no driver could show.
@@ -6,6 +7,8 @@ package enum NodeStateReader {
   static let gpus = 64
   static let profiles = 256
   static let instances = 64
+  /// An MPS daemon and 48 clients of it on each of seven instances of every GPU, with room.
+  static let services = 32_768
   static let axis = 64
   static let numbers = 0...1_000_000_000
   static let textBytes = 1024
@@ -27,6 +30,10 @@ package enum NodeStateReader {
       check.number("profileId", owned.profileId, path + ["profileId"], numbers)
       check.number("start", owned.start, path + ["start"], 0...63)
       check.number("instance", owned.instance, path + ["instance"], numbers)
+    }
+    check.count("services", state.services.count, services, ["services"])
+    for (index, service) in state.services.prefix(services).enumerated() {
+      check.service(service, ["services", String(index)])
     }
     var seen: Set<String> = []
     for (index, gpu) in state.observed.gpus.prefix(gpus).enumerated() {
@@ -63,6 +70,24 @@ package enum NodeStateReader {
     mutating func number(_ name: String, _ value: Int?, _ path: [String], _ range: ClosedRange<Int>) {
       guard let value, let message = RangeCheck.message(name, value, range) else { return }
       add(.outOfRange, message, path, String(value))
+    }
+
+    /// What requests are sent by.
+    mutating func service(_ service: ServiceDocument, _ path: [String]) {
+      number("port", service.port, path + ["port"], 1...65_535)
+      number("start", service.start, path + ["start"], 0...63)
+      number("ordinal", service.ordinal, path + ["ordinal"], NodeStateReader.numbers)
+      if let since = service.since, !Self.isTime(since) {
+        add(.outOfRange, "since must be a time as RFC 3339 has it", path + ["since"], String(since.prefix(100)))
+      }
+    }
+
+    /// With or without a fraction of the second.
+    private static func isTime(_ text: String) -> Bool {
+      text.utf8.count <= 64
+        && [true, false].contains {
+          (try? Date.ISO8601FormatStyle(includingFractionalSeconds: $0).parse(text)) != nil
+        }
     }
 
     mutating func gpu(_ gpu: ObservedGPU, _ path: [String]) {

@@ -78,7 +78,7 @@ package final class NodeAgent: Sendable {
   }
 
   private func begin() throws {
-    if let left = UnfinishedApply(try store.journal.records()) {
+    if let left = try store.journal.unfinished() {
       let id = operations.open("resume", left.begin.wanted.version)
       logger.notice("an apply was interrupted", metadata: ["revision": "\(left.begin.wanted.version)"])
       perform(id) { runner, progress throws(ApplyJournal.Failure) in

@@ -13,6 +13,26 @@ package struct UnfinishedApply: Hashable, Sendable {
   package var verified: [OwnedInstance]?
   package var lost: [LostGPU] = []
 
+  /// The first line, from 1, that no apply writes where it stands; nil for none. An apply begins once, ends only the step
+  /// that it has just begun, and turns back once. After the end of an apply of an earlier boot it goes on.
+  static func contradiction(in records: [JournalRecord]) -> Int? {
+    var before: JournalRecord?
+    var hasTurned = false
+    for (index, record) in records.enumerated() {
+      let isRight =
+        switch record {
+        case .begin: index == 0
+        case .started, .verified: index > 0
+        case .done(let step, _): before == .started(step)
+        case .rollback: index > 0 && !hasTurned
+        }
+      if !isRight { return index + 1 }
+      if case .rollback = record { hasTurned = true }
+      before = record
+    }
+    return nil
+  }
+
   /// Replays records in order; nil for none.
   package init?(_ records: [JournalRecord]) {
     guard case .begin(let begin)? = records.first else { return nil }
@@ -40,19 +60,27 @@ package struct ApplyJournal: Sendable {
     case unwritable(path: String, errno: Int32)
     /// The file is there, and this user may not read it.
     case unreadable(path: String, errno: Int32)
-    /// A line before the last is not a record: the file was changed by something else.
+    /// What is there is nothing that a node writes, for example a pipe.
+    case odd(path: String, reason: String)
+    /// A line before the last is not a record, or not one that may stand there: the file was changed by something else.
     case corrupt(path: String, line: Int)
     /// The verified state is not what was written: the file was changed by something else.
     case damaged(path: String)
     /// The record of a service is not what was written: a process may run that nobody looks after.
     case damagedService(path: String)
 
+    init(reading failure: AtomicFile.Failure) {
+      self =
+        failure.instead == nil
+        ? .unreadable(path: failure.path, errno: failure.errno) : .odd(path: failure.path, reason: failure.reason)
+    }
+
     /// Stable.
     package var code: String {
       switch self {
       case .unwritable: "records_unwritable"
       case .unreadable: "records_unreadable"
-      case .corrupt, .damaged, .damagedService: "records_damaged"
+      case .odd, .corrupt, .damaged, .damagedService: "records_damaged"
       }
     }
 
@@ -61,8 +89,10 @@ package struct ApplyJournal: Sendable {
       case .unwritable(let path, let code): "\(path) cannot be written: \(String(cString: strerror(code)))"
       case .unreadable(let path, let code):
         "\(path) cannot be read: \(String(cString: strerror(code))); give it to the agent's user"
+      case .odd(let path, let reason):
+        "\(path): \(reason); see who put it there, and remove it to go on without that record"
       case .corrupt(let path, let line):
-        "\(path):\(line) is not a journal record; look at the GPUs, then remove the file to start from the last "
+        "\(path):\(line) is not a journal record that may stand there; look at the GPUs, then remove the file to start from the last "
           + "verified state"
       case .damaged(let path):
         "\(path) is not the verified state that was written there; restore it from a copy, or remove it: what stands on "
@@ -75,6 +105,8 @@ package struct ApplyJournal: Sendable {
   }
 
   package let path: String
+  /// For tests whose file has no name of its own.
+  var followsLinks = false
 
   package init(path: String) { self.path = path }
 
@@ -95,10 +127,17 @@ package struct ApplyJournal: Sendable {
 
   private func contents() throws(Failure) -> Data? {
     do throws(AtomicFile.Failure) {
-      return try AtomicFile.read(path)
+      return try AtomicFile.read(path, followsLinks: followsLinks)
     } catch {
-      throw .unreadable(path: path, errno: error.errno)
+      throw Failure(reading: error)
     }
+  }
+
+  /// The apply that did not come to its end; nil where there is none. Records that contradict each other are no journal.
+  package func unfinished() throws(Failure) -> UnfinishedApply? {
+    let records = try records()
+    if let line = UnfinishedApply.contradiction(in: records) { throw .corrupt(path: path, line: line) }
+    return UnfinishedApply(records)
   }
 
   package func append(_ record: JournalRecord) throws(Failure) {
@@ -116,18 +155,25 @@ package struct ApplyJournal: Sendable {
     guard let data = try contents(), let last = data.last, last != UInt8(ascii: "\n")
     else { return }
     let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { data.distance(from: data.startIndex, to: $0) + 1 } ?? 0
-    let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .unwritable(path: path, errno: errno) }
+    let descriptor = try opened(O_WRONLY)
     defer { close(descriptor) }
     if ftruncate(descriptor, whole) != 0 || fdatasync(descriptor) != 0 {
       throw .unwritable(path: path, errno: errno)
     }
   }
 
+  private func opened(_ flags: Int32) throws(Failure) -> Int32 {
+    do throws(AtomicFile.Failure) {
+      return try AtomicFile.openRegular(path, flags, followsLinks: followsLinks)
+    } catch {
+      if error.instead != nil { throw Failure(reading: error) }
+      throw .unwritable(path: path, errno: error.errno)
+    }
+  }
+
   private func write(_ data: Data, flags: Int32) throws(Failure) {
     let isNew = access(path, F_OK) != 0
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0o600)
-    guard descriptor >= 0 else { throw .unwritable(path: path, errno: errno) }
+    let descriptor = try opened(O_WRONLY | O_CREAT | flags)
     defer { close(descriptor) }
     if isNew { AtomicFile.giveToOwnerOfFolder(descriptor, path) }
     var left = data[...]

@@ -76,7 +76,7 @@ package struct ApplyRunner: Sendable {
     progress: (Progress) -> Void = { _ in }
   ) throws(ApplyJournal.Failure) -> ApplyOutcome? {
     try store.journal.trim()
-    guard let left = UnfinishedApply(try store.journal.records()) else {
+    guard let left = try store.journal.unfinished() else {
       try store.journal.clear()
       return nil
     }
@@ -138,8 +138,18 @@ package struct ApplyRunner: Sendable {
     }
   }
 
-  /// An error for want of release with who it is that holds the GPU or its instance.
+  /// An error for want of release with who it is that holds the GPU or its instance, one for want of a right with what gives
+  /// it.
   private func named(_ error: DriverError, _ step: ApplyStep) -> DriverError {
+    if error.code == "no_permission" {
+      var error = error
+      if case .enableMIG = step {
+        error.detail += "; the mode takes CAP_SYS_ADMIN: `parva node prepare --mig` turns it on as root"
+      } else {
+        error.detail += "; it takes the capability mig/config, whose node `parva node prepare --group` makes as root"
+      }
+      return error
+    }
     guard error.code == DriverError.inUse || error.code == "reset_required" else { return error }
     let instance: Int? =
       switch step {

@@ -45,7 +45,7 @@ package struct NodeStore: Sendable {
     do throws(AtomicFile.Failure) {
       data = try AtomicFile.read(verifiedPath.path)
     } catch {
-      throw .unreadable(path: error.path, errno: error.errno)
+      throw ApplyJournal.Failure(reading: error)
     }
     guard let data else { return nil }
     guard var found = try? JSONDecoder().decode(Verified.self, from: data) else {
@@ -79,6 +79,13 @@ package struct NodeStore: Sendable {
       return seen + holdings.owned.filter { record in !gpus.contains { $0.uuid == record.gpu } }
     }
 
+    /// What is on record on GPUs that do not answer, by UUID. One that was lost before anybody looked shows under no UUID.
+    package func lost(on node: ObservedNode) -> [(gpu: String, owned: [OwnedInstance])] {
+      let answering = Set(node.gpus.filter { $0.fault == nil }.map(\.uuid))
+      let silent = Dictionary(grouping: holdings.owned.filter { !answering.contains($0.gpu) }, by: \.gpu)
+      return silent.sorted { $0.key < $1.key }.map { ($0.key, $0.value.sorted { $0.place < $1.place }) }
+    }
+
     /// Whether an instance is Parva's by an apply that has not ended, and by nothing that was verified.
     package func isUnfinished(_ instance: ObservedInstance, on gpu: ObservedGPU) -> Bool {
       let was = verified?.holdings.owned ?? []
@@ -91,7 +98,7 @@ package struct NodeStore: Sendable {
   /// was verified.
   package func known() throws(ApplyJournal.Failure) -> Known {
     // First the journal: what ends between the two readings is in the verified state then.
-    let left = UnfinishedApply(try journal.records())
+    let left = try journal.unfinished()
     let verified = try verified()
     guard let left, left.begin.bootID == bootID else {
       return Known(verified: verified, unfinished: left, holdings: verified?.holdings ?? Holdings())

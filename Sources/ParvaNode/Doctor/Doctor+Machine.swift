@@ -6,7 +6,8 @@ import ParvaWire
 /// What the machine around the GPUs has to have.
 extension Doctor {
   var unifiedMemory: Finding? {
-    guard let devices = text("/proc/devices"), devices.contains("nvidia") else { return nil }
+    // A simulated machine has no modules.
+    guard !question.isSimulated, let devices = text("/proc/devices"), devices.contains("nvidia") else { return nil }
     let isLoaded = devices.split(separator: "\n").contains { $0.hasSuffix(" nvidia-uvm") }
     let hasNode = access(root + "/dev/nvidia-uvm", F_OK) == 0
     if isLoaded && hasNode { return Finding("uvm", .ok, "nvidia-uvm is loaded and has its node") }
@@ -28,6 +29,9 @@ extension Doctor {
         mend: "name a shorter --run-dir")
     }
     guard let control = plan.found(path: question.path) else {
+      if question.isSimulated {
+        return Finding("mps", .ok, "\(question.mpsControl) is not here, and a simulated machine goes without")
+      }
       return Finding(
         "mps", .warn, "\(question.mpsControl) is not here: servers that share an instance are held back",
         mend: "install it with the driver (Debian, Ubuntu: nvidia-compute-utils-BRANCH), or name it with --mps-control")
@@ -112,12 +116,49 @@ extension Doctor {
           check, .stop, "\(folder) is no folder" + (folder == path ? "" : ", and \(path) is to be in it"),
           mend: "name another with \(option), or remove that file")
       }
-      return access(folder, W_OK | X_OK) == 0
-        ? Finding(check, .ok, "\(path) can be written")
-        : Finding(
+      if access(folder, W_OK | X_OK) != 0 && errno != EROFS {
+        return Finding(
           check, .stop, "user \(question.user) cannot write \(folder), where \(path) is to be",
           mend: "name another with \(option), or chown it")
+      }
+      // A record that cannot be kept stops an apply; sockets take names and no room.
+      let room = check == "state_dir" ? Self.roomForRecords : 0
+      guard let code = question.unwritable(folder, room) else { return Finding(check, .ok, "\(path) can be written") }
+      return Finding(
+        check, .stop,
+        "nothing can be written in \(folder), where \(path) is to be: \(String(cString: strerror(code)))",
+        mend: code == EROFS
+          ? "mount it for writing (dmesg says why it is not), or name another with \(option)"
+          : "df -h \(folder); df -i \(folder): make room there, or name another with \(option)")
     }
+  }
+
+  /// Bytes that the records of some applies take.
+  private static let roomForRecords = 1 << 20
+
+  /// Why a file of so many bytes cannot be kept in a folder; nil where it can. The file has no name, so that nothing of it
+  /// is left behind, whatever happens.
+  package static func unwritable(_ folder: String, _ bytes: Int) -> Int32? {
+    let descriptor = csp_nameless_file(folder)
+    if descriptor >= 0 {
+      defer { close(descriptor) }
+      var left = bytes
+      let zeros = [UInt8](repeating: 0, count: 1 << 16)
+      while left > 0 {
+        let written = write(descriptor, zeros, min(left, zeros.count))
+        if written < 0 && errno == EINTR { continue }
+        if written <= 0 { return errno }
+        left -= written
+      }
+      return fsync(descriptor) == 0 ? nil : errno
+    }
+    if errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL { return errno }
+    // A file system without such files says itself what it has left.
+    var system = statvfs()
+    guard statvfs(folder, &system) == 0 else { return errno }
+    if system.f_flag & UInt(ST_RDONLY) != 0 { return EROFS }
+    let free = Int(clamping: system.f_bavail) * Int(clamping: system.f_frsize)
+    return free < bytes || (system.f_files > 0 && system.f_favail == 0) ? ENOSPC : nil
   }
 
   /// Whether the node knows what it did: without its records an agent does not start, and no plan is applied.
@@ -146,6 +187,7 @@ extension Doctor {
   private static func mend(_ failure: ApplyJournal.Failure) -> String {
     switch failure {
     case .unwritable(let path, _), .unreadable(let path, _): "chown \(path) to the agent's user"
+    case .odd(let path, _): "ls -l \(path), then mv \(path) \(path).bad"
     case .corrupt(let path, _): "parva node state, then mv \(path) \(path).bad"
     case .damagedService(let path): "ps e | grep PARVA_SERVICE, end what no other record names, then rm \(path)"
     case .damaged(let path): "mv \(path) \(path).bad, then parva node apply --adopt"

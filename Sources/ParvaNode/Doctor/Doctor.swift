@@ -19,6 +19,8 @@ package struct Doctor: Sendable {
     package var capabilities = Doctor.effectiveCapabilities
     /// The machine is a stand-in: root is who runs it, and no agent has less.
     package var isSimulated = false
+    /// Why so many bytes cannot be kept in a folder; stands in for a disk in tests.
+    var unwritable: @Sendable (String, Int) -> Int32? = Doctor.unwritable
 
     package init(
       stateDirectory: String, runDirectory: String,
@@ -68,7 +70,9 @@ package struct Doctor: Sendable {
     ]
     return Finding(
       "driver", .stop, "the driver cannot be used: \(error)",
-      mend: mends[error.code] ?? "nvidia-smi -q shows what the driver itself says")
+      mend: question.isSimulated
+        ? "see \(question.stateDirectory)/simulated/faults, which makes a simulated machine's calls fail"
+        : mends[error.code] ?? "nvidia-smi -q shows what the driver itself says")
   }
 
   private func version(_ node: ObservedNode) -> Finding {
@@ -89,24 +93,33 @@ package struct Doctor: Sendable {
     if node.gpus.isEmpty {
       return [Finding("gpus", .stop, "the driver shows no GPU", mend: "nvidia-smi -L; lspci -d 10de:")]
     }
-    var findings = node.gpus.map(mode)
-    if !node.gpus.contains(where: { $0.mig != nil }) {
+    let answering = node.gpus.count { $0.fault == nil }
+    var findings = node.gpus.map { gpu in gpu.fault.map { lost(gpu, $0, others: answering) } ?? mode(gpu) }
+    if answering > 0 && !node.gpus.contains(where: { $0.mig != nil }) {
       findings.append(Finding("gpus", .stop, "no GPU of this machine has MIG", mend: "use A30, A100, H100 or later"))
     }
     return findings
   }
 
+  /// An apply goes on without a lost GPU, unless it wants something new there.
+  private func lost(_ gpu: ObservedGPU, _ fault: String, others: Int) -> Finding {
+    let name = "GPU \(gpu.index), \(gpu.board), \(gpu.uuid)"
+    return Finding(
+      "gpu", others > 0 ? .warn : .stop,
+      "\(name) does not answer: \(fault)"
+        + (others > 0 ? "; a plan that wants something new on it is refused, and others are applied without it" : ""),
+      mend: question.isSimulated
+        ? "rm \(question.stateDirectory)/simulated/state, which is its reboot"
+        : "nvidia-smi -r -i \(gpu.index) with the agent stopped, or a reboot")
+  }
+
   private func mode(_ gpu: ObservedGPU) -> Finding {
     let name = "GPU \(gpu.index), \(gpu.board), \(gpu.uuid)"
-    if let fault = gpu.fault {
-      return Finding(
-        "gpu", .stop, "\(name) does not answer: \(fault)", mend: "nvidia-smi -r -i \(gpu.index), or a reboot")
-    }
     guard let mode = gpu.mig else { return Finding("mig_mode", .ok, "\(name) has no MIG and is left alone") }
     if mode.current && !mode.pending {
       return Finding(
         "mig_mode", .stop, "\(name): MIG is on and goes off with the next reset",
-        mend: "nvidia-smi -i \(gpu.uuid) -mig 1 takes that back")
+        mend: question.isSimulated ? prepare(" --mig \(gpu.uuid)") : "nvidia-smi -i \(gpu.uuid) -mig 1 takes that back")
     }
     if mode.current {
       return Finding("mig_mode", .ok, "\(name): MIG is on, \(gpu.instances.count) instances stand")
@@ -114,19 +127,38 @@ package struct Doctor: Sendable {
     if mode.pending {
       return Finding(
         "mig_mode", .stop, "\(name): MIG is off and waits for a reset",
-        mend: "nvidia-smi -r -i \(gpu.uuid), or a reboot")
+        mend: question.isSimulated ? prepare(" --mig \(gpu.uuid)") : "nvidia-smi -r -i \(gpu.uuid), or a reboot")
     }
     if question.managesMIGMode {
       return Finding("mig_mode", .ok, "\(name): MIG is off; the agent turns it on where a plan needs it")
     }
-    return Finding("mig_mode", .stop, "\(name): MIG is off", mend: "nvidia-smi -i \(gpu.uuid) -mig 1")
+    return Finding(
+      "mig_mode", .stop, "\(name): MIG is off",
+      mend: question.isSimulated ? prepare(" --mig \(gpu.uuid)") : "nvidia-smi -i \(gpu.uuid) -mig 1")
   }
 
   private func holders(_ gpu: ObservedGPU, _ driver: any GPUDriver) -> [Finding] {
-    let holders = driver.holders(gpu: gpu.uuid, instance: nil)
-    if holders.isEmpty { return [] }
+    var findings: [Finding] = []
+    let unknown = gpu.processesUnknown ?? gpu.instances.lazy.flatMap(\.computes).compactMap(\.processesUnknown).first
+    if let unknown {
+      findings.append(
+        Finding(
+          "holders", .warn,
+          "the driver does not tell which processes run on GPU \(gpu.index) (\(unknown)): no instance that has compute "
+            + "instances is destroyed while it does not",
+          mend: unknown == "no_permission" ? prepare() : "nvidia-smi shows what it says itself"))
+    }
+    guard let holders = driver.holders(gpu: gpu.uuid, instance: nil) else {
+      if question.isSimulated { return findings }
+      return findings + [
+        Finding(
+          "holders", .warn, "who has GPU \(gpu.index) open cannot be told: the number of its device is not known",
+          mend: "fuser -v /dev/nvidia* (as root)")
+      ]
+    }
+    if holders.isEmpty { return findings }
     let names = holders.map { "\($0.pid) (\($0.name))" }.joined(separator: ", ")
-    return [
+    return findings + [
       Finding(
         "holders", .warn, "GPU \(gpu.index) is open in \(names): a reset, and sometimes a destroy, fails while it is",
         mend: holders.contains { $0.name.hasPrefix("nv-hostengine") || $0.name.hasPrefix("dcgm") }
@@ -191,6 +223,7 @@ package struct Doctor: Sendable {
 
   /// With the group that has the nodes now, so that following this takes them from nobody.
   private func prepare(_ options: String = "") -> String {
+    if question.isSimulated { return "parva node prepare\(options), with the same --simulate, --name and --state-dir" }
     let nodes = CapabilityNodes(root: root)
     var found = stat()
     var group = "parva"

@@ -49,10 +49,11 @@ enum DeviceHolders {
   }
 
   /// Who holds what a step needs, as one clause for people, with what would end it.
-  static func clause(_ holders: [ObservedProcess]) -> String {
-    if holders.isEmpty {
+  static func clause(_ holders: [ObservedProcess]?) -> String {
+    guard let holders, !holders.isEmpty else {
       return
-        "no process shows that holds it; NVIDIA's DCGM (nv-hostengine, dcgm-exporter) does so without being listed, "
+        (holders == nil ? "who holds it cannot be told here" : "no process shows that holds it")
+        + "; NVIDIA's DCGM (nv-hostengine, dcgm-exporter) does so without being listed, "
         + "and so does a CUDA client for some seconds after its death: stop nvidia-dcgm and try again"
     }
     let named = holders.map { "\($0.pid) (\($0.name))" }.joined(separator: ", ")

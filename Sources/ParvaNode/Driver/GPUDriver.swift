@@ -21,13 +21,13 @@ package protocol GPUDriver: Sendable {
   /// Errors that the GPUs report from now on; nil where the driver tells of none.
   func faults() throws(DriverError) -> (any GPUFaultFeed)?
   /// Other processes that have the GPU's device open, or the capability of one of its instances, whether or not the
-  /// driver lists them.
-  func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess]
+  /// driver lists them; nil where nothing can be said of them.
+  func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess]?
 }
 
 extension GPUDriver {
   package func faults() throws(DriverError) -> (any GPUFaultFeed)? { nil }
-  package func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess] { [] }
+  package func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess]? { nil }
 }
 
 /// What came of asking for a MIG mode.

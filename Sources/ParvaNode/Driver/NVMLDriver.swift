@@ -278,10 +278,10 @@ extension NVMLDriver {
     }
   }
 
-  package func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess] {
-    guard let proc else { return [] }
+  package func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess]? {
+    guard let proc else { return nil }
     let minor = try? exclusively { (session) throws(DriverError) in library.minor(try device(uuid, &session)) }
-    guard let minor = minor ?? nil else { return [] }
+    guard let minor = minor ?? nil else { return nil }
     return DeviceHolders.processes(minor: minor, instance: instance, proc: proc)
   }
 

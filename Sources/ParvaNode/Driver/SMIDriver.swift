@@ -293,11 +293,11 @@ extension SMIDriver {
     }
   }
 
-  package func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess] {
+  package func holders(gpu uuid: String, instance: Int?) -> [ObservedProcess]? {
     // nvidia-smi has no query for the number of a device's node.
     guard let bus = (try? observe(gpu: uuid))?.pciBusID,
       let minor = DeviceHolders.minor(bus: bus, proc: proc)
-    else { return [] }
+    else { return nil }
     return DeviceHolders.processes(minor: minor, instance: instance, proc: proc)
   }
 }

@@ -4,7 +4,7 @@ package import ParvaWire
 /// Between mig-parted's counts by profile name and Parva's places by profile id.
 package enum MigPartedMapping {
   package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Stable: `config_unknown`, `gpu_unknown`, `profile_unknown`, `does_not_fit`, `mig_disable_unsupported`,
+    /// Stable: `config_unknown`, `gpu_unknown`, `profile_unknown`, `profile_ambiguous`, `does_not_fit`, `mig_disable_unsupported`,
     /// `device_filter_unsupported`.
     package var code: String
     package var message: String
@@ -58,7 +58,8 @@ package enum MigPartedMapping {
   ) throws(Refusal) -> [InstancePlace] {
     var counts: [Int: Int] = [:]
     for (name, count) in entry.migDevices {
-      // By name because the format has nothing else; names are unique on one GPU.
+      // By name because the format has nothing else.
+      if let refusal = ambiguous(name, on: gpu) { throw refusal }
       guard let profile = gpu.profiles.first(where: { $0.name == name }) else {
         throw Refusal(
           code: "profile_unknown",
@@ -79,13 +80,32 @@ package enum MigPartedMapping {
     return places
   }
 
+  /// Older drivers may give two profiles one name: then the format cannot say which is meant.
+  private static func ambiguous(_ name: String, on gpu: ObservedGPU) -> Refusal? {
+    let alike = gpu.profiles.filter { $0.name == name }.map { String($0.id) }
+    if alike.count < 2 { return nil }
+    return Refusal(
+      code: "profile_ambiguous",
+      message: "GPU \(gpu.index) has the profiles \(alike.joined(separator: " and ")) by the name \(name), which a "
+        + "mig-parted file cannot tell apart: use a file of Parva's own, which names profiles by id")
+  }
+
   /// What the node has now, as one named configuration. GPUs that are cut alike share an entry.
-  package static func export(_ node: ObservedNode, name: String = "current") -> MigPartedConfig {
+  package static func export(
+    _ node: ObservedNode, name: String = "current"
+  ) throws(Refusal) -> MigPartedConfig {
     var entries: [MigPartedConfig.Entry] = []
     for gpu in node.gpus where gpu.mig != nil && gpu.fault == nil {
       var counts: [String: Int] = [:]
       for instance in gpu.instances {
-        counts[gpu.profile(id: instance.profileID)?.name ?? "id-\(instance.profileID)", default: 0] += 1
+        guard let name = gpu.profile(id: instance.profileID)?.name else {
+          throw Refusal(
+            code: "profile_unknown",
+            message: "GPU \(gpu.index) does not name profile \(instance.profileID), of which an instance stands there: "
+              + "use a file of Parva's own, which names profiles by id")
+        }
+        if let refusal = ambiguous(name, on: gpu) { throw refusal }
+        counts[name, default: 0] += 1
       }
       let devices = counts.sorted { $0.key < $1.key }.map { (name: $0.key, count: $0.value) }
       let enabled = gpu.mig?.current == true

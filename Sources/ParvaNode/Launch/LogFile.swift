@@ -3,6 +3,8 @@ import Glibc
 
 /// The log of one service: written by the service itself, which outlives the agent, and kept within bounds from outside.
 ///
+/// The folder may be another user's, whose daemon writes there: nothing is followed that leads out of it.
+///
 /// The file is opened for appending, so it can be copied and cut to nothing while the service writes: its next line
 /// lands at the new end. A line written between the copy and the cut is lost.
 struct LogFile: Sendable {
@@ -12,9 +14,10 @@ struct LogFile: Sendable {
   /// Older files beside the current one.
   var kept = 3
 
-  func open() throws(Spawn.Failure) -> Int32 {
-    let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
-    if descriptor < 0 { throw Spawn.Failure(errno: errno) }
+  func open() throws(AtomicFile.Failure) -> Int32 {
+    let descriptor = try AtomicFile.openRegular(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o640)
+    // What the service gets is to make it wait, as a file does.
+    _ = fcntl(descriptor, F_SETFL, O_APPEND)
     return descriptor
   }
 
@@ -22,14 +25,15 @@ struct LogFile: Sendable {
   func rotateIfNeeded() {
     var status = stat()
     // By what it takes up: a writer that does not append leaves a hole where the file was cut.
-    guard stat(path, &status) == 0, max(Int(status.st_blocks) * 512, 0) > limit else { return }
-    for number in stride(from: kept - 1, to: 0, by: -1) { rename("\(path).\(number)", "\(path).\(number + 1)") }
-    let source = Glibc.open(path, O_RDWR | O_CLOEXEC)
-    guard source >= 0 else { return }
+    guard lstat(path, &status) == 0, status.st_nlink == 1, max(Int(status.st_blocks) * 512, 0) > limit else { return }
+    guard let source = try? AtomicFile.openRegular(path, O_RDWR) else { return }
     defer { close(source) }
+    for number in stride(from: kept - 1, to: 0, by: -1) { rename("\(path).\(number)", "\(path).\(number + 1)") }
     if kept > 0 {
-      let target = Glibc.open("\(path).1", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o640)
-      guard target >= 0 else { return }
+      unlink("\(path).1")
+      guard let target = try? AtomicFile.openRegular("\(path).1", O_WRONLY | O_CREAT | O_EXCL, mode: 0o640) else {
+        return
+      }
       defer { close(target) }
       // No more than the limit is kept of what was written since the last look.
       var offset = max(0, Int(status.st_size) - limit)

@@ -28,6 +28,11 @@ package struct MachinePreparation: Sendable {
         lines.append(Line(text: "MIG mode: \(error)", isFailure: true))
       }
     }
+    // A simulated machine without them asks for none, and has no module that would list any.
+    if nodes.isSimulated && nodes.listed.isEmpty {
+      lines.append(Line(text: "capability nodes: this simulated machine asks for none; one with +caps does"))
+      return lines
+    }
     // After the mode: a change may give GPUs other numbers.
     do throws(CapabilityNodes.Failure) {
       let changed = try nodes.make(group: group)

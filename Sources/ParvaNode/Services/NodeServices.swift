@@ -29,6 +29,8 @@ package final class NodeServices: InstanceServices {
     /// Services that are gone and whose logs are kept.
     var oldLogs = 64
     var environment = ProcessInfo.processInfo.environment
+    /// Called when a service has come to another status or process, or is gone: what the node shows has changed.
+    package var onChange: @Sendable () -> Void = {}
 
     package init(directory: URL, runDirectory: URL, simulated: Bool) {
       self.directory = directory
@@ -46,6 +48,7 @@ package final class NodeServices: InstanceServices {
   let processes: ServiceProcesses
   private let timing: ServiceMachine.Timing
   private let users: ClosedRange<Int>?
+  private let onChange: @Sendable () -> Void
   private let logger: Logger
   /// Held for one step at a time: steps start and signal processes, so nothing else waits for this lock.
   private let state: Mutex<State>
@@ -59,11 +62,13 @@ package final class NodeServices: InstanceServices {
     self.logger = logger
     timing = configuration.timing
     users = configuration.users
+    onChange = configuration.onChange
     processes = try ServiceProcesses(configuration: configuration, bootID: bootID, logger: logger)
     var state = State()
     for record in try processes.store.records() {
       var unit = ServiceUnit(record, timing: timing)
       if unit.process?.identity.isAlive == true { unit.note = processes.limit(unit.spec) }
+      _ = unit.look(at: Date())
       state.units[record.spec.id] = unit
     }
     shown = Mutex(Self.documents(state, processes.launches.mps))
@@ -71,12 +76,18 @@ package final class NodeServices: InstanceServices {
   }
 
   private func step<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
-    state.withLock { state in
+    let (result, isNews) = state.withLock { state in
+      let before = Set(state.units.keys)
       let result = body(&state)
+      let now = Date()
+      var isNews = !before.isSubset(of: state.units.keys)
+      for id in state.units.keys where state.units[id]?.look(at: now) == true { isNews = true }
       let documents = Self.documents(state, processes.launches.mps)
       shown.withLock { $0 = documents }
-      return result
+      return (result, isNews)
     }
+    if isNews { onChange() }
+    return result
   }
 
   private static func documents(_ state: State, _ mps: MPSPlan) -> [ServiceDocument] {

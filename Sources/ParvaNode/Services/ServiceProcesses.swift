@@ -163,7 +163,7 @@ final class ServiceProcesses: Sendable {
       unit.machine.startFailed("cannot be started: \(String(cString: strerror(failure.errno)))", at: .now)
     } catch let failure as AtomicFile.Failure {
       unit.machine.startFailed(
-        "\(failure.path) cannot be written: \(String(cString: strerror(failure.errno)))", at: .now)
+        "\(failure.path) cannot be written: \(failure.reason)", at: .now)
     } catch {
       unit.machine.startFailed("cannot be started: \(error.localizedDescription)", at: .now)
     }

@@ -46,7 +46,7 @@ struct ServiceStore: Sendable {
       do throws(AtomicFile.Failure) {
         data = try AtomicFile.read(path)
       } catch {
-        throw .unreadable(path: path, errno: error.errno)
+        throw ApplyJournal.Failure(reading: error)
       }
       guard let data else { continue }
       guard var record = try? JSONDecoder().decode(Record.self, from: data) else { throw .damagedService(path: path) }

@@ -1,3 +1,4 @@
+import Foundation
 import ParvaWire
 
 /// One service with its life so far.
@@ -22,6 +23,14 @@ struct ServiceUnit: Sendable {
   var note: String?
   /// Why it may not share its device as it is meant to.
   var mpsNote: String?
+  /// What was last seen of it that others act on, and when that came to be.
+  private(set) var seen: (condition: Condition, since: Date)?
+
+  /// What a change of makes others act: one sends no requests to a server that is not healthy, or to an earlier process.
+  struct Condition: Hashable, Sendable {
+    var status: String
+    var pid: Int?
+  }
 
   init(spec: ServiceSpec, machine: ServiceMachine) {
     self.spec = spec
@@ -49,11 +58,22 @@ struct ServiceUnit: Sendable {
   /// Whether its clients can be started.
   var isReady: Bool { !isRetiring && (machine.isHealthy || isAbsent) }
 
+  private var status: String { isRetiring ? "stopping" : isAbsent ? "absent" : machine.status }
+
+  /// Takes note of how it is now; answers whether that is news.
+  mutating func look(at now: Date) -> Bool {
+    let condition = Condition(status: status, pid: process?.identity.pid)
+    if seen?.condition == condition { return false }
+    seen = (condition, now)
+    return true
+  }
+
   func document(pipeDirectory: String?) -> ServiceDocument {
     ServiceDocument(
       kind: spec.kind.rawValue, gpu: spec.gpu, profileId: spec.place.profileID, start: spec.place.start,
       uuid: spec.uuid, ordinal: spec.ordinal, workload: spec.workload, pid: process?.identity.pid, port: spec.port,
-      pipeDirectory: pipeDirectory, status: isRetiring ? "stopping" : isAbsent ? "absent" : machine.status,
+      pipeDirectory: pipeDirectory, status: status,
+      since: seen.map { Date.ISO8601FormatStyle(includingFractionalSeconds: true).format($0.since) },
       restarts: machine.restarts, message: machine.message ?? mpsNote ?? note)
   }
 }

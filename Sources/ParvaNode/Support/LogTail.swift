@@ -7,8 +7,7 @@ enum LogTail {
 
   /// The last line that is not empty, without control characters and cut short; nil where there is none.
   static func lastLine(_ path: String) -> String? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { return nil }
+    guard let descriptor = try? AtomicFile.openRegular(path, O_RDONLY) else { return nil }
     defer { close(descriptor) }
     let size = lseek(descriptor, 0, SEEK_END)
     var buffer = [UInt8](repeating: 0, count: 4096)

@@ -41,6 +41,31 @@ import Testing
     #expect(try Self.read(older) == Self.state)
   }
 
+  @Test("a service is read with the time of its status and without, and not with a port or a time that is none")
+  func services() throws {
+    let service = ServiceDocument(
+      kind: "server", gpu: "GPU-0", profileId: 9, start: 4, uuid: "MIG-0", ordinal: 0, workload: "a", pid: 7,
+      port: 8000,
+      status: "healthy", restarts: 0, message: nil)
+    func read(_ change: (inout ServiceDocument) -> Void) throws -> ServiceDocument? {
+      var (state, service) = (Self.state, service)
+      change(&service)
+      state.services = [service]
+      return try Self.read(String(decoding: JSONEncoder().encode(state), as: UTF8.self)).services.first
+    }
+    for since in [nil, "2026-11-26T22:00:00Z", "2026-11-26T22:00:00.125Z"] {
+      #expect(try read { $0.since = since }?.since == since)
+    }
+    for change in [
+      { $0.since = "yesterday" }, { $0.since = String(repeating: "2", count: 4096) }, { $0.port = 0 },
+      { $0.port = 65_536 },
+      { $0.start = 64 }, { $0.ordinal = -1 },
+    ] as [(inout ServiceDocument) -> Void] {
+      let refusal = #expect(throws: InputErrors.self) { _ = try read(change) }
+      #expect(refusal?.errors.map(\.code) == [.outOfRange])
+    }
+  }
+
   @Test func placesAreReadFromRecordsOfOlderAgents() throws {
     let place = InstancePlace(profileID: 9, start: 4)
     let decoder = JSONDecoder()

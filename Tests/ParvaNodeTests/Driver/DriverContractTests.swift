@@ -113,7 +113,7 @@ struct DriverWay: Sendable, CustomTestStringConvertible {
       root: node.directory.path,
       Doctor.Question(stateDirectory: node.directory.path, runDirectory: "/tmp/parva-doctor", environment: [:])
     ).examine(.success(fresh))
-    #expect(found.filter { $0.check == "gpu" }.map(\.grade) == [.stop])
+    #expect(found.filter { $0.check == "gpu" }.map(\.grade) == [.warn])
     // What runs on the others is known, and they are changed.
     #expect(gpus[2].instances.flatMap(\.computes).map(\.processesUnknown) == [nil])
     let uuid = SimulatedNode.uuid(2)

@@ -170,6 +170,101 @@ import Testing
     #expect(findings.first?.mend?.isEmpty == false)
   }
 
+  @Test(
+    "a disk without room, and one that is mounted for reading only, stop an apply", arguments: [ENOSPC, EDQUOT, EROFS])
+  func disks(_ code: Int32) throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    var question = Self.question(node.directory)
+    #expect(Doctor(root: node.directory.path, question).directories.map(\.grade) == [.ok, .ok])
+    question.unwritable = { folder, bytes in folder == node.directory.path && bytes > 0 ? code : nil }
+    let findings = Doctor(root: node.directory.path, question).directories
+    #expect(findings.map(\.grade) == [.stop, .ok])
+    #expect(findings[0].detail.contains(String(cString: strerror(code))))
+    #expect(findings[0].mend?.contains(code == EROFS ? "mount" : "df -i") == true)
+  }
+
+  @Test("a lost GPU stops an apply only where none answers, as an apply has it")
+  func lostGPUs() throws {
+    let node = try SimulatedNode(["A100-80GB", "A100-80GB"])
+    let store = try NodeStore(directory: node.directory.appendingPathComponent("records"), bootID: "boot")
+    let runner = ApplyRunner(driver: node.driver, store: store)
+    func wanted(_ revision: Int, _ starts: [Int], on gpu: Int) -> NodeAssignment {
+      NodeAssignment(
+        revision: revision,
+        gpus: [
+          WantedGPU(
+            uuid: SimulatedNode.uuid(gpu), instances: starts.map { WantedInstance(profileID: 9, start: $0) })
+        ])
+    }
+    #expect(try runner.apply(wanted(1, [0], on: 0)).isVerified)
+    func lose(_ index: Int) throws {
+      try node.setFaults(["lose nvmlDeviceGetName 1 \(index)"])
+      _ = try node.driver.observe()
+      try node.setFaults([])
+    }
+    func findings() -> [Finding] {
+      Doctor(root: node.directory.path, Self.question(node.directory)).examine(.success(node.driver)).filter {
+        $0.check == "gpu"
+      }
+    }
+    try lose(0)
+    #expect(findings().map(\.grade) == [.warn])
+    #expect(try store.known().lost(on: node.driver.observe()).map(\.gpu) == [SimulatedNode.uuid(0)])
+    // What the doctor says of it holds: others are applied, and something new there is refused.
+    #expect(try runner.apply(wanted(2, [0], on: 1)).isVerified)
+    guard case .refused(let problems) = try runner.apply(wanted(3, [4], on: 0)) else {
+      Issue.record("not refused")
+      return
+    }
+    #expect(problems.map(\.code) == [.gpuFaulty])
+    try lose(1)
+    #expect(findings().map(\.grade) == [.stop, .stop])
+  }
+
+  @Test("what nvidia-smi does not tell of processes and holders is said, as with NVML")
+  func unknownProcesses() throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    _ = try node.create(9, at: 0)
+    let smi = try node.machine.smiDriver()
+    let driver = SMIDriver(proc: node.directory.path) { (arguments: [String]) throws(DriverError) in
+      if arguments.isEmpty { throw DriverError(code: "unknown", call: "nvidia-smi", detail: "Unknown Error") }
+      return try SMICommand.run(arguments, path: node.directory.appendingPathComponent("nvidia-smi").path)
+    }
+    #expect(try smi.observe().gpus[0].processesUnknown == nil)
+    let seen = try driver.observe().gpus[0]
+    #expect(seen.processesUnknown == "unknown" && seen.instances[0].computes[0].processesUnknown == "unknown")
+    #expect(driver.holders(gpu: SimulatedNode.uuid(0), instance: nil) == nil)
+    let found = Doctor(root: node.directory.path, Self.question(node.directory)).examine(.success(driver)).filter {
+      $0.check == "holders"
+    }
+    #expect(found.map(\.grade) == [.warn, .warn])
+    #expect(found[0].detail.contains("does not tell") && found[1].detail.contains("cannot be told"))
+    #expect(DeviceHolders.clause(nil).contains("cannot be told"))
+    // And it stands against a destroy, as it does over NVML.
+    let store = try NodeStore(directory: node.directory.appendingPathComponent("records"), bootID: "boot")
+    let runner = ApplyRunner(driver: driver, store: store)
+    let adopted = DriverPointTests.wanted(1, [(9, 0)])
+    #expect(try runner.apply(adopted, options: ApplyPlanner.Options(adopt: true)).isVerified)
+    guard case .refused(let problems) = try runner.apply(DriverPointTests.wanted(2, [])) else {
+      Issue.record("not refused")
+      return
+    }
+    #expect(problems.map(\.code) == [.processesUnknown])
+  }
+
+  @Test("a simulated machine is never told to load modules or to ask a real driver", arguments: [false, true])
+  func simulatedMends(isGuarded: Bool) throws {
+    let node = try SimulatedNode(["A100-80GB", "H100-80GB-SXM"], migEnabled: false, isGuarded: isGuarded)
+    var question = Self.question(node.directory)
+    question.isSimulated = true
+    _ = try node.driver.setMIGMode(gpu: SimulatedNode.uuid(0), enabled: true)
+    let found = Doctor(root: node.directory.path, question).examine(.success(node.driver))
+    #expect(found.contains { $0.check == "mig_mode" && $0.grade == .stop })
+    for finding in found where !["cgroup", "container", "clock"].contains(finding.check) {
+      for word in ["modprobe", "nvidia-smi"] { #expect(finding.mend?.contains(word) != true, "\(finding)") }
+    }
+  }
+
   @Test func modesAreJudgedByWhoMayChangeThem() throws {
     let node = try SimulatedNode(["A100-80GB", "H100-80GB-SXM"], migEnabled: false)
     var question = Self.question(node.directory)

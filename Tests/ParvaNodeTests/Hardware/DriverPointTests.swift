@@ -43,6 +43,7 @@ import Testing
       return
     }
     #expect(failure.code == "no_permission")
+    #expect(failure.detail.contains("parva node prepare --group"))
     try Self.makeNodes(node)
     #expect(try Self.runner(node).apply(Self.wanted(2, [(9, 0)])).isVerified)
     #expect(try node.gpu().instances.map(\.isWhole) == [true])
@@ -235,9 +236,9 @@ import Testing
     try FileManager.default.createSymbolicLink(
       atPath: folder.appendingPathComponent("3").path, withDestinationPath: "/dev/nvidia-caps/nvidia-cap\(minor)")
     let gpu = SimulatedNode.uuid(0)
-    #expect(node.driver.holders(gpu: gpu, instance: 1).map(\.pid) == [77])
-    #expect(node.driver.holders(gpu: gpu, instance: 2).isEmpty)
-    #expect(node.driver.holders(gpu: gpu, instance: nil).isEmpty)
+    #expect(node.driver.holders(gpu: gpu, instance: 1)?.map(\.pid) == [77])
+    #expect(node.driver.holders(gpu: gpu, instance: 2)?.isEmpty == true)
+    #expect(node.driver.holders(gpu: gpu, instance: nil)?.isEmpty == true)
     let clause = DeviceHolders.clause(node.driver.holders(gpu: gpu, instance: 1))
     #expect(clause.contains("77 (nv-hostengine)") && clause.contains("DCGM"))
   }

@@ -47,7 +47,8 @@ import Testing
     let begin = JournalRecord.begin(
       JournalBegin(
         bootID: "boot", wanted: NodeAssignment(revision: 1, gpus: []), base: [], holdings: Holdings(), steps: []))
-    let journal = ApplyJournal(path: "/proc/self/fd/\(descriptor)")
+    var journal = ApplyJournal(path: "/proc/self/fd/\(descriptor)")
+    journal.followsLinks = true
     try journal.append(begin)
     let torn = "{\"star"
     lseek(descriptor, 0, SEEK_END)

@@ -60,6 +60,18 @@ import Testing
     }
   }
 
+  @Test("a simulated machine without capability nodes asks for none, and for no module")
+  func simulatedWithoutNodes() throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    var preparation = MachinePreparation()
+    preparation.modprobe = nil
+    let lines = preparation.run(CapabilityNodes(root: node.directory.path, isSimulated: true)) {
+      () throws(DriverError) in node.driver
+    }
+    #expect(lines.map(\.isFailure) == [false])
+    #expect(lines.allSatisfy { !$0.text.contains("modprobe") && $0.text.contains("+caps") })
+  }
+
   @Test("point 2: the module for unified memory is loaded, and a failure to do so is one") func unifiedMemory() throws {
     let node = try SimulatedNode(["A100-80GB"], isGuarded: true)
     let nodes = CapabilityNodes(root: node.directory.path, isSimulated: true)
@@ -88,7 +100,7 @@ import Testing
     preparation.modprobe = nil
     preparation.migGPUs = ["0", "GPU-none"]
     let first = preparation.run(nodes) { () throws(DriverError) in node.driver }
-    #expect(first.map(\.isFailure) == [true, false, true])
+    #expect(first.map(\.isFailure) == [true, false, false])
     #expect(try node.driver.observe().gpus.map(\.mig?.current) == [true, false])
     preparation.migGPUs = ["all"]
     _ = preparation.run(nodes) { () throws(DriverError) in node.driver }

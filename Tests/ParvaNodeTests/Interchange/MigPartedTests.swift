@@ -1,6 +1,7 @@
 import Foundation
 import ParvaEngine
 import ParvaFormats
+import ParvaStandIn
 import ParvaTestSupport
 import ParvaWire
 import Testing
@@ -33,7 +34,7 @@ import Testing
       #expect(kept.allSatisfy(uuids.contains))
       kept = uuids
     }
-    let exported = MigPartedMapping.export(try node.driver.observe())
+    let exported = try MigPartedMapping.export(try node.driver.observe())
     #expect(
       exported
         == MigPartedConfig(
@@ -48,6 +49,46 @@ import Testing
           ]))
     let back = try MigPartedReader.read(InputSource(Data(MigPartedWriter.yaml(exported).utf8), format: .yaml))
     #expect(back == exported)
+  }
+
+  @Test(
+    "a mig-parted file survives export and apply on every release, through both drivers", arguments: DriverRelease.known
+  )
+  func filesSurvive(_ release: DriverRelease) throws {
+    let node = try SimulatedNode(["A100-80GB"], release: release)
+    // Both profiles of one slice, which only their names tell apart.
+    let asked = try Self.config("all", "\"1g.10gb\": 2, \"1g.10gb+me\": 1, \"3g.40gb\": 1")
+    for (revision, driver) in ([node.driver, try node.machine.smiDriver()] as [any GPUDriver]).enumerated() {
+      let runner = ApplyRunner(driver: driver, store: try NodeStore(directory: node.directory, bootID: "boot"))
+      let wanted = try MigPartedMapping.wanted(
+        asked, named: nil, on: try driver.observe(), owned: try runner.store.verified()?.holdings.owned ?? [],
+        revision: revision + 1, adopt: false)
+      #expect(try runner.apply(wanted).isVerified)
+      #expect(try node.gpu().instances.map(\.profileID).sorted() == [9, 19, 19, 20])
+      let exported = try MigPartedMapping.export(try driver.observe())
+      #expect(exported.configs.first?.entries.first?.migDevices.map(\.name) == ["1g.10gb", "1g.10gb+me", "3g.40gb"])
+    }
+  }
+
+  @Test("profiles of one name are refused with their ids, in both directions") func namesThatTwoHave() throws {
+    var gpu = ObservedGPU(product: try #require(ProductCatalogue.product(named: "A100-80GB")))
+    for at in gpu.profiles.indices where gpu.profiles[at].id == 20 { gpu.profiles[at].name = "1g.10gb" }
+    gpu.instances = [ObservedInstance(id: 7, profileID: 20, start: 0, size: 1)]
+    let node = ObservedNode(simulated: true, source: "memory", driverVersion: "470", gpus: [gpu])
+    let config = try Self.config("all", "\"1g.10gb\": 1")
+    let refusals = [
+      #expect(throws: MigPartedMapping.Refusal.self) { _ = try MigPartedMapping.export(node) },
+      #expect(throws: MigPartedMapping.Refusal.self) {
+        _ = try MigPartedMapping.wanted(config, named: nil, on: node, owned: [], revision: 1, adopt: false)
+      },
+    ]
+    for refusal in refusals {
+      #expect(refusal?.code == "profile_ambiguous" && refusal?.message.contains("19 and 20") == true)
+    }
+    gpu.instances[0].profileID = 99
+    let unnamed = ObservedNode(simulated: true, source: "memory", driverVersion: "470", gpus: [gpu])
+    let refusal = #expect(throws: MigPartedMapping.Refusal.self) { _ = try MigPartedMapping.export(unnamed) }
+    #expect(refusal?.code == "profile_unknown")
   }
 
   struct Refused: Sendable {

@@ -98,14 +98,14 @@ import Testing
     let rig = try Rig()
     #expect(try await rig.apply(1, [rig.bench.instance()]).status == .verified)
     rig.bench.untilHealthy(1)
-    let before = rig.bench.services.documents
+    let before = rig.bench.timeless
     try rig.bench.restartAgent()
     let next = NodeAgent(
       configuration: NodeAgent.Configuration(name: "n1"), driver: rig.node.driver, store: rig.agent.store,
       services: rig.bench.services, simulated: true)
     try await next.start()
     rig.bench.untilHealthy(1)
-    #expect(rig.bench.services.documents == before)
+    #expect(rig.bench.timeless == before)
     #expect(try rig.bench.starts().count == 1)
   }
 }

@@ -104,6 +104,15 @@ final class ServiceBench {
     }
   }
 
+  /// Without the times, which are those of the run of the agent that tells.
+  var timeless: [ServiceDocument] {
+    services.documents.map { document in
+      var document = document
+      document.since = nil
+      return document
+    }
+  }
+
   func write(_ name: String, _ text: String) throws {
     try text.write(to: directory.appendingPathComponent(name), atomically: true, encoding: .utf8)
   }
