@@ -29,6 +29,7 @@ let package = Package(
   products: [
     .executable(name: "parva", targets: ["parva"]),
     .library(name: "ParvaEngine", targets: ["ParvaEngine"]),
+    .executable(name: "StandInModelServer", targets: ["StandInModelServer"]),
     .library(name: "StandInNVML", type: .dynamic, targets: ["StandInNVML"]),
   ],
   dependencies: [
@@ -81,6 +82,12 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // For trying Parva out and for its tests: a model server that computes nothing.
+    .executableTarget(
+      name: "StandInModelServer",
+      dependencies: ["ParvaEngine", "ParvaFormats", "ParvaHTTP", "ParvaServing", argumentParser, logging],
+      swiftSettings: strict),
+
     .target(
       name: "ParvaTestSupport", dependencies: ["ParvaEngine", "ParvaFormats"], path: "Tests/ParvaTestSupport",
       swiftSettings: strict),
@@ -120,6 +127,9 @@ let package = Package(
         logging,
       ],
       resources: [.copy("Driver/Listings")], swiftSettings: strict),
+    .testTarget(
+      name: "StandInModelServerTests", dependencies: ["StandInModelServer", "ParvaEngine", "ParvaTestSupport"],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -1,5 +1,5 @@
 /// How the servers of one segment are started. Text values may hold `{port}`, `{batch}`, `{process}`, `{processes}`,
-/// `{uuid}`, `{gpu}`, `{workload}`, `{model}` and `{segment}`; `{{` is a brace.
+/// `{uuid}`, `{gpu}`, `{profileId}`, `{workload}`, `{model}` and `{segment}`; `{{` is a brace.
 package struct LaunchSpec: Codable, Hashable, Sendable {
   /// What one process may use, where the node can see to it.
   package struct Limits: Codable, Hashable, Sendable {

@@ -109,17 +109,24 @@ package struct WantedInstance: Codable, Hashable, Sendable {
   package var workload: String?
   package var model: String?
   package var batch: Int?
-  /// Processes to launch, and clients that share the instance; an MPS daemon is started for more than one.
+  /// Model instances that share the GPU instance: each is a server to launch, unless ``queue`` says that one server holds
+  /// all. An MPS daemon is started for more than one server.
   package var processes: Int?
   /// Requests per second that the plan may give it; a note for whoever reads what stands.
   package var capacity: Double?
   package var mps: MPSSettings?
   package var launch: LaunchSpec?
+  /// Whether one server holds all of ``processes`` behind one queue, or there is one for each.
+  package var queue: Queue?
+
+  package enum Queue: String, Codable, Hashable, Sendable {
+    case shared, perProcess
+  }
 
   package init(
     profileID: Int, start: Int, segment: String? = nil, workload: String? = nil, model: String? = nil,
     batch: Int? = nil, processes: Int? = nil, capacity: Double? = nil, mps: MPSSettings? = nil,
-    launch: LaunchSpec? = nil
+    launch: LaunchSpec? = nil, queue: Queue? = nil
   ) {
     self.profileID = profileID
     self.start = start
@@ -131,11 +138,13 @@ package struct WantedInstance: Codable, Hashable, Sendable {
     self.capacity = capacity
     self.mps = mps
     self.launch = launch
+    self.queue = queue
   }
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "profileId", "start", "segment", "workload", "model", "batch", "processes", "capacity", "mps", "launch")
+      "profileId", "start", "segment", "workload", "model", "batch", "processes", "capacity", "mps", "launch",
+      "queue")
     profileID = try object.integer("profileId")
     start = try object.integer("start")
     segment = try object.decodeIfPresent(String.self, forKey: "segment")
@@ -146,13 +155,17 @@ package struct WantedInstance: Codable, Hashable, Sendable {
     capacity = try object.optionalNumber("capacity")
     mps = try object.decodeIfPresent(MPSSettings.self, forKey: "mps")
     launch = try object.decodeIfPresent(LaunchSpec.self, forKey: "launch")
+    queue = try object.decodeIfPresent(Queue.self, forKey: "queue")
   }
+
+  /// Servers that share the instance, or other clients where none are launched.
+  package var servers: Int { queue == .shared ? 1 : processes ?? 1 }
 
   package var place: InstancePlace { InstancePlace(profileID: profileID, start: start) }
 
   private enum CodingKeys: String, CodingKey {
     case profileID = "profileId"
-    case start, segment, workload, model, batch, processes, capacity, mps, launch
+    case start, segment, workload, model, batch, processes, capacity, mps, launch, queue
   }
 }
 

@@ -54,6 +54,8 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
   package var labels: [String: String]?
   /// How its servers are started, where the nodes are to start them.
   package var launch: LaunchSpec?
+  /// How a segment takes requests: `shared` (one server with as many model instances as processes) or `perProcess`.
+  package var queue: String?
   package var placement: PlacementSpec?
   /// Whether a part of the rate is better than nothing.
   package var allowPartial: Bool?
@@ -62,8 +64,8 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
 
   package init(
     id: String, model: String, rate: Double, slo: SLO, arrivals: Arrivals? = nil, priority: Int? = nil,
-    labels: [String: String]? = nil, launch: LaunchSpec? = nil, placement: PlacementSpec? = nil,
-    allowPartial: Bool? = nil, moveCost: Double? = nil
+    labels: [String: String]? = nil, launch: LaunchSpec? = nil, queue: String? = nil,
+    placement: PlacementSpec? = nil, allowPartial: Bool? = nil, moveCost: Double? = nil
   ) {
     self.id = id
     self.model = model
@@ -73,6 +75,7 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     self.priority = priority
     self.labels = labels
     self.launch = launch
+    self.queue = queue
     self.placement = placement
     self.allowPartial = allowPartial
     self.moveCost = moveCost
@@ -80,8 +83,8 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "id", "model", "rate", "slo", "arrivals", "priority", "labels", "launch", "placement", "allowPartial",
-      "moveCost", ignoring: ["revision", "createdAt", "updatedAt", "status"])
+      "id", "model", "rate", "slo", "arrivals", "priority", "labels", "launch", "queue", "placement",
+      "allowPartial", "moveCost", ignoring: ["revision", "createdAt", "updatedAt", "status"])
     id = try object.decode(String.self, forKey: "id")
     model = try object.decode(String.self, forKey: "model")
     rate = try object.number("rate")
@@ -90,6 +93,7 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     priority = try object.optionalInteger("priority")
     labels = try object.decodeIfPresent([String: String].self, forKey: "labels")
     launch = try object.decodeIfPresent(LaunchSpec.self, forKey: "launch")
+    queue = try object.decodeIfPresent(String.self, forKey: "queue")
     placement = try object.decodeIfPresent(PlacementSpec.self, forKey: "placement")
     allowPartial = try object.decodeIfPresent(Bool.self, forKey: "allowPartial")
     moveCost = try object.optionalNumber("moveCost")

@@ -49,6 +49,7 @@ enum WorkloadRepresentation {
     object.field("updatedAt", Timestamp.text(registration.updatedAt))
     object.object("status", inline: true) { object in
       object.field("state", status.state.rawValue)
+      object.field("queue", registration.workload.queue.rawValue)
       object.field("planRevision", status.planRevision)
       object.field("appliedRevision", status.appliedRevision)
       object.field("capacityPlanned", status.capacityPlanned)

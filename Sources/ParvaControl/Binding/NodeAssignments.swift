@@ -26,11 +26,15 @@ package struct NodeAssignments: Hashable, Sendable {
     for gpu in plan.gpus {
       guard let node = gpu.node, let uuid = gpu.uuid, !gpu.segments.isEmpty else { continue }
       let instances = gpu.segments.map { segment in
-        WantedInstance(
+        let workload = workloads[segment.workload]?.workload
+        let launch = workload.flatMap { WorkloadReader.launch(of: $0) }
+        // Said only where it makes a difference, which nodes of older versions do not know.
+        let isShared = launch != nil && segment.processes > 1 && workload?.queue == .shared
+        return WantedInstance(
           profileID: gpu.product.profiles[segment.profile].driverProfileID, start: segment.start, segment: segment.id,
           workload: segment.workload, model: segment.model, batch: segment.batch, processes: segment.processes,
           capacity: segment.capacity,
-          launch: workloads[segment.workload].flatMap { WorkloadReader.launch(of: $0.workload) })
+          launch: launch, queue: isShared ? .shared : nil)
       }
       gpus[node, default: []].append(WantedGPU(uuid: uuid, instances: instances.sorted { $0.place < $1.place }))
     }

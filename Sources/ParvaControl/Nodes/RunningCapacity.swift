@@ -79,7 +79,7 @@ extension NodeStateDocument {
     let own = services.filter {
       ($0.gpu, $0.profileId, $0.start) == (uuid, instance.profileID, instance.start)
     }
-    let servers = instance.launch == nil ? 0 : instance.processes ?? 1
+    let servers = instance.launch == nil ? 0 : instance.servers
     return own.count { $0.kind == "server" } >= servers && own.allSatisfy { ["healthy", "absent"].contains($0.status) }
   }
 }

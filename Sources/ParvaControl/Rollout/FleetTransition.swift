@@ -206,6 +206,7 @@ package struct FleetTransition: Sendable {
     private struct Start: Hashable {
       var launch: LaunchSpec?
       var mps: MPSSettings?
+      var queue: WantedInstance.Queue?
       /// Nil where the launch does not name it.
       var segment: String?
     }
@@ -215,7 +216,9 @@ package struct FleetTransition: Sendable {
     mutating func number(of instance: WantedInstance) -> Int {
       guard instance.launch != nil || instance.mps != nil else { return 0 }
       let namesSegment = instance.launch.map(LaunchTemplate.namesSegment) ?? false
-      let start = Start(launch: instance.launch, mps: instance.mps, segment: namesSegment ? instance.segment : nil)
+      let start = Start(
+        launch: instance.launch, mps: instance.mps, queue: instance.queue,
+        segment: namesSegment ? instance.segment : nil)
       let number = numbers[start] ?? numbers.count + 1
       numbers[start] = number
       return number

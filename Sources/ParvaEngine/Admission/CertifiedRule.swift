@@ -14,6 +14,7 @@ private enum CertifiedOffers {
     var model: String
     var arrivals: ArrivalProcess
     var percentile: Double
+    var queue: QueueForm
   }
 
   /// One table to be asked, with where its answers go.
@@ -33,7 +34,8 @@ private enum CertifiedOffers {
     var steps: [[Int: Int]] = []
     var asking = [(group: Int, step: Int)](repeating: (0, 0), count: input.workloads.count)
     for (index, workload) in input.workloads.enumerated() {
-      let key = Group(model: workload.model, arrivals: workload.arrivals, percentile: workload.percentile)
+      let key = Group(
+        model: workload.model, arrivals: workload.arrivals, percentile: workload.percentile, queue: workload.queue)
       let group = groups[key] ?? representatives.count
       if group == representatives.count {
         groups[key] = group

@@ -1,4 +1,5 @@
-/// How the servers of a workload are started on the nodes. The engine carries it along and never looks into it.
+/// How the servers of a workload are started on the nodes. The engine carries it along, and looks only at whether a server is
+/// told how many model instances it is to hold.
 public struct ServerCommand: Hashable, Sendable {
   public var command: String
   public var args: [String]
@@ -28,5 +29,12 @@ public struct ServerCommand: Hashable, Sendable {
     self.stopTimeout = stopTimeout
     self.memoryMiB = memoryMiB
     self.cpus = cpus
+  }
+
+  /// Whether some text holds `{processes}`, so that one server can serve a whole segment. `{{` is a brace.
+  public var tellsProcesses: Bool {
+    ([command, workdir ?? "", health ?? ""] + args + env.values).contains { text in
+      text.replacing("{{", with: "").contains("{processes}")
+    }
   }
 }

@@ -17,6 +17,8 @@ public struct Workload: Hashable, Sendable {
   public var labels: [String: String]
   /// Nil where something else starts the servers.
   public var launch: ServerCommand?
+  /// Nil leaves it to ``launch``, see ``queue``.
+  public var declaredQueue: QueueForm?
   public var constraints: Constraints
   /// Whether a part of the rate is better than nothing when there are not enough GPUs.
   public var allowsPartial: Bool
@@ -27,7 +29,8 @@ public struct Workload: Hashable, Sendable {
     id: String, model: String, rate: Double, sloLatencyMs: Double, percentile: Double = 0.99,
     margin: Double? = nil,
     arrivals: ArrivalProcess = .poisson, priority: Int = 0, labels: [String: String] = [:],
-    launch: ServerCommand? = nil, constraints: Constraints = .none, allowsPartial: Bool = false, moveCost: Double? = nil
+    launch: ServerCommand? = nil, declaredQueue: QueueForm? = nil, constraints: Constraints = .none,
+    allowsPartial: Bool = false, moveCost: Double? = nil
   ) {
     self.id = id
     self.model = model
@@ -39,8 +42,15 @@ public struct Workload: Hashable, Sendable {
     self.priority = priority
     self.labels = labels
     self.launch = launch
+    self.declaredQueue = declaredQueue
     self.constraints = constraints
     self.allowsPartial = allowsPartial
     self.moveCost = moveCost
+  }
+
+  /// How its segments take requests: as declared, else one queue each, unless servers are launched that are not told how many
+  /// model instances to hold, of which a segment has one for each process.
+  public var queue: QueueForm {
+    declaredQueue ?? (launch.map { $0.tellsProcesses ? .shared : .perProcess } ?? .shared)
   }
 }

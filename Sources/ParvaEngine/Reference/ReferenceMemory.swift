@@ -24,6 +24,7 @@ final class ReferenceMemory: Sendable {
   private struct Key: Hashable {
     var profile: ModelProfile
     var instance: Int
+    var queue: QueueForm
     var arrivals: ReferenceArrivals
     var tail: Double
   }
@@ -34,13 +35,13 @@ final class ReferenceMemory: Sendable {
   private let streams = ReferenceStreams()
 
   func table(
-    _ profile: ModelProfile, instance: Int, _ arrivals: ReferenceArrivals, tail: Double
+    _ profile: ModelProfile, instance: Int, _ queue: QueueForm, _ arrivals: ReferenceArrivals, tail: Double
   ) -> ReferenceTable {
-    let key = Key(profile: profile, instance: instance, arrivals: arrivals, tail: tail)
+    let key = Key(profile: profile, instance: instance, queue: queue, arrivals: arrivals, tail: tail)
     return tables.withLock { tables in
       if let known = tables[key] { return known }
       if tables.count >= Self.limit { tables = [:] }
-      let made = ReferenceTable(profile, instance: instance, arrivals, tail: tail, streams)
+      let made = ReferenceTable(profile, instance: instance, queue, arrivals, tail: tail, streams)
       tables[key] = made
       return made
     }
@@ -53,6 +54,7 @@ struct ReferenceTables {
     var model: String
     var product: String
     var instance: Int
+    var queue: QueueForm
     var arrivals: ArrivalProcess
     var percentile: Double
   }
@@ -69,14 +71,14 @@ struct ReferenceTables {
   /// Nil where nothing can be certified. O(1) but for the first time.
   mutating func table(_ workload: Workload, _ profile: ModelProfile, instance: Int) -> ReferenceTable? {
     let key = Key(
-      model: profile.model, product: profile.product, instance: instance, arrivals: workload.arrivals,
-      percentile: workload.percentile)
+      model: profile.model, product: profile.product, instance: instance, queue: workload.queue,
+      arrivals: workload.arrivals, percentile: workload.percentile)
     if let known = known[key] { return known }
     var made: ReferenceTable?
     if let tail = ReferenceGrid.tail(percentile: workload.percentile),
       let arrivals = ReferenceArrivals(workload.arrivals, traces)
     {
-      made = memory.table(profile, instance: instance, arrivals, tail: tail)
+      made = memory.table(profile, instance: instance, workload.queue, arrivals, tail: tail)
     }
     known[key] = .some(made)
     return made

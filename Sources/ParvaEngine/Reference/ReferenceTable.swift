@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What one model can do on one kind of instance under one stream and percentile, found out by reference runs.
+/// What one model can do on one kind of instance with one form of queue, stream and percentile, found out by reference runs.
 final class ReferenceTable: Sendable {
   private struct Server: Sendable {
     var batch: Int
@@ -10,6 +10,8 @@ final class ReferenceTable: Sendable {
     /// Requests per second when every batch is full.
     var throughput: Double
     var full: Double { milliseconds[milliseconds.count - 1] }
+    /// Processes before which requests wait together; the others have queues that are like theirs.
+    var together: Int
   }
 
   private struct Place: Hashable {
@@ -32,7 +34,8 @@ final class ReferenceTable: Sendable {
   private let known = Mutex<[Place: Known]>([:])
 
   init(
-    _ profile: ModelProfile, instance: Int, _ arrivals: ReferenceArrivals, tail: Double, _ streams: ReferenceStreams
+    _ profile: ModelProfile, instance: Int, _ queue: QueueForm, _ arrivals: ReferenceArrivals, tail: Double,
+    _ streams: ReferenceStreams
   ) {
     servers = profile.points.filter { $0.profile == instance }.compactMap { point in
       guard
@@ -41,7 +44,8 @@ final class ReferenceTable: Sendable {
       else { return nil }
       return Server(
         batch: point.batch, processes: point.processes, milliseconds: milliseconds,
-        throughput: 1000 * Double(point.batch * point.processes) / full)
+        throughput: 1000 * Double(point.batch * point.processes) / full,
+        together: queue == .perProcess ? 1 : point.processes)
     }
     cv2 = arrivals.cv2
     recorded = arrivals.recording.map { ReferenceRun(recorded: ReferenceStream.twice($0), tail: tail) }
@@ -87,7 +91,7 @@ final class ReferenceTable: Sendable {
   func most(_ objective: Double, maxProcesses: Int) -> Double {
     var ranked: [Keyed] = []
     for (index, server) in servers.enumerated() where server.processes <= maxProcesses && server.full <= objective {
-      let spare = (objective / server.full - 1) * Double(server.processes)
+      let spare = (objective / server.full - 1) * Double(server.together)
       ranked.append(Keyed(key: -server.throughput * min(1, 0.3 + 0.6 * spare), item: index))
     }
     var best = 0.0
@@ -106,9 +110,10 @@ final class ReferenceTable: Sendable {
       return false
     }
     let drawn = ReferenceRun(drawn: streams.times(cv2: cv2, length / 16 * 17), judged: length, cv2: cv2, tail: tail)
+    let rate = load * server.throughput * Double(server.together) / Double(server.processes)
     return [recorded, drawn].compactMap(\.self).allSatisfy {
       $0.keeps(
-        objective, rate: load * server.throughput, milliseconds: server.milliseconds, processes: server.processes)
+        objective, rate: rate, milliseconds: server.milliseconds, processes: server.together)
     }
   }
 }

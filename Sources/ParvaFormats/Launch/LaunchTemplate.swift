@@ -10,6 +10,8 @@ package enum LaunchTemplate {
     case process, processes
     /// UUIDs of the MIG device and of its GPU.
     case uuid, gpu
+    /// Number by which drivers know the instance's profile.
+    case profileId
     case workload, model, segment
   }
 

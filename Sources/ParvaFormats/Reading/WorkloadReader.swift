@@ -4,7 +4,7 @@ package import ParvaWire
 /// Reads workloads from JSON, YAML or CSV into validated engine values.
 package enum WorkloadReader {
   static let csvColumns = ["id", "model", "rate", "latency_ms"]
-  static let csvOptionalColumns = ["percentile", "margin", "priority", "arrivals", "labels"]
+  static let csvOptionalColumns = ["percentile", "margin", "priority", "arrivals", "labels", "queue"]
 
   /// Reads a list: `{"workloads": [...]}` or a bare array, or CSV with a header.
   ///
@@ -79,7 +79,8 @@ package enum WorkloadReader {
       slo: .init(latencyMs: workload.sloLatencyMs, percentile: workload.percentile, margin: workload.margin),
       arrivals: arrivals,
       priority: workload.priority, labels: workload.labels, launch: launch(of: workload),
-      placement: placement(of: workload), allowPartial: workload.allowsPartial ? true : nil,
+      queue: workload.declaredQueue?.rawValue, placement: placement(of: workload),
+      allowPartial: workload.allowsPartial ? true : nil,
       moveCost: workload.moveCost)
   }
 }
@@ -149,11 +150,13 @@ extension WorkloadReader {
     if let launch = spec.launch {
       LaunchCheck.check(launch) { refusals.add(place($0, $1, ["launch"] + $2, $3)) }
     }
+    let queue = queue(spec.queue, launch: spec.launch.map(command), &refusals, place)
     guard refusals.errors.count + refusals.omitted == before else { return nil }
     return Workload(
       id: spec.id, model: spec.model, rate: spec.rate, sloLatencyMs: spec.slo.latencyMs, percentile: percentile,
       margin: spec.slo.margin, arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:],
-      launch: spec.launch.map(command), constraints: constraints, allowsPartial: spec.allowPartial ?? false,
+      launch: spec.launch.map(command), declaredQueue: queue, constraints: constraints,
+      allowsPartial: spec.allowPartial ?? false,
       moveCost: spec.moveCost)
   }
 
@@ -259,7 +262,8 @@ extension WorkloadReader {
     }
     return WorkloadSpec(
       id: id, model: model, rate: rate, slo: .init(latencyMs: latency, percentile: percentile, margin: margin),
-      arrivals: arrivals, priority: priority, labels: labels, placement: placement, allowPartial: allowPartial,
+      arrivals: arrivals, priority: priority, labels: labels, queue: table.text("queue", row), placement: placement,
+      allowPartial: allowPartial,
       moveCost: moveCost)
   }
 

@@ -30,6 +30,7 @@ extension WorkloadWriter {
       Column(name: "labels") { workload in
         workload.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "|")
       },
+      Column(name: "queue") { $0.declaredQueue?.rawValue ?? "" },
       Column(name: "products") { $0.constraints.products.joined(separator: "|") },
       Column(name: "exclude_products") { $0.constraints.excludeProducts.joined(separator: "|") },
       Column(name: "pools") { $0.constraints.pools.joined(separator: "|") },

@@ -58,6 +58,7 @@ package enum WorkloadWriter {
       }
     }
     if let launch = workload.launch { write(launch, &object) }
+    if let queue = workload.declaredQueue { object.field("queue", queue.rawValue) }
     writePlacement(workload, &object)
   }
 
@@ -86,11 +87,13 @@ package enum WorkloadWriter {
   package static func text(_ workloads: [Workload], style: TextStyle) -> String {
     // What no workload declares has no column.
     let hasMargins = workloads.contains { $0.margin != nil }
+    let hasQueues = workloads.contains { $0.queue != .shared }
     var table = TextTable(
       [
         ("workload", .left), ("model", .left), ("rate/s", .right), ("latency ms", .right), ("percentile", .right),
       ] + (hasMargins ? [("margin", .right)] : [])
-        + [("arrivals", .left), ("priority", .right), ("labels", .left)])
+        + [("arrivals", .left)] + (hasQueues ? [("queue", .left)] : [])
+        + [("priority", .right), ("labels", .left)])
     for workload in workloads {
       let arrivals =
         switch workload.arrivals {
@@ -105,7 +108,8 @@ package enum WorkloadWriter {
         [
           workload.id, workload.model, RangeCheck.plain(workload.rate), RangeCheck.plain(workload.sloLatencyMs),
           RangeCheck.plain(workload.percentile),
-        ] + (hasMargins ? [margin] : []) + [arrivals, String(workload.priority), labels.joined(separator: ",")])
+        ] + (hasMargins ? [margin] : []) + [arrivals] + (hasQueues ? [workload.queue.rawValue] : [])
+          + [String(workload.priority), labels.joined(separator: ",")])
     }
     return (table.lines(style) + [Figures.count(workloads.count, "workload")]).joined(separator: "\n") + "\n"
   }

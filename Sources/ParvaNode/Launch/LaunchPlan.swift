@@ -7,7 +7,7 @@ import ParvaWire
 struct LaunchPlan: Sendable {
   var mps: MPSPlan
 
-  static func count(_ instance: WantedInstance) -> Int { instance.launch == nil ? 0 : instance.processes ?? 1 }
+  static func count(_ instance: WantedInstance) -> Int { instance.launch == nil ? 0 : instance.servers }
 
   /// What process `ordinal` of an instance is, on this port.
   func server(
@@ -15,6 +15,7 @@ struct LaunchPlan: Sendable {
   ) throws(LaunchTemplate.Refusal) -> ServiceSpec {
     var values: [LaunchTemplate.Placeholder: String] = [
       .process: String(ordinal), .processes: String(instance.processes ?? 1), .uuid: uuid, .gpu: gpu,
+      .profileId: String(instance.profileID),
     ]
     values[.port] = port.map { String($0) }
     values[.batch] = instance.batch.map { String($0) }
@@ -43,7 +44,7 @@ struct LaunchPlan: Sendable {
     return nil
   }
 
-  private static func isFree(_ port: Int) -> Bool {
+  static func isFree(_ port: Int) -> Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { return true }
     defer { close(descriptor) }

@@ -13,8 +13,8 @@ struct MPSPlan: Sendable {
   /// Room that `sun_path` leaves (unix(7): 108 bytes with the closing zero) beside the longest name the daemon uses.
   static let pathLimit = 107 - "/control_privileged".utf8.count
 
-  /// More than one process shares the device, or settings were asked for.
-  static func isNeeded(_ instance: WantedInstance) -> Bool { instance.processes ?? 1 > 1 || instance.mps != nil }
+  /// More than one server shares the device, or settings were asked for.
+  static func isNeeded(_ instance: WantedInstance) -> Bool { instance.servers > 1 || instance.mps != nil }
 
   /// By a hash of the UUID, since the name has to be short.
   func pipeDirectory(_ uuid: String) -> String {

@@ -39,7 +39,7 @@ package final class NodeServices: InstanceServices {
     }
   }
 
-  private struct State: Sendable {
+  struct State: Sendable {
     var units: [String: ServiceUnit] = [:]
     /// What is to run on which instances; nil from a release to the next `run`.
     var target: (wanted: NodeAssignment, owned: [OwnedInstance])?
@@ -326,7 +326,9 @@ package final class NodeServices: InstanceServices {
       at: .now, sight, probed: unit.spec.isProbed, stopTimeout: stopTimeout, exit: exit)
     switch action {
     case nil: break
-    case .start: processes.start(&unit, mpsToken: daemon?.process?.token)
+    case .start:
+      leaveTakenPort(&unit, in: state)
+      processes.start(&unit, mpsToken: daemon?.process?.token)
     case .probe: processes.ask(&unit)
     case .terminate: processes.terminate(unit)
     case .kill: processes.kill(unit)

@@ -168,6 +168,11 @@ import Testing
     #expect(capacity() == 0)
     state.services = [server(0, "healthy"), server(1, "healthy")]
     #expect(capacity() == 10)
+    // With a shared queue one server holds all.
+    (instance.queue, state.services) = (.shared, [server(0, "healthy")])
+    #expect(capacity() == 10)
+    state.services = [server(0, "starting")]
+    #expect(capacity() == 0)
     // What somebody else starts is not waited for.
     (instance.launch, state.services) = (nil, [])
     #expect(capacity() == 10)

@@ -7,10 +7,11 @@ import Testing
 /// Certified capacities against theory, against a plain simulation, and against their own promises.
 @Suite struct CapacityTests {
   private static func table(
-    _ points: [ProfilePoint], arrivals: CertifiedArrivals = .poisson, tail: Double = 0.01
+    _ points: [ProfilePoint], _ queue: QueueForm = .shared, arrivals: CertifiedArrivals = .poisson, tail: Double = 0.01
   ) -> KindCapacity {
     CapacityTables().kind(
-      0, of: ModelProfile(model: "m", product: "A100-80GB", source: .measured, points: points), arrivals, tail: tail)
+      0, of: ModelProfile(model: "m", product: "A100-80GB", source: .measured, points: points), queue, arrivals,
+      tail: tail)
   }
 
   private static func point(batch: Int, processes: Int, latencyMs: Double) -> ProfilePoint {
@@ -105,6 +106,43 @@ import Testing
     #expect(lateness / Double(judged) > 0.4, "\(lateness / Double(judged))")
   }
 
+  @Test(
+    "a queue for each process carries what as many segments of one process do, at the times of all of them",
+    arguments: 0..<12)
+  func queueForEachProcess(_ number: Int) throws {
+    let seed = TestSeed.of(offset: UInt64(number))
+    var random = SeededGenerator(seed: seed)
+    let processes = Int.random(in: 2...5, using: &random)
+    let limit = 1 << Int.random(in: 0...5, using: &random)
+    let fixed = exp(Double.random(in: log(1)...log(50), using: &random))
+    let each = fixed * exp(Double.random(in: log(0.002)...log(1), using: &random))
+    let points = { (count: Int) in
+      (0...5).map { 1 << $0 }.filter { $0 <= limit }.map {
+        Self.point(batch: $0, processes: count, latencyMs: fixed + each * Double($0))
+      }
+    }
+    let arrivals = Bool.random(using: &random) ? CertifiedArrivals.poisson : .gamma(cv2: 3)
+    let objective = (fixed + each * Double(limit)) * exp(Double.random(in: log(1.3)...log(8), using: &random))
+    let step = CapacityGrid.step(ofObjective: objective)
+    let capacity = { (queue: QueueForm, count: Int) throws in
+      try #require(
+        Self.table(points(count), queue, arrivals: arrivals).capacity(batch: limit, processes: count, step: step))
+    }
+    let (own, single) = (try capacity(.perProcess, processes), try capacity(.shared, 1))
+    #expect(abs(own - Double(processes) * single) <= 1e-9 * own, "seed \(seed)")
+    #expect(try capacity(.perProcess, 1) == single, "seed \(seed)")
+    // One queue before all of them is never worse: what waits at one process could run on another.
+    #expect(try capacity(.shared, processes) >= own * 0.99, "seed \(seed)")
+  }
+
+  @Test("what is known of one form of queue is not believed of the other")
+  func factsTellQueues() {
+    let profile = ModelProfile(
+      model: "m", product: "A100-80GB", source: .measured, points: [Self.point(batch: 1, processes: 2, latencyMs: 10)])
+    let keys = QueueForm.allCases.map { CapacityFacts.Key(profile, kind: 0, $0, .poisson, tail: 0.01) }
+    #expect(Set(keys).count == keys.count)
+  }
+
   @Test("a looser objective never carries less, whatever was asked before", arguments: 0..<6)
   func monotone(_ seed: Int) throws {
     var random = SeededGenerator(seed: UInt64(seed))
@@ -114,7 +152,7 @@ import Testing
     let fastest = try #require(profile.points.filter { $0.profile == kind }.map(\.latencyMs).min())
     let steps = (0..<60).map { CapacityGrid.step(ofObjective: fastest * pow(1.06, Double($0))) }
     let offers = { (order: [Int]) in
-      let table = CapacityTables().kind(kind, of: profile, .poisson, tail: 0.01)
+      let table = CapacityTables().kind(kind, of: profile, .shared, .poisson, tail: 0.01)
       return Dictionary(
         order.map { ($0, table.offer(step: $0, maxProcesses: 3)) }, uniquingKeysWith: { first, _ in first })
     }

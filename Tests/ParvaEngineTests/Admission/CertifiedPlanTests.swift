@@ -27,6 +27,23 @@ import Testing
     }
   }
 
+  @Test("plans go by the queue of each workload, and a plan for one queue is refused for a queue for each process")
+  func queues() throws {
+    var harder = 0
+    for seed in UInt64(40)..<44 {
+      let shared = try Self.input(seed, workloads: 6)
+      var own = shared
+      for index in own.workloads.indices { own.workloads[index].declaredQueue = .perProcess }
+      let (plan, other) = (OptimalPlanner().plan(shared), OptimalPlanner().plan(own))
+      #expect(PlanChecker.violations(of: other, against: own) == [], "seed \(seed)")
+      let usesProcesses = plan.gpus.flatMap(\.segments).contains { $0.processes > 1 }
+      guard usesProcesses else { continue }
+      harder += 1
+      #expect(PlanChecker.violations(of: plan, against: own).map(\.code).contains(.overCapacity), "seed \(seed)")
+    }
+    #expect(harder > 0)
+  }
+
   @Test("the checker refuses a segment that is given more than is certified, and one that misses its SLO")
   func refused() throws {
     let input = try Self.input(1, workloads: 4)

@@ -21,6 +21,21 @@ import Testing
     #expect(found.meanBatch == 1)
   }
 
+  @Test("a queue for each process: each is M/D/1 with its share", arguments: [2, 3, 5])
+  func queueForEachProcess(_ processes: Int) throws {
+    let utilisation = 0.8
+    let rate = 100 * utilisation * Double(processes)
+    let found = try SimulatedQueue.run(
+      SimulatedQueue.input(
+        latenciesMs: [1: 10], batch: 1, processes: processes, rate: rate, sloMs: 35, queue: .perProcess,
+        options: Self.options(rate: rate)))
+    let wait = 0.01 * utilisation / (2 * (1 - utilisation))
+    #expect(abs(found.latencies.mean - 0.01 - wait) < 0.03 * wait)
+    #expect(abs(found.meanQueue - rate * wait) < 0.04 * rate * wait)
+    #expect(abs(found.utilisation - utilisation) < 0.005)
+    #expect(abs(found.attainment - Self.waitOfMD1(0.025, rate: rate / Double(processes), service: 0.01)) < 0.006)
+  }
+
   /// Erlang (1909): P(wait <= t) = (1 - rho) sum over k <= t/D of e^(lambda (t - kD)) (-lambda (t - kD))^k / k!
   private static func waitOfMD1(_ t: Double, rate: Double, service: Double) -> Double {
     var sum = 0.0

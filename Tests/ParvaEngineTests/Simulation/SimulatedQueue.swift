@@ -10,7 +10,8 @@ enum SimulatedQueue {
   ///   - segments: segments of equal load, each on a GPU of its own.
   static func input(
     latenciesMs: [Int: Double], batch: Int, processes: Int = 1, rate: Double, sloMs: Double = 1000, segments: Int = 1,
-    arrivals: ArrivalShape = .poisson, events: [SimulationEvent] = [], options: SimulationOptions
+    queue: QueueForm = .shared, arrivals: ArrivalShape = .poisson, events: [SimulationEvent] = [],
+    options: SimulationOptions
   ) throws -> SimulationInput {
     let instance = try #require(product.plannedProfiles.first)
     let points = latenciesMs.map { size, milliseconds in
@@ -22,7 +23,7 @@ enum SimulatedQueue {
     options.arrivals = arrivals
     return SimulationInput(
       plan: plan(batch: batch, processes: processes, loads: Array(repeating: rate / Double(segments), count: segments)),
-      workloads: [Workload(id: "w", model: "m", rate: rate, sloLatencyMs: sloMs)],
+      workloads: [Workload(id: "w", model: "m", rate: rate, sloLatencyMs: sloMs, declaredQueue: queue)],
       profiles: ProfileCatalogue([
         ModelProfile(model: "m", product: product.name, source: .measured, points: points)
       ]), events: events, options: options)

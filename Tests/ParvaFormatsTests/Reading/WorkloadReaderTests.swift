@@ -184,6 +184,12 @@ struct WorkloadReaderTests {
     Refused(
       name: "a relative folder", text: launch(#""command":"a","workdir":"b""#), code: .outOfRange,
       pointer: "/0/launch/workdir"),
+    Refused(
+      name: "a queue that is none", text: item("}}]", "},\"queue\":\"fifo\"}]"), code: .outOfRange, pointer: "/0/queue"),
+    Refused(
+      name: "one server that is not told how many instances to hold",
+      text: item("}}]", "},\"queue\":\"shared\",\"launch\":{\"command\":\"a\",\"args\":[\"{{processes}}\"]}}]"),
+      code: .contradiction, pointer: "/0/queue"),
     Refused(name: "no command", text: launch(#""command": """#), code: .empty, pointer: "/0/launch/command"),
     Refused(
       name: "port 0", text: launch(#""command":"a","port":0"#), code: .outOfRange, pointer: "/0/launch/port"),
@@ -303,7 +309,7 @@ struct WorkloadReaderTests {
     }
     #expect(
       json.description == "in.json:1: unknown key \"rte\"; allowed are id, model, rate, slo, arrivals, priority, "
-        + "labels, launch, placement, allowPartial, moveCost [unknown_key] (/0/rte)")
+        + "labels, launch, queue, placement, allowPartial, moveCost [unknown_key] (/0/rte)")
     #expect(json.first.value == "rte")
   }
 
@@ -314,6 +320,24 @@ struct WorkloadReaderTests {
       let bytes = format == .json ? WorkloadWriter.json(workloads) : WorkloadWriter.yaml(workloads)
       #expect(try WorkloadReader.read(InputSource(bytes, format: format)) == workloads, "seed \(seed)")
     }
+  }
+
+  @Test(
+    "the queue follows from the launch where it is not declared",
+    arguments: [
+      (nil, nil, QueueForm.shared), ("-p {processes}", nil, .shared), ("-p {{processes}}", nil, .perProcess),
+      ("-p {{{processes}", nil, .shared), ("-p {process}", nil, .perProcess),
+      ("{processes}", "perProcess", .perProcess),
+      (nil, "perProcess", .perProcess),
+    ] as [(String?, String?, QueueForm)])
+  func queueFollowsFromLaunch(_ arg: String?, _ declared: String?, _ queue: QueueForm) throws {
+    let spec = WorkloadSpec(
+      id: "w", model: "m", rate: 1, slo: .init(latencyMs: 1),
+      launch: arg.map { LaunchSpec(command: "serve", args: [$0]) }, queue: declared)
+    let workload = try WorkloadReader.workload(from: spec)
+    #expect(workload.queue == queue)
+    // What follows is not declared by being read, so that another launch may change it.
+    #expect(workload.declaredQueue?.rawValue == declared)
   }
 
   @Test("S5: CSV carries everything but launches, and refuses those by name")

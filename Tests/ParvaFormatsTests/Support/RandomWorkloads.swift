@@ -24,6 +24,8 @@ enum RandomWorkloads {
       excludePools: [[], ["1e5"]].randomElement(using: &random) ?? [],
       spread: [nil, Spread(over: .gpu, atLeast: 2), Spread(over: .node, atLeast: 64)].randomElement(using: &random)
         ?? nil, exclusive: isTenant ? "team" : nil)
+    let launch = launch(&random)
+    let queues = [nil, .perProcess] + (launch?.tellsProcesses == false ? [] : [QueueForm.shared])
     return Workload(
       id: "\(["w", "0", "1e5", "null", "a.b-c"].randomElement(using: &random) ?? "w")\(number)",
       model: ["bert", "org/Model:v1@x", "1.0", "on"].randomElement(using: &random) ?? "m",
@@ -33,13 +35,14 @@ enum RandomWorkloads {
       margin: [nil, 0, 0.25, 10].randomElement(using: &random) ?? nil,
       arrivals: arrivals.randomElement(using: &random) ?? .poisson,
       priority: Int.random(in: -1_000_000...1_000_000, using: &random),
-      labels: Dictionary(uniqueKeysWithValues: labels), launch: launch(&random), constraints: constraints,
+      labels: Dictionary(uniqueKeysWithValues: labels), launch: launch,
+      declaredQueue: queues.randomElement(using: &random) ?? nil, constraints: constraints,
       allowsPartial: Bool.random(using: &random), moveCost: [nil, 0, 0.05, 7].randomElement(using: &random) ?? nil)
   }
 
   private static func launch(_ random: inout SeededGenerator) -> ServerCommand? {
     if Bool.random(using: &random) { return nil }
-    let texts = ["serve", "--port={port}", "{{\"a\": {batch}}}", "yes", "", "two words: # no", "-"]
+    let texts = ["serve", "--port={port}", "-p{processes}", "{{\"a\": {batch}}}", "yes", "", "two words: # no", "-"]
     let some = { (random: inout SeededGenerator) in texts.randomElement(using: &random) ?? "" }
     return ServerCommand(
       command: ["serve", "/usr/bin/env", "true"].randomElement(using: &random) ?? "serve",

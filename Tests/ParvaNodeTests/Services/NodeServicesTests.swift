@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import ParvaWire
 import Synchronization
 import Testing
@@ -25,6 +26,40 @@ import Testing
     bench.services.release(exceptFor: ServiceBench.wanted([]))
     #expect(bench.services.documents.isEmpty)
     #expect(starts.allSatisfy { !ServiceBench.isRunning($0.pid) })
+  }
+
+  @Test("an instance whose queue is shared gets one server that is told how many model instances to hold, and no MPS")
+  func oneServerForASharedQueue() throws {
+    let bench = try ServiceBench()
+    var instance = bench.instance(processes: 3)
+    instance.queue = .shared
+    bench.run([instance])
+    bench.untilHealthy(1)
+    #expect(try bench.starts().map { $0.env["WHO"] } == ["resnet50 0/3"])
+    #expect(bench.services.documents.map(\.kind) == ["server"])
+    // With a queue for each process there are three and their daemon; the one that was there served another form.
+    instance.queue = .perProcess
+    bench.run([instance])
+    bench.untilHealthy(4)
+    bench.services.release(exceptFor: ServiceBench.wanted([]))
+  }
+
+  @Test("a server whose port somebody else has taken meanwhile comes back on another")
+  func aTakenPortIsLeft() throws {
+    let bench = try ServiceBench()
+    bench.run([bench.instance()])
+    bench.untilHealthy(1)
+    let port = try #require(bench.services.documents[0].port)
+    // Nothing is started while nobody looks, so that the port is free as soon as its server has ended.
+    kill(pid_t(try #require(bench.services.documents[0].pid)), SIGKILL)
+    let deadline = ContinuousClock.now + .seconds(60)
+    var taken = ListeningSocket(port)
+    while taken == nil, ContinuousClock.now < deadline { taken = ListeningSocket(port) }
+    defer { taken?.close() }
+    try #require(taken != nil)
+    bench.until("back") { $0.count == 1 && $0[0].status == "healthy" && $0[0].restarts > 0 }
+    #expect(bench.services.documents[0].port ?? 0 > port)
+    bench.services.release(exceptFor: ServiceBench.wanted([]))
   }
 
   @Test("point 5: the limits of servers that live on are written again by the next agent")
@@ -351,4 +386,31 @@ import Testing
     #expect(try #require(other.services.documents[0].port) > base)
     first.launch?.port = nil
   }
+}
+
+/// Somebody else's listening socket on 127.0.0.1.
+private struct ListeningSocket {
+  private let descriptor: Int32
+
+  /// Nil where it cannot be had.
+  init?(_ port: Int) {
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var on: Int32 = 1
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = in_port_t(UInt16(port)).bigEndian
+    address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+    let code = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard code == 0, listen(descriptor, 1) == 0 else {
+      close()
+      return nil
+    }
+  }
+
+  func close() { Glibc.close(descriptor) }
 }

@@ -35,7 +35,7 @@ extension PlanningCodec {
     capacities: CapacityCache
   ) throws(ByteReader.Malformed) -> PlanningInput {
     var products = ProductTable()
-    let workloads = try reader.list(each: 44) { r throws(ByteReader.Malformed) in try workload(from: &r) }
+    let workloads = try reader.list(each: 45) { r throws(ByteReader.Malformed) in try workload(from: &r) }
     let pools = try reader.list { r throws(ByteReader.Malformed) in
       let name = try r.text()
       let product = try products.read(from: &r)
@@ -63,10 +63,11 @@ extension PlanningCodec {
       current: current)
   }
 
-  /// A workload as planners see it: without the command that starts its servers, and of the labels only the one that
+  /// A workload as planners see it: without the command that starts its servers but for the queue that follows from it, and of the labels only the one that
   /// tells its tenant.
   static func planned(_ workload: Workload) -> Workload {
     var workload = workload
+    workload.declaredQueue = workload.queue
     workload.launch = nil
     workload.labels = workload.tenant.map { [$0.key: $0.value] } ?? [:]
     return workload
@@ -88,6 +89,7 @@ extension PlanningCodec {
       writer.byte(3)
       writer.text(name)
     }
+    writer.flag(workload.queue == .perProcess)
     writer.integer(workload.priority)
     writer.flag(workload.allowsPartial)
     writer.optional(workload.margin) { $0.number($1) }
@@ -119,6 +121,7 @@ extension PlanningCodec {
     case 3: workload.arrivals = .trace(name: try reader.text())
     case let other: throw ByteReader.Malformed(description: "\(other) is no arrival process")
     }
+    workload.declaredQueue = try reader.flag() ? .perProcess : .shared
     workload.priority = try reader.integer()
     workload.allowsPartial = try reader.flag()
     workload.margin = try reader.optionalNumber()

@@ -1,7 +1,7 @@
-/// What was found out about the capacities of one model on one kind of instance under one stream and percentile, in a form
+/// What was found out about the capacities of one model on one kind of instance with one form of queue, stream and percentile, in a form
 /// that can be kept beyond a process.
 public struct CapacityFacts: Hashable, Sendable {
-  /// Tells the profile's content, the kind, the stream, the percentile and the version of the rule; 128 bits.
+  /// Tells the profile's content, the kind, the queue, the stream, the percentile and the version of the rule; 128 bits.
   public var key: Key
   /// In ascending order of place, see ``KindCapacity``.
   public var entries: [UInt64]
@@ -27,13 +27,15 @@ extension CapacityFacts.Key {
   private static let ruleVersion: UInt64 = 1
 
   /// O(points + arrivals of a recording).
-  init(_ profile: ModelProfile, kind: Int, _ arrivals: CertifiedArrivals, tail: Double) {
+  init(_ profile: ModelProfile, kind: Int, _ queue: QueueForm, _ arrivals: CertifiedArrivals, tail: Double) {
     var words = [Self.ruleVersion, UInt64(kind), tail.bitPattern]
     switch arrivals {
     case .poisson: words.append(0)
     case .gamma(let cv2): words += [1, cv2.bitPattern]
     case .recorded(let recording): words += [2] + recording.gaps.map(\.bitPattern)
     }
+    // Nothing for a shared queue, which was the only form once: what was found of it stays known.
+    if queue == .perProcess { words.append(3) }
     for point in profile.points where point.profile == kind {
       words += [
         UInt64(point.batch), UInt64(point.processes), point.throughput.bitPattern, point.latencyMs.bitPattern,

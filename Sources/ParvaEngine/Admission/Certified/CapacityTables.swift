@@ -5,10 +5,11 @@ final class CapacityTables: Sendable {
   private struct Key: Hashable {
     var profile: ModelProfile
     var kind: Int
+    var queue: QueueForm
     var arrivals: CertifiedArrivals
     var tail: Double
 
-    var facts: CapacityFacts.Key { CapacityFacts.Key(profile, kind: kind, arrivals, tail: tail) }
+    var facts: CapacityFacts.Key { CapacityFacts.Key(profile, kind: kind, queue, arrivals, tail: tail) }
   }
 
   /// Tables kept; beyond it all are dropped, since most then belong to profiles of the past. About 100 KB each.
@@ -19,10 +20,12 @@ final class CapacityTables: Sendable {
   private let learned = Mutex<[CapacityFacts.Key: [UInt64]]>([:])
 
   /// The table of one kind of instance, by its index into ``GPUProduct/profiles``.
-  func kind(_ kind: Int, of profile: ModelProfile, _ arrivals: CertifiedArrivals, tail: Double) -> KindCapacity {
-    let key = Key(profile: profile, kind: kind, arrivals: arrivals, tail: tail)
+  func kind(
+    _ kind: Int, of profile: ModelProfile, _ queue: QueueForm, _ arrivals: CertifiedArrivals, tail: Double
+  ) -> KindCapacity {
+    let key = Key(profile: profile, kind: kind, queue: queue, arrivals: arrivals, tail: tail)
     if let known = tables.withLock({ $0[key] }) { return known }
-    let made = KindCapacity(profile, kind: kind, arrivals, tail: tail, store)
+    let made = KindCapacity(profile, kind: kind, queue, arrivals, tail: tail, store)
     learned.withLock { learned in
       if !learned.isEmpty, let entries = learned.removeValue(forKey: key.facts) { made.learn(entries) }
     }

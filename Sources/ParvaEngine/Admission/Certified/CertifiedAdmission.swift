@@ -12,7 +12,9 @@ struct CertifiedAdmission: Sendable {
     else { return nil }
     let known = input.capacities.store(CapacityTables.init)
     tables = Dictionary(
-      Set(profile.points.map(\.profile)).map { ($0, known.kind($0, of: profile, arrivals, tail: tail)) },
+      Set(profile.points.map(\.profile)).map {
+        ($0, known.kind($0, of: profile, workload.queue, arrivals, tail: tail))
+      },
       uniquingKeysWith: { first, _ in first })
     options = input.options
   }
@@ -42,6 +44,7 @@ final class CertifiedAdmissions {
     var product: String
     var arrivals: ArrivalProcess
     var percentile: Double
+    var queue: QueueForm
   }
 
   private let input: PlanningInput
@@ -52,7 +55,8 @@ final class CertifiedAdmissions {
   /// Nil where the model has no profile on the product, or nothing can be certified.
   func admission(_ workload: Workload, _ product: GPUProduct) -> CertifiedAdmission? {
     let key = Key(
-      model: workload.model, product: product.name, arrivals: workload.arrivals, percentile: workload.percentile)
+      model: workload.model, product: product.name, arrivals: workload.arrivals, percentile: workload.percentile,
+      queue: workload.queue)
     if let known = known[key] { return known }
     let made = input.profiles.profile(model: workload.model, product: product.name)
       .flatMap { CertifiedAdmission(workload, $0, input) }

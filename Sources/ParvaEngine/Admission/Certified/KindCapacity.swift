@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What one model can do on one kind of instance under one stream and percentile, for every objective.
+/// What one model can do on one kind of instance with one form of queue, stream and percentile, for every objective.
 ///
 /// The sojourn times at a given load do not hang on the objective, so the least objective that a point keeps at a load
 /// is worked out once and answers for all objectives; a capacity is the result of a search over the loads. Answers
@@ -15,6 +15,11 @@ final class KindCapacity: Sendable {
     var milliseconds: [Double]
     /// Requests per second when every batch is full.
     var throughput: Double
+    /// Queues of the segment. All are alike, and each sees a random share of the requests, so one is played for all.
+    var queues: Int
+
+    /// Processes that take from one queue.
+    var processesPerQueue: Int { processes / queues }
   }
 
   private enum Known {
@@ -44,7 +49,10 @@ final class KindCapacity: Sendable {
   private let store: ArrivalStore
   private let state: Mutex<State>
 
-  init(_ profile: ModelProfile, kind: Int, _ arrivals: CertifiedArrivals, tail: Double, _ store: ArrivalStore) {
+  init(
+    _ profile: ModelProfile, kind: Int, _ queue: QueueForm, _ arrivals: CertifiedArrivals, tail: Double,
+    _ store: ArrivalStore
+  ) {
     var curves: [Int: LatencyCurve] = [:]
     points = profile.points.filter { $0.profile == kind }.compactMap { point in
       let curve = curves[point.processes] ?? LatencyCurve(profile, instance: kind, processes: point.processes)
@@ -52,7 +60,8 @@ final class KindCapacity: Sendable {
       guard let times = curve?.table(limit: point.batch), let full = times.last else { return nil }
       return Point(
         batch: point.batch, processes: point.processes, latencyMs: point.latencyMs, milliseconds: times,
-        throughput: 1000 * Double(point.batch * point.processes) / full)
+        throughput: 1000 * Double(point.batch * point.processes) / full,
+        queues: queue.count(processes: point.processes))
     }
     cv2 = arrivals.cv2
     recorded = if case .recorded(let recording) = arrivals { store.recorded(recording) } else { nil }
@@ -138,7 +147,7 @@ final class KindCapacity: Sendable {
       let point = points[index]
       guard point.processes <= maxProcesses, let full = point.milliseconds.last, full <= objective else { return nil }
       // What is left for waiting, in units of the time between two starts.
-      let spare = (objective / full - 1) * Double(point.processes)
+      let spare = (objective / full - 1) * Double(point.processesPerQueue)
       return (index, point.throughput * min(1, 0.3 + 0.6 * spare))
     }
     return promising.sorted { ($1.promise, $0.index) < ($0.promise, $1.index) }.map(\.index)
@@ -190,8 +199,8 @@ final class KindCapacity: Sendable {
     var least = 0
     for arrivals in [recorded, store.drawn(cv2: cv2, tail: tail, exponent: exponent)].compactMap({ $0 }) {
       let outcome = run.play(
-        arrivals, rate: share * point.throughput, milliseconds: point.milliseconds, processes: point.processes,
-        objective: objective)
+        arrivals, rate: share * point.throughput / Double(point.queues), milliseconds: point.milliseconds,
+        processes: point.processesPerQueue, objective: objective)
       switch outcome {
       case .misses: return .misses(upTo: objective)
       case .keeps(let step): least = max(least, step)

@@ -21,6 +21,21 @@ struct SegmentUsage: Sendable {
     busyOverTime = [Double](repeating: 0, count: buckets)
   }
 
+  /// Of the queues of one segment, at least one; all of the same horizon and stretches. The longest queue is that of one server.
+  static func together(_ queues: [SegmentUsage]) -> SegmentUsage {
+    var sum = queues[0]
+    for queue in queues.dropFirst() {
+      sum.batches += queue.batches
+      sum.requests += queue.requests
+      sum.waited += queue.waited
+      sum.longestQueue = max(sum.longestQueue, queue.longestQueue)
+      sum.lastEnd = max(sum.lastEnd, queue.lastEnd)
+      sum.busy += queue.busy
+      for index in sum.busyOverTime.indices { sum.busyOverTime[index] += queue.busyOverTime[index] }
+    }
+    return sum
+  }
+
   /// A process takes the `count` oldest of those that wait. O(count).
   mutating func start(_ count: Int, of waiting: borrowing RequestRing, at start: Double, until end: Double) {
     let from = max(0, start)

@@ -18,6 +18,8 @@ struct SimulatedSegment: Sendable {
   var computeSlices: Int
   var batch: Int
   var processes: Int
+  /// Queues, each before as many of the processes.
+  var queues: Int
   /// Seconds by batch size.
   var latencies: [Double]
   /// First and last time at which it takes requests, outages apart.

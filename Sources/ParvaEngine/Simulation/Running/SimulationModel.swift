@@ -128,7 +128,9 @@ struct SimulationModel: Sendable {
             SimulatedSegment(
               id: segment.id, workload: workload, gpu: rows[row], plan: number, profile: segment.profile,
               computeSlices: gpu.product.profiles[segment.profile].computeSlices, batch: segment.batch,
-              processes: segment.processes, latencies: latencies, from: time + downtime,
+              processes: segment.processes,
+              queues: input.workloads[workload].queue.count(processes: segment.processes), latencies: latencies,
+              from: time + downtime,
               loads: [(time, segment.load, segment.capacity)]))
         }
       }

@@ -15,7 +15,10 @@ struct WorkloadRun {
 
   private let course: WorkloadCourse
   private let options: SimulationOptions
-  private var queues: [BatchQueue]
+  /// Those of each segment side by side, see ``queuesOf``.
+  private var queues: [BatchQueue] = []
+  /// By number of the segment within the workload.
+  private var queuesOf: [Range<Int>] = []
   private var tally: RequestTally
   private var gaps: GapSource
   private var curve: RateCurve
@@ -29,12 +32,14 @@ struct WorkloadRun {
   ) {
     self.course = course
     self.options = options
-    queues = course.segments.map { segment in
+    for segment in course.segments {
       var queue = BatchQueue(
-        latencies: segment.latencies, processes: segment.processes, longestWait: options.longestWaitMs / 1000,
-        queueLimit: options.queueLimit, usage: SegmentUsage(horizon: options.duration, buckets: options.buckets))
+        latencies: segment.latencies, processes: segment.processes / segment.queues,
+        longestWait: options.longestWaitMs / 1000, queueLimit: options.queueLimit,
+        usage: SegmentUsage(horizon: options.duration, buckets: options.buckets))
       if let first = segment.outages.first { queue.willFail(at: first.start) }
-      return queue
+      queuesOf.append(queues.count..<queues.count + segment.queues)
+      for _ in 0..<segment.queues { queues.append(queue) }
     }
     tally = RequestTally(
       sloSeconds: workload.sloLatencyMs / 1000, horizon: options.duration, buckets: options.buckets)
@@ -66,7 +71,8 @@ struct WorkloadRun {
     for index in queues.indices { queues[index].advance(before: .infinity, &tally) }
     progress(simulated % Self.stride)
     return Outcome(
-      tally: tally, histogram: tally.histogram.trimmed(), usage: queues.map(\.figures), simulated: simulated)
+      tally: tally, histogram: tally.histogram.trimmed(),
+      usage: queuesOf.map { SegmentUsage.together(queues[$0].map(\.figures)) }, simulated: simulated)
   }
 
   /// Gives a request to a segment of the split in force; loses it for the reason given where there is none.
@@ -76,21 +82,27 @@ struct WorkloadRun {
       tally.lose(arrival, at: now, reason)
       return
     }
-    let segment = course.turns[split].split.pick(&random)
-    queues[segment].advance(before: now, &tally)
-    queues[segment].push(arrival, now: now, &tally)
+    let own = queuesOf[course.turns[split].split.pick(&random)]
+    // Servers of one segment are equally likely.
+    let queue =
+      own.count == 1
+      ? own.lowerBound
+      : own.lowerBound + Int(random.next().multipliedFullWidth(by: UInt64(own.count)).high)
+    queues[queue].advance(before: now, &tally)
+    queues[queue].push(arrival, now: now, &tally)
   }
 
   private mutating func take(_ next: WorkloadCourse.Turn) {
     turn += 1
     var orphans: [Double] = []
     for (index, recovery) in next.failing {
-      queues[index].advance(before: next.time, &tally)
-      let (waiting, running) = queues[index].fail(until: recovery)
-      if let later = course.segments[index].outages.first(where: { $0.start > next.time }) {
-        queues[index].willFail(at: later.start)
+      let later = course.segments[index].outages.first { $0.start > next.time }
+      for queue in queuesOf[index] {
+        queues[queue].advance(before: next.time, &tally)
+        let (waiting, running) = queues[queue].fail(until: recovery)
+        if let later { queues[queue].willFail(at: later.start) }
+        orphans += waiting + running
       }
-      orphans += waiting + running
     }
     for arrival in orphans.sorted() {
       if options.failurePolicy == .retry {
