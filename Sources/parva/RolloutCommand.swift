@@ -3,11 +3,14 @@ import Foundation
 import ParvaEngine
 import ParvaFormats
 
-/// `parva rollout`: how a fleet gets from one plan to another.
+/// `parva rollout`: how a fleet gets from one plan to another, worked out from files or done by a controller.
 struct RolloutCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "rollout", abstract: "Work out how a fleet gets from one plan to another.",
-    subcommands: [RolloutPlanCommand.self])
+    commandName: "rollout", abstract: "Bring plans to the nodes, and work out how a fleet gets from one to another.",
+    subcommands: [
+      RolloutPlanCommand.self, RolloutStartCommand.self, RolloutStatusCommand.self, RolloutPauseCommand.self,
+      RolloutResumeCommand.self, RolloutAbortCommand.self, RolloutUndoCommand.self,
+    ])
 }
 
 /// `parva rollout plan`: the waves, without touching anything.

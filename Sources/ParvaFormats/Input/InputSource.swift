@@ -47,6 +47,11 @@ package struct InputSource: Sendable {
   /// Refuses what is not JSON or YAML, or says one key twice. O(bytes).
   package func checkSyntax(limit: Int) throws(InputErrors) { _ = try InputDocument(self, limit: limit) }
 
+  /// JSON or YAML of no particular shape. O(bytes).
+  package func value(limit: Int) throws(InputErrors) -> JSONValue {
+    try InputDocument(self, limit: limit).decode(JSONValue.self)
+  }
+
   /// Refuses an input over its limit before any of it is parsed.
   func checkSize(_ limit: Int) throws(InputErrors) {
     let allowed = format == .yaml ? min(limit, InputLimits.yamlBytes) : limit

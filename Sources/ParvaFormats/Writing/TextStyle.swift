@@ -38,8 +38,8 @@ package struct TextStyle: Hashable, Sendable {
 }
 
 /// Columns of text, aligned; numbers to the right.
-struct TextTable {
-  enum Alignment {
+package struct TextTable {
+  package enum Alignment: Sendable {
     case left, right
   }
 
@@ -48,15 +48,15 @@ struct TextTable {
   /// Number of the colour of a row's first cell.
   private var colors: [Int?] = []
 
-  init(_ columns: [(title: String, alignment: Alignment)]) { self.columns = columns }
+  package init(_ columns: [(title: String, alignment: Alignment)]) { self.columns = columns }
 
-  mutating func add(_ row: [String], color: Int? = nil) {
+  package mutating func add(_ row: [String], color: Int? = nil) {
     rows.append(row)
     colors.append(color)
   }
 
   /// Lines without trailing blanks, with a heading. O(cells).
-  func lines(_ style: TextStyle) -> [String] {
+  package func lines(_ style: TextStyle) -> [String] {
     let widths = columns.indices.map { column in
       rows.reduce(columns[column].title.count) { max($0, $1[column].count) }
     }
@@ -76,9 +76,9 @@ struct TextTable {
 }
 
 /// Numbers for people.
-enum Figures {
+package enum Figures {
   /// With as many decimals as make sense beside each other: none from 1,000 up, one from 100, else two.
-  static func plain(_ value: Double) -> String {
+  package static func plain(_ value: Double) -> String {
     let magnitude = value.magnitude
     return fixed(value, magnitude >= 1000 ? 0 : magnitude >= 100 ? 1 : 2)
   }

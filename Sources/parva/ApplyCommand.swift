@@ -1,0 +1,84 @@
+import ArgumentParser
+import Foundation
+import ParvaEngine
+import ParvaFormats
+import ParvaHTTP
+
+/// `parva apply`: workloads of files registered as the files have them.
+struct ApplyCommand: AsyncParsableCommand {
+  private static let atATime = 16
+
+  static let configuration = CommandConfiguration(
+    commandName: "apply",
+    abstract: "Register the workloads of files, or change those that are registered already.",
+    discussion: """
+      Shows first what differs, then changes that and nothing else: doing it twice does it once. New workloads are \
+      registered all or none; each change is made only if nobody has changed the workload since it was read. Workloads \
+      that no file names stay as they are. To bring the plan to the nodes, see parva rollout start.
+      """)
+
+  @Option(name: [.customShort("f"), .customLong("file")], help: "Workloads as JSON, YAML or CSV; - is standard input.")
+  var files: [String]
+
+  @Flag(name: .long, help: "Show what would change, and change nothing; ends with 4 where something would.")
+  var dryRun = false
+
+  @OptionGroup var server: ServerOptions
+
+  func validate() throws {
+    guard !files.isEmpty else { throw ValidationError("Name the files with -f.") }
+    guard files.count(where: { $0 == "-" }) <= 1 else { throw ValidationError("Only one file can be standard input.") }
+  }
+
+  func run() async throws {
+    var wanted: [Workload] = []
+    for file in files { wanted += try WorkloadReader.read(try InputSource.load(file)) }
+    if let twice = Dictionary(grouping: wanted, by: \.id).filter({ $0.value.count > 1 }).keys.min() {
+      throw CommandFailure(.badInput, "\(twice) stands in more than one of the files")
+    }
+    let connection = try server.connection()
+    let edit = try await edit(for: wanted, connection)
+    guard !dryRun else {
+      try Console.write(edit.text(isDone: false))
+      if !edit.created.isEmpty || !edit.changed.isEmpty { throw CommandFailure(.checkFailed) }
+      return
+    }
+    Console.error(edit.text(isDone: false).dropLast().description)
+    if !edit.created.isEmpty {
+      _ = try await connection.send(
+        "POST", "/v1/workloads/batch", body: WorkloadWriter.json(edit.created), headers: ["Prefer": "return=minimal"])
+    }
+    for change in edit.changed {
+      _ = try await connection.send(
+        "PUT", Self.path(change.workload.id), body: WorkloadWriter.json(change.workload),
+        headers: ["If-Match": change.tag])
+    }
+    try Console.write(edit.text(isDone: true))
+  }
+
+  private static func path(_ id: String) -> String { "/v1/workloads/\(ServerConnection.escaped(id))" }
+
+  /// Reads what is there under the ids that are wanted, several at a time.
+  private func edit(for wanted: [Workload], _ connection: ServerConnection) async throws -> DemandEdit {
+    var standing: [String: (workload: Workload, tag: String)] = [:]
+    try await withThrowingTaskGroup(of: (Workload, String)?.self) { group in
+      for (index, workload) in wanted.enumerated() {
+        if index >= Self.atATime, let found = try await group.next() ?? nil { standing[found.0.id] = found }
+        group.addTask { try await Self.registered(workload.id, connection) }
+      }
+      for try await case let found? in group { standing[found.0.id] = found }
+    }
+    var edit = DemandEdit()
+    for workload in wanted { try edit.add(workload, standing: standing[workload.id]) }
+    return edit
+  }
+
+  private static func registered(_ id: String, _ connection: ServerConnection) async throws -> (Workload, String)? {
+    let response = try await connection.send("GET", path(id), accepting: [404])
+    guard response.status != 404 else { return nil }
+    guard let tag = response.headers["ETag"] else {
+      throw CommandFailure(.unexpected, "the answer about \(id) has no ETag; is there a Parva controller?")
+    }
+    return (try WorkloadReader.readOne(InputSource(response.body, format: .json)), tag)
+  }
+}

@@ -1,0 +1,113 @@
+import ArgumentParser
+import Foundation
+import ParvaFormats
+
+/// A kind of thing that a controller has, as the verbs name it: one row of ``all``.
+struct ResourceKind: Sendable {
+  /// A column of the table: its title, and what it shows of a row.
+  struct Column: Sendable {
+    let title: String
+    var alignment = TextTable.Alignment.left
+    let cell: @Sendable (JSONValue) -> String?
+  }
+
+  /// As it is typed, the plural first.
+  let names: [String]
+  let path: String
+  /// Names the rows in the list's answer.
+  let member: String
+  /// Names one of them.
+  let id: String
+  /// Most rows of a page.
+  let pageLimit: Int
+  var takesSelector = false
+  /// Whether rows come one by one, too, under `path/ID`.
+  var hasItems = true
+  let columns: [Column]
+
+  static let all: [ResourceKind] = [
+    ResourceKind(
+      names: ["workloads", "workload", "wl"], path: "/v1/workloads", member: "workloads", id: "id", pageLimit: 1000,
+      takesSelector: true,
+      columns: [
+        Column(title: "workload") { $0["id"].text }, Column(title: "model") { $0["model"].text },
+        Column(title: "rate/s", alignment: .right) { figure($0["rate"]) },
+        Column(title: "latency ms", alignment: .right) { figure($0["slo"]["latencyMs"]) },
+        Column(title: "state") { $0["status"]["state"].text },
+        Column(title: "up/s", alignment: .right) { figure($0["status"]["capacityUp"]) },
+        Column(title: "planned/s", alignment: .right) { figure($0["status"]["capacityPlanned"]) },
+        Column(title: "why") { $0["status"]["code"].text },
+      ]),
+    ResourceKind(
+      names: ["nodes", "node"], path: "/v1/nodes", member: "nodes", id: "name", pageLimit: 1000,
+      columns: [
+        Column(title: "node") { $0["name"].text }, Column(title: "state") { $0["status"]["state"].text },
+        Column(title: "zone") { $0["zone"].text },
+        Column(title: "GPUs", alignment: .right) { row in
+          row["status"]["usableGPUs"].number.map { "\(Int($0))/\(row["status"]["gpus"].elements.count)" }
+        },
+        Column(title: "verified", alignment: .right) { figure($0["status"]["verifiedRevision"]) },
+        Column(title: "as planned") { $0["status"]["matchesPlan"].flag.map { $0 ? "yes" : "no" } },
+        Column(title: "unhealthy", alignment: .right) { figure($0["status"]["unhealthyServices"]) },
+        Column(title: "heard") { $0["status"]["lastHeartbeat"].text },
+        Column(title: "") { $0["status"]["simulated"].flag == true ? "simulated" : nil },
+      ]),
+    ResourceKind(
+      names: ["plans"], path: "/v1/plans", member: "plans", id: "revision", pageLimit: 500,
+      columns: [
+        Column(title: "revision", alignment: .right) { figure($0["revision"]) },
+        Column(title: "GPUs", alignment: .right) { figure($0["gpuCount"]) },
+        Column(title: "status") { $0["status"].text }, Column(title: "planner") { $0["planner"].text },
+        Column(title: "unplaced", alignment: .right) { figure($0["unplaced"]) },
+        Column(title: "made") { $0["createdAt"].text },
+      ]),
+    ResourceKind(
+      names: ["operations", "operation", "op"], path: "/v1/operations", member: "operations", id: "id", pageLimit: 200,
+      columns: [
+        Column(title: "operation") { $0["id"].text },
+        Column(title: "plan", alignment: .right) { figure($0["planRevision"]) },
+        Column(title: "status") { $0["status"].text },
+        Column(title: "verified", alignment: .right) { row in
+          let nodes = row["nodes"].elements
+          return "\(nodes.count { $0["status"].text == "verified" })/\(nodes.count)"
+        },
+        Column(title: "begun") { $0["createdAt"].text }, Column(title: "changed") { $0["updatedAt"].text },
+      ]),
+    ResourceKind(
+      names: ["profiles", "profile"], path: "/v1/profiles", member: "profiles", id: "model", pageLimit: 1000,
+      columns: [
+        Column(title: "model") { $0["model"].text }, Column(title: "product") { $0["product"].text },
+        Column(title: "source") { $0["source"].text },
+        Column(title: "points", alignment: .right) { figure($0["pointCount"]) },
+        Column(title: "origin") { $0["origin"].text },
+      ]),
+  ]
+
+  static func named(_ name: String) throws -> ResourceKind {
+    guard let kind = all.first(where: { $0.names.contains(name.lowercased()) }) else {
+      throw ValidationError(
+        "There are no '\(name)'; there are plan, \(all.map { $0.names[0] }.joined(separator: ", ")).")
+    }
+    return kind
+  }
+
+  /// What one row is called.
+  func name(of row: JSONValue) -> String { row[id].text ?? Self.figure(row[id]) ?? "" }
+
+  /// What its path is.
+  func path(to name: String) -> String { "\(path)/\(ServerConnection.escaped(name))" }
+
+  /// Columns in which nothing stands are left out.
+  func table(_ rows: [JSONValue], _ style: TextStyle) -> String {
+    guard !rows.isEmpty else { return "no \(names[0])\n" }
+    let cells = rows.map { row in columns.map { $0.cell(row) ?? "" } }
+    let shown = columns.indices.filter { column in cells.contains { !$0[column].isEmpty } }
+    var table = TextTable(shown.map { (columns[$0].title, columns[$0].alignment) })
+    for row in cells { table.add(shown.map { row[$0] }) }
+    return table.lines(style).joined(separator: "\n") + "\n"
+  }
+
+  private static func figure(_ value: JSONValue) -> String? {
+    value.number.map { Int(exactly: $0).map(String.init) ?? Figures.plain($0) }
+  }
+}

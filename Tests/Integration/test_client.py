@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""The verbs that talk to a controller: get, apply, delete, rollout, context; what they print, and how they end."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+
+from controller import PARVA, ROOT, SEED, Controller, check, equal, finish
+from fleet import Node, ready, until
+
+SCENARIO = os.path.join(ROOT, "examples", "scenario-4.json")
+TOKEN = "writer-0123456789abcdefghij"
+
+
+class Client:
+    """`parva` against one server, with a folder of configurations of its own."""
+
+    def __init__(self, folder, server=None):
+        self.environment = {
+            **os.environ, "XDG_CONFIG_HOME": folder, "LC_ALL": "C.UTF-8", "COLUMNS": "120",
+            "PARVA_SERVER": server or "", "PARVA_TOKEN": "", "PARVA_CONFIG": ""}
+
+    def run(self, *arguments, stdin="", **environment):
+        return subprocess.run(
+            [PARVA, *arguments], input=stdin, capture_output=True, text=True, timeout=120,
+            env={**self.environment, **environment})
+
+    def must(self, *arguments, stdin="", status=0, **environment):
+        result = self.run(*arguments, stdin=stdin, **environment)
+        equal(result.returncode, status, f"exit status of {' '.join(arguments)} ({result.stdout}{result.stderr})")
+        return result.stdout
+
+    def refused(self, status, text, *arguments, **environment):
+        result = self.run(*arguments, **environment)
+        equal(result.returncode, status, f"exit status ({result.stdout}{result.stderr})")
+        if text not in result.stderr:
+            raise AssertionError(f"{text!r} is not in {result.stderr!r}")
+
+
+def one(id, rate, **more):
+    return {"id": id, "model": "resnet50", "rate": rate, "slo": {"latencyMs": 205}, **more}
+
+
+def written(folder, *workloads):
+    path = os.path.join(folder, "demand.json")
+    with open(path, "w") as file:
+        json.dump(list(workloads), file)
+    return path
+
+
+def demand(folder):
+    api = Controller(os.path.join(folder, "parva.sqlite"))
+    client = Client(folder, f"http://127.0.0.1:{api.port}")
+    try:
+        with check("an empty controller has no workloads, in words and as JSON"):
+            equal(client.must("get", "workloads"), "no workloads\n")
+            equal(json.loads(client.must("get", "workloads", "-o", "json")), {"workloads": []})
+        with check("apply shows what would come, then makes it, then finds nothing to do"):
+            file = written(folder, one("a", 100), one("b", 50, labels={"team": "x"}))
+            equal("2 to be created" in client.must("apply", "-f", file, "--dry-run", status=4), True, "dry run")
+            equal(client.must("get", "wl"), "no workloads\n", "after the dry run")
+            equal("2 created, 0 changed, 0 unchanged" in client.must("apply", "-f", file), True, "first")
+            equal(client.must("apply", "-f", file), "0 created, 0 changed, 2 unchanged\n", "second")
+            equal(client.must("apply", "-f", file, "--dry-run"), "0 to be created, 0 to be changed, 2 unchanged\n")
+        with check("what changes is named member by member, and nothing else changes"):
+            before = api.get("/v1/workloads/a").json()["revision"]
+            output = client.must("apply", "-f", written(folder, one("a", 100), one("b", 75)))
+            equal("~ b  labels.team \"x\" -> (none), rate 50 -> 75" in output, True, output)
+            equal(api.get("/v1/workloads/a").json()["revision"], before, "revision of what stays")
+        with check("what get prints as JSON or YAML can be applied again"):
+            for form in ("json", "yaml"):
+                text = client.must("get", "workloads", "-o", form)
+                equal(client.must("apply", "-f", "-", stdin=text), "0 created, 0 changed, 2 unchanged\n", form)
+        with check("rows by name, by selector, as names, one as a document"):
+            client.must("apply", "-f", written(folder, one("c", 5, labels={"team": "y"})))
+            equal(client.must("get", "workloads", "-l", "team=y", "-o", "name"), "workloads/c\n")
+            equal(client.must("get", "workload", "c", "a", "-o", "name"), "workloads/c\nworkloads/a\n")
+            equal(json.loads(client.must("get", "workload", "c", "-o", "json"))["rate"], 5)
+        with check("the plan is the controller's own, in every form"):
+            for form, kind in (("json", "application/json"), ("yaml", "application/yaml"), ("table", "text/plain")):
+                equal(client.must("get", "plan", "-o", form), api.get("/v1/plan", Accept=kind).body.decode(), form)
+            equal("proven" in client.must("get", "plans") or "optimal" in client.must("get", "plans"), True, "plans")
+        with check("refusals end with 2, name code and place, and change nothing"):
+            client.refused(2, "404 not_found", "get", "workload", "nobody")
+            client.refused(2, "There are no 'thing'", "get", "thing")
+            client.refused(2, "demand.json:1: rate must be", "apply", "-f", written(folder, one("d", -5)))
+            client.refused(2, "more than one", "apply", "-f", SCENARIO, "-f", SCENARIO)
+            client.refused(2, "404 not_found", "delete", "workload", "nobody")
+            equal(client.must("get", "workloads", "-o", "name"), "workloads/a\nworkloads/b\nworkloads/c\n")
+        with check("a change is refused where somebody else was faster"):
+            # The file is read from a pipe that is filled only after the other change.
+            path = os.path.join(folder, "race.json")
+            shutil.copy(written(folder, one("a", 123)), path)
+            tag = api.get("/v1/workloads/a").headers["ETag"]
+            api.request("PUT", "/v1/workloads/a", one("a", 111))
+            equal(api.request("PUT", "/v1/workloads/a", one("a", 123), {"If-Match": tag}).status, 412, "the old tag")
+            client.must("apply", "-f", path)
+            equal(api.get("/v1/workloads/a").json()["rate"], 123, "after reading anew")
+        with check("delete takes away by name and by file, and can pass over what is gone"):
+            client.must("delete", "workload", "c")
+            file = written(folder, one("a", 1), one("b", 1), one("c", 1))
+            output = client.must("delete", "-f", file, "--ignore-not-found")
+            equal(output, "workloads/a deleted\nworkloads/b deleted\nworkloads/c not there\n")
+        with check("ids that need escaping and thousands of rows pass over pages"):
+            rows = [one(f"w{number:04}.x-y_z", 1) for number in range(2500)]
+            equal("2500 created" in client.must("apply", "-f", written(folder, *rows)), True, "made")
+            equal(len(client.must("get", "workloads", "-o", "name").split()), 2500, "rows")
+            client.must("get", "workload", "w0001.x-y_z")
+        with check(f"random edits end as the file has them, whatever stood there (seed {SEED})"):
+            draw = random.Random(SEED)
+            for _ in range(12):
+                rows = [
+                    one(f"r{number}", draw.choice([1, 2.5, 100]), **draw.choice([{}, {"priority": 3}, {"labels": {"k": "v"}}]))
+                    for number in draw.sample(range(12), 8)]
+                file = written(folder, *rows)
+                client.must("apply", "-f", file)
+                equal(client.must("apply", "-f", file), "0 created, 0 changed, 8 unchanged\n", "again")
+                for row in rows:
+                    equal(api.get(f"/v1/workloads/{row['id']}").json()["rate"], row["rate"], row["id"])
+        with check("a controller that is gone ends verbs with 1 and says its address"):
+            api.kill()
+            client.refused(1, f"127.0.0.1:{api.port}", "get", "workloads")
+    finally:
+        if api.process.poll() is None:
+            api.kill()
+
+
+def contexts(folder):
+    tokens = os.path.join(folder, "tokens")
+    with open(tokens, "w") as file:
+        file.write(f"write ci {TOKEN}\n")
+    secret = os.path.join(folder, "token")
+    with open(secret, "w") as file:
+        file.write(TOKEN + "\n")
+    socket = os.path.join(folder, "parva.sock")
+    api = Controller(os.path.join(folder, "parva.sqlite"), "--token-file", tokens, "--listen", f"unix:{socket}")
+    url = f"http://127.0.0.1:{api.port}"
+    client = Client(folder)
+    try:
+        with check("tokens: none is told how to give one; a file, the environment and a context do"):
+            client.refused(2, "401", "get", "workloads", "--server", url)
+            client.refused(2, "--token-file", "get", "workloads", "--server", url)
+            client.must("get", "workloads", "--server", url, "--token-file", secret)
+            client.must("get", "workloads", PARVA_SERVER=url, PARVA_TOKEN=TOKEN)
+            client.must("context", "set", "here", "--server", url, "--token-file", secret)
+            client.must("get", "workloads")
+            client.must("get", "workloads", "--server", f"unix:{socket}", "--token-file", secret)
+        with check("contexts are kept, used and forgotten; the first is the current one"):
+            client.must("context", "set", "other", "--server", "http://127.0.0.1:1")
+            equal(client.must("context", "list"), f"* here  {url}\n  other  http://127.0.0.1:1\n")
+            client.must("context", "use", "other")
+            client.refused(1, "127.0.0.1:1", "get", "nodes")
+            client.must("get", "nodes", "--context", "here")
+            client.must("context", "remove", "other")
+            client.refused(2, "there is no context 'other'", "get", "nodes", "--context", "other")
+            with open(os.path.join(folder, "parva", "config.yaml")) as file:
+                equal(TOKEN in file.read(), False, "the token in the file")
+        with check("a context's token goes to no other server, and none goes over plain HTTP to another machine"):
+            client.must("context", "use", "here")
+            client.refused(2, "401", "get", "workloads", "--server", url)
+            client.refused(
+                2, "use https", "get", "workloads", "--server", "http://parva.example:8080", "--token-file", secret)
+        with check("a damaged configuration is named, not written over"):
+            path = os.path.join(folder, "parva", "config.yaml")
+            with open(path, "w") as file:
+                file.write("contexts: {here: [1]}\n")
+            client.refused(2, path, "get", "workloads")
+            client.refused(2, path, "context", "set", "new", "--server", url)
+    finally:
+        api.kill()
+
+
+def rollouts(folder):
+    api = Controller(os.path.join(folder, "parva.sqlite"), "--heartbeat", "1", "--admission", "half-slo")
+    client = Client(folder, f"http://127.0.0.1:{api.port}")
+    nodes = []
+    try:
+        nodes = [Node(name, folder, f"http://127.0.0.1:{api.port}") for name in ("gpu-1", "gpu-2")]
+        ready(api, 2)
+        with check("without an operation there is no status"):
+            client.refused(2, "rollout start", "rollout", "status")
+        with check("a roll-out is shown beforehand, started, followed to its end, and told afterwards"):
+            client.must("apply", "-f", SCENARIO)
+            equal("to create" in client.must("rollout", "start", "--dry-run"), True, "dry run")
+            equal(api.get("/v1/operations").json()["operations"], [], "operations after the dry run")
+            output = client.must("rollout", "start")
+            equal("verified  2/2 nodes" in output, True, output)
+            equal("verified  2/2 nodes" in client.must("rollout", "status"), True, "status")
+            equal(client.must("get", "operations", "-o", "name").count("operations/"), 1, "operations")
+        with check("nodes say that they are simulated"):
+            equal(client.must("get", "nodes").count("simulated"), 2)
+        with check("one is paused, resumed and aborted; what had begun goes on to its end"):
+            for node in nodes:
+                node.freeze()
+            client.must("delete", "-f", SCENARIO)
+            client.must("rollout", "start", "--no-wait")
+            equal("paused" in client.must("rollout", "pause"), True, "pause")
+            equal("running" in client.must("rollout", "resume"), True, "resume")
+            client.must("rollout", "abort")
+            for node in nodes:
+                node.thaw()
+            status = client.run("rollout", "status", "--watch")
+            equal(status.returncode, 0 if "verified  2/2" in status.stdout else 4, status.stdout)
+            client.refused(2, "operation_over", "rollout", "resume")
+        with check("a node that holds something is drained, another start takes it away"):
+            client.must("apply", "-f", SCENARIO)
+            client.must("rollout", "start")
+            equal("draining" in client.must("delete", "node", "gpu-1"), True, "drain")
+            client.must("rollout", "start")
+            until("the node to be gone", lambda: client.must("get", "nodes", "-o", "name") == "nodes/gpu-2\n")
+    finally:
+        for one_of in (*nodes, api):
+            if one_of.process.poll() is None:
+                one_of.thaw() if isinstance(one_of, Node) else None
+                one_of.kill()
+
+
+if __name__ == "__main__":
+    for part in (demand, contexts, rollouts):
+        with tempfile.TemporaryDirectory(prefix="parva-client-") as folder:
+            part(folder)
+    finish()
