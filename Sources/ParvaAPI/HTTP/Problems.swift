@@ -26,6 +26,10 @@ extension ProblemDetails {
     case .preconditionFailed(nil):
       self.init(
         status: 412, code: "precondition_failed", detail: "There is no \(resource), and the request demands one.")
+    case .raced:
+      self.init(
+        status: 409, code: "conflict", detail: "Others keep changing the \(resource); try again.",
+        headers: ["Retry-After": "1"])
     case .keyReused:
       self.init(
         status: 422, code: "idempotency_key_reused",

@@ -25,6 +25,22 @@ struct WorkloadHandlers: Sendable {
     return request.unlessFresh(Self.response(200, registration, status, conditions.documents(of: status, id), format))
   }
 
+  /// The segments that the current plan gives it.
+  func segments(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery()
+    let id = request.pathParameters["id"] ?? ""
+    guard registry.read({ $0.registrations[id] != nil }) else { throw Self.notFound(id) }
+    let format = try request.preferred(WorkloadRepresentation.formats)
+    let plan = board.view.plan
+    let body = WorkloadRepresentation.segments(
+      plan?.segments(of: id) ?? [], revision: plan?.record.revision, format)
+    let revision = plan?.record.revision ?? 0
+    return request.unlessFresh(
+      HTTPResponse(
+        status: 200, contentType: format.contentType, body: body,
+        headers: ["ETag": EntityTag(revision: revision, of: body, as: format).text, "Vary": "Accept"]))
+  }
+
   // MARK: - Changing
 
   /// Workloads as they are usually written are read on the loop, and refused there where the demand tells why.

@@ -39,6 +39,30 @@ enum WorkloadRepresentation {
     return Data(writer.bytes)
   }
 
+  /// - Parameter revision: of the plan; nil before the first.
+  static func segments(
+    _ segments: [(index: Int, gpu: PlannedGPU, segment: Segment)], revision: Int?, _ format: DocumentFormat
+  ) -> Data {
+    var writer = DocumentWriter(format == .yaml ? .yaml : .json, capacity: 128 + segments.count * 400)
+    writer.object { root in
+      root.field("planRevision", revision)
+      root.array("segments") { list in
+        for (index, gpu, segment) in segments {
+          list.object(inline: true) { object in
+            PlanWriter.write(segment, on: gpu, &object)
+            object.field("gpu", index)
+            object.field("pool", gpu.pool)
+            object.field("product", gpu.product.name)
+            object.field("node", gpu.node)
+            object.field("uuid", gpu.uuid)
+          }
+        }
+      }
+    }
+    writer.finish()
+    return Data(writer.bytes)
+  }
+
   private static func write(
     _ registration: Registration, _ status: WorkloadStatus, _ conditions: [ConditionDocument],
     _ object: inout DocumentWriter

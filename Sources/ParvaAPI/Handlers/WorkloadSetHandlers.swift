@@ -17,20 +17,23 @@ struct WorkloadSetHandlers: Sendable {
 
   /// A page of registrations in order of id.
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
-    let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit, beside: "labelSelector")
+    let query = try PageQuery(
+      request, default: Self.defaultLimit, most: Self.maxLimit, beside: "labelSelector", "model", "state")
     let selector = try request.queryValue("labelSelector").map { text throws(ProblemDetails) in
       try LabelSelector(text)
     }
+    let model = try request.queryValue("model")
+    let state = try request.choice("state", of: WorkloadStatus.State.self)
     let format = try request.preferred(WorkloadRepresentation.formats)
     let view = board.view
-    let (revision, rows) = registry.read { demand in
-      var rows: [Registration] = []
-      for row in demand.registrations.rows(after: query.cursor)
-      where selector.map({ $0.matches(row.workload.labels) }) ?? true {
-        rows.append(row)
-        if rows.count > query.limit { break }
-      }
-      return (demand.revision, rows)
+    let (revision, candidates) = registry.read { ($0.revision, $0.registrations.rows(after: query.cursor)) }
+    var rows: [Registration] = []
+    for row in candidates {
+      guard selector.map({ $0.matches(row.workload.labels) }) ?? true, model.map({ $0 == row.workload.model }) ?? true,
+        state.map({ $0 == WorkloadStatus(of: row, on: view, running: nodes.running(row.id)).state }) ?? true
+      else { continue }
+      rows.append(row)
+      if rows.count > query.limit { break }
     }
     let page = query.page(rows) { $0.id }
     let body = WorkloadRepresentation.list(page.items, revision: revision, cursor: page.next, format) {
@@ -71,6 +74,69 @@ struct WorkloadSetHandlers: Sendable {
     return answer(200, rows, receipt, request) {
       WorkloadStatus(of: $0, on: view, running: nodes.running($0.id))
     }
+  }
+
+  /// Changes workloads by a merge patch each, all or none.
+  func patch(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let claim = try request.idempotencyClaim()
+    let precondition = try rule.precondition(of: request, isThere: true)
+    let patches = try MergePatch.several(request)
+    do {
+      if let claim, let honoured = try await registry.honoured(claim) {
+        return changed(
+          patches.map(\.id),
+          ChangeReceipt(.replaced, revision: honoured.revision, time: honoured.time, isReplay: true), request)
+      }
+      // A change that was raced is worked out anew; eight lost in a row is a fight.
+      for attempt in 1...8 {
+        let rows = try patched(patches)
+        do throws(ChangeRefusal) {
+          let receipt = try await registry.change(DemandChange(.change(rows), if: precondition, claim: claim))
+          return changed(patches.map(\.id), receipt, request)
+        } catch .raced where attempt < 8 {
+        }
+      }
+      throw ChangeRefusal.raced
+    } catch let refusal as ChangeRefusal {
+      throw ProblemDetails(refusal, resource: "set of workloads")
+    }
+  }
+
+  /// The workloads as their patches leave them, each with the revision at which it was read.
+  private func patched(_ patches: [MergePatch.Element]) throws(ProblemDetails) -> [(workload: Workload, readAt: Int)] {
+    let current = registry.read { demand in patches.map { demand.registrations[$0.id] } }
+    var rows: [(workload: Workload, readAt: Int)] = []
+    rows.reserveCapacity(patches.count)
+    for (element, registration) in zip(patches, current) {
+      guard let registration else {
+        throw ProblemDetails(
+          status: 404, code: "not_found", detail: "There is no workload \(element.id), and nothing was changed.",
+          pointer: element.pointer + "/id")
+      }
+      do throws(ProblemDetails) {
+        rows.append((try element.patch.applied(to: registration.workload), registration.revision))
+      } catch {
+        var problem = error
+        problem.pointer = element.pointer + (problem.pointer ?? "")
+        throw problem
+      }
+      guard rows.last?.workload.id == element.id else {
+        throw ProblemDetails(
+          status: 422, code: "id_mismatch", detail: "A patch cannot change an id.", pointer: element.pointer + "/id")
+      }
+    }
+    return rows
+  }
+
+  private func changed(_ ids: [String], _ receipt: ChangeReceipt, _ request: HTTPRequest) -> HTTPResponse {
+    let view = board.view
+    let rows = registry.read { demand in ids.compactMap { demand.registrations[$0] } }
+    var response = answer(200, rows, receipt, request) {
+      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id))
+    }
+    if receipt.isReplay { response.headers["Idempotency-Replayed"] = "true" }
+    return response
   }
 
   private func answer(

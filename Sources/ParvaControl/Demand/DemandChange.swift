@@ -9,6 +9,8 @@ package struct DemandChange: Sendable {
     case put(Workload)
     /// Makes these the only workloads.
     case replaceAll([Workload])
+    /// Replaces workloads, all of them or none. Each was read at the revision beside it, or the change was raced.
+    case change([(workload: Workload, readAt: Int)])
     case delete(String)
     case putProfile(ModelProfile)
     case deleteProfile(ProfileKey)

@@ -41,6 +41,7 @@ struct DemandTransaction {
     case .create(let workloads): receipt = try create(workloads)
     case .put(let workload): receipt = try put(workload, change.precondition)
     case .replaceAll(let workloads): receipt = try replaceAll(workloads, change.precondition)
+    case .change(let rows): receipt = try changeAll(rows, change.precondition)
     case .delete(let id): receipt = try delete(id, change.precondition)
     case .putProfile(let profile): receipt = try putProfile(profile, change.precondition)
     case .deleteProfile(let key): receipt = try deleteProfile(key, change.precondition)
@@ -82,6 +83,25 @@ struct DemandTransaction {
       workload, revision: revision, createdAt: current?.createdAt ?? now, updatedAt: now)
     if current == nil { count += 1 }
     return ChangeReceipt(current == nil ? .created : .replaced, revision: revision, time: now)
+  }
+
+  private mutating func changeAll(
+    _ rows: [(workload: Workload, readAt: Int)], _ precondition: Precondition
+  ) throws(ChangeRefusal) -> ChangeReceipt {
+    guard precondition.holds(at: revision) else { throw .preconditionFailed(current: revision) }
+    var changed: [(workload: Workload, from: Registration)] = []
+    for row in rows {
+      let current = registration(row.workload.id)
+      guard let current, current.revision == row.readAt else { throw .raced }
+      if current.workload != row.workload { changed.append((row.workload, current)) }
+    }
+    guard !changed.isEmpty else { return unchanged }
+    grow()
+    for (workload, old) in changed {
+      batch.registrations[workload.id] = Registration(
+        workload, revision: revision, createdAt: old.createdAt, updatedAt: now)
+    }
+    return ChangeReceipt(.replaced, revision: revision, time: now)
   }
 
   private mutating func replaceAll(

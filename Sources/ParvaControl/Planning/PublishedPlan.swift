@@ -20,6 +20,8 @@ package final class PublishedPlan: Sendable {
   private let capacities: [String: Double]
   /// Requests per second that each workload is served.
   package let rates: [String: Double]
+  /// Where the segments of each workload stand, as indices of GPU and segment; made when it is first asked for.
+  private let places = Mutex<[String: [(gpu: Int, segment: Int)]]?>(nil)
   private let rendered = Mutex<[DocumentFormat: Rendering]>([:])
 
   package enum Origin: String, Hashable, Sendable {
@@ -50,6 +52,22 @@ package final class PublishedPlan: Sendable {
 
   /// Requests per second of all segments of a workload.
   package func capacity(of workload: String) -> Double { capacities[workload] ?? 0 }
+
+  /// The segments of a workload, by GPU as the plan numbers them. O(segments of the plan) the first time.
+  package func segments(of workload: String) -> [(index: Int, gpu: PlannedGPU, segment: Segment)] {
+    let found = places.withLock { places in
+      let known =
+        places
+        ?? plan.gpus.indices.reduce(into: [:]) { known, gpu in
+          for (index, segment) in plan.gpus[gpu].segments.enumerated() {
+            known[segment.workload, default: []].append((gpu, index))
+          }
+        }
+      places = known
+      return known[workload] ?? []
+    }
+    return found.map { ($0.gpu, plan.gpus[$0.gpu], plan.gpus[$0.gpu].segments[$0.segment]) }
+  }
 
   /// Why the plan leaves a workload out; nil where it does not.
   package func unserved(_ workload: String) -> Unserved? { unplaced[workload] }

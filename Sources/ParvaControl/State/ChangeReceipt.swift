@@ -30,6 +30,8 @@ package enum ChangeRefusal: Error, Hashable, Sendable {
   case notFound
   /// The precondition does not hold; `current` is the resource's revision.
   case preconditionFailed(current: Int?)
+  /// One of the workloads is not as it was when the change was worked out; it is to be worked out anew.
+  case raced
   /// The idempotency key was used for another request.
   case keyReused
   /// More registrations than the controller takes.

@@ -114,24 +114,27 @@ package enum PlanWriter {
     object.field("uuid", gpu.uuid)
     object.array("segments") { list in
       for segment in gpu.segments {
-        let profile = gpu.product.profiles[segment.profile]
-        list.object(inline: style == .json) {
-          $0.field("id", segment.id)
-          $0.field("workload", segment.workload)
-          $0.field("model", segment.model)
-          $0.field("profile", profile.name)
-          $0.field("profileId", profile.driverProfileID)
-          $0.field("start", segment.start)
-          $0.field("size", profile.placementSize)
-          $0.field("computeSlices", profile.computeSlices)
-          $0.field("batch", segment.batch)
-          $0.field("processes", segment.processes)
-          $0.field("capacity", segment.capacity)
-          $0.field("load", segment.load)
-          $0.field("latencyMs", segment.latencyMs)
-        }
+        list.object(inline: style == .json) { write(segment, on: gpu, &$0) }
       }
     }
+  }
+
+  /// The members of a segment, where it stands in a list of another kind.
+  package static func write(_ segment: Segment, on gpu: PlannedGPU, _ object: inout DocumentWriter) {
+    let profile = gpu.product.profiles[segment.profile]
+    object.field("id", segment.id)
+    object.field("workload", segment.workload)
+    object.field("model", segment.model)
+    object.field("profile", profile.name)
+    object.field("profileId", profile.driverProfileID)
+    object.field("start", segment.start)
+    object.field("size", profile.placementSize)
+    object.field("computeSlices", profile.computeSlices)
+    object.field("batch", segment.batch)
+    object.field("processes", segment.processes)
+    object.field("capacity", segment.capacity)
+    object.field("load", segment.load)
+    object.field("latencyMs", segment.latencyMs)
   }
 
   static func write(_ summary: PlanSummary, _ object: inout DocumentWriter) {
