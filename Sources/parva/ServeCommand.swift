@@ -38,8 +38,8 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(
     name: .long,
     help: """
-      File of bearer tokens, one a line: SCOPE NAME TOKEN, where SCOPE is read or write and TOKEN may be given as sha256: \
-      and its digest. Read again on SIGHUP. With it, every request needs a token or a client certificate.
+      File of bearer tokens, one a line: SCOPE NAME TOKEN, where SCOPE is read, write, or node for the agent of the node \
+      NAME alone, and TOKEN may be given as sha256: and its digest. Read again on SIGHUP. With it, every request needs a token or a client certificate.
       """)
   var tokenFile: String?
 

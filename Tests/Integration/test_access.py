@@ -14,6 +14,7 @@ import time
 from controller import PARVA, check, controller, equal, finish, skip
 
 READER, WRITER = "reader-0123456789abcdefghij", "writer-0123456789abcdefghij"
+AGENT = "agent-0123456789abcdefghijk"
 
 
 def run(*arguments, **options):
@@ -77,7 +78,7 @@ def refusals(folder):
 
 def tokens_over_tls(folder):
     with open(f"{folder}/tokens", "w") as file:
-        file.write(f"# test\nread dashboard {READER}\nwrite ci {WRITER}\n")
+        file.write(f"# test\nread dashboard {READER}\nwrite ci {WRITER}\nnode gpu-1 {AGENT}\n")
     tls = ["--tls-certificate", f"{folder}/server.pem", "--tls-key", f"{folder}/server-key.pem"]
     with controller(*tls, "--token-file", f"{folder}/tokens", "--access-log") as api:
         url = f"https://127.0.0.1:{api.port}"
@@ -92,6 +93,19 @@ def tokens_over_tls(folder):
         ]:
             with check(f"over TLS, {name}"):
                 equal(curl(folder, url + path, *options), wanted, "status")
+        with check("an agent's token is for its node, whatever the size of the body"):
+            node = ["-T", f"{folder}/node", "-X", "PUT", "-H", "Content-Type: application/json"]
+            with open(f"{folder}/node", "w") as file:
+                file.write('{"address": "http://127.0.0.1:1"}')
+            state = ["-T", f"{folder}/state", "-X", "POST", "-H", "Content-Type: application/json"]
+            with open(f"{folder}/state", "w") as file:
+                file.write(" " * 200_000 + "{}")
+            for wanted, path, options in [
+                ("201", "/v1/nodes/gpu-1", node), ("403", "/v1/nodes/gpu-2", node), ("200", "/v1/nodes/gpu-1", []),
+                ("422", "/v1/nodes/gpu-1/status", state), ("403", "/v1/nodes/gpu-2/status", state),
+                ("403", "/v1/plan", []), ("403", "/v1/nodes", []), ("403", "/v1/nodes/gpu-1", ["-X", "DELETE"]),
+            ]:
+                equal(curl(folder, url + path, *options, *bearer(AGENT)), wanted, f"{path} {options[-3:]}")
         with check("a large body without a token is refused before it is sent"):
             with open(f"{folder}/large", "wb") as file:
                 file.truncate(50_000_000)

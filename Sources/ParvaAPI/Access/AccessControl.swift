@@ -41,10 +41,12 @@ package final class AccessControl: Sendable {
         headers: ["WWW-Authenticate": "Bearer realm=\"parva\", error=\"invalid_token\""])
     }
     request.principal = holder.name
-    guard holder.scope >= needed else {
+    guard holder.scope.allows(needed, on: route, request, as: holder.name) else {
       throw ProblemDetails(
         status: 403, code: "scope_insufficient",
-        detail: "The token of \(holder.name) allows to \(holder.scope.rawValue); this needs \(needed.rawValue).",
+        detail: holder.scope == .node
+          ? "The token of node \(holder.name) is for what its agent says of that node alone."
+          : "The token of \(holder.name) allows to \(holder.scope.rawValue); this needs \(needed.rawValue).",
         headers: [
           "WWW-Authenticate": "Bearer realm=\"parva\", error=\"insufficient_scope\", scope=\"\(needed.rawValue)\""
         ])

@@ -1,3 +1,4 @@
+import ParvaFormats
 import ParvaHTTP
 
 /// Bearer tokens (RFC 6750) with the scope and the name of their holders; of the tokens only digests are kept.
@@ -15,8 +16,8 @@ package struct AccessTokens: Sendable {
   package var isEmpty: Bool { entries.isEmpty }
   package var count: Int { entries.count }
 
-  /// Reads lines `SCOPE NAME TOKEN`; the token may be given as `sha256:` and 64 hexadecimal digits instead. Empty lines
-  /// and those that begin with `#` are passed over.
+  /// Reads lines `SCOPE NAME TOKEN`, where NAME is the node's for scope `node`; the token may be given as `sha256:` and 64
+  /// hexadecimal digits instead. Empty lines and those that begin with `#` are passed over.
   ///
   /// - Throws: a sentence that names the line, and never what stands in it.
   package init(_ text: String) throws(TokenFileError) {
@@ -26,11 +27,17 @@ package struct AccessTokens: Sendable {
       if words.isEmpty || words[0].hasPrefix("#") { continue }
       guard words.count == 3 else { throw TokenFileError(index + 1, "must be SCOPE NAME TOKEN") }
       guard let scope = AccessScope(rawValue: String(words[0])) else {
-        throw TokenFileError(index + 1, "must begin with read or write")
+        throw TokenFileError(index + 1, "must begin with read, write or node")
       }
-      guard words[1].count <= 64,
-        words[1].allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) })
-      else { throw TokenFileError(index + 1, "has a name that is not 1 to 64 letters, digits, '-', '_' and '.'") }
+      if scope == .node {
+        guard NodeSpecReader.isName(String(words[1])) else {
+          throw TokenFileError(index + 1, "has a name that no node can have")
+        }
+      } else if words[1].count > 64
+        || !words[1].allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) })
+      {
+        throw TokenFileError(index + 1, "has a name that is not 1 to 64 letters, digits, '-', '_' and '.'")
+      }
       entries.append((try Self.digest(words[2], line: index + 1), Holder(name: String(words[1]), scope: scope)))
     }
     guard !entries.isEmpty else { throw TokenFileError(nil, "holds no token") }

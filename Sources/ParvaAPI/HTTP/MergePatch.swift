@@ -31,7 +31,8 @@ struct MergePatch: Sendable {
     }
     guard case .list(let patches) = value else {
       throw ProblemDetails(
-        status: 400, code: "invalid_syntax", detail: "Patches are a JSON list of objects, each with the id of its workload.")
+        status: 400, code: "invalid_syntax",
+        detail: "Patches are a JSON list of objects, each with the id of its workload.")
     }
     var seen: Set<String> = []
     return try patches.enumerated().map { index, patch throws(ProblemDetails) in
@@ -83,7 +84,8 @@ struct MergePatch: Sendable {
   /// The workload as the patch leaves it, validated as any other.
   func applied(to workload: Workload) throws(ProblemDetails) -> Workload {
     do {
-      if case .object(let members) = patch, let rate = members["rate"]?.number, members.count == (members["id"] == nil ? 1 : 2),
+      if case .object(let members) = patch, let rate = members["rate"]?.number,
+        members.count == (members["id"] == nil ? 1 : 2),
         members["id"] ?? .string(workload.id) == .string(workload.id)
       {
         // What an autoscaler sends, thousands at a time.

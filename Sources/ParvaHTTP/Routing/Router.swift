@@ -38,13 +38,7 @@ package final class Router: Sendable {
   func resolve(_ request: inout HTTPRequest) -> Resolution {
     switch outcome(method: request.method, path: request.path) {
     case .found(let match):
-      let names = parameterNames[match.route]
-      if !names.isEmpty {
-        let path = Array(request.path.utf8)
-        for (name, range) in zip(names, match.parameters) {
-          request.pathParameters[name] = PercentEncoding.decodeParameter(path[range])
-        }
-      }
+      fill(&request, match)
       if let gate {
         do throws(ProblemDetails) {
           try gate(&request, routes[match.route])
@@ -75,6 +69,29 @@ package final class Router: Sendable {
   package func route(method: String, path: String) -> Route? {
     if case .found(let match) = outcome(method: method, path: path) { return routes[match.route] }
     return nil
+  }
+
+  /// Whether a request will be let in whose body has not been read; if not, its body is nobody's business.
+  func letsIn(_ request: HTTPRequest) -> Bool {
+    guard let gate else { return true }
+    var request = request
+    guard case .found(let match) = outcome(method: request.method, path: request.path) else { return false }
+    fill(&request, match)
+    do throws(ProblemDetails) {
+      try gate(&request, routes[match.route])
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private func fill(_ request: inout HTTPRequest, _ match: RouteTrie.Match) {
+    let names = parameterNames[match.route]
+    if names.isEmpty { return }
+    let path = Array(request.path.utf8)
+    for (name, range) in zip(names, match.parameters) {
+      request.pathParameters[name] = PercentEncoding.decodeParameter(path[range])
+    }
   }
 
   /// HEAD is answered by the route of GET (RFC 9110, section 9.3.2).

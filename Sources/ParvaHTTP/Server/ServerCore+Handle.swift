@@ -10,24 +10,14 @@ extension ServerCore {
   func verdict(on request: chs_request) -> chs_verdict {
     let method = String(bytes: request.bytes, span: request.head.pointee.method)
     let path = String(decoding: UnsafeRawBufferPointer(start: request.path, count: request.path_length), as: UTF8.self)
-    if let route = router.route(method: method, path: path), passesGate(request, route) {
+    if let route = router.route(method: method, path: path),
+      router.gate == nil || router.letsIn(HTTPRequest(request))
+    {
       return chs_verdict(body_limit: UInt64(clamping: route.bodyLimit), unread: false)
     }
     let length = request.head.pointee.content_length
     let small = (0...Int64(Self.unwantedBodyLimit)).contains(length)
     return chs_verdict(body_limit: small ? Self.unwantedBodyLimit : .max, unread: !small)
-  }
-
-  /// Whether the request will be let in; if not, its body is nobody's business.
-  private func passesGate(_ raw: chs_request, _ route: Route) -> Bool {
-    guard let gate = router.gate else { return true }
-    var request = HTTPRequest(raw)
-    do throws(ProblemDetails) {
-      try gate(&request, route)
-      return true
-    } catch {
-      return false
-    }
   }
 
   /// Answers at once, or returns the exchange that will.

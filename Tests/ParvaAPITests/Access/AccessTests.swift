@@ -70,6 +70,37 @@ import Testing
     }
   }
 
+  @Test("a node's token is good for what its agent says of that node, on every route there is")
+  func nodeToken() async throws {
+    let api = try await Harness(starts: false)
+    let token = "node-token-0123456789abcdef"
+    let access = AccessControl(tokens: try AccessTokens("node gpu-1.rack \(token)"), trustsCertificates: false)
+    let own: Set<String> = ["GET /v1/nodes/{name}", "PUT /v1/nodes/{name}", "POST /v1/nodes/{name}/status"]
+    var allowed: Set<String> = []
+    for route in RouteTable(api.controller).routes where AccessScope.needed(for: route) != nil {
+      for name in ["gpu-1.rack", "gpu-2.rack", ""] {
+        var request = HTTPRequest(method: route.method, path: route.pattern)
+        request.headers["Authorization"] = "Bearer \(token)"
+        if !name.isEmpty { request.pathParameters = ["name": name, "id": name, "model": name] }
+        let key = "\(route.method) \(route.pattern)"
+        do {
+          try access.gate(&request, route)
+          #expect(name == "gpu-1.rack", "\(key) for \(name)")
+          allowed.insert(key)
+        } catch {
+          #expect(error.status == 403 && error.code == "scope_insufficient")
+          #expect(!(own.contains(key) && name == "gpu-1.rack"), "\(key)")
+        }
+      }
+    }
+    #expect(allowed == own)
+  }
+
+  @Test("a node's token names a node")
+  func nodeTokenNames() {
+    #expect(throws: TokenFileError.self) { try AccessTokens("node GPU_1/x node-token-0123456789abcdef") }
+  }
+
   @Test func certificateCountsOnlyWhereItIsTrusted() async throws {
     let api = try await Harness(starts: false)
     let access = AccessControl(tokens: try Self.tokens(), trustsCertificates: false)

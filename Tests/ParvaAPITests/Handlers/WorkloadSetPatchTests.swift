@@ -18,7 +18,8 @@ struct WorkloadSetPatchTests {
   func changes() async throws {
     let api = try await Self.harness()
     let response = await api.send(
-      "PATCH", "/v1/workloads", body: #"{"workloads":[{"id":"a","rate":7},{"id":"c","priority":3,"labels":{"k":"v"}}]}"#)
+      "PATCH", "/v1/workloads", body: #"{"workloads":[{"id":"a","rate":7},{"id":"c","priority":3,"labels":{"k":"v"}}]}"#
+    )
     #expect(response.status == 200)
     #expect(response.json("workloads", "0", "rate") == "7")
     #expect(response.json("workloads", "1", "priority") == "3")
@@ -114,8 +115,10 @@ struct WorkloadSetPatchTests {
       let (bulk, single) = (try await Self.harness(), try await Self.harness())
       let patches = ["a", "b", "c"].shuffled(using: &random).prefix(Int.random(in: 1...3, using: &random)).map { id in
         let members = [
-          #""rate":\#(Int.random(in: 1...9, using: &random))"#, #""priority":\#(Int.random(in: 0...2, using: &random))"#,
-          #""labels":{"t":"x"}"#, #""labels":null"#, #""slo":{"latencyMs":\#(Int.random(in: 50...99, using: &random))}"#,
+          #""rate":\#(Int.random(in: 1...9, using: &random))"#,
+          #""priority":\#(Int.random(in: 0...2, using: &random))"#,
+          #""labels":{"t":"x"}"#, #""labels":null"#,
+          #""slo":{"latencyMs":\#(Int.random(in: 50...99, using: &random))}"#,
         ].shuffled(using: &random)[0]
         return #"{"id":"\#(id)",\#(members)}"#
       }
@@ -125,7 +128,9 @@ struct WorkloadSetPatchTests {
         #expect(await single.send("PATCH", "/v1/workloads/\(id)", body: patch).status == 200)
       }
       for id in ["a", "b", "c"] {
-        let (one, other) = (await bulk.send("GET", "/v1/workloads/\(id)"), await single.send("GET", "/v1/workloads/\(id)"))
+        let (one, other) = (
+          await bulk.send("GET", "/v1/workloads/\(id)"), await single.send("GET", "/v1/workloads/\(id)")
+        )
         for member in ["rate", "priority", "labels", "slo"] {
           #expect(one.json(member) == other.json(member), "seed \(seed), round \(round), \(id) \(member)")
         }
@@ -157,6 +162,7 @@ struct WorkloadSetPatchTests {
     #expect(own.json("segments", "0", "workload") == "a")
     #expect(own.json("segments", "0", "gpu") != nil)
     #expect(await api.send("GET", "/v1/workloads/none/segments").status == 404)
-    #expect(await api.send("GET", "/v1/workloads/a/segments", ["If-None-Match": own.headers["ETag"] ?? ""]).status == 304)
+    #expect(
+      await api.send("GET", "/v1/workloads/a/segments", ["If-None-Match": own.headers["ETag"] ?? ""]).status == 304)
   }
 }
