@@ -3,6 +3,7 @@ import Foundation
 import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
+import Synchronization
 
 /// `parva apply`: workloads of files registered as the files have them.
 struct ApplyCommand: AsyncParsableCommand {
@@ -48,7 +49,7 @@ struct ApplyCommand: AsyncParsableCommand {
       _ = try await connection.send(
         "POST", "/v1/workloads/batch", body: WorkloadWriter.json(edit.created), headers: ["Prefer": "return=minimal"])
     }
-    for change in edit.changed {
+    try await Self.each(edit.changed) { change in
       _ = try await connection.send(
         "PUT", Self.path(change.workload.id), body: WorkloadWriter.json(change.workload),
         headers: ["If-Match": change.tag])
@@ -58,19 +59,30 @@ struct ApplyCommand: AsyncParsableCommand {
 
   private static func path(_ id: String) -> String { "/v1/workloads/\(ServerConnection.escaped(id))" }
 
-  /// Reads what is there under the ids that are wanted, several at a time.
+  /// Reads what is there under the ids that are wanted.
   private func edit(for wanted: [Workload], _ connection: ServerConnection) async throws -> DemandEdit {
-    var standing: [String: (workload: Workload, tag: String)] = [:]
-    try await withThrowingTaskGroup(of: (Workload, String)?.self) { group in
-      for (index, workload) in wanted.enumerated() {
-        if index >= Self.atATime, let found = try await group.next() ?? nil { standing[found.0.id] = found }
-        group.addTask { try await Self.registered(workload.id, connection) }
-      }
-      for try await case let found? in group { standing[found.0.id] = found }
+    let standing = Mutex<[String: (workload: Workload, tag: String)]>([:])
+    try await Self.each(wanted) { workload in
+      guard let found = try await Self.registered(workload.id, connection) else { return }
+      standing.withLock { $0[workload.id] = found }
     }
+    let found = standing.withLock { $0 }
     var edit = DemandEdit()
-    for workload in wanted { try edit.add(workload, standing: standing[workload.id]) }
+    for workload in wanted { try edit.add(workload, standing: found[workload.id]) }
     return edit
+  }
+
+  /// Does something for each, ``atATime`` of them side by side. The first failure ends it.
+  private static func each<Item: Sendable>(
+    _ items: [Item], _ body: @escaping @Sendable (Item) async throws -> Void
+  ) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (index, item) in items.enumerated() {
+        if index >= atATime { try await group.next() }
+        group.addTask { try await body(item) }
+      }
+      try await group.waitForAll()
+    }
   }
 
   private static func registered(_ id: String, _ connection: ServerConnection) async throws -> (Workload, String)? {

@@ -62,16 +62,18 @@ struct GetCommand: AsyncParsableCommand {
     let connection = try server.connection()
     if kind == "plan" { return try await showPlan(connection) }
     let kind = try ResourceKind.named(kind)
-    var shown: [String: JSONValue] = [:]
-    var isFirst = true
-    repeat {
-      let rows = try await rows(kind, connection)
-      let changed = rows.filter { shown[kind.name(of: $0)] != $0 }
-      if isFirst || !changed.isEmpty { try write(isFirst ? rows : changed, kind, isFirst: isFirst) }
-      shown = Dictionary(rows.map { (kind.name(of: $0), $0) }, uniquingKeysWith: { $1 })
-      isFirst = false
-      if watch { try await Task.sleep(for: .seconds(interval)) }
-    } while watch
+    var rows = try await rows(kind, connection)
+    try write(rows, kind, isFirst: true)
+    while watch {
+      try await Task.sleep(for: .seconds(interval))
+      let next = try await connection.patiently { try await self.rows(kind, connection) }
+      let known = Set(rows)
+      let changed = next.filter { !known.contains($0) }
+      if !changed.isEmpty { try write(changed, kind, isFirst: false) }
+      let left = Set(next.map(kind.name))
+      for name in rows.map(kind.name) where !left.contains(name) { Console.error("\(kind.names[0])/\(name) is gone") }
+      rows = next
+    }
   }
 
   private func rows(_ kind: ResourceKind, _ connection: ServerConnection) async throws -> [JSONValue] {

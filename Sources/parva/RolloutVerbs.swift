@@ -61,7 +61,7 @@ struct RolloutStartCommand: AsyncParsableCommand {
     // With a key, a repetition after a broken connection is the same request.
     let begun = try ServerConnection.value(
       of: try await connection.send("POST", path, headers: ["Idempotency-Key": UUID().uuidString]))
-    try await RolloutReport.show(begun, follow: wait, connection)
+    try await RolloutReport.show(begun["id"].text ?? "", follow: wait, connection)
   }
 }
 
@@ -82,8 +82,7 @@ struct RolloutStatusCommand: AsyncParsableCommand {
 
   func run() async throws {
     let connection = try server.connection()
-    try await RolloutReport.show(
-      try await RolloutReport.operation(operation, connection), follow: watch, connection)
+    try await RolloutReport.show(try await RolloutReport.id(operation, connection), follow: watch, connection)
   }
 }
 
@@ -98,9 +97,9 @@ protocol RolloutWish: AsyncParsableCommand {
 extension RolloutWish {
   func run() async throws {
     let connection = try server.connection()
-    let id = try await RolloutReport.operation(operation, connection)["id"].text ?? ""
-    let answer = try await connection.send("POST", "/v1/operations/\(ServerConnection.escaped(id))/\(Self.wish)")
-    try Console.write(RolloutReport.text(try ServerConnection.value(of: answer)))
+    let path = "/v1/operations/\(ServerConnection.escaped(try await RolloutReport.id(operation, connection)))"
+    _ = try await connection.send("POST", "\(path)/\(Self.wish)")
+    try Console.write(try await connection.text(path))
   }
 }
 

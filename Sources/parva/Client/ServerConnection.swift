@@ -49,6 +49,24 @@ struct ServerConnection: Sendable {
   /// A JSON document.
   func value(_ path: String) async throws -> JSONValue { try Self.value(of: try await send("GET", path)) }
 
+  /// What the controller tells people.
+  func text(_ path: String) async throws -> String {
+    String(decoding: try await send("GET", path, accept: "text/plain").body, as: UTF8.self)
+  }
+
+  /// Tries again where the controller does not answer or answers 5xx, for up to a minute: one that is started anew takes a
+  /// moment, and who follows something does not want to begin again.
+  func patiently<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
+    let end = ContinuousClock.now + .seconds(60)
+    while true {
+      do {
+        return try await body()
+      } catch let failure as CommandFailure where failure.status == .unexpected && ContinuousClock.now < end {
+        try await Task.sleep(for: .milliseconds(500))
+      }
+    }
+  }
+
   static func value(of response: HTTPResponse) throws -> JSONValue {
     do {
       return try InputSource(response.body, format: .json).value(limit: InputLimits.planBytes)
