@@ -3,6 +3,7 @@ import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
 import ParvaServing
+import ParvaWire
 
 /// A JSON merge patch (RFC 7396): members replace members, null takes one away, which is then at its default.
 struct MergePatch: Sendable {

@@ -22,7 +22,7 @@ struct WorkloadSetHandlers: Sendable {
     let selector = try request.queryValue("labelSelector").map { text throws(ProblemDetails) in
       try LabelSelector(text)
     }
-    let model = try request.queryValue("model")
+    let model = request.queryValue("model")
     let state = try request.choice("state", of: WorkloadStatus.State.self)
     let format = try request.preferred(WorkloadRepresentation.formats)
     let view = board.view
