@@ -126,11 +126,6 @@ extension JSONValue {
   }
 
   package var members: [String: JSONValue] { if case .object(let members) = self { members } else { [:] } }
-  package var elements: [JSONValue] { if case .list(let elements) = self { elements } else { [] } }
-  package var text: String? { if case .string(let text) = self { text } else { nil } }
-
-  /// Null where there is none.
-  package subscript(_ name: String) -> JSONValue { members[name] ?? .null }
 
   /// Whether it is of a type of JSON schema.
   fileprivate func isOf(_ type: String) -> Bool {

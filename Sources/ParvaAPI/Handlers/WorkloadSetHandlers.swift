@@ -82,24 +82,33 @@ struct WorkloadSetHandlers: Sendable {
     let claim = try request.idempotencyClaim()
     let precondition = try rule.precondition(of: request, isThere: true)
     let patches = try MergePatch.several(request)
+    let ids = patches.map(\.id)
+    if let claim, let replay = try await replay(of: claim) { return changed(ids, replay, request) }
+    // A change that was raced is worked out anew; eight lost in a row is a fight.
+    for _ in 0..<8 {
+      let change = DemandChange(.change(try patched(patches)), if: precondition, claim: claim)
+      if let receipt = try await changeUnlessRaced(change) { return changed(ids, receipt, request) }
+    }
+    throw ProblemDetails(.raced, resource: "set of workloads")
+  }
+
+  private func replay(of claim: IdempotencyClaim) async throws(ProblemDetails) -> ChangeReceipt? {
+    let honoured: HonouredClaim?
     do {
-      if let claim, let honoured = try await registry.honoured(claim) {
-        return changed(
-          patches.map(\.id),
-          ChangeReceipt(.replaced, revision: honoured.revision, time: honoured.time, isReplay: true), request)
-      }
-      // A change that was raced is worked out anew; eight lost in a row is a fight.
-      for attempt in 1...8 {
-        let rows = try patched(patches)
-        do throws(ChangeRefusal) {
-          let receipt = try await registry.change(DemandChange(.change(rows), if: precondition, claim: claim))
-          return changed(patches.map(\.id), receipt, request)
-        } catch .raced where attempt < 8 {
-        }
-      }
-      throw ChangeRefusal.raced
-    } catch let refusal as ChangeRefusal {
-      throw ProblemDetails(refusal, resource: "set of workloads")
+      honoured = try await registry.honoured(claim)
+    } catch {
+      throw ProblemDetails(error, resource: "set of workloads")
+    }
+    return honoured.map { ChangeReceipt(.replaced, revision: $0.revision, time: $0.time, isReplay: true) }
+  }
+
+  /// Nil where one of the workloads has changed since it was read.
+  private func changeUnlessRaced(_ change: DemandChange) async throws(ProblemDetails) -> ChangeReceipt? {
+    do {
+      return try await registry.change(change)
+    } catch {
+      if case .raced = error { return nil }
+      throw ProblemDetails(error, resource: "set of workloads")
     }
   }
 

@@ -11,8 +11,12 @@ package struct Condition: Hashable, Sendable {
   package var reason: String
   package var message: String
 
+  /// A message may hold what a node says, and events keep it: at most this much of it.
+  static let messageLength = 500
+
   package init(_ type: String, _ status: Status, _ reason: String, _ message: String) {
-    (self.type, self.status, self.reason, self.message) = (type, status, reason, message)
+    (self.type, self.status, self.reason) = (type, status, reason)
+    self.message = message.utf8.count <= Self.messageLength ? message : String(message.prefix(Self.messageLength))
   }
 }
 

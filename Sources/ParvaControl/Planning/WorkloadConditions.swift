@@ -31,11 +31,16 @@ extension WorkloadStatus {
   }
 }
 
-/// Since when what is so of workloads is so. It keeps a status and a time for each condition; the rest is told by what is.
+/// Since when what is so of workloads is so. It keeps status, reason and time of each condition; the rest is told by what is.
+///
+/// Only ``look()`` notes what has changed, one look after the other: who asks meanwhile sees what was noted.
 package final class WorkloadConditions: Sendable {
   private struct Mark: Sendable {
     var status: ConditionDocument.Status
+    var reason: String
     var since: Date
+
+    func isSame(as condition: Condition) -> Bool { status == condition.status && reason == condition.reason }
   }
 
   /// In the order of the conditions.
@@ -43,6 +48,8 @@ package final class WorkloadConditions: Sendable {
     var planned: Mark
     var running: Mark
     var up: Mark
+
+    var rows: [Mark?] { [planned, running, up] }
   }
 
   private struct News: Encodable {
@@ -79,26 +86,34 @@ package final class WorkloadConditions: Sendable {
 
   /// The conditions of a workload whose status is this now. O(1).
   package func documents(of status: WorkloadStatus, _ id: String) -> [ConditionDocument] {
-    let (conditions, date) = (status.conditions, now())
-    return state.withLock { state in
-      let before = state.marks[id]
-      func mark(_ index: Int, _ before: Mark?) -> Mark {
-        let status = conditions[index].status
-        if let before, before.status == status { return before }
-        return Mark(status: status, since: date)
+    let date = now()
+    let marks = state.withLock { $0.marks[id] }
+    return zip(status.conditions, marks?.rows ?? [nil, nil, nil]).map { condition, mark in
+      Self.document(condition, since: mark.flatMap { $0.status == condition.status ? $0.since : nil } ?? date)
+    }
+  }
+
+  private static func document(_ condition: Condition, since: Date) -> ConditionDocument {
+    ConditionDocument(
+      type: condition.type, status: condition.status, reason: condition.reason, message: condition.message,
+      since: Timestamp.text(since))
+  }
+
+  /// Notes what is so now, and tells those conditions of which status or reason is another than before.
+  private func note(_ conditions: [Condition], of id: String, at date: Date, isSilent: Bool) {
+    state.withLock { state in
+      let before = state.marks[id]?.rows ?? [nil, nil, nil]
+      if zip(before, conditions).allSatisfy({ $0?.isSame(as: $1) == true }) { return }
+      let rows = zip(before, conditions).map { mark, condition in
+        Mark(
+          status: condition.status, reason: condition.reason,
+          since: mark.flatMap { $0.status == condition.status ? $0.since : nil } ?? date)
       }
-      let marks = Marks(
-        planned: mark(0, before?.planned), running: mark(1, before?.running), up: mark(2, before?.up))
-      state.marks[id] = marks
-      let documents = zip(conditions, [marks.planned, marks.running, marks.up]).map { condition, mark in
-        ConditionDocument(
-          type: condition.type, status: condition.status, reason: condition.reason, message: condition.message,
-          since: Timestamp.text(mark.since))
-      }
-      let old = before.map { [$0.planned.status, $0.running.status, $0.up.status] }
-      let changed = documents.indices.filter { old?[$0] != documents[$0].status }.map { documents[$0] }
-      if !changed.isEmpty { events.add("workload", of: News(id: id, conditions: changed)) }
-      return documents
+      state.marks[id] = Marks(planned: rows[0], running: rows[1], up: rows[2])
+      if isSilent { return }
+      let changed = conditions.indices.filter { before[$0]?.isSame(as: conditions[$0]) != true }
+        .map { Self.document(conditions[$0], since: rows[$0].since) }
+      events.add("workload", of: News(id: id, conditions: changed))
     }
   }
 
@@ -110,13 +125,15 @@ package final class WorkloadConditions: Sendable {
     let seen = Seen(
       plan: view.plan?.record.revision, attempted: view.attempted, demand: demand.revision,
       hasNodes: nodes.counted.nodes.values.contains { $0 > 0 })
-    let isOther = state.withLock { state in
+    let date = now()
+    // What is so at the start is no news.
+    let (isOther, isFirst) = state.withLock { state in
       defer { state.seen = seen }
-      return state.seen != seen
+      return (state.seen != seen, state.seen == nil)
     }
     func weigh(_ registration: Registration) {
       let status = WorkloadStatus(of: registration, on: view, running: nodes.running(registration.id))
-      _ = documents(of: status, registration.id)
+      note(status.conditions, of: registration.id, at: date, isSilent: isFirst)
     }
     guard isOther else {
       for id in touched.sorted() { if let registration = demand.registrations[id] { weigh(registration) } }

@@ -74,6 +74,12 @@ package enum NodeStateReader {
 
     /// What requests are sent by.
     mutating func service(_ service: ServiceDocument, _ path: [String]) {
+      text(service.kind, path + ["kind"])
+      text(service.status, path + ["status"])
+      text(service.uuid, path + ["uuid"])
+      if let workload = service.workload, !Names.isIdentifier(workload) {
+        add(.invalidName, "workload is \(Names.identifierRule)", path + ["workload"], workload)
+      }
       number("port", service.port, path + ["port"], 1...65_535)
       number("start", service.start, path + ["start"], 0...63)
       number("ordinal", service.ordinal, path + ["ordinal"], NodeStateReader.numbers)

@@ -282,7 +282,10 @@ import Testing
       default:
         let drift = try #require(Self.drifts.randomElement(using: &random))
         try? world.befall(name) { state in
-          guard !state.owned.isEmpty else { return }
+          // A drift before it may have taken the GPU away.
+          guard let owned = state.owned.first, state.observed.gpus.contains(where: { $0.uuid == owned.gpu }) else {
+            return
+          }
           try drift.befall(&state)
         }
       }
