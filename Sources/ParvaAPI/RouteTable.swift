@@ -38,8 +38,11 @@ package struct RouteTable: Sendable {
     let profiles = ProfileHandlers(
       registry: registry, setup: setup, rule: rule)
     let health = HealthHandlers(board: board, store: controller.store, version: version)
+    let endpoints = EndpointHandlers(traffic: controller.traffic, registry: registry)
+    let proxies = ProxyRegistry()
+    let discovery = DiscoveryHandlers(traffic: controller.traffic, proxies: proxies, now: controller.configuration.now)
     let document = OpenAPIHandlers()
-    let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server))
+    let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server, proxies: proxies))
     let table = [
       Route("GET", "/", .inline(health.index)),
       Route("GET", "/healthz", .inline(health.live)),
@@ -80,7 +83,18 @@ package struct RouteTable: Sendable {
       Route("POST", "/v1/nodes/{name}/status", bodyLimit: NodeStateReader.bytes, .async(nodes.heartbeat)),
       Route("GET", "/v1/fleet", .inline(fleet.get)),
       Route("POST", "/v1/fleet/accept-silence", .async(fleet.acceptSilence)),
+      Route("GET", "/v1/endpoints", .async(endpoints.list)),
+      Route(
+        "GET", "/v1/endpoints/events", concurrency: EndpointHandlers.mostStreams, .async(endpoints.stream)),
+      Route("GET", "/v1/workloads/{id}/endpoints", .async(endpoints.ofWorkload)),
+      Route("PUT", "/v1/segments/{id}/endpoints", .async(endpoints.put)),
+      Route("GET", "/v1/proxies", .inline(discovery.list)),
     ]
-    return table.map(metrics.measured)
+    let asked = EnvoyType.allCases.map { type in
+      Route(
+        "POST", "/v3/discovery:\(type.rawValue)", bodyLimit: DiscoveryHandlers.bodyLimit,
+        .inline(discovery.discover(type)))
+    }
+    return (table + asked).map(metrics.measured)
   }
 }

@@ -32,6 +32,7 @@ package final class Controller: Sendable {
   package let registry: DemandRegistry
   package let nodes: NodeRegistry
   package let board: PlanBoard
+  package let traffic: TrafficBoard
   package let pusher: PlanPusher
   package let counters = PlanningCounters()
   /// Makes plans that are only looked at: none of them holds up or ends the planning of what is registered.
@@ -64,11 +65,17 @@ package final class Controller: Sendable {
     registry = DemandRegistry(
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
       onChange: { wakes.continuation.yield() })
+    let trafficWakes = TrafficWakes()
     nodes = NodeRegistry(
       nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
-      priced: configuration.planning.pools, now: configuration.now, onChange: { fleetWakes.continuation.yield() })
+      priced: configuration.planning.pools, now: configuration.now, onChange: { fleetWakes.continuation.yield() },
+      onTraffic: { trafficWakes.ring() })
+    traffic = TrafficBoard(
+      told: contents.toldSegments, store: store, nodes: nodes, plan: { [board] in board.view.plan },
+      now: configuration.now)
+    trafficWakes.connect(traffic)
     pusher = PlanPusher(
-      store: store, nodes: nodes, settings: configuration.push, open: contents.openOperations,
+      store: store, nodes: nodes, traffic: traffic, settings: configuration.push, open: contents.openOperations,
       now: configuration.now,
       rates: { revision in restored.flatMap { $0.record.revision == revision ? $0.rates : nil } },
       tenants: { [registry] in registry.snapshot.registrations.tenants }, logger: logger)
@@ -127,6 +134,7 @@ package final class Controller: Sendable {
         Task { [self] in await watchHeartbeats() },
         Task { [self] in await settleFleet() },
         Task { [self] in await watchStore() },
+        Task { [self] in await followPlans() },
         Task { [self] in
           await pusher.resume()
           guard configuration.appliesByItself else { return }
@@ -171,9 +179,19 @@ package final class Controller: Sendable {
     }
   }
 
+  /// Endpoints have their weights from the plan.
+  private func followPlans() async {
+    while !Task.isCancelled, !board.isClosed {
+      let seen = board.view.plan?.record.revision ?? 0
+      traffic.changed()
+      _ = await board.wait(for: .seconds(3600)) { ($0.plan?.record.revision ?? 0) != seen }
+    }
+  }
+
   /// Answers those who wait for a plan or an operation, now and from now on, so that open requests can end.
   package func releaseWaiters() {
     board.close()
+    traffic.close()
     pusher.board.close()
   }
 

@@ -37,6 +37,13 @@ struct FleetOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
+      Seconds that servers get no new requests before they are stopped; longer than proxies take to hear of it. 0: none.
+      """)
+  var drainTime = 3.0
+
+  @Option(
+    name: .long,
+    help: """
       File with the secret that plans are signed with for nodes without one of their own (Standard Webhooks: whsec_ \
       and base64); the environment variable PARVA_WEBHOOK_SECRET does the same.
       """)
@@ -61,6 +68,7 @@ struct FleetOptions: ParsableArguments {
     guard (1...86_400).contains(applyTimeout) else {
       throw ValidationError("--apply-timeout must be 1 to 86400 seconds.")
     }
+    guard (0...3600).contains(drainTime) else { throw ValidationError("--drain-time must be 0 to 3600 seconds.") }
     guard try PlanningArguments.share(maxUnavailable, of: "--max-unavailable") <= 1 else {
       throw ValidationError("--max-unavailable must be 0% to 100%.")
     }
@@ -75,6 +83,7 @@ struct FleetOptions: ParsableArguments {
       settings.deadline = .seconds(applyTimeout)
       settings.maxUnavailable = try PlanningArguments.share(maxUnavailable, of: "--max-unavailable")
       settings.onFailure = onFailure
+      settings.drainTime = .seconds(drainTime)
       settings.tls = HTTPClientConfiguration.TLS(caFile: nodeCA, certificateFile: nodeCertificate, keyFile: nodeKey)
       settings.secrets = NodeSecrets(shared: try sharedSecret, folder: nodeSecrets)
       return settings

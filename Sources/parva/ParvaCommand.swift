@@ -17,7 +17,8 @@ struct ParvaCommand: AsyncParsableCommand {
       PlanCommand.self, ValidateCommand.self, DiffCommand.self, RolloutCommand.self, CompareCommand.self,
       SimulateCommand.self,
       GeometryCommand.self,
-      ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self, PlanWorkerCommand.self,
+      ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self, ExportCommand.self,
+      PlanWorkerCommand.self,
     ])
 
   /// Runs the verb and ends the process with the code that the interface promises.

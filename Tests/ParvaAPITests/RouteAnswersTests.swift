@@ -60,6 +60,14 @@ import Testing
       Sample("GET", "/v1/nodes"), Sample("GET", "/v1/nodes/{name}", "/v1/nodes/n1"),
       Sample("PUT", "/v1/nodes/{name}", "/v1/nodes/n1", body: #"{"address":"http://127.0.0.1:2"}"#),
       Sample("POST", "/v1/nodes/{name}/status", "/v1/nodes/n1/status", body: try FleetSamples.body(state)),
+      Sample("GET", "/v1/endpoints"), Sample("GET", "/v1/endpoints/events"),
+      Sample("GET", "/v1/workloads/{id}/endpoints", "/v1/workloads/web/endpoints"),
+      Sample("PUT", "/v1/segments/{id}/endpoints", "/v1/segments/none/endpoints", body: #"{"endpoints":[]}"#),
+      Sample("GET", "/v1/proxies"),
+      Sample("POST", "/v3/discovery:listeners", body: #"{"node":{"id":"edge"}}"#),
+      Sample("POST", "/v3/discovery:routes", body: #"{"node":{"id":"edge"}}"#),
+      Sample("POST", "/v3/discovery:clusters", body: #"{"node":{"id":"edge"}}"#),
+      Sample("POST", "/v3/discovery:endpoints", body: #"{"node":{"id":"edge"}}"#),
       Sample("GET", "/v1/fleet"), Sample("POST", "/v1/fleet/accept-silence"),
       Sample("DELETE", "/v1/nodes/{name}", "/v1/nodes/n1"),
       Sample("DELETE", "/v1/workloads/{id}", "/v1/workloads/web"),
@@ -197,7 +205,7 @@ import Testing
 
   @Test func everyListEndsWithANullCursor() async throws {
     let api = try await Self.controller()
-    for path in ["workloads", "profiles", "plans", "operations", "nodes"] {
+    for path in ["workloads", "profiles", "plans", "operations", "nodes", "proxies"] {
       let list = await api.send("GET", "/v1/\(path)")
       let members = try JSONDecoder().decode(JSONValue.self, from: list.body).members
       #expect(members["nextCursor"] == .null, "\(path)")

@@ -13,6 +13,8 @@ package enum AccessScope: String, Sendable, Comparable, CaseIterable {
     switch (route.method, route.pattern) {
     case ("GET", "/"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/openapi.yaml"): nil
     case ("POST", "/v1/plan/preview"): .read
+    // What an Envoy asks changes nothing.
+    case ("POST", let pattern) where pattern.hasPrefix("/v3/discovery:"): .read
     case ("GET", _): .read
     default: .write
     }

@@ -3,6 +3,13 @@ import ParvaHTTP
 
 /// Where errors of the layers below become problem details; handlers make only what is theirs alone.
 extension ProblemDetails {
+  /// After a start nobody is to route by what was true before it.
+  static var unsettled: ProblemDetails {
+    ProblemDetails(
+      status: 503, code: "endpoints_pending", detail: "Not every node has spoken since the controller began.",
+      headers: ["Retry-After": "1"])
+  }
+
   /// - Parameter pointerPrefix: where the workloads stand in the body, for the pointer to a taken id.
   init(_ refusal: ChangeRefusal, resource: String, pointerPrefix: String? = nil) {
     switch refusal {

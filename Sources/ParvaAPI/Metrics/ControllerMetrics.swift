@@ -1,3 +1,4 @@
+import Foundation
 import ParvaControl
 import ParvaServing
 import Synchronization
@@ -9,10 +10,12 @@ final class ControllerMetrics: Sendable {
   private let routes = Mutex<[RouteCounter]>([])
 
   private let server: ServerCounters
+  private let proxies: ProxyRegistry
 
-  init(_ controller: Controller, server: ServerCounters) {
+  init(_ controller: Controller, server: ServerCounters, proxies: ProxyRegistry) {
     self.controller = controller
     self.server = server
+    self.proxies = proxies
   }
 
   /// The counter of one entry of the route table.
@@ -72,6 +75,7 @@ final class ControllerMetrics: Sendable {
     text.single(
       "parva_fleet_cut_off", "gauge", "1 while so many nodes are silent that nothing is moved.",
       fleet.isCutOff ? 1 : 0)
+    writeTraffic(to: &text)
     if let plan = board.plan {
       text.single("parva_plan_revision", "gauge", "Revision of the current plan.", plan.record.revision)
       text.single(
@@ -84,5 +88,20 @@ final class ControllerMetrics: Sendable {
     }
     server.write(to: &text)
     return text.text
+  }
+
+  private func writeTraffic(to text: inout MetricsText) {
+    let table = controller.traffic.view.table
+    let counts = Dictionary(grouping: table.endpoints, by: \.state).mapValues(\.count)
+    text.family("parva_endpoints", "gauge", "Servers of workloads, by state.") { family in
+      for state in Endpoint.State.allCases { family.sample(["state": state.rawValue], Double(counts[state] ?? 0)) }
+    }
+    let silence = controller.configuration.now().addingTimeInterval(-ProxyRegistry.silence)
+    let proxies = proxies.count(since: silence)
+    text.single("parva_proxies", "gauge", "Proxies that ask for endpoints.", proxies.proxies)
+    text.single("parva_proxies_refusing", "gauge", "Proxies that refuse what they are sent.", proxies.refusing)
+    text.single(
+      "parva_proxy_refusals_total", "counter", "Times that a proxy began to refuse what it was sent.",
+      proxies.refusals)
   }
 }

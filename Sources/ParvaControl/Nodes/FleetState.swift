@@ -35,6 +35,8 @@ package struct FleetState: Sendable {
   private var holders = WorkloadHolders()
   /// Grows whenever the nodes offer something else to plans.
   package private(set) var generation = 0
+  /// Grows with every change that the nodes' endpoints may follow from.
+  package private(set) var edition = 0
   /// Whether more than half of the nodes are silent.
   private var isCutOff = false
   /// When the controller last stopped taking itself for cut off: every grace begins anew then.
@@ -80,6 +82,9 @@ package struct FleetState: Sendable {
     return running
   }
 
+  /// Whether more than half of the nodes are silent, so that the controller takes itself for cut off.
+  package var takesItselfForCutOff: Bool { isCutOff }
+
   /// O(nodes).
   package var counted: FleetCount {
     var count = FleetCount(isCutOff: isCutOff)
@@ -105,6 +110,7 @@ package struct FleetState: Sendable {
 
   package mutating func remove(_ name: String) {
     removed.insert(name)
+    edition += 1
     guard let entry = entries.removeValue(forKey: name) else { return }
     holders.change(name, from: entry.record.applied, to: nil)
     joined = nil
@@ -113,6 +119,7 @@ package struct FleetState: Sendable {
   }
 
   private mutating func insert(_ record: NodeRecord, at now: ContinuousClock.Instant) {
+    edition += 1
     let isFirst = entries.isEmpty
     let entry = Entry(
       record: record, beats: Heartbeats(isUnreachable: record.isUnreachable, now: now), share: NodeShare(record))
@@ -207,13 +214,17 @@ package struct FleetState: Sendable {
     let silent = counted.count { $0.record.isUnreachable }
     let was = isCutOff
     isCutOff = silent * 2 > counted.count
+    if was != isCutOff { edition += 1 }
     if was && !isCutOff { reconnectedAt = now }
   }
 
   // MARK: - Pushes
 
   /// A push begins to bring this to the node.
-  package mutating func expect(_ wanted: NodeAssignment, on name: String) { entries[name]?.record.expected = wanted }
+  package mutating func expect(_ wanted: NodeAssignment, on name: String) {
+    entries[name]?.record.expected = wanted
+    edition += 1
+  }
 
   /// The node has read this back as wanted.
   package mutating func verified(_ wanted: NodeAssignment, on name: String) {
@@ -239,6 +250,7 @@ package struct FleetState: Sendable {
   package mutating func gaveUp(_ revision: Int, on name: String, mayCome: Bool) {
     guard let expected = entries[name]?.record.expected, expected.revision == revision else { return }
     entries[name]?.record.expected = nil
+    edition += 1
     if mayCome { entries[name]?.record.sent = expected }
   }
 
@@ -249,6 +261,7 @@ package struct FleetState: Sendable {
     guard var entry = entries[name] else { return }
     let before = entry
     body(&entry)
+    if entry.record.endpointsMayDiffer(from: before.record) { edition += 1 }
     if entry.record.offersMayDiffer(from: before.record) {
       entry.share = NodeShare(entry.record)
       if entry.share != before.share {
@@ -277,6 +290,14 @@ package struct FleetState: Sendable {
 }
 
 extension NodeRecord {
+  /// Whether anything differs that endpoints follow from. The first word after the start counts, too.
+  fileprivate func endpointsMayDiffer(from other: NodeRecord) -> Bool {
+    (address, zone, isUnreachable, isLost) != (other.address, other.zone, other.isUnreachable, other.isLost)
+      || isWordDue != other.isWordDue || state?.services != other.state?.services
+      || state?.owned != other.state?.owned || applied != other.applied || expected != other.expected
+      || sent != other.sent
+  }
+
   /// Whether anything differs that ``NodeShare`` looks at.
   fileprivate func offersMayDiffer(from other: NodeRecord) -> Bool {
     (zone, isDraining, isUnreachable, isLost) != (other.zone, other.isDraining, other.isUnreachable, other.isLost)

@@ -46,20 +46,24 @@ package final class NodeRegistry: Sendable {
   package let settings: Settings
   private let now: @Sendable () -> Date
   private let onChange: @Sendable () -> Void
+  private let onTraffic: @Sendable () -> Void
   private let state: Mutex<State>
   private let saving = SharedRun<StoreError>()
 
   /// - Parameters:
   ///   - priced: configured pools, for cost and watts of products.
   ///   - onChange: called whenever plans have to be made anew.
+  ///   - onTraffic: called whenever endpoints may have changed.
   package init(
     nodes: [NodeRecord], removed: Set<String>, store: any Store, settings: Settings, priced: [Pool],
-    now: @escaping @Sendable () -> Date, onChange: @escaping @Sendable () -> Void
+    now: @escaping @Sendable () -> Date, onChange: @escaping @Sendable () -> Void,
+    onTraffic: @escaping @Sendable () -> Void = {}
   ) {
     self.store = store
     self.settings = settings
     self.now = now
     self.onChange = onChange
+    self.onTraffic = onTraffic
     let start = settings.clock()
     // What the store has of a node is old.
     var nodes = nodes
@@ -74,6 +78,14 @@ package final class NodeRegistry: Sendable {
   package var snapshot: Fleet { state.withLock { $0.fleet.snapshot() } }
 
   package var generation: Int { state.withLock(\.fleet.generation) }
+
+  /// Grows with every change that the nodes' endpoints may follow from.
+  package var edition: Int { state.withLock(\.fleet.edition) }
+
+  /// What endpoints follow from. O(nodes).
+  package var trafficState: (records: [NodeRecord], isCutOff: Bool, edition: Int) {
+    state.withLock { (Array($0.fleet.records), $0.fleet.takesItselfForCutOff, $0.fleet.edition) }
+  }
 
   package var counted: FleetCount { state.withLock(\.fleet.counted) }
 
@@ -246,10 +258,10 @@ package final class NodeRegistry: Sendable {
   }
 
   /// A push begins to bring this to a node.
-  func expect(_ wanted: NodeAssignment, on name: String) { state.withLock { $0.fleet.expect(wanted, on: name) } }
+  func expect(_ wanted: NodeAssignment, on name: String) { changing { $0.fleet.expect(wanted, on: name) } }
 
   /// The node has read this back as wanted.
-  func verified(_ wanted: NodeAssignment, on name: String) {
+  package func verified(_ wanted: NodeAssignment, on name: String) {
     changing { state in
       state.fleet.verified(wanted, on: name)
       guard state.fleet[name] != nil else { return }
@@ -271,12 +283,13 @@ package final class NodeRegistry: Sendable {
   /// Changes the fleet, and has plans made anew where it offers something else now.
   @discardableResult
   private func changing<Answer: Sendable>(_ body: (inout State) -> Answer) -> Answer {
-    let (answer, isNews) = state.withLock { state in
-      let before = state.fleet.generation
+    let (answer, isNews, isTraffic) = state.withLock { state in
+      let before = (state.fleet.generation, state.fleet.edition)
       let answer = body(&state)
-      return (answer, state.fleet.generation != before)
+      return (answer, state.fleet.generation != before.0, state.fleet.edition != before.1)
     }
     if isNews { onChange() }
+    if isTraffic { onTraffic() }
     return answer
   }
 

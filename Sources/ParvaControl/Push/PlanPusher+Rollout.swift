@@ -57,7 +57,7 @@ extension PlanPusher {
       // Logged where it happened; a node refuses what contradicts what it had.
     }
     let run = RolloutRun(revision: document.planRevision, firstPhase: firstPhase, control: control) { order in
-      await self.bring(order, id)
+      await self.bring(order, id, control)
     }
     let (end, waiting) = await run.run(way)
     if end != .cancelled, control.wishes.rollsBack, let document = board[id] { return await rollBack(document) }
@@ -129,7 +129,22 @@ extension PlanPusher {
   // MARK: - One part
 
   /// Brings a node its part, and waits for what others wait for.
-  private func bring(_ order: RolloutRun.Order, _ id: String) async -> Bool {
+  private func bring(_ order: RolloutRun.Order, _ id: String, _ control: RolloutControl) async -> Bool {
+    let leaving = settings.drainTime > .zero ? nodes.node(order.node)?.leaving(for: order.wanted) ?? [] : []
+    guard !leaving.isEmpty else { return await bringDrained(order, id) }
+    let drain = SegmentDrain(traffic: traffic, time: settings.drainTime)
+    guard await drain.run(leaving, control) else { return false }
+    let isWell = await bringDrained(order, id)
+    // What the node has done shows in what it says next; what it has not done gets requests again.
+    let limit = isWell ? max(settings.wordTimeout, nodes.settings.heartbeat * 3) : .zero
+    Task { [nodes, traffic] in
+      await nodes.untilHeard(of: [order.node], within: limit)
+      traffic.release(leaving)
+    }
+    return isWell
+  }
+
+  private func bringDrained(_ order: RolloutRun.Order, _ id: String) async -> Bool {
     let (node, wanted) = (order.node, order.wanted)
     // Not for an operation that has just ended: nobody would take it back.
     guard board.update(id, { [nodes] _ in nodes.expect(wanted, on: node) }) != nil else { return false }

@@ -43,6 +43,7 @@ package final class PlanPusher: Sendable {
 
   let store: any Store
   let nodes: NodeRegistry
+  let traffic: TrafficBoard
   let settings: PushSettings
   let client: HTTPClient
   let limit: RequestLimit
@@ -62,7 +63,7 @@ package final class PlanPusher: Sendable {
 
   /// - Parameter open: what a controller before this one has left unfinished, oldest first; see ``resume()``.
   package init(
-    store: any Store, nodes: NodeRegistry, settings: PushSettings, open: [StoredOperation],
+    store: any Store, nodes: NodeRegistry, traffic: TrafficBoard, settings: PushSettings, open: [StoredOperation],
     now: @escaping @Sendable () -> Date, rates: @escaping @Sendable (_ revision: Int) -> [String: Double]?,
     tenants: @escaping @Sendable () -> [String: String], logger: Logger
   ) {
@@ -70,6 +71,7 @@ package final class PlanPusher: Sendable {
     self.tenants = tenants
     self.store = store
     self.nodes = nodes
+    self.traffic = traffic
     self.settings = settings
     self.now = now
     self.logger = logger

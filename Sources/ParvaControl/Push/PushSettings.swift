@@ -25,6 +25,8 @@ package struct PushSettings: Sendable {
   package var wordTimeout = Duration.seconds(3)
   /// How long servers that others wait for may take until they are up.
   package var servingTimeout = Duration.seconds(300)
+  /// How long servers get no new requests before they are stopped; zero asks nobody to wait.
+  package var drainTime = Duration.seconds(3)
   /// What an apply does that says nothing else.
   package var maxUnavailable = 0.0
   package var onFailure = FleetOperationDocument.Rollout.FailureAction.stop

@@ -24,6 +24,10 @@ final class RolloutControl: Sendable {
 
   /// The wishes as soon as they differ from those seen; as they are when the task is cancelled.
   func next(after seen: Int) async -> Wishes {
-    await board.wait(for: .seconds(86_400)) { ($0, $0.serial > seen) }
+    await next(after: seen, within: .seconds(86_400))
+  }
+
+  func next(after seen: Int, within limit: Duration) async -> Wishes {
+    await board.wait(for: limit) { ($0, $0.serial > seen) }
   }
 }

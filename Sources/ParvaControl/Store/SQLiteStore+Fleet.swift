@@ -45,6 +45,27 @@ extension SQLiteStore {
     }
   }
 
+  static func write(toldSegments: [String: ToldSegment?], _ db: Database) throws {
+    for (id, told) in toldSegments.sorted(by: { $0.key < $1.key }) {
+      if let told {
+        try db.execute(
+          sql: "INSERT OR REPLACE INTO told_segment (id, servers) VALUES (?, ?)",
+          arguments: [id, try NodeCodec.data(told: told)])
+      } else {
+        try db.execute(sql: "DELETE FROM told_segment WHERE id = ?", arguments: [id])
+      }
+    }
+  }
+
+  static func toldSegments(_ db: Database) throws -> [String: ToldSegment] {
+    var told: [String: ToldSegment] = [:]
+    for row in try Row.fetchAll(db, sql: "SELECT id, servers FROM told_segment ORDER BY id") {
+      let id: String = row["id"]
+      told[id] = try NodeCodec.told(row["servers"], segment: id)
+    }
+    return told
+  }
+
   static func nodes(_ db: Database) throws -> [NodeRecord] {
     try Row.fetchAll(
       db,

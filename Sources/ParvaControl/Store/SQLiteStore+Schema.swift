@@ -64,6 +64,10 @@ extension SQLiteStore {
               STRICT, WITHOUT ROWID;
             """)
       }
+      migrator.registerMigration("5 servers that somebody else has started") { db in
+        try db.execute(
+          sql: "CREATE TABLE told_segment (id TEXT PRIMARY KEY, servers BLOB NOT NULL) STRICT, WITHOUT ROWID;")
+      }
       if try pool.read(migrator.hasBeenSuperseded) {
         throw StoreError(.tooNew, "The store \(path) was written by a newer version of Parva; run that version.")
       }

@@ -56,6 +56,7 @@ package final class SQLiteStore: Store {
         try Self.write(nodes: batch.nodes, removed: batch.removedNodes, db)
         try Self.write(states: batch.nodeStates, assignments: batch.assignments, db)
         try Self.write(operations: batch.operations, progress: batch.progress, kept: batch.keptOperations, db)
+        try Self.write(toldSegments: batch.toldSegments, db)
       }
     }
   }
@@ -89,6 +90,7 @@ package final class SQLiteStore: Store {
         contents.openOperations = try Row.fetchAll(
           db, sql: "SELECT * FROM operation WHERE NOT over ORDER BY number"
         ).map { try Self.operation($0, db) }
+        contents.toldSegments = try Self.toldSegments(db)
         return contents
       }
     }

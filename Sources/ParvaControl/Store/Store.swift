@@ -46,6 +46,8 @@ package struct StoreContents: Sendable {
   package var removedNodes: Set<String> = []
   /// Operations that had not ended, oldest first.
   package var openOperations: [StoredOperation] = []
+  /// Servers that somebody else has started, by segment.
+  package var toldSegments: [String: ToldSegment] = [:]
 
   package init(demand: Demand = Demand(), plan: StoredPlan? = nil) {
     self.demand = demand
@@ -82,12 +84,14 @@ package struct StoreBatch: Sendable {
   package var progress: [String: OperationProgress] = [:]
   /// How many operations are kept; the oldest that have ended go.
   package var keptOperations: Int?
+  /// Servers that somebody else has started, by segment; nil takes away what was told.
+  package var toldSegments: [String: ToldSegment?] = [:]
 
   package init() {}
 
   package var isEmpty: Bool {
     demandRevision == nil && registrations.isEmpty && profiles.isEmpty && claims.isEmpty && plan == nil
       && keptPlans == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
-      && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty
+      && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty && toldSegments.isEmpty
   }
 }

@@ -21,6 +21,7 @@ final class FakeAgent: Sendable {
     var wanted: NodeAssignment
     var headers: HTTPHeaders
     var body: Data
+    var time = Date()
   }
 
   private struct State {

@@ -22,6 +22,16 @@ enum NodeCodec {
     try decode(data, node)
   }
 
+  static func data(told: ToldSegment) throws -> Data { try WireWriter.json(told) }
+
+  static func told(_ data: Data, segment: String) throws(StoreError) -> ToldSegment {
+    do {
+      return try JSONDecoder().decode(ToldSegment.self, from: data)
+    } catch {
+      throw StoreError(.corrupt, "The store's servers of segment \(segment) cannot be read: \(error)")
+    }
+  }
+
   private static func decode<Value: Decodable>(_ data: Data, _ node: String) throws(StoreError) -> Value {
     do {
       return try JSONDecoder().decode(Value.self, from: data)

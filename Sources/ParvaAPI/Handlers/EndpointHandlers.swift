@@ -1,0 +1,107 @@
+import Foundation
+import ParvaControl
+import ParvaFormats
+import ParvaHTTP
+import ParvaServing
+import ParvaWire
+
+/// `/v1/endpoints` and what tells of one workload's or one segment's servers.
+struct EndpointHandlers: Sendable {
+  /// Longest wait that a client may ask for, in seconds.
+  static let maxWait = 60
+  static let mostStreams = 1_000
+  /// Seconds of silence before a comment shows that the connection still stands.
+  static let heartbeat = 15
+
+  let traffic: TrafficBoard
+  let registry: DemandRegistry
+
+  /// Every server there is, or those of one workload; with `after`, once the version is another one.
+  func list(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery("workload", "after", "wait")
+    return try await answer(request, request.queryValue("workload"))
+  }
+
+  func ofWorkload(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery("after", "wait")
+    let id = request.pathParameters["id"] ?? ""
+    let isKnown = registry.read { $0.registrations[id] != nil }
+    guard isKnown || !traffic.view.table[id].isEmpty else {
+      throw ProblemDetails(status: 404, code: "not_found", detail: "There is no workload \(id.prefix(300)).")
+    }
+    return try await answer(request, id)
+  }
+
+  private func answer(_ request: HTTPRequest, _ workload: String?) async throws -> HTTPResponse {
+    let after = request.queryValue("after")
+    let seconds = try request.integer("wait", in: 0...Self.maxWait, default: after == nil ? 0 : 10)
+    let format = try request.preferred([.json, .table])
+    if !traffic.isCurrent { await traffic.refresh() }
+    let view = await traffic.wait(for: .seconds(seconds)) { view in
+      view.isSettled && after.map { view.table.version != $0 } ?? true
+    }
+    guard view.isSettled else { throw ProblemDetails.unsettled }
+    let list = view.table.document(workload)
+    var response =
+      format == .table
+      ? HTTPResponse(
+        status: 200, contentType: format.contentType, body: Data(EndpointPicture.text(list, style: TextStyle()).utf8))
+      : try HTTPResponse.json(200, list)
+    response.headers["Vary"] = "Accept"
+    response.headers["ETag"] = EntityTag(of: response.body, as: format).text
+    return request.unlessFresh(response, isKnown: after == list.version)
+  }
+
+  /// An event with all endpoints for every change; begins with what is, unless `Last-Event-ID` says that the client has it.
+  func stream(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery("workload")
+    _ = try request.preferred([((), ["text/event-stream"])])
+    let (traffic, workload, given) = (traffic, request.queryValue("workload"), request.headers["Last-Event-ID"])
+    return HTTPResponse(
+      status: 200, contentType: "text/event-stream", headers: ["Cache-Control": "no-store"]
+    ) { writer in
+      var last = given
+      try await writer.sendComment("endpoints")
+      while !traffic.isClosed {
+        let known = last
+        let view = await traffic.wait(for: .seconds(Self.heartbeat)) { $0.isSettled && $0.table.version != known }
+        if view.isSettled, view.table.version != known {
+          last = view.table.version
+          let data = try WireWriter.json(view.table.document(workload))
+          try await writer.send(event: "endpoints", id: view.table.version, data: String(decoding: data, as: UTF8.self))
+        } else if !traffic.isClosed {
+          try await writer.sendComment("still here")
+        }
+      }
+    }
+  }
+
+  /// Takes over where the servers of a segment are that somebody else has started; an empty list takes them away.
+  func put(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let source = try request.input()
+    let told: ToldEndpoints
+    do {
+      told = try ToldEndpointsReader.read(source)
+    } catch {
+      throw ProblemDetails(error)
+    }
+    let segment = request.pathParameters["id"] ?? ""
+    do throws(TrafficBoard.Refusal) {
+      try await traffic.tell(segment, told.endpoints)
+    } catch {
+      switch error {
+      case .unknownSegment:
+        throw ProblemDetails(
+          status: 404, code: "not_found",
+          detail: "No node has verified a segment \(segment.prefix(300)).")
+      case .launched:
+        throw ProblemDetails(
+          status: 409, code: "launched_by_node",
+          detail: "The servers of this segment are started by its node, which tells where they are.")
+      case .storeFailed(let error): throw ProblemDetails(error)
+      }
+    }
+    return try .json(200, told)
+  }
+}

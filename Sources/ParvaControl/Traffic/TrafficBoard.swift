@@ -1,0 +1,223 @@
+import Foundation
+import ParvaEngine
+package import ParvaWire
+import Synchronization
+
+/// The endpoints as they are now, those who wait for others, and what is being drained.
+///
+/// The table is made anew by one run at a time, however often something changes meanwhile, and never faster than it can be
+/// made twice over: a large fleet costs at most half a core.
+package final class TrafficBoard: Sendable {
+  package struct View: Sendable {
+    package var table = EndpointTable.empty
+    /// Whether every node that is there has spoken since the start, or has had the time to: before that the table holds
+    /// what was true when the controller ended, and nobody is to route by it.
+    package var isSettled = false
+  }
+
+  /// Why servers are not taken for a segment's.
+  package enum Refusal: Error, Hashable, Sendable {
+    /// No node has verified a segment of that name.
+    case unknownSegment
+    /// The workload says how its servers are started: they are told by the node.
+    case launched
+    case storeFailed(StoreError)
+  }
+
+  /// What the nodes look like at one moment.
+  package struct Nodes: Sendable {
+    var records: [NodeRecord]
+    var isCutOff: Bool
+    /// Grows with every change that endpoints may follow from.
+    var edition: Int
+  }
+
+  private struct State {
+    var drains: [SegmentPlace: Int] = [:]
+    var told: [String: ToldSegment]
+    /// Grows with every change of what is here.
+    var edition = 0
+    /// What the newest table was made from.
+    var made: (nodes: Int, own: Int, plan: Int)?
+    var loads: (plan: Int, loads: PlannedLoads)?
+  }
+
+  private let store: any Store
+  private let nodes: @Sendable () -> Nodes
+  private let edition: @Sendable () -> Int
+  private let plan: @Sendable () -> PublishedPlan?
+  private let now: @Sendable () -> Date
+  private let start: Date
+  private let state: Mutex<State>
+  private let board = WaitingBoard(View())
+  private let making = SharedRun<Never>()
+  private let telling = RequestLimit(1)
+
+  init(
+    told: [String: ToldSegment], store: any Store, nodes: NodeRegistry, plan: @escaping @Sendable () -> PublishedPlan?,
+    now: @escaping @Sendable () -> Date
+  ) {
+    self.store = store
+    self.nodes = { nodes.traffic }
+    edition = { nodes.edition }
+    self.plan = plan
+    self.now = now
+    // The registry keeps whole milliseconds.
+    start = Date(timeIntervalSince1970: (now().timeIntervalSince1970 * 1000).rounded(.down) / 1000)
+    state = Mutex(State(told: told))
+    make()
+  }
+
+  // MARK: - Looking
+
+  package var view: View { board.read { copy $0 } }
+
+  package var isClosed: Bool { board.isClosed }
+
+  /// Whether the view tells of everything that was changed before this call.
+  package var isCurrent: Bool {
+    let seen = (nodes: edition(), plan: plan()?.record.revision ?? 0)
+    return state.withLock { state in
+      state.made.map { ($0.nodes, $0.own, $0.plan) == (seen.nodes, state.edition, seen.plan) } ?? false
+    }
+  }
+
+  /// Returns once the view tells of everything that was changed before this call.
+  package func refresh() async { await making.run { await self.run() } }
+
+  /// The view as soon as it answers the question, or as it is after `duration`.
+  package func wait(for duration: Duration, until isAnswered: @escaping @Sendable (View) -> Bool) async -> View {
+    await board.wait(for: duration) { ($0, isAnswered($0)) }
+  }
+
+  /// Answers everybody who waits, now and from now on.
+  package func close() { board.close() }
+
+  /// Has the table made anew: something has changed that it follows from.
+  package func changed() { making.request { await self.run() } }
+
+  private func run() async -> Never? {
+    let began = ContinuousClock.now
+    make()
+    let rest = began.duration(to: .now)
+    if rest > .milliseconds(5) { try? await Task.sleep(for: rest) }
+    return nil
+  }
+
+  private func make() {
+    let (nodes, plan) = (self.nodes(), self.plan())
+    let revision = plan?.record.revision ?? 0
+    var terms = EndpointTable.Terms()
+    terms.isCutOff = nodes.isCutOff
+    let own = state.withLock { state in
+      if state.loads?.plan != revision { state.loads = (revision, plan?.loads ?? PlannedLoads()) }
+      terms.loads = state.loads?.loads ?? PlannedLoads()
+      terms.drains = Set(state.drains.keys)
+      terms.told = state.told
+      return state.edition
+    }
+    let start = start
+    let isSettled = nodes.records.allSatisfy { node in
+      node.state == nil || node.isUnreachable || node.heardAt.map { $0 >= start } ?? true
+    }
+    let time = now()
+    board.change { view in
+      let table = EndpointTable(nodes: nodes.records, terms, after: view.table, at: time)
+      view = View(table: table, isSettled: view.isSettled || isSettled)
+    }
+    state.withLock { $0.made = (nodes.edition, own, revision) }
+  }
+
+  // MARK: - Draining
+
+  /// Gives the servers of these places no new requests, until as many calls of ``release(_:)`` as of this.
+  ///
+  /// Returns once the table says so; answers for how long the one that was drained last gets none, nil where there is none.
+  func drain(_ places: Set<SegmentPlace>) async -> Duration? {
+    state.withLock { state in
+      state.edition += 1
+      for place in places { state.drains[place, default: 0] += 1 }
+    }
+    await refresh()
+    let last = view.table.lastDrained(places)
+    return last.map { .seconds(max(0, now().timeIntervalSince($0))) }
+  }
+
+  func release(_ places: Set<SegmentPlace>) {
+    state.withLock { state in
+      state.edition += 1
+      for place in places {
+        let left = state.drains[place, default: 0] - 1
+        state.drains[place] = left > 0 ? left : nil
+      }
+    }
+    changed()
+  }
+
+  // MARK: - Servers that somebody else has started
+
+  /// What was told of a segment, nil where nothing was.
+  package func told(_ segment: String) -> ToldSegment? { state.withLock { $0.told[segment] } }
+
+  /// Takes over where a segment's servers are; none takes away what was told. On disk when it returns.
+  package func tell(_ segment: String, _ servers: [ToldEndpoints.Server]) async throws(Refusal) {
+    try await telling.run { () async throws(Refusal) in try await self.take(segment, servers) }
+    await refresh()
+  }
+
+  private func take(_ segment: String, _ servers: [ToldEndpoints.Server]) async throws(Refusal) {
+    var told: ToldSegment?
+    if !servers.isEmpty {
+      guard let stands = Self.find(segment, nodes().records) else { throw .unknownSegment }
+      guard stands.launch == nil else { throw .launched }
+      told = ToldSegment(node: stands.node, place: stands.place, workload: stands.workload, servers: servers)
+    }
+    var batch = StoreBatch()
+    batch.toldSegments[segment] = .some(told)
+    do throws(StoreError) {
+      try await store.commit(batch)
+    } catch {
+      throw .storeFailed(error)
+    }
+    state.withLock { state in
+      state.edition += 1
+      state.told[segment] = told
+    }
+  }
+
+  private static func find(
+    _ segment: String, _ nodes: [NodeRecord]
+  ) -> (node: String, place: SegmentPlace, workload: String, launch: LaunchSpec?)? {
+    for node in nodes.sorted(by: { $0.name < $1.name }) {
+      for gpu in node.applied?.gpus ?? [] {
+        guard let instance = gpu.instances.first(where: { $0.segment == segment }), let workload = instance.workload
+        else { continue }
+        return (node.name, SegmentPlace(gpu: gpu.uuid, place: instance.place), workload, instance.launch)
+      }
+    }
+    return nil
+  }
+}
+
+extension PublishedPlan {
+  /// What the plan gives to each place of a GPU that it is bound to.
+  fileprivate var loads: PlannedLoads {
+    PlannedLoads(
+      plan.gpus.flatMap { gpu in
+        gpu.segments.compactMap { segment in
+          gpu.uuid.map { uuid in
+            let place = InstancePlace(
+              profileID: gpu.product.profiles[segment.profile].driverProfileID, start: segment.start)
+            return (SegmentPlace(gpu: uuid, place: place), segment.workload, segment.load)
+          }
+        }
+      })
+  }
+}
+
+extension NodeRegistry {
+  fileprivate var traffic: TrafficBoard.Nodes {
+    let (records, isCutOff, edition) = trafficState
+    return TrafficBoard.Nodes(records: records, isCutOff: isCutOff, edition: edition)
+  }
+}
