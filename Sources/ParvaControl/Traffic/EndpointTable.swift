@@ -203,7 +203,7 @@ extension WantedInstance {
     guard
       (profileID, start, workload, model, batch) == (
         other.profileID, other.start, other.workload, other.model, other.batch
-      ), (processes, mps, launch) == (other.processes, other.mps, other.launch)
+      ), (processes, servers, mps, launch) == (other.processes, other.servers, other.mps, other.launch)
     else { return false }
     return segment == other.segment || launch.map(LaunchTemplate.namesSegment) != true
   }
