@@ -1,6 +1,5 @@
 package import Foundation
 import ParvaEngine
-import ParvaFormats
 package import ParvaWire
 
 /// Which servers there are for each workload, and which of them may get requests.
@@ -195,18 +194,6 @@ extension ServiceDocument {
 
 extension OwnedDocument {
   var place: SegmentPlace { SegmentPlace(gpu: gpu, place: InstancePlace(profileID: profileId, start: start)) }
-}
-
-extension WantedInstance {
-  /// Whether servers that run as `other` says go on as this one says: nothing is started anew between the two.
-  func runsOn(from other: WantedInstance) -> Bool {
-    guard
-      (profileID, start, workload, model, batch) == (
-        other.profileID, other.start, other.workload, other.model, other.batch
-      ), (processes, mps, launch) == (other.processes, other.mps, other.launch)
-    else { return false }
-    return segment == other.segment || launch.map(LaunchTemplate.namesSegment) != true
-  }
 }
 
 extension NodeRecord {
