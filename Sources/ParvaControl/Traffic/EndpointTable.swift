@@ -15,7 +15,8 @@ package struct EndpointTable: Hashable, Sendable {
     package var drains: Set<SegmentPlace> = []
     /// By segment.
     package var told: [String: ToldSegment] = [:]
-    /// Whether so many nodes are silent that it is the controller that is cut off: then what they said last stands.
+    /// Whether so many nodes are silent that it is the controller that is cut off: then what they said last stands, but for
+    /// nodes that were lost before.
     package var isCutOff = false
 
     package init() {}
@@ -127,10 +128,10 @@ package struct EndpointTable: Hashable, Sendable {
   private static func state(
     at place: SegmentPlace, _ instance: WantedInstance?, _ node: NodeRecord, _ terms: Terms
   ) -> (Endpoint.State, reason: String?) {
-    if (node.isUnreachable || node.isLost) && !terms.isCutOff { return (.gone, "node_unreachable") }
+    if node.isLost || node.isUnreachable && !terms.isCutOff { return (.gone, "node_unreachable") }
     if terms.drains.contains(place) { return (.draining, "segment_leaves") }
     guard let instance else { return (.draining, "not_planned") }
-    let changes = [node.expected, node.sent].compactMap(\.self)
+    let changes = [node.expected, node.isSentIdle ? nil : node.sent].compactMap(\.self)
     let isLeaving = changes.contains { change in
       change.instance(gpu: place.gpu, place: place.place).map { !$0.runsOn(from: instance) } ?? true
     }
