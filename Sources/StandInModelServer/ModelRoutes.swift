@@ -1,6 +1,7 @@
 import Foundation
 import ParvaHTTP
 import ParvaServing
+import Synchronization
 
 /// What a stand-in server answers. Every answer says that nothing was computed.
 struct ModelRoutes: Sendable {
@@ -28,8 +29,23 @@ struct ModelRoutes: Sendable {
     var inFlight: Int
   }
 
+  /// The port that it listens on, which is known only once it listens.
+  final class Port: Sendable {
+    private let state: Mutex<Int>
+
+    init(_ number: Int) { state = Mutex(number) }
+
+    var number: Int { state.withLock { $0 } }
+
+    /// Takes it from an address that is listened on.
+    func take(from address: String) {
+      guard let text = address.split(separator: ":").last, let number = Int(text) else { return }
+      state.withLock { $0 = number }
+    }
+  }
+
   let name: Name
-  let port: Int
+  let port: Port
   let model: SimulatedModel
 
   /// Requests go to any of three paths: the root, which a balancer that rewrites prefixes asks for, `/infer`, and the path of
@@ -53,7 +69,7 @@ struct ModelRoutes: Sendable {
     return try .json(
       200,
       Result(
-        model: name.model, workload: name.workload, segment: name.segment, port: port, batch: answer.batch,
+        model: name.model, workload: name.workload, segment: name.segment, port: port.number, batch: answer.batch,
         waitedMs: Self.milliseconds(answer.waited), executedMs: Self.milliseconds(answer.executed)))
   }
 

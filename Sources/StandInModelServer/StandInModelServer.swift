@@ -65,12 +65,14 @@ struct StandInModelServer: AsyncParsableCommand {
     var configuration = HTTPServer.Configuration(addresses: ["\(host):\(port)"])
     configuration.loops = 1
     let logger = Logger(label: "stand-in") { StreamLogHandler.standardError(label: $0) }
+    let bound = ModelRoutes.Port(port)
     let routes = ModelRoutes(
-      name: ModelRoutes.Name(model: model, workload: workload, segment: segment), port: port, model: simulated)
+      name: ModelRoutes.Name(model: model, workload: workload, segment: segment), port: bound, model: simulated)
     let server = HTTPServer(
       configuration: configuration, router: Router(routes: routes.routes, logger: logger), logger: logger)
     do throws(HTTPServerError) {
       let addresses = try server.start()
+      for address in addresses { bound.take(from: address) }
       logger.info("SIMULATED \(model): listening on \(addresses.joined(separator: ", "))")
     } catch {
       throw ValidationError(error.message)

@@ -33,13 +33,21 @@ struct ExportEnvoyBootstrapCommand: ParsableCommand {
   var id: String?
   @Option(name: .long, help: "PEM of the authorities that the controller's certificate is checked against.")
   var ca: String?
-  @Option(name: .long, help: "File with a bearer token of scope read, which is written into the bootstrap.")
+  @Option(
+    name: .long,
+    help: """
+      File with a bearer token of scope read. The bootstrap holds it as text, so keep that file as the token; the \
+      controller must be https:// or on a loopback address.
+      """)
   var tokenFile: String?
 
   func validate() throws {
     for (name, port) in [("--listen-port", listenPort), ("--admin-port", adminPort ?? 1)]
     where !(1...65_535).contains(port) {
       throw ValidationError("\(name) must be 1 to 65535.")
+    }
+    guard ToldEndpointsReader.isIPAddress(listenAddress) else {
+      throw ValidationError("--listen-address must be an IP address without brackets.")
     }
     if let fault = NodeSpecReader.addressFault(controller) { throw ValidationError("--controller: \(fault).") }
   }
@@ -54,6 +62,7 @@ struct ExportEnvoyBootstrapCommand: ParsableCommand {
     if ca != nil && !usesTLS { throw CommandFailure(.badInput, "--ca needs an https:// controller") }
     var token: String?
     if let tokenFile {
+      try ServerOptions.checkTakesToken(controller)
       guard let text = try? String(contentsOfFile: tokenFile, encoding: .utf8) else {
         throw CommandFailure(.badInput, "\(tokenFile) cannot be read as text")
       }

@@ -163,6 +163,9 @@ def contexts(folder):
             client.refused(2, "401", "get", "workloads", "--server", url)
             client.refused(
                 2, "use https", "get", "workloads", "--server", "http://parva.example:8080", "--token-file", secret)
+            client.refused(
+                2, "use https", "export", "envoy-bootstrap", "--controller", "http://parva.example:8080", "--token-file",
+                secret)
         with check("a damaged configuration is named, not written over"):
             path = os.path.join(folder, "parva", "config.yaml")
             with open(path, "w") as file:

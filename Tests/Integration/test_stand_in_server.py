@@ -51,6 +51,7 @@ with check("it says of every answer that it is simulated"):
     status, answer = server.get("/infer", "POST")
     equal(status, 200)
     equal([answer[key] for key in ("simulated", "model", "workload", "segment", "batch")], [True, "bert", "w", "w/0", 1])
+    equal(answer["port"], server.port, "the port that it listens on")
     equal(answer["executedMs"] >= 5, True, "it takes as long as it was told")
     equal(server.get("/v2/models/other/infer", "POST")[0], 404)
     equal(server.health(), (200, {"simulated": True, "model": "bert", "status": "ready", "inFlight": 0}))

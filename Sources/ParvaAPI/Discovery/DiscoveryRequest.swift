@@ -1,4 +1,5 @@
 package import Foundation
+import ParvaFormats
 package import ParvaHTTP
 
 /// What an Envoy asks; keys that mean nothing here are passed over, because it sends many.
@@ -18,7 +19,7 @@ package struct DiscoveryRequest: Sendable, Hashable {
   package var listenAddress = "0.0.0.0"
   package var listenPort = Self.port
 
-  /// - Throws: 400 `invalid_syntax`, `invalid_request`; 422 `type_mismatch` for another type than the path's.
+  /// - Throws: 400 `invalid_syntax`; 422 `invalid_request`, also for another type than the path's.
   package init(_ body: Data, typeURL: String) throws(ProblemDetails) {
     guard let root = (try? JSONSerialization.jsonObject(with: body)) as? [String: Any] else {
       throw ProblemDetails(status: 400, code: "invalid_syntax", detail: "A DiscoveryRequest is one JSON object.")
@@ -35,9 +36,14 @@ package struct DiscoveryRequest: Sendable, Hashable {
     guard !self.node.isEmpty else { throw Self.invalid("node.id must say who asks") }
     if let metadata = (node["metadata"] as? [String: Any])?["parva"] as? [String: Any] {
       let address = try Self.text(value(metadata, "listen_address", "listenAddress"), "listen_address")
-      if !address.isEmpty { listenAddress = address }
-      if let port = value(metadata, "listen_port", "listenPort") as? Double {
-        guard port == port.rounded(), (1...65_535).contains(port) else {
+      if !address.isEmpty {
+        guard ToldEndpointsReader.isIPAddress(address) else {
+          throw Self.invalid("listen_address must be an IP address without brackets")
+        }
+        listenAddress = address
+      }
+      if let given = value(metadata, "listen_port", "listenPort"), !(given is NSNull) {
+        guard let port = given as? Double, port == port.rounded(), (1...65_535).contains(port) else {
           throw Self.invalid("listen_port must be 1 to 65535")
         }
         listenPort = Int(port)

@@ -88,7 +88,8 @@ package enum EnvoyShapes {
       "retry_policy": [
         "retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 3,
         "retry_back_off": ["base_interval": "0.005s", "max_interval": "0.05s"],
-        "host_selection_retry_max_attempts": 5,
+        // Of two servers one may have nearly all of the weight; who picks by weight needs many tries to find the other.
+        "host_selection_retry_max_attempts": 1_000,
         "retry_host_predicate": [
           [
             "name": "envoy.retry_host_predicates.previous_hosts",

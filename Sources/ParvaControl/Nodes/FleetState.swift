@@ -23,6 +23,8 @@ package struct FleetState: Sendable {
     /// Digest of the body that brought ``NodeRecord/state``.
     var digest: Int?
     var conditions = ConditionList()
+    /// Whether it has said anything since the start.
+    var hasSpoken = false
   }
 
   package let settings: Settings
@@ -225,10 +227,18 @@ package struct FleetState: Sendable {
       if let sent = entry.record.sent, verified == sent.version {
         (entry.record.applied, entry.record.sent) = (sent, nil)
       }
+      if let sent = entry.record.sent, let state = entry.record.state {
+        entry.record.isSentIdle = state.operation == nil && state.accepted != sent.revision
+      }
       entry.record.heardAt = date
       entry.beats.heard(at: now, interval: interval)
       entry.record.isUnreachable = entry.beats.isUnreachable
       if !entry.record.isUnreachable { entry.record.isLost = false }
+    }
+    // Whoever waits until all have spoken looks again, whatever it said.
+    if entries[name]?.hasSpoken == false {
+      entries[name]?.hasSpoken = true
+      edition += 1
     }
     if before.isUnreachable != self[name]?.isUnreachable { due.insert(name) }
     if before.applied != entries[name]?.record.applied {
@@ -317,7 +327,9 @@ package struct FleetState: Sendable {
     entries[name]?.record.expected = nil
     due.insert(name)
     edition += 1
-    if mayCome { entries[name]?.record.sent = expected }
+    guard mayCome else { return }
+    entries[name]?.record.sent = expected
+    entries[name]?.record.isSentIdle = false
   }
 
   // MARK: - Parts
@@ -366,7 +378,7 @@ extension NodeRecord {
     (address, zone, isUnreachable, isLost) != (other.address, other.zone, other.isUnreachable, other.isLost)
       || isWordDue != other.isWordDue || state?.services != other.state?.services
       || state?.owned != other.state?.owned || applied != other.applied || expected != other.expected
-      || sent != other.sent
+      || sent != other.sent || isSentIdle != other.isSentIdle
   }
 
   /// Whether anything differs that ``NodeShare`` looks at.

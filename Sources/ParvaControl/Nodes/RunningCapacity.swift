@@ -44,8 +44,7 @@ extension NodeRecord {
       let instances = before.merging(after) { $1 }.values.filter { instance in
         guard state.shows(uuid, instance.place) else { return false }
         guard let old = before[instance.place], let new = after[instance.place] else { return true }
-        return (old.workload, old.model, old.batch, old.processes, old.launch)
-          == (new.workload, new.model, new.batch, new.processes, new.launch)
+        return new.runsOn(from: old)
       }
       return WantedGPU(uuid: uuid, instances: instances.sorted { $0.place < $1.place })
     }

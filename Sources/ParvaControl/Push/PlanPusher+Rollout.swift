@@ -131,7 +131,9 @@ extension PlanPusher {
   private func bring(_ order: RolloutRun.Order, _ id: String, _ control: RolloutControl) async -> Bool {
     let leaving = settings.drainTime > .zero ? nodes.node(order.node)?.leaving(for: order.wanted) ?? [] : []
     guard !leaving.isEmpty else { return await bringDrained(order, id) }
-    let drain = SegmentDrain(traffic: traffic, time: settings.drainTime)
+    let drain = SegmentDrain(
+      traffic: traffic, time: settings.drainTime,
+      settling: max(settings.wordTimeout, nodes.settings.heartbeat * 5))
     guard await drain.run(leaving, control) else { return false }
     let isWell = await bringDrained(order, id)
     // What the node has done shows in what it says next; what it has not done gets requests again.

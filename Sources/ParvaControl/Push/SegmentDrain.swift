@@ -8,15 +8,23 @@ import ParvaWire
 struct SegmentDrain: Sendable {
   let traffic: TrafficBoard
   let time: Duration
+  /// For how long to wait after a start of the controller until proxies are told anything: until then they send where the
+  /// controller before it said.
+  let settling: Duration
 
   /// Returns once the part may go; false where it is not to go. Places that may go are to be released once the part is
   /// through, one way or another.
   func run(_ places: Set<SegmentPlace>, _ control: RolloutControl) async -> Bool {
+    let end = ContinuousClock.now + settling
     while !Task.isCancelled {
       let wishes = control.wishes
       if wishes.isAborted || wishes.rollsBack { return false }
       if wishes.isPaused {
         _ = await control.next(after: wishes.serial)
+        continue
+      }
+      if !traffic.view.isSettled && ContinuousClock.now < end {
+        _ = await control.next(after: wishes.serial, within: .milliseconds(50))
         continue
       }
       guard let drained = await traffic.drain(places), drained < time else { return goesOn(places) }

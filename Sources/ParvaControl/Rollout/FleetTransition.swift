@@ -1,5 +1,4 @@
 package import ParvaEngine
-import ParvaFormats
 import ParvaWire
 
 /// The way from what stands on the nodes to what a plan wants of them, with what each node is told on it. Pure.
@@ -203,22 +202,10 @@ package struct FleetTransition: Sendable {
 
   /// Numbers for how processes are started: equal where a node would not start them anew.
   private struct StartNumbers {
-    private struct Start: Hashable {
-      var launch: LaunchSpec?
-      var mps: MPSSettings?
-      var queue: WantedInstance.Queue?
-      /// Nil where the launch does not name it.
-      var segment: String?
-    }
-
-    private var numbers: [Start: Int] = [:]
+    private var numbers: [StartedAs: Int] = [:]
 
     mutating func number(of instance: WantedInstance) -> Int {
-      guard instance.launch != nil || instance.mps != nil else { return 0 }
-      let namesSegment = instance.launch.map(LaunchTemplate.namesSegment) ?? false
-      let start = Start(
-        launch: instance.launch, mps: instance.mps, queue: instance.queue,
-        segment: namesSegment ? instance.segment : nil)
+      let start = instance.startedAs
       let number = numbers[start] ?? numbers.count + 1
       numbers[start] = number
       return number

@@ -35,6 +35,9 @@ package struct NodeRecord: Hashable, Sendable {
   package var isWordDue = false
   /// What a push that was given up has brought to it: the node may carry it out yet.
   package var sent: NodeAssignment?
+  /// Whether the node has said since that it works on nothing and that the newest it has accepted is not ``sent``: what
+  /// runs goes on. Reported anew with each heartbeat, because what was sent may still be on its way.
+  package var isSentIdle = false
 
   package init(_ spec: NodeSpec, named name: String, revision: Int, at time: Date) {
     self.name = name

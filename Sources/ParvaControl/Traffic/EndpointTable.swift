@@ -1,6 +1,5 @@
 package import Foundation
 import ParvaEngine
-import ParvaFormats
 package import ParvaWire
 
 /// Which servers there are for each workload, and which of them may get requests.
@@ -16,7 +15,8 @@ package struct EndpointTable: Hashable, Sendable {
     package var drains: Set<SegmentPlace> = []
     /// By segment.
     package var told: [String: ToldSegment] = [:]
-    /// Whether so many nodes are silent that it is the controller that is cut off: then what they said last stands.
+    /// Whether so many nodes are silent that it is the controller that is cut off: then what they said last stands, but for
+    /// nodes that were lost before.
     package var isCutOff = false
 
     package init() {}
@@ -128,10 +128,10 @@ package struct EndpointTable: Hashable, Sendable {
   private static func state(
     at place: SegmentPlace, _ instance: WantedInstance?, _ node: NodeRecord, _ terms: Terms
   ) -> (Endpoint.State, reason: String?) {
-    if (node.isUnreachable || node.isLost) && !terms.isCutOff { return (.gone, "node_unreachable") }
+    if node.isLost || node.isUnreachable && !terms.isCutOff { return (.gone, "node_unreachable") }
     if terms.drains.contains(place) { return (.draining, "segment_leaves") }
     guard let instance else { return (.draining, "not_planned") }
-    let changes = [node.expected, node.sent].compactMap(\.self)
+    let changes = [node.expected, node.isSentIdle ? nil : node.sent].compactMap(\.self)
     let isLeaving = changes.contains { change in
       change.instance(gpu: place.gpu, place: place.place).map { !$0.runsOn(from: instance) } ?? true
     }
@@ -195,18 +195,6 @@ extension ServiceDocument {
 
 extension OwnedDocument {
   var place: SegmentPlace { SegmentPlace(gpu: gpu, place: InstancePlace(profileID: profileId, start: start)) }
-}
-
-extension WantedInstance {
-  /// Whether servers that run as `other` says go on as this one says: nothing is started anew between the two.
-  func runsOn(from other: WantedInstance) -> Bool {
-    guard
-      (profileID, start, workload, model, batch) == (
-        other.profileID, other.start, other.workload, other.model, other.batch
-      ), (processes, servers, mps, launch) == (other.processes, other.servers, other.mps, other.launch)
-    else { return false }
-    return segment == other.segment || launch.map(LaunchTemplate.namesSegment) != true
-  }
 }
 
 extension NodeRecord {

@@ -12,7 +12,29 @@ package final class TrafficBoard: Sendable {
     package var table = EndpointTable.empty
     /// Whether every node that is there has spoken since the start, or has had the time to: before that the table holds
     /// what was true when the controller ended, and nobody is to route by it.
-    package var isSettled = false
+    package var isSettled: Bool { settledAt != nil }
+    /// Since when proxies are told of the table.
+    var settledAt: Date?
+    /// When places ceased to have a server that may get requests, of the last hour: a drain is no longer than that.
+    var lastReady: [SegmentPlace: Date] = [:]
+
+    /// When proxies were last told, or may have been, to send to these places; nil where they were not. O(endpoints).
+    func lastServed(_ places: Set<SegmentPlace>) -> Date? {
+      let last = (places.compactMap { lastReady[$0] } + [table.lastDrained(places)].compactMap(\.self)).max()
+      // What proxies had from a controller before this one is what they have until they are told anything.
+      return last.map { max($0, settledAt ?? $0) }
+    }
+
+    /// Takes over a newer table.
+    mutating func take(_ newer: EndpointTable, isSettled: Bool, at time: Date) {
+      let ready = Set(newer.endpoints.lazy.filter { $0.state == .ready }.map(\.key.place))
+      lastReady = lastReady.filter { time.timeIntervalSince($0.value) < 3600 && !ready.contains($0.key) }
+      for endpoint in table.endpoints where endpoint.state == .ready && !ready.contains(endpoint.key.place) {
+        lastReady[endpoint.key.place] = time
+      }
+      table = newer
+      if isSettled && settledAt == nil { settledAt = time }
+    }
   }
 
   /// Why servers are not taken for a segment's.
@@ -123,7 +145,7 @@ package final class TrafficBoard: Sendable {
     let time = now()
     board.change { view in
       let table = EndpointTable(nodes: nodes.records, terms, after: view.table, at: time)
-      view = View(table: table, isSettled: view.isSettled || isSettled)
+      view.take(table, isSettled: isSettled, at: time)
     }
     state.withLock { $0.made = (nodes.edition, own, revision) }
   }
@@ -132,15 +154,15 @@ package final class TrafficBoard: Sendable {
 
   /// Gives the servers of these places no new requests, until as many calls of ``release(_:)`` as of this.
   ///
-  /// Returns once the table says so; answers for how long the one that was drained last gets none, nil where there is none.
+  /// Returns once the table says so; answers for how long proxies know that none of them gets any, nil where none has had
+  /// any.
   func drain(_ places: Set<SegmentPlace>) async -> Duration? {
     state.withLock { state in
       state.edition += 1
       for place in places { state.drains[place, default: 0] += 1 }
     }
     await refresh()
-    let last = view.table.lastDrained(places)
-    return last.map { .seconds(max(0, now().timeIntervalSince($0))) }
+    return view.lastServed(places).map { .seconds(max(0, now().timeIntervalSince($0))) }
   }
 
   func release(_ places: Set<SegmentPlace>) {

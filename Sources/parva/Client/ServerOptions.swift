@@ -41,6 +41,13 @@ struct ServerOptions: ParsableArguments {
     return NodeSpecReader.addressFault(server)
   }
 
+  /// - Throws: where a token that is sent to this controller could be read on the way.
+  static func checkTakesToken(_ url: String) throws(CommandFailure) {
+    guard url.lowercased().hasPrefix("https:") || isLoopback(url) else {
+      throw CommandFailure(.badInput, "\(url): a token is sent over https, or to a loopback address; use https")
+    }
+  }
+
   private static func isLoopback(_ url: String) -> Bool {
     // The name decides, not where it points to: what resolves it may not be on this machine.
     URLComponents(string: url)?.host.map { ListenAddress.isLocal($0 + ":0") } ?? false
@@ -66,9 +73,7 @@ struct ServerOptions: ParsableArguments {
       base = "http://localhost"
     }
     let token = try token(stored, environment)
-    guard token == nil || base.hasPrefix("https:") || Self.isLoopback(base) else {
-      throw CommandFailure(.badInput, "\(base): a token is sent over https, or to a loopback address; use https")
-    }
+    if token != nil { try Self.checkTakesToken(base) }
     return ServerConnection(base: base, shown: address, token: token, configuration: configuration)
   }
 

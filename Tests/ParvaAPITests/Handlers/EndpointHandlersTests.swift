@@ -190,6 +190,24 @@ import Testing
     try await api.controller.stop()
   }
 
+  @Test(
+    "where an Envoy is to listen is an IP address and a port, and nothing else is taken for them",
+    arguments: [
+      #""listen_port":"10001""#, #""listen_port":0"#, #""listen_port":1.5"#, #""listen_port":[]"#,
+      #""listenPort":"1""#, #""listen_address":"edge.example""#, #""listen_address":"[::]""#, #""listen_address":7"#,
+    ])
+  func wrongPlacesToListenAreRefused(metadata: String) throws {
+    func read(_ metadata: String) throws(ProblemDetails) -> DiscoveryRequest {
+      try DiscoveryRequest(
+        Data(#"{"node":{"id":"a","metadata":{"parva":{\#(metadata)}}}}"#.utf8), typeURL: EnvoyType.routes.url)
+    }
+    let problem = #expect(throws: ProblemDetails.self) { try read(metadata) }
+    #expect(problem?.status == 422 && problem?.code == "invalid_request")
+    let right = try read(#""listen_port":10001,"listen_address":"::""#)
+    #expect(right.listenPort == 10_001 && right.listenAddress == "::")
+    #expect(try read(#""listen_port":null"#).listenPort == DiscoveryRequest.port)
+  }
+
   @Test("whatever stands in a DiscoveryRequest is taken or refused by name", arguments: 0..<8)
   func bytesFromOutside(number: Int) throws {
     let seed = TestSeed.of(offset: UInt64(number))

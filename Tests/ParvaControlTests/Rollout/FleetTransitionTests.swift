@@ -65,6 +65,24 @@ import Testing
     #expect(way.machine.begin().map { way.machine.parts[$0].node } == ["a"])
   }
 
+  @Test("a queue moves what stands only where other servers follow from it", arguments: [1, 2])
+  func aQueueAloneMovesNothing(processes: Int) throws {
+    var record = try Self.record("a", "w/0")
+    record.applied?.gpus[0].instances[0].processes = processes
+    for ordinal in 1..<processes {
+      guard var server = record.state?.services.first else { continue }
+      server.ordinal = ordinal
+      record.state?.services.append(server)
+    }
+    var goal = Self.goal(["a": "w/0"])
+    goal.assignments.gpus["a"]?[0].instances[0].processes = processes
+    for queue in [WantedInstance.Queue.perProcess, .shared] {
+      goal.assignments.gpus["a"]?[0].instances[0].queue = queue
+      let way = FleetTransition(Self.fleet(record), to: goal, RolloutTerms(nodes: ["a"]))
+      #expect(way.transition.waves.isEmpty == (processes == 1 || queue == .perProcess), "\(queue)")
+    }
+  }
+
   @Test("what is to come on a node that is gone replaces nothing")
   func whatCannotComeReplacesNothing() throws {
     let fleet = Self.fleet(try Self.record("a", "w/0"))

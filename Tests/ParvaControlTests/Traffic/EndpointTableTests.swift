@@ -35,6 +35,7 @@ import Testing
       record.expected = Bool.random(using: &dice) ? assignment(uuid, 2, &dice) : record.applied
     }
     record.isUnreachable = Int.random(in: 0..<4, using: &dice) == 0
+    record.isLost = record.isUnreachable && Bool.random(using: &dice)
     for gpu in record.applied?.gpus ?? [] {
       for instance in gpu.instances {
         for ordinal in 0..<(instance.processes ?? 1) {
@@ -78,7 +79,7 @@ import Testing
           $0.instance(gpu: uuid, place: place) == node.applied?.instance(gpu: uuid, place: place)
         }
         let gets =
-          endpoint.reported == "healthy" && (!node.isUnreachable || terms.isCutOff) && stays ?? true
+          endpoint.reported == "healthy" && (!node.isUnreachable || terms.isCutOff) && !node.isLost && stays ?? true
           && !terms.drains.contains(endpoint.key.place)
         // What goes on under another name or capacity alone is kept, which equality does not see.
         if gets || endpoint.state == .ready {
@@ -142,5 +143,35 @@ import Testing
     named.launch?.args = ["{segment}"]
     #expect(!new.runsOn(from: named))
     #expect(named.runsOn(from: named))
+  }
+
+  @Test("where a queue changes how many servers there are they are drained, and else they stay", arguments: [1, 2])
+  func aQueueThatChangesTheServersIsSeen(processes: Int) throws {
+    let uuid = FleetSamples.uuid("n0", 0)
+    let place = SegmentPlace(gpu: uuid, place: InstancePlace(profileID: 19, start: 0))
+    var instance = WantedInstance(
+      profileID: 19, start: 0, segment: "a/0", workload: "a", model: "m", batch: 1, processes: processes, capacity: 9,
+      launch: Self.launch)
+    var node = FleetSamples.record("n0", try FleetSamples.state("n0", gpus: 1))
+    node.applied = NodeAssignment(revision: 1, gpus: [WantedGPU(uuid: uuid, instances: [instance])])
+    node.state?.services = (0..<processes).map {
+      ServiceDocument(
+        kind: "server", gpu: uuid, profileId: 19, start: 0, uuid: "MIG-1", ordinal: $0, workload: "a", pid: 7,
+        port: 9000 + $0, status: "healthy", restarts: 0, message: nil)
+    }
+    // As an older controller wrote it, and the same in full.
+    instance.queue = .perProcess
+    node.expected = NodeAssignment(revision: 2, gpus: [WantedGPU(uuid: uuid, instances: [instance])])
+    func states() -> Set<Endpoint.State> {
+      Set(EndpointTable(nodes: [node], .init(), after: nil, at: Samples.time).endpoints.map(\.state))
+    }
+    #expect(states() == [.ready])
+    #expect(node.leaving(for: try #require(node.expected)).isEmpty)
+    instance.queue = .shared
+    let shared = NodeAssignment(revision: 3, gpus: [WantedGPU(uuid: uuid, instances: [instance])])
+    node.expected = nil
+    #expect(node.leaving(for: shared) == (processes == 1 ? [] : [place]))
+    node.expected = shared
+    #expect(states() == (processes == 1 ? [.ready] : [.draining]))
   }
 }
