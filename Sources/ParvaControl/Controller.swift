@@ -139,6 +139,8 @@ package final class Controller: Sendable {
     wakes.continuation.yield()
     work.withLock { work in
       guard work.isEmpty else { return }
+      // What is so now is no news; all that comes from here on is.
+      conditions.look()
       work = [
         Task { [loop, wakes] in await loop.follow(wakes.stream) },
         Task { [self] in await watchHeartbeats() },

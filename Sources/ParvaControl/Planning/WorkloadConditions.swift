@@ -35,16 +35,14 @@ extension WorkloadStatus {
 ///
 /// Only ``look()`` notes what has changed, one look after the other: who asks meanwhile sees what was noted.
 package final class WorkloadConditions: Sendable {
-  private struct Mark: Sendable {
+  private struct Mark: Hashable, Sendable {
     var status: ConditionDocument.Status
     var reason: String
     var since: Date
-
-    func isSame(as condition: Condition) -> Bool { status == condition.status && reason == condition.reason }
   }
 
   /// In the order of the conditions.
-  private struct Marks: Sendable {
+  private struct Marks: Hashable, Sendable {
     var planned: Mark
     var running: Mark
     var up: Mark
@@ -59,7 +57,20 @@ package final class WorkloadConditions: Sendable {
 
   private struct State {
     var marks: [String: Marks] = [:]
+    /// What was told between two looks and is not noted yet, so that it is told with one time.
+    var told: [String: Marks] = [:]
     var seen: Seen?
+
+    /// What is so now, each since its status is.
+    func marks(of conditions: [Condition], _ id: String, at date: Date) -> Marks {
+      func mark(_ index: Int) -> Mark {
+        let condition = conditions[index]
+        let known = [marks[id]?.rows[index], told[id]?.rows[index]].lazy.compactMap(\.self)
+        let since = known.first { $0.status == condition.status }?.since ?? date
+        return Mark(status: condition.status, reason: condition.reason, since: since)
+      }
+      return Marks(planned: mark(0), running: mark(1), up: mark(2))
+    }
   }
 
   /// What all workloads are looked at anew for.
@@ -86,10 +97,11 @@ package final class WorkloadConditions: Sendable {
 
   /// The conditions of a workload whose status is this now. O(1).
   package func documents(of status: WorkloadStatus, _ id: String) -> [ConditionDocument] {
-    let date = now()
-    let marks = state.withLock { $0.marks[id] }
-    return zip(status.conditions, marks?.rows ?? [nil, nil, nil]).map { condition, mark in
-      Self.document(condition, since: mark.flatMap { $0.status == condition.status ? $0.since : nil } ?? date)
+    let (conditions, date) = (status.conditions, now())
+    return state.withLock { state in
+      let marks = state.marks(of: conditions, id, at: date)
+      if state.marks[id] != marks { state.told[id] = marks }
+      return zip(conditions, marks.rows).map { Self.document($0, since: $1?.since ?? date) }
     }
   }
 
@@ -102,17 +114,14 @@ package final class WorkloadConditions: Sendable {
   /// Notes what is so now, and tells those conditions of which status or reason is another than before.
   private func note(_ conditions: [Condition], of id: String, at date: Date, isSilent: Bool) {
     state.withLock { state in
-      let before = state.marks[id]?.rows ?? [nil, nil, nil]
-      if zip(before, conditions).allSatisfy({ $0?.isSame(as: $1) == true }) { return }
-      let rows = zip(before, conditions).map { mark, condition in
-        Mark(
-          status: condition.status, reason: condition.reason,
-          since: mark.flatMap { $0.status == condition.status ? $0.since : nil } ?? date)
-      }
-      state.marks[id] = Marks(planned: rows[0], running: rows[1], up: rows[2])
+      let before = state.marks[id]
+      let marks = state.marks(of: conditions, id, at: date)
+      state.told[id] = nil
+      if before == marks { return }
+      state.marks[id] = marks
       if isSilent { return }
-      let changed = conditions.indices.filter { before[$0]?.isSame(as: conditions[$0]) != true }
-        .map { Self.document(conditions[$0], since: rows[$0].since) }
+      let changed = conditions.indices.filter { before?.rows[$0] != marks.rows[$0] }
+        .map { Self.document(conditions[$0], since: marks.rows[$0]?.since ?? date) }
       events.add("workload", of: News(id: id, conditions: changed))
     }
   }
@@ -141,6 +150,7 @@ package final class WorkloadConditions: Sendable {
     }
     for registration in demand.registrations.rows { weigh(registration) }
     state.withLock { state in
+      state.told = state.told.filter { demand.registrations[$0.key] != nil }
       for id in state.marks.keys.sorted() where demand.registrations[id] == nil {
         state.marks[id] = nil
         events.add("workload", of: News(id: id, conditions: []))
