@@ -217,7 +217,8 @@ with tempfile.TemporaryDirectory(prefix="parva-traffic-") as folder:
             equal(told(api), before, "the table after the restart")
 
         with check("what an Envoy refuses is found and shown"):
-            envoys.append(Envoy(folder, api, "wrong", "--listen-address", "no.such.address"))
+            # An address that no machine has (RFC 5737).
+            envoys.append(Envoy(folder, api, "wrong", "--listen-address", "192.0.2.1"))
             shown = until("the refusal to be shown", lambda: next(
                 (one for one in api.get("/v1/proxies").json()["proxies"]
                  if one["id"] == "wrong" and one["state"] == "refusing"), None))

@@ -105,7 +105,7 @@ import Testing
   @Test func weightsArePlannedLoadsOverTheServers() throws {
     var dice = SeededGenerator(seed: TestSeed.of())
     var node = try Self.node(0, &dice)
-    (node.expected, node.isUnreachable) = (nil, false)
+    (node.expected, node.sent, node.isUnreachable, node.isLost) = (nil, nil, false, false)
     let uuid = FleetSamples.uuid("n0", 0)
     let wanted = [(start: 0, processes: 2), (1, 1)].map { start, processes in
       WantedInstance(
