@@ -65,7 +65,7 @@ package struct RouteTable: Sendable {
       Route("PUT", "/v1/profiles/{model}", bodyLimit: ProfileHandlers.bodyLimit, .async(profiles.put)),
       Route("DELETE", "/v1/profiles/{model}", .async(profiles.delete)),
       Route("GET", "/v1/plan", .begun(plan.get)),
-      Route("GET", "/v1/plan/events", concurrency: PlanEventHandlers.mostStreams, .async(events.stream)),
+      Route("GET", "/v1/plan/events", concurrency: EventStream.most, .async(events.stream)),
       Route(
         "POST", "/v1/plan/preview", bodyLimit: InputLimits.fileBytes, concurrency: PreviewHandlers.mostAtATime,
         .async(preview.post)),
@@ -88,12 +88,12 @@ package struct RouteTable: Sendable {
       Route("POST", "/v1/nodes/{name}/maintenance", .async(nodes.set(.maintenance))),
       Route("POST", "/v1/nodes/{name}/return", .async(nodes.set(.inService))),
       Route("POST", "/v1/nodes/{name}/status", bodyLimit: NodeStateReader.bytes, .async(nodes.heartbeat)),
-      Route("GET", "/v1/events", concurrency: EventHandlers.mostStreams, .async(stream.stream)),
+      Route("GET", "/v1/events", concurrency: EventStream.most, .async(stream.stream)),
       Route("GET", "/v1/fleet", .inline(fleet.get)),
       Route("POST", "/v1/fleet/accept-silence", .async(fleet.acceptSilence)),
       Route("GET", "/v1/endpoints", .async(endpoints.list)),
       Route(
-        "GET", "/v1/endpoints/events", concurrency: EndpointHandlers.mostStreams, .async(endpoints.stream)),
+        "GET", "/v1/endpoints/events", concurrency: EventStream.most, .async(endpoints.stream)),
       Route("GET", "/v1/workloads/{id}/endpoints", .async(endpoints.ofWorkload)),
       Route("PUT", "/v1/segments/{id}/endpoints", .async(endpoints.put)),
       Route("GET", "/v1/proxies", .inline(discovery.list)),

@@ -9,9 +9,6 @@ import ParvaWire
 struct EndpointHandlers: Sendable {
   /// Longest wait that a client may ask for, in seconds.
   static let maxWait = 60
-  static let mostStreams = 1_000
-  /// Seconds of silence before a comment shows that the connection still stands.
-  static let heartbeat = 15
 
   let traffic: TrafficBoard
   let registry: DemandRegistry
@@ -55,16 +52,16 @@ struct EndpointHandlers: Sendable {
   /// An event with all endpoints for every change; begins with what is, unless `Last-Event-ID` says that the client has it.
   func stream(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery("workload")
-    _ = try request.preferred([((), ["text/event-stream"])])
+    try EventStream.accepted(by: request)
     let (traffic, workload, given) = (traffic, request.queryValue("workload"), request.headers["Last-Event-ID"])
-    return HTTPResponse(
-      status: 200, contentType: "text/event-stream", headers: ["Cache-Control": "no-store"]
-    ) { writer in
+    return EventStream.response { writer in
       var last = given
       try await writer.sendComment("endpoints")
       while !traffic.isClosed {
         let known = last
-        let view = await traffic.wait(for: .seconds(Self.heartbeat)) { $0.isSettled && $0.table.version != known }
+        let view = await traffic.wait(for: .seconds(EventStream.heartbeat)) {
+          $0.isSettled && $0.table.version != known
+        }
         if view.isSettled, view.table.version != known {
           last = view.table.version
           let data = try WireWriter.json(view.table.document(workload))

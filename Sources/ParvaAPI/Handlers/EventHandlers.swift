@@ -4,32 +4,21 @@ import ParvaHTTP
 
 /// `/v1/events`: what happens to operations, nodes and workloads, as server-sent events.
 struct EventHandlers: Sendable {
-  /// Open streams at a time; each holds a connection for as long as its client likes.
-  static let mostStreams = 1_000
-  /// Seconds of silence before a comment shows that the connection still stands.
-  static let heartbeat = 15
-
   let log: EventLog
 
   /// Begins after `Last-Event-ID`, or with what comes from now on. Where events are gone that the client has not seen, an
   /// event `gap` says so; a client that falls behind while it reads gets one too, and the stream ends.
   func stream(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
-    _ = try request.preferred([((), ["text/event-stream"])])
-    let given = request.headers["Last-Event-ID"]
-    guard let begin = given.map(Int.init) ?? log.newest, begin >= 0 else {
-      throw ProblemDetails(
-        status: 400, code: "invalid_last_event_id", detail: "Last-Event-ID must be the id of an event of this stream.")
-    }
+    try EventStream.accepted(by: request)
+    let begin = try EventStream.last(of: request, default: log.newest)
     let log = log
-    return HTTPResponse(
-      status: 200, contentType: "text/event-stream", headers: ["Cache-Control": "no-store"]
-    ) { writer in
+    return EventStream.response { writer in
       var last = begin
       var isFirst = true
       try await writer.sendComment("events")
       while !log.isClosed, !Task.isCancelled {
-        let batch = await log.next(after: last, within: .seconds(Self.heartbeat))
+        let batch = await log.next(after: last, within: .seconds(EventStream.heartbeat))
         if batch.hasGap {
           try await writer.send(
             event: "gap", id: String(batch.last), data: #"{"read":["/v1/operations","/v1/nodes","/v1/workloads"]}"#)

@@ -5,33 +5,22 @@ import ParvaHTTP
 
 /// `/v1/plan/events`: an event for every new plan, as server-sent events.
 struct PlanEventHandlers: Sendable {
-  /// Open streams at a time; each holds a connection for as long as its client likes.
-  static let mostStreams = 1_000
-  /// Seconds of silence before a comment shows that the connection still stands.
-  static let heartbeat = 15
-
   let board: PlanBoard
 
   /// Begins with the current plan, unless `Last-Event-ID` says that the client has it. Plans that were replaced before
   /// they could be sent are left out: the newest is what counts.
   func stream(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
-    _ = try request.preferred([((), ["text/event-stream"])])
-    let given = request.headers["Last-Event-ID"]
-    guard let last = given.map(Int.init) ?? 0, last >= 0 else {
-      throw ProblemDetails(
-        status: 400, code: "invalid_last_event_id", detail: "Last-Event-ID must be the id of an event of this stream.")
-    }
+    try EventStream.accepted(by: request)
+    let last = try EventStream.last(of: request, default: 0)
     let board = board
-    return HTTPResponse(
-      status: 200, contentType: "text/event-stream", headers: ["Cache-Control": "no-store"]
-    ) { writer in
+    return EventStream.response { writer in
       var last = last
       try await writer.sendComment("plans")
       while !board.isClosed {
         let known = last
         // Another revision, not a later one only: a store that was replaced starts again.
-        let view = await board.wait(for: .seconds(Self.heartbeat)) { view in
+        let view = await board.wait(for: .seconds(EventStream.heartbeat)) { view in
           view.plan.map { $0.record.revision != known } ?? false
         }
         if let plan = view.plan, plan.record.revision != known {
