@@ -61,11 +61,14 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
   package var allowPartial: Bool?
   /// What a changed segment of it counts beside the objective, in GPUs.
   package var moveCost: Double?
+  /// Most processes on one instance.
+  package var maxProcesses: Int?
 
   package init(
     id: String, model: String, rate: Double, slo: SLO, arrivals: Arrivals? = nil, priority: Int? = nil,
     labels: [String: String]? = nil, launch: LaunchSpec? = nil, queue: String? = nil,
-    placement: PlacementSpec? = nil, allowPartial: Bool? = nil, moveCost: Double? = nil
+    placement: PlacementSpec? = nil, allowPartial: Bool? = nil, moveCost: Double? = nil,
+    maxProcesses: Int? = nil
   ) {
     self.id = id
     self.model = model
@@ -79,12 +82,13 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     self.placement = placement
     self.allowPartial = allowPartial
     self.moveCost = moveCost
+    self.maxProcesses = maxProcesses
   }
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
       "id", "model", "rate", "slo", "arrivals", "priority", "labels", "launch", "queue", "placement",
-      "allowPartial", "moveCost", ignoring: ["revision", "createdAt", "updatedAt", "status"])
+      "allowPartial", "moveCost", "maxProcesses", ignoring: ["revision", "createdAt", "updatedAt", "status"])
     id = try object.decode(String.self, forKey: "id")
     model = try object.decode(String.self, forKey: "model")
     rate = try object.number("rate")
@@ -97,6 +101,7 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     placement = try object.decodeIfPresent(PlacementSpec.self, forKey: "placement")
     allowPartial = try object.decodeIfPresent(Bool.self, forKey: "allowPartial")
     moveCost = try object.optionalNumber("moveCost")
+    maxProcesses = try object.optionalInteger("maxProcesses")
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "cnvml_abi.h"
 
@@ -137,6 +138,8 @@ bool standin_is_admin(void);
 
 /// Where the loaded library lies.
 const char *standin_directory(void);
+/// A file of the machine for reading; NULL where there is none, or something else, which might make the reader wait.
+FILE *standin_open(const char *name);
 
 /// What a handle points at; `gi` and `ci` are ids.
 enum standin_kind { KIND_NONE, KIND_GPU, KIND_GI, KIND_CI, KIND_MIG };

@@ -33,11 +33,7 @@ static struct event_set *set_of(const void *handle) {
   return NULL;
 }
 
-static FILE *open_events(void) {
-  char path[4096];
-  if (snprintf(path, sizeof path, "%s/events", standin_directory()) >= (int)sizeof path) return NULL;
-  return fopen(path, "re");
-}
+static FILE *open_events(void) { return standin_open("events"); }
 
 static int create(void **handle) {
   for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {

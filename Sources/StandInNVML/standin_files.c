@@ -1,10 +1,12 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "standin.h"
 
@@ -58,8 +60,15 @@ static bool read_line(struct standin_config *c, const char *line) {
 static FILE *open_in(const char *directory, const char *name) {
   char path[4096];
   if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path) return NULL;
-  return fopen(path, "re");
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return NULL;
+  struct stat status;
+  FILE *file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? fdopen(fd, "r") : NULL;
+  if (!file) close(fd);
+  return file;
 }
+
+FILE *standin_open(const char *name) { return open_in(standin_directory(), name); }
 
 bool standin_read_config(const char *directory, struct standin_config *config) {
   *config = (struct standin_config){

@@ -48,6 +48,11 @@ static int open_file(const char *name, int flags) {
   do {
     fd = open(path, flags | O_CLOEXEC, 0666);
   } while (fd < 0 && errno == EINTR);
+  struct stat folder;
+  // What root makes in the folder of a user is that user's.
+  if (fd >= 0 && (flags & O_CREAT) && geteuid() == 0 && stat(standin_directory(), &folder) == 0 && folder.st_uid != 0) {
+    if (fchown(fd, folder.st_uid, folder.st_gid) != 0) errno = 0;
+  }
   return fd;
 }
 
@@ -116,10 +121,10 @@ static bool refresh_config(void) {
 /// Does what `nvidia-smi -r` was asked to: instances and handles go, the pending mode comes into force. While anybody has
 /// the library initialised, or the GPU in use, it does nothing.
 static void consume_resets(void) {
+  FILE *file = standin_open("reset");
+  if (!file) return;
   char path[4096];
   snprintf(path, sizeof path, "%s/reset", standin_directory());
-  FILE *file = fopen(path, "re");
-  if (!file) return;
   uint32_t index;
   while (fscanf(file, "%" SCNu32, &index) == 1) {
     if (index >= machine.config.gpu_count || !machine.config.resets || standin_in_use(&machine)) continue;

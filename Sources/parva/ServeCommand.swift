@@ -111,7 +111,7 @@ struct ServeCommand: AsyncParsableCommand {
     let signals = TerminationSignal()
     let access = try access()
     do {
-      let path = store ?? Self.defaultStore
+      let path = store ?? StorePlace.usual
       let controller = try await Controller(
         configuration: configuration, store: try Stores.open(path), logger: logger)
       let counters = ServerCounters()
@@ -201,13 +201,5 @@ struct ServeCommand: AsyncParsableCommand {
     var logger = Logger(label: "parva")
     logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
     return logger
-  }
-
-  /// By the XDG base directory specification.
-  private static var defaultStore: String {
-    let environment = ProcessInfo.processInfo.environment
-    let state = environment["XDG_STATE_HOME"] ?? ""
-    let folder = state.hasPrefix("/") ? state : NSHomeDirectory() + "/.local/state"
-    return folder + "/parva/controller.sqlite"
   }
 }

@@ -28,7 +28,7 @@ package enum Samples {
   package static let fullWorkload = Workload(
     id: "full.example", model: "org/Model-7b@v1", rate: 0.125, sloLatencyMs: 418.5, percentile: 0.999,
     margin: 0.25, arrivals: .gamma(cv2: 4), priority: -3, labels: ["team": "vision", "example.org/tier": ""],
-    declaredQueue: .perProcess, moveCost: 0.5)
+    declaredQueue: .perProcess, moveCost: 0.5, maxProcesses: 2)
 
   package static func registration(_ workload: Workload, revision: Int = 1) -> Registration {
     Registration(workload, revision: revision, createdAt: time, updatedAt: time + 1.5)

@@ -4,6 +4,18 @@ extension SQLiteStore {
   /// The tables and how older files become today's. A published step never changes; a new one is added below it.
   enum Schema {
     static func migrate(_ pool: DatabasePool, path: String) throws {
+      try pool.read { try refuseNewer($0, path: path) }
+      try migrator.migrate(pool)
+    }
+
+    /// - Throws: `store_too_new`.
+    static func refuseNewer(_ db: Database, path: String) throws {
+      if try migrator.hasBeenSuperseded(db) {
+        throw StoreError(.tooNew, "The store \(path) was written by a newer version of Parva; run that version.")
+      }
+    }
+
+    private static var migrator: DatabaseMigrator {
       var migrator = DatabaseMigrator()
       migrator.registerMigration("1 workloads, profiles, plans, idempotency") { db in
         try db.execute(
@@ -71,10 +83,7 @@ extension SQLiteStore {
         try db.execute(
           sql: "CREATE TABLE told_segment (id TEXT PRIMARY KEY, servers BLOB NOT NULL) STRICT, WITHOUT ROWID;")
       }
-      if try pool.read(migrator.hasBeenSuperseded) {
-        throw StoreError(.tooNew, "The store \(path) was written by a newer version of Parva; run that version.")
-      }
-      try migrator.migrate(pool)
+      return migrator
     }
   }
 }

@@ -198,14 +198,8 @@ package final class SQLiteStore: Store {
   ) async throws(StoreError) -> Value {
     do {
       return try await work()
-    } catch let error as StoreError {
-      throw error
-    } catch let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT {
-      throw StoreError(.corrupt, "The store is damaged: \(error)")
-    } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
-      throw StoreError(.full, "There is no room left for the store: \(error)")
     } catch {
-      throw StoreError(.failed, "The store failed: \(error)")
+      throw StoreError(translating: error)
     }
   }
 
@@ -214,4 +208,16 @@ package final class SQLiteStore: Store {
   static func date(_ milliseconds: Int64) -> Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
 
   static func milliseconds(_ date: Date) -> Int64 { Int64((date.timeIntervalSince1970 * 1000).rounded()) }
+}
+
+extension StoreError {
+  /// What SQLite says, in the words of stores.
+  init(translating error: any Error) {
+    switch (error, (error as? DatabaseError)?.resultCode) {
+    case (let known as StoreError, _): self = known
+    case (_, .SQLITE_CORRUPT): self.init(.corrupt, "The store is damaged: \(error)")
+    case (_, .SQLITE_FULL): self.init(.full, "There is no room left for the store: \(error)")
+    default: self.init(.failed, "The store failed: \(error)")
+    }
+  }
 }

@@ -15,6 +15,7 @@ private enum CertifiedOffers {
     var arrivals: ArrivalProcess
     var percentile: Double
     var queue: QueueForm
+    var mostProcesses: Int
   }
 
   /// One table to be asked, with where its answers go.
@@ -35,7 +36,8 @@ private enum CertifiedOffers {
     var asking = [(group: Int, step: Int)](repeating: (0, 0), count: input.workloads.count)
     for (index, workload) in input.workloads.enumerated() {
       let key = Group(
-        model: workload.model, arrivals: workload.arrivals, percentile: workload.percentile, queue: workload.queue)
+        model: workload.model, arrivals: workload.arrivals, percentile: workload.percentile, queue: workload.queue,
+        mostProcesses: workload.mostProcesses(input.options.maxProcesses))
       let group = groups[key] ?? representatives.count
       if group == representatives.count {
         groups[key] = group

@@ -67,18 +67,24 @@ struct HalfSLOAdmission: Sendable {
   ) -> [Offer] {
     var offers = [Offer](repeating: .none, count: input.workloads.count * columns.count)
     let ranges = input.pools.indices.map { pool in columns.indices.filter { columns[$0].pool == pool } }
-    var admissions: [String: [HalfSLOAdmission?]] = [:]
+    struct Key: Hashable {
+      var model: String
+      var mostProcesses: Int
+    }
+    var admissions: [Key: [HalfSLOAdmission?]] = [:]
     for (index, workload) in input.workloads.enumerated() {
       let row: [HalfSLOAdmission?]
-      if let known = admissions[workload.model] {
+      let most = workload.mostProcesses(input.options.maxProcesses)
+      let key = Key(model: workload.model, mostProcesses: most)
+      if let known = admissions[key] {
         row = known
       } else {
         row = ranges.enumerated().map { pool, range in
           input.profiles.profile(model: workload.model, product: input.pools[pool].product.name).map {
-            HalfSLOAdmission($0, kinds: range.map { columns[$0].profile }, maxProcesses: input.options.maxProcesses)
+            HalfSLOAdmission($0, kinds: range.map { columns[$0].profile }, maxProcesses: most)
           }
         }
-        admissions[workload.model] = row
+        admissions[key] = row
       }
       for (range, admission) in zip(ranges, row) {
         guard let admission, let first = range.first else { continue }
@@ -92,7 +98,8 @@ struct HalfSLOAdmission: Sendable {
     let points = Set(input.pools.map(\.product.name)).sorted().compactMap {
       input.profiles.profile(model: workload.model, product: $0)
     }.flatMap(\.points)
-    let fastest = points.filter { $0.processes <= input.options.maxProcesses }.map(\.latencyMs).min() ?? 0
+    let most = workload.mostProcesses(input.options.maxProcesses)
+    let fastest = points.filter { $0.processes <= most }.map(\.latencyMs).min() ?? 0
     let needed = (fastest / share * 1000).rounded(.up) / 1000
     return Unserved(
       workload: workload.id, code: .sloUnreachable,

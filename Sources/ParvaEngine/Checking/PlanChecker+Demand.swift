@@ -88,8 +88,9 @@ extension PlanChecker {
     if segment.model != workload.model {
       report(.wrongModel, "the segment runs \(segment.model), the workload asks for \(workload.model)")
     }
-    if segment.processes > input.options.maxProcesses {
-      report(.tooManyProcesses, "\(segment.processes) processes, at most \(input.options.maxProcesses) are allowed")
+    let most = min(input.options.maxProcesses, workload.maxProcesses ?? Int.max)
+    if segment.processes > most {
+      report(.tooManyProcesses, "\(segment.processes) processes, at most \(most) are allowed")
     }
     guard let profile = input.profiles.profile(model: workload.model, product: product.name),
       let point = profile.points.first(where: {

@@ -24,13 +24,15 @@ public struct Workload: Hashable, Sendable {
   public var allowsPartial: Bool
   /// Takes the place of ``PlanningOptions/moveCost`` for the segments of this workload.
   public var moveCost: Double?
+  /// Most processes on one instance, where that is fewer than ``PlanningOptions/maxProcesses``; from 1.
+  public var maxProcesses: Int?
 
   public init(
     id: String, model: String, rate: Double, sloLatencyMs: Double, percentile: Double = 0.99,
     margin: Double? = nil,
     arrivals: ArrivalProcess = .poisson, priority: Int = 0, labels: [String: String] = [:],
     launch: ServerCommand? = nil, declaredQueue: QueueForm? = nil, constraints: Constraints = .none,
-    allowsPartial: Bool = false, moveCost: Double? = nil
+    allowsPartial: Bool = false, moveCost: Double? = nil, maxProcesses: Int? = nil
   ) {
     self.id = id
     self.model = model
@@ -46,7 +48,11 @@ public struct Workload: Hashable, Sendable {
     self.constraints = constraints
     self.allowsPartial = allowsPartial
     self.moveCost = moveCost
+    self.maxProcesses = maxProcesses
   }
+
+  /// Most processes on one instance, where the plan allows `limit`.
+  func mostProcesses(_ limit: Int) -> Int { min(limit, maxProcesses ?? limit) }
 
   /// How its segments take requests: as declared, else one queue each, unless servers are launched that are not told how many
   /// model instances to hold, of which a segment has one for each process.

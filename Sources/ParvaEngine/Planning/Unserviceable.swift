@@ -9,7 +9,7 @@ enum Unserviceable {
         workload: workload.id, code: .noProfile,
         message: "no profile of model \(workload.model) on \(products.joined(separator: ", ")); add one and plan again")
     }
-    let limit = input.options.maxProcesses
+    let limit = workload.mostProcesses(input.options.maxProcesses)
     guard points.contains(where: { $0.processes <= limit }) else {
       return Unserved(
         workload: workload.id, code: .processLimit,

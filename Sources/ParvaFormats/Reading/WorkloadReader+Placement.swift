@@ -2,10 +2,11 @@ import ParvaEngine
 import ParvaWire
 
 extension WorkloadReader {
-  /// Columns of a CSV that say what `placement`, `allowPartial` and `moveCost` say; lists are joined by `|`, a spread is `gpu:2` or
-  /// `node:3`, and `exclusive` is the key of a label.
+  /// Columns of a CSV that say what `placement`, `allowPartial`, `moveCost` and `maxProcesses` say; lists are joined by `|`, a spread is
+  /// `gpu:2` or `node:3`, and `exclusive` is the key of a label.
   static let csvPlacementColumns = [
     "products", "exclude_products", "pools", "exclude_pools", "spread", "exclusive", "allow_partial", "move_cost",
+    "max_processes",
   ]
 
   static func placement(from row: CSVRow, _ table: CSVTable, _ refusals: inout Refusals) -> PlacementSpec? {

@@ -81,7 +81,7 @@ package enum WorkloadReader {
       priority: workload.priority, labels: workload.labels, launch: launch(of: workload),
       queue: workload.declaredQueue?.rawValue, placement: placement(of: workload),
       allowPartial: workload.allowsPartial ? true : nil,
-      moveCost: workload.moveCost)
+      moveCost: workload.moveCost, maxProcesses: workload.maxProcesses)
   }
 }
 
@@ -139,6 +139,9 @@ extension WorkloadReader {
     {
       refusals.add(place(.outOfRange, message, ["moveCost"], RangeCheck.plain(cost)))
     }
+    if let most = spec.maxProcesses, let message = RangeCheck.message("maxProcesses", most, InputLimits.processes) {
+      refusals.add(place(.outOfRange, message, ["maxProcesses"], String(most)))
+    }
     if let message = spec.priority.flatMap({ RangeCheck.message("priority", $0, InputLimits.priority) }) {
       refusals.add(place(.outOfRange, message, ["priority"], spec.priority.map(String.init)))
     }
@@ -157,7 +160,7 @@ extension WorkloadReader {
       margin: spec.slo.margin, arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:],
       launch: spec.launch.map(command), declaredQueue: queue, constraints: constraints,
       allowsPartial: spec.allowPartial ?? false,
-      moveCost: spec.moveCost)
+      moveCost: spec.moveCost, maxProcesses: spec.maxProcesses)
   }
 
   private static func arrivals(
@@ -252,6 +255,7 @@ extension WorkloadReader {
     let percentile = table.text("percentile", row) == nil ? nil : table.number("percentile", row, &refusals)
     let margin = table.text("margin", row) == nil ? nil : table.number("margin", row, &refusals)
     let moveCost = table.text("move_cost", row) == nil ? nil : table.number("move_cost", row, &refusals)
+    let maxProcesses = table.text("max_processes", row) == nil ? nil : table.integer("max_processes", row, &refusals)
     let priority = table.text("priority", row) == nil ? nil : table.integer("priority", row, &refusals)
     let arrivals = arrivals(from: row, table, &refusals)
     let labels = labels(from: row, table, &refusals)
@@ -264,7 +268,7 @@ extension WorkloadReader {
       id: id, model: model, rate: rate, slo: .init(latencyMs: latency, percentile: percentile, margin: margin),
       arrivals: arrivals, priority: priority, labels: labels, queue: table.text("queue", row), placement: placement,
       allowPartial: allowPartial,
-      moveCost: moveCost)
+      moveCost: moveCost, maxProcesses: maxProcesses)
   }
 
   /// `poisson`, `deterministic`, `gamma:CV2` or `trace:NAME`.

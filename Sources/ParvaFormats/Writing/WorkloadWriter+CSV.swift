@@ -41,6 +41,7 @@ extension WorkloadWriter {
       Column(name: "exclusive") { $0.constraints.exclusive ?? "" },
       Column(name: "allow_partial") { $0.allowsPartial ? "true" : "" },
       Column(name: "move_cost") { $0.moveCost.map { "\($0)" } ?? "" },
+      Column(name: "max_processes") { $0.maxProcesses.map { "\($0)" } ?? "" },
     ]
   }
 

@@ -1,7 +1,7 @@
 import ParvaEngine
 
 extension WorkloadWriter {
-  /// What a workload says of its place, of scarcity and of being moved; nothing where it says nothing.
+  /// What a workload says of its place, of scarcity, of being moved and of processes; nothing where it says nothing.
   static func writePlacement(_ workload: Workload, _ object: inout DocumentWriter) {
     let rules = workload.constraints
     if rules != .none {
@@ -21,6 +21,7 @@ extension WorkloadWriter {
     }
     if workload.allowsPartial { object.field("allowPartial", true) }
     if let moveCost = workload.moveCost { object.field("moveCost", moveCost) }
+    if let most = workload.maxProcesses { object.field("maxProcesses", most) }
   }
 
   private static func names(_ key: StaticString, _ names: [String], _ object: inout DocumentWriter) {

@@ -45,7 +45,11 @@ package struct UnfinishedApply: Hashable, Sendable {
         holdings.start(step)
         if failure == nil { touched.insert(step.gpu) }
       case .done(let step, let instance): holdings.finish(step, instance: instance)
-      case .rollback(let failure): self.failure = failure
+      case .rollback(let failure):
+        self.failure = failure
+        if failure.code == ApplyProblem.Code.foreignInstance.rawValue, let step = failure.step {
+          holdings.abandon(step)
+        }
       case .verified(let owned, let lost):
         verified = owned
         self.lost = lost ?? []

@@ -55,6 +55,9 @@ package struct ApplyMachine: Sendable {
     "gpu_is_lost", "no_permission", "not_supported", "unknown_text", "reset_required", "reset_type_not_supported",
   ]
 
+  /// What a driver answers that has made nothing: an instance that stands there all the same is somebody else's.
+  static let refusals: Set<String> = ["insufficient_resources", "invalid_argument", "not_supported", "no_permission"]
+
   package let wanted: NodeAssignment
   package let bootID: String
   package let options: ApplyPlanner.Options
@@ -121,8 +124,7 @@ package struct ApplyMachine: Sendable {
   package mutating func next(_ input: Input) -> Action {
     switch (stage, input) {
     case (.idle, .begin):
-      let crowded = begun ? [] : ApplyPlanner.crowded(wanted)
-      return crowded.isEmpty ? readAll() : refuse(crowded)
+      return readAll()
     case (.reading(let left), .read(let result)):
       return take(result, of: left[0], left: Array(left.dropFirst()))
     case (.releasing, .released):
@@ -185,6 +187,8 @@ package struct ApplyMachine: Sendable {
 
   /// With every GPU read: the first time plan, the second time expect that nothing is left to do.
   private mutating func planOrSeal() -> Action {
+    let crowded = begun || planned ? [] : ApplyPlanner.crowded(wanted, on: Array(observed.values))
+    if !crowded.isEmpty { return refuse(crowded) }
     var options = options
     // The way back ends with what can be reached.
     if failure != nil { options.leavesLost = true }
@@ -266,6 +270,16 @@ package struct ApplyMachine: Sendable {
     let problem: DriverError
     switch result {
     case .success(let gpu):
+      // After an earlier try, or a pause, it may be what that try has made.
+      if case .createInstance(_, let place) = step, attempt == 1, pausesTaken == 0, let error,
+        Self.refusals.contains(error.code),
+        gpu.instance(profileID: place.profileID, start: place.start) != nil
+      {
+        holdings.abandon(step)
+        return fail(
+          step, code: ApplyProblem.Code.foreignInstance.rawValue,
+          "somebody else has made the instance of \(place) meanwhile (\(error.code): \(error.detail))")
+      }
       do {
         let instance = try effect(of: step, on: gpu)
         completed += 1

@@ -65,14 +65,19 @@ package enum ApplyPlanner {
     return result
   }
 
-  /// Instances that more processes are to share than one MPS daemon takes.
-  static func crowded(_ wanted: NodeAssignment) -> [ApplyProblem] {
-    wanted.gpus.flatMap { gpu in
-      gpu.instances.filter { $0.processes ?? 1 > MPSControl.clientLimit }.map { instance in
-        ApplyProblem(
+  /// Instances that more servers are to share than their MPS daemon takes: on MIG a share of the whole GPU's clients.
+  static func crowded(_ wanted: NodeAssignment, on observed: [ObservedGPU]) -> [ApplyProblem] {
+    wanted.gpus.flatMap { gpu -> [ApplyProblem] in
+      let profiles = observed.first { $0.uuid == gpu.uuid }?.profiles ?? []
+      let whole = profiles.map(\.computeSlices).max() ?? 0
+      return gpu.instances.compactMap { instance in
+        let slices = profiles.first { $0.id == instance.place.profileID }?.computeSlices ?? whole
+        let limit = MPSControl.clientLimit(slices: slices, of: whole)
+        guard instance.servers > limit else { return nil }
+        return ApplyProblem(
           .tooManyClients, gpu: gpu.uuid,
-          "\(instance.processes ?? 0) processes are to share the instance of \(instance.place), and an MPS daemon takes "
-            + "\(MPSControl.clientLimit) clients")
+          "\(instance.servers) servers are to share the instance of \(instance.place), and its MPS daemon takes "
+            + "\(limit) clients")
       }
     }
   }
@@ -161,6 +166,12 @@ package enum ApplyPlanner {
     }
 
     private mutating func planLost(_ fault: String) {
+      if fault == "no_permission" && !(wanted.isEmpty && owned.isEmpty) {
+        refuse(
+          .permissionMissing,
+          "the driver does not let this user see the instances of the GPU: the agent lacks the capability nodes in "
+            + "/dev/nvidia-caps, which `parva node prepare --group` makes")
+      }
       let fresh = wanted.count { place in !owned.contains { $0.place == place } }
       if fresh > 0 && !options.leavesLost {
         refuse(

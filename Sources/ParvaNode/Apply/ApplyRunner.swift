@@ -51,6 +51,7 @@ package struct ApplyRunner: Sendable {
     _ = try resume(options: options, release: release, progress: progress)
     try disownMissing()
     let before = try store.verified()
+    try store.rehearse(wanted)
     let machine = ApplyMachine(
       wanted: wanted, base: before?.holdings.owned ?? [], holdings: before?.holdings ?? Holdings(),
       bootID: store.bootID, options: options)
@@ -97,9 +98,9 @@ package struct ApplyRunner: Sendable {
   package func dryRun(
     _ wanted: NodeAssignment, options: ApplyPlanner.Options = ApplyPlanner.Options()
   ) throws -> ApplyPlanner.Result {
-    let crowded = ApplyPlanner.crowded(wanted)
-    if !crowded.isEmpty { throw ApplyRefusal(crowded) }
     let gpus = try driver.observe().gpus
+    let crowded = ApplyPlanner.crowded(wanted, on: gpus)
+    if !crowded.isEmpty { throw ApplyRefusal(crowded) }
     let target = Dictionary(wanted.gpus.map { ($0.uuid, $0.instances.map(\.place)) }) { $0 + $1 }
     return try ApplyPlanner.plan(
       observed: gpus, wanted: target, owned: try store.known().owned(on: gpus), options: options)

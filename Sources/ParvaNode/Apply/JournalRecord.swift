@@ -117,6 +117,12 @@ package struct Holdings: Codable, Hashable, Sendable {
     if !claims.contains(claim) { claims.append(claim) }
   }
 
+  /// Takes note that a step has made nothing, whatever stands at its place.
+  mutating func abandon(_ step: ApplyStep) {
+    guard case .createInstance(let gpu, let place) = step else { return }
+    claims.removeAll { $0.gpu == gpu && $0.place == place }
+  }
+
   /// Takes over the effect of a step that was read back.
   mutating func finish(_ step: ApplyStep, instance: OwnedInstance?) {
     switch step {

@@ -107,6 +107,19 @@ package struct NodeStore: Sendable {
     return Known(verified: verified, unfinished: left, holdings: ended ?? left.holdings)
   }
 
+  /// Sees to it, before anything is changed, that the verified state can be written when the change is made.
+  func rehearse(_ wanted: NodeAssignment) throws(ApplyJournal.Failure) {
+    let path = verifiedPath.path + ".rehearsal"
+    // As much as the end of the apply will take, and a page.
+    let size = ((try? WireWriter.json(wanted, isForPeople: true).count) ?? 0) * 4 + 4_096
+    do {
+      try AtomicFile.write(Data(count: size), to: path)
+    } catch {
+      throw .unwritable(path: verifiedPath.path, errno: error.errno)
+    }
+    unlink(path)
+  }
+
   /// Replaces the verified state so that a crash leaves the old one or the new one, never a part.
   package func save(_ verified: Verified) throws(ApplyJournal.Failure) {
     let path = verifiedPath.path

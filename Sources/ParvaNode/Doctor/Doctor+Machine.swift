@@ -163,6 +163,20 @@ extension Doctor {
 
   /// Whether the node knows what it did: without its records an agent does not start, and no plan is applied.
   var records: Finding {
+    for name in ["journal.jsonl", "lock"] {
+      let path = "\(question.stateDirectory)/\(name)"
+      var found = stat()
+      guard lstat(path, &found) == 0 else { continue }
+      if found.st_mode & S_IFMT != S_IFREG {
+        return Finding(
+          "records", .stop, "\(path) is no file", mend: "ls -l \(path), then mv \(path) \(path).bad")
+      }
+      if access(path, R_OK | W_OK) != 0 {
+        return Finding(
+          "records", .stop, "user \(question.user) cannot write \(path)",
+          mend: "chown \(path) to the agent's user, and chmod u+rw")
+      }
+    }
     let store = NodeStore(reading: URL(fileURLWithPath: question.stateDirectory))
     do throws(ApplyJournal.Failure) {
       let known = try store.known()
@@ -172,6 +186,11 @@ extension Doctor {
         return Finding(
           "records", .warn, "revision \(left.begin.wanted.revision) has not come to its end",
           mend: "start the agent, which brings it there; nothing is to be done while one is at it")
+      }
+      if let degraded = known.verified?.degraded {
+        return Finding(
+          "records", .warn, "the GPUs are not as a plan wants them: \(degraded)",
+          mend: "parva node state shows what stands; apply the plan again once its cause is mended")
       }
       return Finding(
         "records", .ok,

@@ -68,6 +68,9 @@ package struct Doctor: Sendable {
       "nvidia_smi_missing": "install NVIDIA's driver with its utilities, or name nvidia-smi's folder in PATH",
       "driver_library_missing": "install libnvidia-ml.so.1 of the driver's release, or name it with --nvml",
     ]
+    if error.code == "no_permission" {
+      return Finding("driver", .stop, "the driver cannot be used by user \(question.user): \(error)", mend: prepare())
+    }
     return Finding(
       "driver", .stop, "the driver cannot be used: \(error)",
       mend: question.isSimulated
@@ -76,15 +79,15 @@ package struct Doctor: Sendable {
   }
 
   private func version(_ node: ObservedNode) -> Finding {
-    let branch = Int(node.driverVersion.prefix { $0 != "." }) ?? 0
-    let name = "driver \(node.driverVersion), read through \(node.source)"
-    if branch < 450 {
+    let branch = Int(node.driverVersion.prefix { $0 != "." })
+    let name = "driver \(LogTail.cleaned(node.driverVersion)), read through \(node.source)"
+    if let branch, branch < 450 {
       return Finding("driver", .stop, "\(name): MIG came with R450", mend: "install a driver of R525 or later")
     }
     if node.source == "nvidia-smi" {
       return Finding(
         "driver", .warn, "\(name): slower, and errors of the GPUs are not heard",
-        mend: "install libnvidia-ml.so.1 or name it with --nvml")
+        mend: "let it read NVML: --driver nvml, with libnvidia-ml.so.1 installed")
     }
     return Finding("driver", .ok, name + (node.simulated ? ": SIMULATED, no hardware" : ""))
   }

@@ -38,6 +38,13 @@ enum DeviceHolders {
     }
   }
 
+  /// Minor numbers of the GPUs that the driver has found.
+  static func minors(ofGPUs proc: String) -> [Int] {
+    let folder = "\(proc)/driver/nvidia/gpus"
+    let buses = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return buses.compactMap { minor(bus: $0, proc: proc) }.sorted()
+  }
+
   /// The number of the node of the GPU at a PCI address, as the driver's folder of GPUs tells it.
   static func minor(bus: String, proc: String) -> Int? {
     // nvidia-smi writes eight digits of the domain where the folder has four.

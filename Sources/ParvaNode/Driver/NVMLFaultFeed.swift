@@ -31,13 +31,22 @@ final class NVMLFaultFeed: GPUFaultFeed, @unchecked Sendable {
     guard let set = try library.createEvents() else { return nil }
     gate.keep(set)
     var watch = Watch(life: life, set: set)
+    var failure: DriverError?
     for index in 0..<count {
       // A GPU that does not answer, or reports nothing, does not silence the others.
-      guard let device = try? library.device(index: index), let uuid = try? library.uuid(device) else { continue }
-      if (try? library.registerFaults(device, in: set)) != nil { watch.uuids[device] = uuid }
+      do throws(DriverError) {
+        let device = try library.device(index: index)
+        let uuid = try library.uuid(device)
+        try library.registerFaults(device, in: set)
+        watch.uuids[device] = uuid
+      } catch {
+        if !["not_supported", "function_not_found"].contains(error.code) { failure = error }
+      }
     }
     if !watch.uuids.isEmpty { return watch }
     gate.drop(set, of: life) { library.freeEvents($0) }
+    // That none can be watched now does not say that none reports errors.
+    if let failure { throw failure }
     return nil
   }
 

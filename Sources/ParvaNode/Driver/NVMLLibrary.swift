@@ -41,10 +41,9 @@ final class NVMLLibrary: @unchecked Sendable {
     String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// The name in a fixed-size C array of a profile struct, without the `MIG ` that newer libraries put before it.
-  private static func profileName<Array>(_ array: Array) -> String {
-    let name = withUnsafeBytes(of: array) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    return name.hasPrefix("MIG ") ? String(name.dropFirst(4)) : name
+  /// The text in a fixed-size C array of a struct.
+  private static func text<Array>(ofArray array: Array) -> String {
+    withUnsafeBytes(of: array) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
   }
 
   private func check(_ code: Int32, _ call: String, _ detail: @autoclosure () -> String) throws(DriverError) {
@@ -104,7 +103,7 @@ final class NVMLLibrary: @unchecked Sendable {
   func pciBusID(_ device: cnvml_device) -> String? {
     var pci = cnvml_pci()
     guard cnvml_device_pci(raw, device, &pci) == 0 else { return nil }
-    return Self.profileName(pci.bus_id)
+    return Self.text(ofArray: pci.bus_id)
   }
 
   func minor(_ device: cnvml_device) -> Int? {
@@ -153,7 +152,9 @@ extension NVMLLibrary {
       try check(code, "nvmlDeviceGetGpuInstanceProfileInfo", "profile \(enumeration - 1) cannot be read")
       let places = try placements(device, profileID: info.id)
       guard let size = places.first?.size else { continue }
-      let name = Self.profileName(info.name)
+      let told = Self.text(ofArray: info.name)
+      // Newer libraries put `MIG ` before it.
+      let name = told.hasPrefix("MIG ") ? String(told.dropFirst(4)) : told
       found.append(
         ObservedProfile(
           id: Int(info.id), name: name.isEmpty ? "\(info.slice_count)g (id \(info.id))" : name,

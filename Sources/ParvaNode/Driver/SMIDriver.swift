@@ -120,6 +120,8 @@ package final class SMIDriver: GPUDriver {
     do {
       text = try run(["mig"] + (gpu.map { ["-i", $0] } ?? []) + [option])
     } catch {
+      // It is asked only where the query says of a GPU that its MIG mode is on.
+      if error.detail.contains("MIG-enabled") { throw Self.contradiction(option, "no GPU has MIG mode on") }
       if SMIParser.saysNothingIsThere(error.detail) { return [] }
       throw error
     }
@@ -130,9 +132,15 @@ package final class SMIDriver: GPUDriver {
     guard rows.count == lines, lines > 0 || text.contains("No ") else {
       throw DriverError(
         code: "unknown_text", call: "nvidia-smi mig \(option)",
-        detail: "\(lines - rows.count) of \(lines) lines of the listing are in no known form; use NVML")
+        detail: "lines of the listing are in no known form (\(lines) of them, \(rows.count) read); use NVML")
     }
     return rows
+  }
+
+  private static func contradiction(_ option: String, _ said: String) -> DriverError {
+    DriverError(
+      code: "unknown_text", call: "nvidia-smi mig \(option)",
+      detail: "it says that \(said), and another listing says the opposite; use NVML")
   }
 
   private func readInstances(
@@ -147,6 +155,9 @@ package final class SMIDriver: GPUDriver {
         rows += try listing("-lgip", of: gpu, SMIParser.profiles)
         places += try listing("-lgipp", of: gpu, mark: "{", SMIParser.placements)
       }
+      for gpu in enabled where !rows.contains(where: { $0.gpu == gpu.index }) {
+        throw Self.contradiction("-lgip", "GPU \(gpu.index) has no profiles")
+      }
       for gpu in enabled { session.profiles[gpu.index] = Self.profiles(of: gpu.index, rows: rows, places: places) }
     }
     var instances: [SMIParser.InstanceRow] = []
@@ -155,9 +166,26 @@ package final class SMIDriver: GPUDriver {
       instances += try listing("-lgi", of: gpu, SMIParser.instances)
       computes += try listing("-lci", of: gpu, SMIParser.computes)
     }
+    // UUIDs are joined by order: what was made or destroyed between the listings would shift them.
+    var named = listed
+    if !Self.agree(named, computes, enabled) { named = SMIParser.list(try run(["-L"])) ?? [] }
+    guard Self.agree(named, computes, enabled) else {
+      throw DriverError(
+        code: "unknown_text", call: "nvidia-smi -L",
+        detail: "it names another number of MIG devices than nvidia-smi mig -lci lists; use NVML")
+    }
     for at in gpus.indices where gpus[at].mig?.current == true {
       gpus[at].profiles = session.profiles[gpus[at].index] ?? []
-      gpus[at].instances = Self.instances(of: gpus[at].index, rows: instances, computes: computes, listed: listed)
+      gpus[at].instances = Self.instances(of: gpus[at].index, rows: instances, computes: computes, listed: named)
+    }
+  }
+
+  private static func agree(
+    _ listed: [SMIParser.ListRow], _ computes: [SMIParser.ComputeRow], _ gpus: [ObservedGPU]
+  ) -> Bool {
+    gpus.allSatisfy { gpu in
+      let named = listed.count { if case .mig(gpu.index, _, _, _) = $0 { true } else { false } }
+      return named == computes.count { $0.gpu == gpu.index }
     }
   }
 

@@ -108,7 +108,7 @@ package enum SMIParser {
       // Name, id, free/total (with or without spaces round the slash), GiB, P2P, SM, ...
       let words = row.after.flatMap { $0 == "/" ? [$0] : $0.split(separator: "/") }.filter { $0 != "/" }
       guard words.count >= 6, let id = Int(words[0]), let free = Int(words[1]), let total = Int(words[2]),
-        let memory = Double(words[3]), let sms = Int(words[5]), id >= 0
+        let memory = Double(words[3]), (0...1e6).contains(memory), let sms = Int(words[5]), id >= 0
       else { return nil }
       return ProfileRow(
         gpu: row.gpu, name: String(row.name), id: id, free: free, total: total, memoryGiB: memory, smCount: sms)
@@ -247,11 +247,11 @@ package enum SMIParser {
   package static func code(of text: String) -> String {
     let said = text.lowercased()
     let table = [
-      ("no mig-enabled devices", "not_supported"), ("in use by another client", "in_use"),
+      ("unable to determine the device handle", "gpu_is_lost"), ("gpu is lost", "gpu_is_lost"),
+      ("no mig-enabled devices", "not_supported"), ("in use by another", "in_use"), ("being used by", "in_use"),
       ("insufficient resources", "insufficient_resources"),
       ("not found", "not_found"), ("insufficient permissions", "no_permission"), ("not supported", "not_supported"),
-      ("invalid argument", "invalid_argument"), ("timeout", "timeout"), ("gpu is lost", "gpu_is_lost"),
-      ("unable to determine the device handle", "gpu_is_lost"),
+      ("invalid argument", "invalid_argument"), ("timeout", "timeout"),
       ("couldn't communicate with the nvidia driver", "driver_not_loaded"),
       ("driver/library version mismatch", "lib_rm_version_mismatch"), ("reset", "reset_required"),
     ]

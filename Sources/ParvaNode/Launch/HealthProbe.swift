@@ -29,7 +29,7 @@ struct HealthProbe: Sendable {
   }
 
   func ask(_ client: HTTPClient) async -> Health {
-    guard let path else { return connect() }
+    guard let path else { return await connect() }
     // A connection kept open would look like a request under way to a server that drains.
     let request = HTTPClientRequest(
       method: "GET", url: "http://127.0.0.1:\(port)\(path)", headers: ["Connection": "close"])
@@ -47,20 +47,34 @@ struct HealthProbe: Sendable {
     return .unhealthy("the health endpoint answers \(response.status)", inFlight: inFlight)
   }
 
-  private func connect() -> Health {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+  /// A server that no longer accepts, with a full queue of connections, is one that does not answer; the kernel would try
+  /// for minutes.
+  private func connect() async -> Health {
+    let flags = [SOCK_STREAM, SOCK_CLOEXEC, SOCK_NONBLOCK].reduce(0) { $0 | Int32($1.rawValue) }
+    let descriptor = socket(AF_INET, flags, 0)
     guard descriptor >= 0 else { return .unhealthy("no socket is left", inFlight: nil) }
     defer { close(descriptor) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = in_port_t(UInt16(truncatingIfNeeded: port)).bigEndian
     address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
-    // To this machine: the kernel answers at once, from the backlog.
     let code = withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
       }
     }
-    return code == 0 ? .healthy(inFlight: nil) : .unhealthy("nobody listens on port \(port)", inFlight: nil)
+    if code == 0 { return .healthy(inFlight: nil) }
+    guard errno == EINPROGRESS else { return .unhealthy("nobody listens on port \(port)", inFlight: nil) }
+    let deadline = ContinuousClock.now + Self.timeout
+    var one = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    while poll(&one, 1, 0) == 0 {
+      guard ContinuousClock.now < deadline, (try? await Task.sleep(for: .milliseconds(20))) != nil else {
+        return .unhealthy("port \(port) takes no connection", inFlight: nil)
+      }
+    }
+    var fault: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &fault, &size)
+    return fault == 0 ? .healthy(inFlight: nil) : .unhealthy("nobody listens on port \(port)", inFlight: nil)
   }
 }

@@ -18,8 +18,9 @@ struct MPSControl: Sendable {
     }
   }
 
-  /// Clients of one daemon at the most, from Volta on (R590 takes 60).
-  static let clientLimit = 48
+  /// Clients of the daemon of an instance with `slices` of the GPU's `whole` compute slices, at most: 48 from Volta on (R590
+  /// takes 60), and on MIG in proportion. Where the slices are not known, as many as the GPU takes.
+  static func clientLimit(slices: Int, of whole: Int) -> Int { whole > 0 ? max(1, 48 * slices / whole) : 48 }
 
   /// nvidia-cuda-mps-control, or what stands in for it.
   var program: String

@@ -18,12 +18,17 @@ package struct CapabilityNodes: Sendable {
   package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
     case noCapabilities(String)
     case notMade(String, Int32)
+    /// 0 where what was written does not read back.
+    case notKept(String, Int32)
 
     package var description: String {
       switch self {
       case .noCapabilities(let path):
         "\(path) lists no MIG capabilities: load the driver (modprobe nvidia), R450 or later"
       case .notMade(let path, let code): "\(path) cannot be made: \(String(cString: strerror(code)))"
+      case .notKept(let path, let code):
+        "\(path) does not take DeviceFileModify: 0, so the next nvidia-modprobe gives the nodes back to root"
+          + (code == 0 ? "" : ": \(String(cString: strerror(code)))")
       }
     }
   }
@@ -57,17 +62,28 @@ package struct CapabilityNodes: Sendable {
     guard !nodes.isEmpty, let major else { throw .noCapabilities("\(root)/proc/driver/nvidia-caps/mig-minors") }
     let folder = "\(root)/dev/nvidia-caps"
     if mkdir(folder, 0o755) != 0 && errno != EEXIST { throw .notMade(folder, errno) }
+    var found = stat()
+    // Root must not follow a link out of a folder that a user can write.
+    guard lstat(folder, &found) == 0, found.st_mode & S_IFMT == S_IFDIR else { throw .notMade(folder, ENOTDIR) }
     // The unit's umask is not what these are to have.
     chmod(folder, 0o755)
     var changed = 0
     for node in nodes { if try make(node, major: major, group: group) { changed += 1 } }
-    for name in ["config", "monitor"] {
-      let file = "\(root)/proc/driver/nvidia/capabilities/mig/\(name)"
-      guard let handle = FileHandle(forWritingAtPath: file) else { continue }
-      try? handle.write(contentsOf: Data("DeviceFileModify: 0\n".utf8))
-      try? handle.close()
-    }
+    for name in ["config", "monitor"] { try keep("\(root)/proc/driver/nvidia/capabilities/mig/\(name)") }
     return changed
+  }
+
+  /// Tells nvidia-modprobe to leave a node as it is. Drivers without the file have no say in it.
+  private func keep(_ file: String) throws(Failure) {
+    let setting = "DeviceFileModify: 0"
+    let descriptor = open(file, O_WRONLY | O_CLOEXEC)
+    if descriptor < 0 && errno == ENOENT { return }
+    guard descriptor >= 0 else { throw .notKept(file, errno) }
+    defer { close(descriptor) }
+    let line = setting + "\n"
+    guard write(descriptor, line, line.utf8.count) == line.utf8.count else { throw .notKept(file, errno) }
+    let said = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+    guard said.contains(setting) else { throw .notKept(file, 0) }
   }
 
   private func make(_ node: Node, major: UInt, group: UInt32?) throws(Failure) -> Bool {

@@ -20,7 +20,10 @@ package struct MachinePreparation: Sendable {
 
   package func run(_ nodes: CapabilityNodes, driver: () throws(DriverError) -> any GPUDriver) -> [Line] {
     var lines: [Line] = []
-    if let modprobe { lines.append(loadUnifiedMemory(modprobe)) }
+    if let modprobe {
+      lines.append(makeDevices(modprobe, gpus: DeviceHolders.minors(ofGPUs: nodes.root + "/proc")))
+      lines.append(loadUnifiedMemory(modprobe))
+    }
     if !migGPUs.isEmpty {
       do throws(DriverError) {
         lines += try turnOn(try driver())
@@ -43,15 +46,30 @@ package struct MachinePreparation: Sendable {
     return lines
   }
 
+  /// Nodes of the driver and of its GPUs: loading the module makes none, and an agent without privileges cannot. With `-u`
+  /// the program cares for nothing but unified memory, so this is a call of its own.
+  private func makeDevices(_ program: String, gpus: [Int]) -> Line {
+    let control = 255
+    return run(
+      program, ([control] + gpus).flatMap { ["-c", "\($0)"] }, as: "device nodes",
+      done: "there, for \(gpus.count) GPUs",
+      needs: "NVML needs /dev/nvidiactl and /dev/nvidiaN (nvidia-modprobe -c 255 -c 0)")
+  }
+
   private func loadUnifiedMemory(_ program: String) -> Line {
+    run(
+      program, ["-u", "-c", "0"], as: "nvidia-uvm", done: "loaded, its nodes are there",
+      needs: "CUDA needs the module (modprobe nvidia-uvm)")
+  }
+
+  private func run(_ program: String, _ arguments: [String], as name: String, done: String, needs: String) -> Line {
     do throws(ChildCommand.Failure) {
-      let result = try ChildCommand.run(program, ["-u", "-c", "0"], timeout: 60)
-      if result.status == 0 && !result.timedOut { return Line(text: "nvidia-uvm: loaded, its nodes are there") }
+      let result = try ChildCommand.run(program, arguments, timeout: 60)
+      if result.status == 0 && !result.timedOut { return Line(text: "\(name): \(done)") }
       let said = LogTail.cleaned(result.errors + result.output)
-      return Line(text: "nvidia-uvm: \(program) ended with \(result.status): \(said)", isFailure: true)
+      return Line(text: "\(name): \(program) ended with \(result.status): \(said)", isFailure: true)
     } catch {
-      return Line(
-        text: "nvidia-uvm: \(program) cannot be started; CUDA needs the module (modprobe nvidia-uvm)", isFailure: true)
+      return Line(text: "\(name): \(program) cannot be started; \(needs)", isFailure: true)
     }
   }
 

@@ -122,6 +122,11 @@ final class ServiceProcesses: Sendable {
       : ("\(plan.program) is not here: install it or name it with --mps-control", false)
   }
 
+  private static func owner(_ path: String) -> Int? {
+    var found = stat()
+    return lstat(path, &found) == 0 ? Int(found.st_uid) : nil
+  }
+
   // MARK: - Starting
 
   func start(_ unit: inout ServiceUnit, mpsToken: String?) {
@@ -129,6 +134,10 @@ final class ServiceProcesses: Sendable {
     do {
       if spec.kind == .mps {
         for folder in [launches.mps.pipeDirectory(spec.uuid), launches.mps.logDirectory(spec.uuid)] {
+          // What the daemon of another user has left there this one could not write.
+          if let user = spec.user, let owner = Self.owner(folder), owner != user {
+            try FileManager.default.removeItem(atPath: folder)
+          }
           try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
           if let user = spec.user, chown(folder, uid_t(user), gid_t(user)) != 0 { throw Spawn.Failure(errno: errno) }
         }

@@ -27,7 +27,8 @@ package enum ChildCommand {
 
   /// Runs `path` (searched in PATH when it has no slash) with `input` on standard input.
   ///
-  /// At the deadline the child is killed. `environment` nil inherits this process's.
+  /// At the deadline the child is killed, whatever it has done with its streams. One that even that does not end, since it
+  /// waits in the kernel for a GPU that is lost, is left to a thread of its own. `environment` nil inherits this process's.
   package static func run(
     _ path: String, _ arguments: [String], environment: [String: String]? = nil, input: String = "",
     timeout seconds: Double
@@ -48,11 +49,18 @@ package enum ChildCommand {
     let (stdinWrite, outRead, errRead) = (open[1], open[2], open[4])
     feed(input, to: stdinWrite)
     var streams = [Data(), Data()]
-    let timedOut = drain([outRead, errRead], into: &streams, timeout: seconds)
-    if timedOut { kill(pid, SIGKILL) }
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    var timedOut = drain([outRead, errRead], into: &streams, until: deadline)
     [outRead, errRead].forEach { _ = close($0) }
+    var status = timedOut ? nil : Spawn.wait(pid, until: deadline)
+    if status == nil {
+      timedOut = true
+      kill(pid, SIGKILL)
+      status = Spawn.wait(pid, until: .now + .seconds(2))
+    }
+    if status == nil { Thread.detachNewThread { _ = Spawn.wait(pid) } }
     return Result(
-      status: Spawn.wait(pid), output: String(decoding: streams[0], as: UTF8.self),
+      status: status ?? 128 + SIGKILL, output: String(decoding: streams[0], as: UTF8.self),
       errors: String(decoding: streams[1], as: UTF8.self), timedOut: timedOut)
   }
 
@@ -70,8 +78,9 @@ package enum ChildCommand {
   }
 
   /// Reads both streams to their end; true when the deadline came first.
-  private static func drain(_ descriptors: [Int32], into streams: inout [Data], timeout seconds: Double) -> Bool {
-    let deadline = ContinuousClock.now + .seconds(seconds)
+  private static func drain(_ descriptors: [Int32], into streams: inout [Data], until deadline: ContinuousClock.Instant)
+    -> Bool
+  {
     var open = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while open.contains(where: { $0.fd >= 0 }) {

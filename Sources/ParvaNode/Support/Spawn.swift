@@ -89,6 +89,20 @@ enum Spawn {
     return exitCode(status)
   }
 
+  /// Waits for a child's end, but no longer than `deadline`: nil where it has not come by then.
+  static func wait(_ pid: pid_t, until deadline: ContinuousClock.Instant) -> Int32? {
+    let descriptor = csp_pidfd(pid)
+    defer { if descriptor >= 0 { close(descriptor) } }
+    while true {
+      if let status = poll(pid) { return status }
+      let left = (deadline - .now) / .milliseconds(1)
+      if left <= 0 { return nil }
+      // Without one the end is looked for every 10 ms.
+      var one = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      _ = Glibc.poll(&one, 1, descriptor >= 0 ? Int32(min(left + 1, 60_000)) : 10)
+    }
+  }
+
   /// The end of a child if it has come: exit status, or 128 + signal. Nil for one that runs, or that is no child.
   static func poll(_ pid: pid_t) -> Int32? {
     var status: Int32 = 0

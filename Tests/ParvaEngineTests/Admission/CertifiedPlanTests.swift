@@ -44,6 +44,46 @@ import Testing
     #expect(harder > 0)
   }
 
+  @Test(
+    "a limit of processes that each workload has is the plan's own limit, under every rule",
+    arguments: [AdmissionRule.certified, .halfSLO])
+  func processLimits(_ rule: AdmissionRule) throws {
+    var changed = 0
+    for seed in UInt64(60)..<64 {
+      var input = try Self.input(seed, workloads: 6)
+      input.options.admission = rule
+      input.options.certificate = true
+      for limit in 1...2 {
+        var each = input
+        var all = input
+        for index in each.workloads.indices { each.workloads[index].maxProcesses = limit }
+        all.options.maxProcesses = limit
+        let (plan, other) = (OptimalPlanner().plan(each), OptimalPlanner().plan(all))
+        #expect(plan.gpus == other.gpus && plan.unplaced.map(\.code) == other.unplaced.map(\.code), "seed \(seed)")
+        #expect(plan.summary.lowerBound == other.summary.lowerBound, "seed \(seed)")
+        #expect(PlanChecker.violations(of: plan, against: each) == [], "seed \(seed)")
+        // What is planned without the limit breaks it somewhere.
+        let free = PlanChecker.violations(of: OptimalPlanner().plan(input), against: each)
+        changed += free.contains { $0.code == .tooManyProcesses } ? 1 : 0
+      }
+    }
+    #expect(changed > 0)
+  }
+
+  @Test("a limit of one workload binds that workload alone")
+  func processLimitOfOne() throws {
+    for seed in UInt64(70)..<74 {
+      var input = try Self.input(seed, workloads: 6)
+      input.workloads[2].maxProcesses = 1
+      // More than the plan allows is no wish that counts.
+      input.workloads[3].maxProcesses = 64
+      let plan = OptimalPlanner().plan(input)
+      #expect(PlanChecker.violations(of: plan, against: input) == [], "seed \(seed)")
+      let limited = plan.gpus.flatMap(\.segments).filter { $0.workload == input.workloads[2].id }
+      #expect(!limited.isEmpty && limited.allSatisfy { $0.processes == 1 }, "seed \(seed)")
+    }
+  }
+
   @Test("the checker refuses a segment that is given more than is certified, and one that misses its SLO")
   func refused() throws {
     let input = try Self.input(1, workloads: 4)

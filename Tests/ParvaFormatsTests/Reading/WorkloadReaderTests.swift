@@ -309,7 +309,7 @@ struct WorkloadReaderTests {
     }
     #expect(
       json.description == "in.json:1: unknown key \"rte\"; allowed are id, model, rate, slo, arrivals, priority, "
-        + "labels, launch, queue, placement, allowPartial, moveCost [unknown_key] (/0/rte)")
+        + "labels, launch, queue, placement, allowPartial, moveCost, maxProcesses [unknown_key] (/0/rte)")
     #expect(json.first.value == "rte")
   }
 

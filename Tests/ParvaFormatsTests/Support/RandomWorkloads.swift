@@ -37,7 +37,8 @@ enum RandomWorkloads {
       priority: Int.random(in: -1_000_000...1_000_000, using: &random),
       labels: Dictionary(uniqueKeysWithValues: labels), launch: launch,
       declaredQueue: queues.randomElement(using: &random) ?? nil, constraints: constraints,
-      allowsPartial: Bool.random(using: &random), moveCost: [nil, 0, 0.05, 7].randomElement(using: &random) ?? nil)
+      allowsPartial: Bool.random(using: &random), moveCost: [nil, 0, 0.05, 7].randomElement(using: &random) ?? nil,
+      maxProcesses: [nil, 1, 3].randomElement(using: &random) ?? nil)
   }
 
   private static func launch(_ random: inout SeededGenerator) -> ServerCommand? {

@@ -1,7 +1,9 @@
 import Foundation
 import ParvaEngine
+import ParvaStandIn
 import ParvaTestSupport
 import ParvaWire
+import Synchronization
 import Testing
 
 @testable import ParvaNode
@@ -128,9 +130,75 @@ import Testing
     (
       "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA "
         + "driver is installed and running.", "driver_not_loaded"
-    ), ("", "unknown"),
+    ), ("GPU 00000000:0F:00.0 is currently in use by another process.", "in_use"),
+    ("Unable to determine the device handle for GPU 0000:0F:00.0: Not Found", "gpu_is_lost"),
+    ("Resetting GPU 00000000:0F:00.0 is not supported.", "not_supported"), ("", "unknown"),
   ])
   func whatItSaysHasNVMLsName(_ said: String, _ code: String) { #expect(SMIParser.code(of: said) == code) }
+
+  @Test("point 20: UUIDs are joined only where both listings name as many devices")
+  func devicesThatComeBetweenTheListings() throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    try node.create(9, at: 0)
+    try node.create(9, at: 4)
+    let smi = try node.machine.smiDriver()
+    let program = node.directory.appendingPathComponent("nvidia-smi").path
+    let uuids = try smi.observe().gpus[0].instances.flatMap(\.computes).map(\.uuid)
+    #expect(Set(uuids).count == 2 && !uuids.contains(""))
+    for (stale, isRead) in [(1, true), (2, false)] {
+      let asked = Mutex(0)
+      let driver = SMIDriver { (arguments: [String]) throws(DriverError) in
+        let text = try SMICommand.run(arguments, path: program)
+        guard arguments == ["-L"] else { return text }
+        let number = asked.withLock { count in
+          count += 1
+          return count
+        }
+        // As it was before the second instance.
+        return number > stale ? text : text.split(separator: "\n").prefix(2).joined(separator: "\n") + "\n"
+      }
+      if isRead {
+        #expect(try driver.observe().gpus[0].instances.flatMap(\.computes).map(\.uuid) == uuids)
+      } else {
+        expectDriverError("unknown_text") { _ = try driver.observe() }
+      }
+    }
+  }
+
+  @Test("point 20: listings that contradict the modes are errors, and no sign that instances are gone")
+  func listingsThatContradict() throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    try node.create(9, at: 0)
+    _ = try node.machine.smiDriver()
+    let program = node.directory.appendingPathComponent("nvidia-smi").path
+    let isOff = Mutex(false)
+    let driver = SMIDriver { (arguments: [String]) throws(DriverError) in
+      if arguments.first == "mig" && isOff.withLock({ $0 }) {
+        let said = "No MIG-enabled devices found."
+        throw DriverError(code: SMIParser.code(of: said), call: "nvidia-smi mig", detail: said)
+      }
+      return try SMICommand.run(arguments, path: program)
+    }
+    for _ in 0..<2 {
+      isOff.withLock { $0 = true }
+      expectDriverError("unknown_text") { _ = try driver.observe() }
+      isOff.withLock { $0 = false }
+      #expect(try driver.observe().gpus[0].instances.count == 1)
+    }
+  }
+
+  @Test(
+    "a cell of memory that is no amount leaves its listing unread", arguments: ["nan", "inf", "-1", "1e400", "9e18"])
+  func memoryThatIsNone(_ cell: String) throws {
+    let text = try Self.text("535-a100", "lgip")
+    let row = try #require(SMIParser.profiles(text).first)
+    let written = try #require(
+      text.split(separator: "\n").first { $0.contains("MIG") }?.split(separator: " ").first {
+        Double($0) == row.memoryGiB
+      })
+    #expect(
+      SMIParser.profiles(text.replacingOccurrences(of: written, with: cell)).count < SMIParser.profiles(text).count)
+  }
 
   @Test func onlyWhatSaysSoIsAnEmptyListing() {
     for said in ["No MIG-enabled devices found.", "No GPU instances found: Not Found", "No compute instances found"] {

@@ -129,9 +129,21 @@ import Testing
     Lack(check: "records", grade: .stop, mend: "journal.jsonl.bad") {
       try Self.write("rubbish\n", "records/node/journal.jsonl", below: $0)
     },
-    Lack(check: "records", grade: .stop, mend: "chown") {
+    Lack(check: "records", grade: .stop, mend: "journal.jsonl.bad") {
       try FileManager.default.createDirectory(
         at: $0.appendingPathComponent("records/node/journal.jsonl"), withIntermediateDirectories: true)
+    },
+    Lack(check: "records", grade: .stop, mend: "lock.bad") {
+      let folder = $0.appendingPathComponent("records/node")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      #expect(mkfifo(folder.appendingPathComponent("lock").path, 0o600) == 0)
+    },
+    Lack(check: "records", grade: .warn, mend: "parva node state") {
+      let store = try NodeStore(directory: $0.appendingPathComponent("records/node"))
+      try store.save(
+        NodeStore.Verified(
+          wanted: NodeAssignment(revision: 3, gpus: []), holdings: Holdings(), bootID: store.bootID,
+          degraded: ApplyFailure(step: nil, code: "unknown", detail: "the way back failed")))
     },
     Lack(check: "records", grade: .warn, mend: "start the agent") {
       let store = try NodeStore(directory: $0.appendingPathComponent("records/node"))

@@ -123,6 +123,108 @@ import Testing
     #expect(try node.gpu().mig == ObservedMIGMode(current: false, pending: false))
   }
 
+  @Test("point 6: a pending mode is taken back where the answer to it cannot be read, and one in force stays")
+  func whatIsReadBackAfterAMode() throws {
+    let node = try SimulatedNode(["A100-80GB"], migEnabled: false)
+    // The mode is set, and what it became cannot be read for a while.
+    try node.setFaults(["fail nvmlDeviceGetMigMode 2 1 999"])
+    let before = try node.driver.observe()
+    #expect(before.gpus[0].mig?.current == false)
+    let first = try Self.runner(node).apply(
+      Self.wanted(1, [(9, 0)]), options: ApplyPlanner.Options(manageMIGMode: true))
+    let mode = try #require(try node.gpu().mig)
+    #expect(first.isVerified ? mode.isSettledOn : mode == ObservedMIGMode(current: false, pending: false))
+    // The reset brings it into force, and what follows fails: it is not turned off again.
+    let other = try SimulatedNode(["A100-80GB"], migEnabled: false)
+    let driver = InterposingDriver(other.driver, failsAfterReset: true)
+    #expect(throws: DriverError.self) { try MIGModeSwitch(driver: driver).enable(SimulatedNode.uuid(0)) }
+    #expect(try other.gpu().mig == ObservedMIGMode(current: true, pending: true))
+  }
+
+  @Test("an instance that somebody else makes between the look and the create is theirs, also after a restart")
+  func aPlaceThatIsTakenMeanwhile() throws {
+    for diesOnTheWay in [false, true] {
+      let node = try SimulatedNode(["A100-80GB"])
+      let driver = InterposingDriver(node.driver) { _ = try? node.create(9, at: 4) }
+      let store = try NodeStore(directory: node.directory.appendingPathComponent("s"), bootID: "boot")
+      let outcome = try ApplyRunner(driver: driver, store: store, pause: { _ in }).apply(
+        Self.wanted(1, [(9, 0), (9, 4)]))
+      guard case .rolledBack(let failure, let owned) = outcome else {
+        Issue.record("\(outcome)")
+        return
+      }
+      #expect(failure.code == "foreign_instance" && owned.isEmpty)
+      let theirs = try #require(try node.gpu().instance(profileID: 9, start: 4))
+      #expect(try node.gpu().instances == [theirs])
+      if diesOnTheWay {
+        // The record as it is when the agent dies on the way back.
+        let step = ApplyStep.createInstance(gpu: SimulatedNode.uuid(0), place: InstancePlace(profileID: 9, start: 4))
+        let begin = JournalBegin(
+          bootID: "boot", wanted: Self.wanted(2, [(9, 4)]), base: [], holdings: Holdings(), steps: [step])
+        let left = try #require(UnfinishedApply([.begin(begin), .started(step), .rollback(failure)]))
+        #expect(left.holdings.claims.isEmpty)
+      }
+      #expect(try ApplyRunner(driver: node.driver, store: store).apply(Self.wanted(3, [])).isVerified)
+      #expect(try node.gpu().instances == [theirs])
+    }
+  }
+
+  @Test("what cannot be recorded in the end is not begun") func recordsThatCannotBeKept() throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    let runner = try Self.runner(node)
+    #expect(try runner.apply(Self.wanted(1, [(9, 0)])).isVerified)
+    let before = try node.gpu().instances
+    let folder = runner.store.directory.path
+    // Something in the way of the file that a rename would put in place.
+    try FileManager.default.createDirectory(
+      atPath: folder + "/verified.json.rehearsal", withIntermediateDirectories: true)
+    try Data().write(to: URL(fileURLWithPath: folder + "/verified.json.rehearsal/full"))
+    #expect(throws: ApplyJournal.Failure.self) { _ = try runner.apply(Self.wanted(2, [])) }
+    #expect(try node.gpu().instances == before)
+    try FileManager.default.removeItem(atPath: folder + "/verified.json.rehearsal")
+    #expect(try runner.apply(Self.wanted(2, [])).isVerified)
+  }
+
+  @Test("pipes and folders among a simulated machine's files make nobody wait")
+  func pipesAmongTheFiles() throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    _ = try node.driver.observe()
+    for name in ["processes", "faults", "reset", "silent", "events", "texts"] {
+      let path = node.directory.appendingPathComponent(name).path
+      for makes in [{ mkfifo($0, 0o600) }, { mkdir($0, 0o700) }] as [@Sendable (String) -> Int32] {
+        try? FileManager.default.removeItem(atPath: path)
+        #expect(makes(path) == 0)
+        #expect(try node.driver.observe().gpus.map(\.fault) == [nil], "\(name)")
+      }
+    }
+  }
+
+  @Test("point 1: a GPU whose instances the user may not see is refused with what mends it")
+  func instancesThatMayNotBeSeen() throws {
+    let node = try SimulatedNode(["A100-80GB"])
+    let runner = try Self.runner(node)
+    #expect(try runner.apply(Self.wanted(1, [(9, 0)])).isVerified)
+    try node.setFaults(["fail nvmlDeviceGetGpuInstances 1 1000000 4"])
+    #expect(try node.driver.observe().gpus.map(\.fault) == ["no_permission"])
+    guard case .refused(let problems) = try runner.apply(Self.wanted(2, [])) else {
+      Issue.record("what nobody can see was changed")
+      return
+    }
+    #expect(problems.map(\.code) == [.permissionMissing])
+    try node.setFaults([])
+    #expect(try runner.apply(Self.wanted(3, [])).isVerified)
+  }
+
+  @Test("errors that cannot be watched now are watched later") func faultsThatCannotBeWatchedYet() throws {
+    let node = try SimulatedNode(["A100-80GB", "A100-80GB"])
+    try node.setFaults(["fail nvmlDeviceRegisterEvents 1 1000000 4"])
+    expectDriverError("no_permission") { _ = try node.driver.faults() }
+    try node.setFaults(["fail nvmlDeviceRegisterEvents 1 1000000 3"])
+    #expect(try node.driver.faults() == nil)
+    try node.setFaults([])
+    #expect(try node.driver.faults() != nil)
+  }
+
   @Test("point 7: an instance made again at its place has the same id and UUID") func theSamePlaceIsTheSameName() throws
   {
     let node = try SimulatedNode(["A100-80GB", "A100-80GB"])
@@ -300,4 +402,47 @@ import Testing
     let fresh = try SimulatedNode(["H100-80GB-SXM"], migEnabled: false)
     #expect(try Self.runner(fresh).apply(Self.wanted(1, [(15, 0)]), options: options).isVerified)
   }
+}
+
+/// The driver, where something happens just before the second instance is made, or a reset ends in a failure.
+private final class InterposingDriver: GPUDriver {
+  private let driver: any GPUDriver
+  private let creates = Mutex(0)
+  private let failsAfterReset: Bool
+  private let happens: @Sendable () -> Void
+
+  init(_ driver: any GPUDriver, failsAfterReset: Bool = false, happens: @escaping @Sendable () -> Void = {}) {
+    self.driver = driver
+    self.failsAfterReset = failsAfterReset
+    self.happens = happens
+  }
+
+  func observe() throws(DriverError) -> ObservedNode { try driver.observe() }
+  func observe(gpu: String) throws(DriverError) -> ObservedGPU { try driver.observe(gpu: gpu) }
+  func createInstance(gpu: String, profileID: Int, start: Int) throws(DriverError) -> Int {
+    let number = creates.withLock { count in
+      count += 1
+      return count
+    }
+    if number == 2 { happens() }
+    return try driver.createInstance(gpu: gpu, profileID: profileID, start: start)
+  }
+  func createCompute(gpu: String, instance: Int) throws(DriverError) {
+    try driver.createCompute(gpu: gpu, instance: instance)
+  }
+  func destroyCompute(gpu: String, instance: Int, compute: Int) throws(DriverError) {
+    try driver.destroyCompute(gpu: gpu, instance: instance, compute: compute)
+  }
+  func destroyInstance(gpu: String, instance: Int) throws(DriverError) {
+    try driver.destroyInstance(gpu: gpu, instance: instance)
+  }
+  func setMIGMode(gpu: String, enabled: Bool) throws(DriverError) -> MIGModeChange {
+    try driver.setMIGMode(gpu: gpu, enabled: enabled)
+  }
+  func reset(gpu: String) throws(DriverError) {
+    try driver.reset(gpu: gpu)
+    if failsAfterReset { throw DriverError(code: "unknown", call: "nvidia-smi -r", detail: "a fault after the reset") }
+  }
+  func holders(gpu: String, instance: Int?) -> [ObservedProcess]? { driver.holders(gpu: gpu, instance: instance) }
+  func faults() throws(DriverError) -> (any GPUFaultFeed)? { try driver.faults() }
 }

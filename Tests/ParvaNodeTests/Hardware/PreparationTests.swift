@@ -52,6 +52,21 @@ import Testing
     }
   }
 
+  @Test("point 1: a driver that does not take that is told of") func modificationStaysOn() throws {
+    let node = try SimulatedNode(["A100-80GB"], isGuarded: true)
+    let folder = node.directory.appendingPathComponent("proc/driver/nvidia/capabilities/mig")
+    // What is written there is gone at once, as on a driver that does not know it.
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    symlink("/dev/null", folder.appendingPathComponent("config").path)
+    var preparation = MachinePreparation()
+    preparation.modprobe = nil
+    let lines = preparation.run(CapabilityNodes(root: node.directory.path, isSimulated: true)) {
+      () throws(DriverError) in node.driver
+    }
+    #expect(lines.map(\.isFailure) == [true])
+    #expect(lines[0].text.contains("DeviceFileModify"))
+  }
+
   @Test("point 1: a machine without the driver is told so") func withoutADriver() throws {
     let empty = scratchDirectory()
     defer { try? FileManager.default.removeItem(at: empty) }
@@ -72,25 +87,37 @@ import Testing
     #expect(lines.allSatisfy { !$0.text.contains("modprobe") && $0.text.contains("+caps") })
   }
 
-  @Test("point 2: the module for unified memory is loaded, and a failure to do so is one") func unifiedMemory() throws {
+  @Test(
+    "points 1 and 2: device nodes are made and the module for unified memory is loaded, and a failure to do so is one")
+  func devicesAndUnifiedMemory() throws {
     let node = try SimulatedNode(["A100-80GB"], isGuarded: true)
     let nodes = CapabilityNodes(root: node.directory.path, isSimulated: true)
     let program = node.directory.appendingPathComponent("modprobe").path
     var preparation = MachinePreparation()
     // Written by another process: one that was just open for writing here cannot be started while others are being made.
-    let script = "#!/bin/sh\\necho \"$*\" >\"$0.asked\"\\nexit $(cat \"$0.status\")\\n"
+    let script = "#!/bin/sh\\necho \"$*\" >>\"$0.asked\"\\nexit $(cat \"$0.status\")\\n"
     let written = try ChildCommand.run(
       "/bin/sh", ["-c", "printf '\(script)' >\"$1\" && chmod 755 \"$1\"", "sh", program], timeout: 60)
     #expect(written.status == 0)
     preparation.modprobe = program
+    let gpus = node.directory.appendingPathComponent("proc/driver/nvidia/gpus")
+    for (bus, minor) in [("0000:07:00.0", 1), ("0000:0f:00.0", 0)] {
+      let folder = gpus.appendingPathComponent(bus)
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      try "Model: \t\t NVIDIA\nDevice Minor: \t \(minor)\n".write(
+        to: folder.appendingPathComponent("information"), atomically: true, encoding: .utf8)
+    }
     for (status, fails) in [(0, false), (1, true)] {
       try "\(status)".write(toFile: program + ".status", atomically: true, encoding: .utf8)
       let lines = preparation.run(nodes) { () throws(DriverError) in node.driver }
-      #expect(lines.map(\.isFailure) == [fails, false])
-      #expect(try String(contentsOfFile: program + ".asked", encoding: .utf8) == "-u -c 0\n")
+      #expect(lines.map(\.isFailure) == [fails, fails, false])
+      // What -u asks for is unified memory alone.
+      let asked = try String(contentsOfFile: program + ".asked", encoding: .utf8)
+      #expect(asked == "-c 255 -c 0 -c 1\n-u -c 0\n")
+      try FileManager.default.removeItem(atPath: program + ".asked")
     }
     preparation.modprobe = "/nowhere/nvidia-modprobe"
-    #expect(preparation.run(nodes) { () throws(DriverError) in node.driver }.map(\.isFailure) == [true, false])
+    #expect(preparation.run(nodes) { () throws(DriverError) in node.driver }.map(\.isFailure) == [true, true, false])
   }
 
   @Test("point 3: the mode is turned on after a boot where it is told to be") func modesAfterABoot() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import ParvaHTTP
 import ParvaWire
 import Testing
@@ -116,5 +117,38 @@ import Testing
     #expect(Spawn.wait(pid) == 128 + SIGKILL)
     groups.remove("one")
     #expect(groups.pids("one").isEmpty)
+  }
+
+  @Test("a server whose queue of connections is full does not answer, and the probe does not wait for the kernel")
+  func aFullQueue() async throws {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        #expect(bind(listener, $0, size) == 0 && listen(listener, 0) == 0 && getsockname(listener, $0, &size) == 0)
+      }
+    }
+    let probe = HealthProbe(port: Int(in_port_t(bigEndian: address.sin_port)), path: nil)
+    let client = HealthProbe.client()
+    // The kernel takes a few connections that nobody accepts, and then none.
+    var answers: [Health] = []
+    repeat {
+      answers.append(await probe.ask(client))
+    } while answers.last == .healthy(inFlight: nil) && answers.count < 16
+    guard case .unhealthy(let reason, _)? = answers.last else {
+      Issue.record("\(answers)")
+      return
+    }
+    #expect(reason.contains("takes no connection"))
+  }
+
+  @Test("a command that closes its streams and stays is ended at the deadline")
+  func aCommandThatStays() throws {
+    let result = try ChildCommand.run("/bin/sh", ["-c", "exec >&- 2>&-; exec sleep 1000"], timeout: 0.5)
+    #expect(result.timedOut && result.status == 128 + SIGKILL)
   }
 }

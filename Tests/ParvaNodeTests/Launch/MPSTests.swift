@@ -114,18 +114,23 @@ import Testing
     bench.until("one is a client") { $0.count == 3 && $0[1].message == nil && isStranger($0[2]) }
   }
 
-  @Test("point 16: more processes than a daemon takes clients are refused") func tooManyClients() throws {
+  @Test("point 16: more servers than an instance's share of a daemon's clients are refused") func tooManyClients()
+    throws
+  {
     let node = try SimulatedNode(["A100-80GB"])
     let runner = ApplyRunner(driver: node.driver, store: try NodeStore(directory: node.directory, bootID: "boot"))
-    for (processes, isTaken) in [(48, true), (49, false)] {
-      let instance = WantedInstance(profileID: 9, start: 0, processes: processes)
+    // Profile 9 has three of seven slices, 19 one and 0 all.
+    for (revision, (profile, processes, isTaken)) in [
+      (19, 6, true), (19, 7, false), (9, 20, true), (9, 21, false), (0, 48, true), (0, 49, false),
+    ].enumerated() {
+      let instance = WantedInstance(profileID: profile, start: 0, processes: processes)
       let wanted = NodeAssignment(
-        revision: processes, gpus: [WantedGPU(uuid: SimulatedNode.uuid(0), instances: [instance])])
+        revision: revision + 1, gpus: [WantedGPU(uuid: SimulatedNode.uuid(0), instances: [instance])])
       if isTaken {
         #expect(try runner.apply(wanted).isVerified)
       } else {
         guard case .refused(let problems) = try runner.apply(wanted) else {
-          Issue.record("49 clients were to share a daemon")
+          Issue.record("\(processes) clients were to share a daemon")
           return
         }
         #expect(problems.map(\.code) == [.tooManyClients])

@@ -94,6 +94,7 @@ extension PlanningCodec {
     writer.flag(workload.allowsPartial)
     writer.optional(workload.margin) { $0.number($1) }
     writer.optional(workload.moveCost) { $0.number($1) }
+    writer.optional(workload.maxProcesses) { $0.integer($1) }
     let constraints = workload.constraints
     writer.optional(constraints == .none ? nil : constraints) { writer, constraints in
       for names in [constraints.products, constraints.excludeProducts, constraints.pools, constraints.excludePools] {
@@ -126,6 +127,7 @@ extension PlanningCodec {
     workload.allowsPartial = try reader.flag()
     workload.margin = try reader.optionalNumber()
     workload.moveCost = try reader.optionalNumber()
+    workload.maxProcesses = try reader.optional { r throws(ByteReader.Malformed) in try r.integer() }
     guard try reader.flag() else { return workload }
     workload.constraints = Constraints(
       products: try reader.texts(), excludeProducts: try reader.texts(), pools: try reader.texts(),

@@ -3,7 +3,8 @@
 struct CertifiedAdmission: Sendable {
   /// By kind of instance that the model has points on.
   private let tables: [Int: KindCapacity]
-  private let options: PlanningOptions
+  private let mostProcesses: Int
+  private let margin: Double
 
   /// Nil where the percentile is beyond what can be certified, or the trace is not there. O(points x kinds).
   init?(_ workload: Workload, _ profile: ModelProfile, _ input: PlanningInput) {
@@ -16,24 +17,25 @@ struct CertifiedAdmission: Sendable {
         ($0, known.kind($0, of: profile, workload.queue, arrivals, tail: tail))
       },
       uniquingKeysWith: { first, _ in first })
-    options = input.options
+    mostProcesses = workload.mostProcesses(input.options.maxProcesses)
+    margin = input.options.margin
   }
 
   /// Offers of one kind of instance for objectives given in steps of the grid.
   func offers(kind: Int, steps: [Int]) -> [Offer] {
     guard let table = tables[kind] else { return [Offer](repeating: .none, count: steps.count) }
-    return steps.map { table.offer(step: $0, maxProcesses: options.maxProcesses) }
+    return steps.map { table.offer(step: $0, maxProcesses: mostProcesses) }
   }
 
   /// Requests per second that one point may be given; nil where there is no such point.
   func capacity(kind: Int, batch: Int, processes: Int, sloLatencyMs: Double) -> Double? {
     let step = CapacityGrid.step(ofObjective: sloLatencyMs)
-    return tables[kind]?.capacity(batch: batch, processes: processes, step: step).map { $0 / (1 + options.margin) }
+    return tables[kind]?.capacity(batch: batch, processes: processes, step: step).map { $0 / (1 + margin) }
   }
 
   /// The least objective in milliseconds that some point keeps under any load; nil where there is none.
   func leastObjective() -> Double? {
-    tables.values.compactMap { $0.leastObjective(maxProcesses: options.maxProcesses) }.min()
+    tables.values.compactMap { $0.leastObjective(maxProcesses: mostProcesses) }.min()
   }
 }
 
@@ -45,6 +47,7 @@ final class CertifiedAdmissions {
     var arrivals: ArrivalProcess
     var percentile: Double
     var queue: QueueForm
+    var mostProcesses: Int
   }
 
   private let input: PlanningInput
@@ -56,7 +59,7 @@ final class CertifiedAdmissions {
   func admission(_ workload: Workload, _ product: GPUProduct) -> CertifiedAdmission? {
     let key = Key(
       model: workload.model, product: product.name, arrivals: workload.arrivals, percentile: workload.percentile,
-      queue: workload.queue)
+      queue: workload.queue, mostProcesses: workload.mostProcesses(input.options.maxProcesses))
     if let known = known[key] { return known }
     let made = input.profiles.profile(model: workload.model, product: product.name)
       .flatMap { CertifiedAdmission(workload, $0, input) }

@@ -95,7 +95,7 @@ import Testing
     let input = RandomPlanning.job(&random).input
     let product = ProductCatalogue.all[0]
     let members: [(value: Any, count: Int)] = [
-      (input, 7), (input.options, 9), (Pool(product: product), 5), (Samples.fullWorkload, 14),
+      (input, 7), (input.options, 9), (Pool(product: product), 5), (Samples.fullWorkload, 15),
       (Constraints.none, 6), (product, 8), (product.profiles[0], 10), (Samples.profile(), 5),
       (Samples.profile().points[0], 8), (RandomPlanning.plan(&random), 9), (RandomPlanning.plan(&random).summary, 8),
       (RandomPlanning.segment(0, &random), 10), (PlannedGPU(pool: "p", product: product, segments: []), 5),
@@ -144,6 +144,7 @@ enum RandomPlanning {
     workload.allowsPartial = Bool.random(using: &random)
     workload.margin = Bool.random(using: &random) ? nil : Double.random(in: 0...1, using: &random)
     workload.moveCost = Bool.random(using: &random) ? nil : Double.random(in: 0...1, using: &random)
+    workload.maxProcesses = [nil, 1, 7].randomElement(using: &random) ?? nil
     workload.labels = ["team": "a", "zone": "ünïcode ✓"]
     workload.launch = ServerCommand(command: "serve", args: Bool.random(using: &random) ? ["{processes}"] : [])
     guard Bool.random(using: &random) else { return }
