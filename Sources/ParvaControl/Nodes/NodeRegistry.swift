@@ -81,6 +81,8 @@ package final class NodeRegistry: Sendable {
   /// All nodes at this moment. O(nodes).
   package var snapshot: Fleet { state.withLock { $0.fleet.snapshot() } }
 
+  var count: Int { state.withLock(\.fleet.count) }
+
   package var generation: Int { state.withLock(\.fleet.generation) }
 
   /// Grows with every change that the nodes' endpoints may follow from.
