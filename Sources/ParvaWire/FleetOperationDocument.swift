@@ -126,6 +126,8 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
     package var waves: Int?
     /// Segments made for the way only.
     package var temporaries: Int?
+    /// Estimate of what the waves take one after the other; nil until the way is known.
+    package var expectedSeconds: Double?
     /// Workloads that fall short on the way, the worst first, at most ``mostShortfalls``; nil means none.
     package var shortfalls: [Shortfall]?
 

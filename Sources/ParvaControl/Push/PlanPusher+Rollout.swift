@@ -89,6 +89,7 @@ extension PlanPusher {
       .prefix(FleetOperationDocument.Rollout.mostShortfalls)
       .map { FleetOperationDocument.Rollout.Shortfall(workload: $0.workload, floor: $0.floor, least: $0.least) }
     let document = board.update(id) { document -> (first: Int, settled: [String], document: FleetOperationDocument) in
+    let expected = way.transition.waves.reduce(0) { $0 + settings.timing.seconds($1, of: way.input) }
       var settled: [String] = []
       let first = document.rollout.phases
       document.rollout.phases += max(1, waves)
@@ -98,6 +99,7 @@ extension PlanPusher {
       for index in document.nodes.indices {
         let count = parts[document.nodes[index].name] ?? 0
         if count > 0 {
+      document.rollout.expectedSeconds = expected
           document.nodes[index].status = .pending
           document.nodes[index].unchanged = nil
         } else if !document.nodes[index].status.isOver {

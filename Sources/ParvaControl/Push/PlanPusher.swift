@@ -1,5 +1,6 @@
 package import Foundation
 package import Logging
+package import ParvaEngine
 import ParvaHTTP
 import ParvaServing
 package import ParvaWire
@@ -280,6 +281,9 @@ package final class PlanPusher: Sendable {
 
   /// Nodes that running operations bring this revision to.
   func busy(at revision: Int) -> Set<String> {
+  /// By which it is estimated how long a roll-out takes.
+  package var timing: TransitionTiming { settings.timing }
+
     let running = board.running.filter { $0.planRevision == revision }
     return Set(running.lazy.flatMap(\.nodes).filter { !$0.status.isOver }.map(\.name))
   }

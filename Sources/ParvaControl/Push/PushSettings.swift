@@ -1,4 +1,6 @@
+package import ParvaEngine
 package import ParvaHTTP
+import ParvaServing
 package import ParvaWire
 
 /// How plans are brought to nodes.
@@ -38,6 +40,9 @@ package struct PushSettings: Sendable {
   var client: HTTPClientConfiguration {
     var configuration = HTTPClientConfiguration()
     configuration.tls = tls
+  /// By which it is estimated how long a roll-out takes.
+  package var timing: TransitionTiming { TransitionTiming(drain: drainTime.seconds) }
+
     configuration.timeout = requestTimeout
     // A push repeats itself, with a new signature each time.
     configuration.retries = 0
