@@ -17,6 +17,8 @@ struct RolloutRun: Sendable {
     var node: String
     var wanted: NodeAssignment
     var isLast: Bool
+    /// Segments that it makes.
+    var made = 0
     /// What has to be up before the part counts as done; empty where nobody waits for it.
     var awaited: [(uuid: String, place: InstancePlace)]
   }
@@ -100,7 +102,7 @@ struct RolloutRun: Sendable {
     let gpus = way.tell(index)
     return Order(
       node: part.node, wanted: NodeAssignment(revision: revision, phase: firstPhase + part.wave, gpus: gpus),
-      isLast: part.isLast && !way.unreached.contains(part.node),
+      isLast: part.isLast && !way.unreached.contains(part.node), made: way.made(in: index),
       awaited: way.awaited(of: index))
   }
 }
