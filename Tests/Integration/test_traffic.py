@@ -81,6 +81,13 @@ class Envoy:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}{path}", timeout=10) as answer:
             return json.load(answer)
 
+    def asks(self):
+        """Servers that get requests now, as (workload, port): those it was told to ask and has not left out by itself."""
+        return {
+            (one["name"].removeprefix("workload/"), host["address"]["socket_address"]["port_value"])
+            for one in self.admin_json("/clusters?format=json")["cluster_statuses"] if one["name"].startswith("workload/")
+            for host in one.get("host_statuses", []) if host["health_status"] == {"eds_health_status": "HEALTHY"}}
+
 
 class Room:
     """Everything that a request passes, and the load that goes through it all the time."""
@@ -148,7 +155,8 @@ class Room:
         equal(operation["status"], "verified", f"operation {operation['id']}")
 
     def served(self):
-        """Returns once every server that nodes report is ready for requests, and each workload is served whole."""
+        """Returns once every server that nodes report is ready for requests, each workload is served whole, and Envoy, which
+        asks every one to two seconds, has heard of it: before that a server that is killed may be the only one it knows."""
         verified(self.api)
 
         def states():
@@ -156,6 +164,9 @@ class Room:
             status = [one["status"]["state"] for one in self.api.get("/v1/workloads").json()["workloads"]]
             return found if all(one["state"] == "ready" for one in found) and set(status) == {"served"} else None
         found = until("every endpoint to be ready", states, 120)
+        if self.envoy:
+            wanted = {(one["workload"], one["port"]) for one in found}
+            until("Envoy to ask every server", lambda: self.envoy.asks() == wanted, 120)
         for node in self.nodes:
             self.pids(node)
         return found

@@ -10,6 +10,7 @@ struct PlanHandlers: Sendable {
   static let maxWait = 60
   /// Seconds that a plain GET waits for the plan of what was registered before it.
   static let defaultWait = 10
+  private static let offers = PlanExports.all.map { (offer: $0, mediaTypes: $0.format.mediaTypes) }
 
   let registry: DemandRegistry
   let nodes: NodeRegistry
@@ -28,7 +29,7 @@ struct PlanHandlers: Sendable {
       try request.allowQuery("after", "wait")
       after = try request.integer("after", in: 0...Int.max)
       seconds = try request.integer("wait", in: 0...maxWait, default: defaultWait)
-      export = try request.preferred(PlanExports.all.map { ($0, $0.format.mediaTypes) })
+      export = try request.preferred(offers)
       self.demand = demand
       self.fleet = fleet
     }
@@ -59,14 +60,10 @@ struct PlanHandlers: Sendable {
   private func answer(
     _ question: Question, _ request: HTTPRequest, _ plan: PublishedPlan, _ written: PublishedPlan.Rendering
   ) -> HTTPResponse {
-    let headers: HTTPHeaders = [
-      "ETag": written.tag, "Vary": "Accept", "Parva-Plan-Revision": String(plan.record.revision),
-      "Parva-Demand-Revision": String(plan.record.demandRevision), "Parva-Plan-Origin": plan.origin.rawValue,
-    ]
     // What the client said that it has may be said as a tag or as a revision.
     let isKnown = question.after.map { plan.record.revision <= $0 } ?? false
     let answer = HTTPResponse(
-      status: 200, contentType: question.export.format.contentType, cached: written.body, headers: headers)
+      status: 200, contentType: question.export.format.contentType, cached: written.body, headers: written.headers)
     return request.unlessFresh(answer, isKnown: isKnown)
   }
 

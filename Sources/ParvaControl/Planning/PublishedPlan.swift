@@ -42,7 +42,7 @@ package final class PublishedPlan: Sendable {
     rates = plan.gpus.reduce(into: [:]) { sums, gpu in
       for segment in gpu.segments { sums[segment.workload, default: 0] += segment.load }
     }
-    document = Rendering(PlanWriter.json(json, as: record.identity), .json, record.revision)
+    document = Rendering(PlanWriter.json(json, as: record.identity), .json, record, origin)
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
     capacities = plan.gpus.reduce(into: [:]) { sums, gpu in
       for segment in gpu.segments { sums[segment.workload, default: 0] += segment.capacity }
@@ -94,7 +94,7 @@ package final class PublishedPlan: Sendable {
   /// The document in one format, written once. O(segments) the first time.
   package func document(_ export: PlanExport) -> Rendering {
     if let written = writtenDocument(export) { return written }
-    let written = Rendering(export.write(plan, record.identity, TextStyle()), export.format, record.revision)
+    let written = Rendering(export.write(plan, record.identity, TextStyle()), export.format, record, origin)
     rendered.withLock { $0[export.format] = written }
     return written
   }
@@ -102,12 +102,16 @@ package final class PublishedPlan: Sendable {
   /// A plan in one format, ready to be sent many times.
   package struct Rendering: Sendable {
     package let body: CachedBody
-    /// The entity tag, with its quotes.
-    package let tag: String
+    /// The entity tag, and what else an answer says beside the plan.
+    package let headers: HTTPHeaders
 
-    fileprivate init(_ data: Data, _ format: DocumentFormat, _ revision: Int) {
+    fileprivate init(_ data: Data, _ format: DocumentFormat, _ record: PlanRecord, _ origin: Origin) {
       body = CachedBody(data)
-      tag = EntityTag(revision: revision, of: data, as: format).text
+      headers = [
+        "ETag": EntityTag(revision: record.revision, of: data, as: format).text, "Vary": "Accept",
+        "Parva-Plan-Revision": String(record.revision), "Parva-Demand-Revision": String(record.demandRevision),
+        "Parva-Plan-Origin": origin.rawValue,
+      ]
     }
   }
 }

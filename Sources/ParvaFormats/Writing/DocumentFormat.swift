@@ -12,13 +12,12 @@ package struct DocumentFormat: Hashable, Sendable {
   /// For a person at a terminal.
   package static let table = DocumentFormat(name: "table", mediaTypes: ["text/plain"])
 
+  /// The value of `Content-Type`.
+  package let contentType: String
+
   package init(name: String, mediaTypes: [String]) {
     self.name = name
     self.mediaTypes = mediaTypes
-  }
-
-  /// The value of `Content-Type`.
-  package var contentType: String {
-    mediaTypes[0].hasPrefix("text/") ? "\(mediaTypes[0]); charset=utf-8" : mediaTypes[0]
+    contentType = mediaTypes[0].hasPrefix("text/") ? "\(mediaTypes[0]); charset=utf-8" : mediaTypes[0]
   }
 }

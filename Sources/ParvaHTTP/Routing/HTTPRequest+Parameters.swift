@@ -47,6 +47,7 @@ extension HTTPRequest {
       let allowed = names.isEmpty ? "there are none here" : "there are \(names.joined(separator: ", "))"
       throw .parameter(unknown.name, "is not a parameter of this resource; \(allowed)", code: "unknown_parameter")
     }
+    guard query.count > 1 else { return }
     var seen: Set<String> = []
     if let repeated = query.first(where: { !seen.insert($0.name).inserted }) {
       throw .parameter(repeated.name, "is given more than once", code: "repeated_parameter")

@@ -58,6 +58,9 @@ func withServer(
 ) async throws {
   var configuration = HTTPServer.Configuration(addresses: addresses)
   configuration.loops = 2
+  // Clients that share two cores with all other tests may be slower than any server would wait for.
+  configuration.headerTimeout = .seconds(120)
+  configuration.bodyTimeout = .seconds(120)
   change(&configuration)
   let server = HTTPServer(configuration: configuration, router: router)
   let bound = try server.start()
