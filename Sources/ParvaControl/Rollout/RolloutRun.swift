@@ -74,7 +74,8 @@ struct RolloutRun: Sendable {
     let waiting = Set(way.machine.waiting.map { way.machine.parts[$0].node }).union(way.unreached)
     if Task.isCancelled { return (.cancelled, waiting) }
     if way.machine.isComplete && way.unreached.isEmpty { return (.complete, []) }
-    return (way.machine.isAborted ? .aborted : .incomplete, waiting)
+    // A part that did not begin for an abort may have been told of it before this was.
+    return (way.machine.isAborted || control.wishes.isAborted ? .aborted : .incomplete, waiting)
   }
 
   private func waits(_ machine: RolloutMachine) -> [String: String] {
