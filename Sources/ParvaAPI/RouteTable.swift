@@ -1,4 +1,5 @@
 package import ParvaControl
+import ParvaEngine
 import ParvaFormats
 package import ParvaHTTP
 package import ParvaServing
@@ -33,7 +34,9 @@ package struct RouteTable: Sendable {
       registry: registry, nodes: controller.nodes, plan: plan, setup: setup, backend: controller.previews)
     let nodes = NodeHandlers(
       nodes: controller.nodes, board: board, rule: rule)
-    let fleet = FleetHandlers(nodes: controller.nodes, pusher: controller.pusher)
+    let fleet = FleetHandlers(
+      nodes: controller.nodes, pusher: controller.pusher, board: controller.board,
+      holdsRates: controller.configuration.calm != .none)
     let operations = OperationHandlers(pusher: controller.pusher, plan: plan)
     let profiles = ProfileHandlers(
       registry: registry, setup: setup, rule: rule)

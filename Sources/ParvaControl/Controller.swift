@@ -1,5 +1,6 @@
 package import Foundation
 package import Logging
+package import ParvaEngine
 import ParvaFormats
 import ParvaServing
 import Synchronization
@@ -8,6 +9,8 @@ import Synchronization
 package final class Controller: Sendable {
   package struct Configuration: Sendable {
     package var planning: PlanningSetup
+    /// When plans follow rates that fall.
+    package var calm = SteadyRate.Policy.none
     /// Most registrations at a time.
     package var maxWorkloads = 250_000
     /// Which plans are kept in the store.
@@ -104,7 +107,8 @@ package final class Controller: Sendable {
           "a planning process ended between two plannings", metadata: ["code": "\(end.code)", "cause": "\(end)"])
       },
       settings: PlanningLoop.Settings(
-        setup: configuration.planning, keptPlans: configuration.keptPlans, now: configuration.now,
+        setup: configuration.planning, calm: configuration.calm, keptPlans: configuration.keptPlans,
+        now: configuration.now,
         sleep: configuration.sleep),
       counters: counters, logger: logger, wake: { wakes.continuation.yield() })
   }

@@ -13,7 +13,7 @@ package struct FleetDocument: Codable, Hashable, Sendable {
       }
     }
 
-    /// `planning`, `no_nodes`, `halted`, `pushing`, `retrying`, `failing` or `settled`.
+    /// `planning`, `no_nodes`, `halted`, `pushing`, `limited`, `retrying`, `failing`, `holding` or `settled`.
     package var state: String
     package var message: String
     /// By name, 100 at most.
@@ -26,6 +26,32 @@ package struct FleetDocument: Codable, Hashable, Sendable {
     }
   }
 
+  /// Workloads that plans are made for at higher rates than they have.
+  package struct Holds: Codable, Hashable, Sendable {
+    package struct Workload: Codable, Hashable, Sendable {
+      package var id: String
+      /// Requests per second that it asks for, and that plans are made for.
+      package var rate: Double
+      package var plannedRate: Double
+      /// When plans follow, unless the rate rises before; nil where the rate is within the dead band.
+      package var until: String?
+
+      package init(id: String, rate: Double, plannedRate: Double, until: String?) {
+        (self.id, self.rate, self.plannedRate, self.until) = (id, rate, plannedRate, until)
+      }
+    }
+
+    package var count: Int
+    /// When the first of them is followed; nil where all are within the dead band.
+    package var next: String?
+    /// By id, 100 at most.
+    package var workloads: [Workload]
+
+    package init(count: Int, next: String?, workloads: [Workload]) {
+      (self.count, self.next, self.workloads) = (count, next, workloads)
+    }
+  }
+
   /// Nodes in each state, with 0 where there are none.
   package var nodes: [String: Int]
   /// Whether more than half of the nodes are silent at once: the controller takes itself for cut off, and moves nothing.
@@ -34,9 +60,14 @@ package struct FleetDocument: Codable, Hashable, Sendable {
   package var graceSeconds: Double
   /// Nil where plans are not applied by themselves.
   package var autoApply: AutoApply?
+  /// Nil where plans follow every rate at once.
+  package var holds: Holds?
 
-  package init(nodes: [String: Int], cutOff: Bool, graceSeconds: Double, autoApply: AutoApply? = nil) {
+  package init(
+    nodes: [String: Int], cutOff: Bool, graceSeconds: Double, autoApply: AutoApply? = nil, holds: Holds? = nil
+  ) {
     self.autoApply = autoApply
+    self.holds = holds
     self.nodes = nodes
     self.cutOff = cutOff
     self.graceSeconds = graceSeconds

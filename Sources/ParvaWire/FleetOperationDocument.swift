@@ -120,10 +120,14 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
     package var previousRevision: Int?
     /// True for a push to some of the plan's nodes, beside what else pushes it.
     package var partial: Bool?
+    /// True for what the controller began by itself.
+    package var automatic: Bool?
     /// Steps towards this revision that nodes may have been told so far.
     package var phases: Int
     /// Waves of the way that is gone now; nil until it is known.
     package var waves: Int?
+    /// Estimate of what the waves take one after the other; nil until the way is known.
+    package var expectedSeconds: Double?
     /// Segments made for the way only.
     package var temporaries: Int?
     /// Workloads that fall short on the way, the worst first, at most ``mostShortfalls``; nil means none.
@@ -132,8 +136,10 @@ package struct FleetOperationDocument: Codable, Hashable, Sendable {
     package static let mostShortfalls = 100
 
     package init(
-      maxUnavailable: Double, onFailure: FailureAction, previousRevision: Int?, partial: Bool? = nil, phases: Int
+      maxUnavailable: Double, onFailure: FailureAction, previousRevision: Int?, partial: Bool? = nil,
+      automatic: Bool? = nil, phases: Int
     ) {
+      self.automatic = automatic
       self.partial = partial
       self.maxUnavailable = maxUnavailable
       self.onFailure = onFailure

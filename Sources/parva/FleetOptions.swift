@@ -1,10 +1,12 @@
 import ArgumentParser
 import Foundation
 import ParvaControl
+import ParvaEngine
 import ParvaHTTP
 import ParvaWire
 
 extension FleetOperationDocument.Rollout.FailureAction: ExpressibleByArgument {}
+extension PlacementPolicy: ExpressibleByArgument {}
 
 /// How the controller deals with its nodes.
 struct FleetOptions: ParsableArguments {
@@ -28,6 +30,31 @@ struct FleetOptions: ParsableArguments {
       "Share of its rate that a workload may lack while a plan is brought to the nodes, as 10% or 0.1.",
       valueName: "share"))
   var maxUnavailable = "0%"
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Most segments that automatic applies make on nodes in a minute (default: no limit).", valueName: "count"))
+  var movesPerMinute: Int?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Share by which a rate may lie below the one planned for without a new plan, as 10% or 0.1.", valueName: "share"))
+  var deadBand = "0%"
+
+  @Option(
+    name: .long,
+    help: "Seconds for which a rate has to be lower before plans follow it; they follow a higher one at once.")
+  var hold = 0.0
+
+  @Option(
+    name: .long,
+    help: """
+      Where new segments go where that costs no GPU: spread has a workload stand in several zones, or on several nodes, so that \
+      the loss of one leaves something of it; pack fills few zones and nodes.
+      """)
+  var placement = PlacementPolicy.spread
 
   @Option(
     name: .long,
@@ -72,8 +99,19 @@ struct FleetOptions: ParsableArguments {
     guard try PlanningArguments.share(maxUnavailable, of: "--max-unavailable") <= 1 else {
       throw ValidationError("--max-unavailable must be 0% to 100%.")
     }
+    guard try PlanningArguments.share(deadBand, of: "--dead-band") < 1 else {
+      throw ValidationError("--dead-band must be 0% to less than 100%.")
+    }
+    if let movesPerMinute, movesPerMinute < 1 { throw ValidationError("--moves-per-minute must be at least 1.") }
+    guard (0...604_800).contains(hold) else { throw ValidationError("--hold must be 0 to 604800 seconds.") }
     if (nodeCertificate == nil) != (nodeKey == nil) {
       throw ValidationError("--node-certificate and --node-key belong together.")
+    }
+  }
+
+  var calm: SteadyRate.Policy {
+    get throws {
+      SteadyRate.Policy(band: try PlanningArguments.share(deadBand, of: "--dead-band"), hold: hold)
     }
   }
 
@@ -84,6 +122,7 @@ struct FleetOptions: ParsableArguments {
       settings.maxUnavailable = try PlanningArguments.share(maxUnavailable, of: "--max-unavailable")
       settings.onFailure = onFailure
       settings.drainTime = .seconds(drainTime)
+      settings.movesPerMinute = movesPerMinute
       settings.tls = HTTPClientConfiguration.TLS(caFile: nodeCA, certificateFile: nodeCertificate, keyFile: nodeKey)
       settings.secrets = NodeSecrets(shared: try sharedSecret, folder: nodeSecrets)
       return settings

@@ -105,6 +105,8 @@ struct ServeCommand: AsyncParsableCommand {
       count: keepPlans, bytes: keepPlansMib << 20, age: Double(keepPlansDays) * 86_400)
     configuration.nodes.heartbeat = .seconds(fleet.heartbeat)
     configuration.nodes.fleet.grace = .seconds(fleet.nodeGrace)
+    configuration.calm = try fleet.calm
+    configuration.planning.placement = fleet.placement
     configuration.push = try fleet.push
     configuration.appliesByItself = fleet.autoApply
     configuration.worker = PlanWorker.Settings()

@@ -7,6 +7,9 @@ import ParvaWire
 struct FleetHandlers: Sendable {
   let nodes: NodeRegistry
   let pusher: PlanPusher
+  let board: PlanBoard
+  /// Whether plans may be made for higher rates than workloads have.
+  let holdsRates: Bool
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
@@ -32,6 +35,16 @@ struct FleetHandlers: Sendable {
       200,
       FleetDocument(
         nodes: Dictionary(uniqueKeysWithValues: states), cutOff: count.isCutOff,
-        graceSeconds: nodes.settings.fleet.grace.seconds, autoApply: pusher.autoApply))
+        graceSeconds: nodes.settings.fleet.grace.seconds, autoApply: pusher.autoApply,
+        holds: holdsRates ? Self.document(board.view.holds) : nil))
+  }
+
+  private static func document(_ holds: [RateHold]) -> FleetDocument.Holds {
+    FleetDocument.Holds(
+      count: holds.count, next: holds.compactMap(\.until).min().map(Timestamp.text),
+      workloads: holds.prefix(100).map { hold in
+        FleetDocument.Holds.Workload(
+          id: hold.workload, rate: hold.rate, plannedRate: hold.planned, until: hold.until.map(Timestamp.text))
+      })
   }
 }

@@ -58,7 +58,7 @@ struct OperationHandlers: Sendable {
       let way = try await begun { () async throws(PlanPusher.Refusal) in
         try await pusher.rehearse(current, options: options)
       }
-      return Self.answer(way, of: current, form)
+      return Self.answer(way, of: current, form, pusher.timing)
     }
     let (document, isReplay) = try await begun { () async throws(PlanPusher.Refusal) in
       try await pusher.begin(current, options: options, claim: claim)
@@ -69,8 +69,10 @@ struct OperationHandlers: Sendable {
   /// How a dry run is told.
   private enum Form { case json, text, svg }
 
-  private static func answer(_ way: FleetTransition, of plan: PublishedPlan, _ form: Form) -> HTTPResponse {
-    let writer = TransitionWriter(way.transition, of: way.input, timing: TransitionTiming())
+  private static func answer(
+    _ way: FleetTransition, of plan: PublishedPlan, _ form: Form, _ timing: TransitionTiming
+  ) -> HTTPResponse {
+    let writer = TransitionWriter(way.transition, of: way.input, timing: timing)
     let headers: HTTPHeaders = [
       "Vary": "Accept", "Parva-Plan-Revision": String(plan.record.revision),
     ]

@@ -17,7 +17,7 @@ struct PlanEventHandlers: Sendable {
     return EventStream.response { writer in
       var last = last
       try await writer.sendComment("plans")
-      while !board.isClosed {
+      while !board.isClosed, !Task.isCancelled {
         let known = last
         // Another revision, not a later one only: a store that was replaced starts again.
         let view = await board.wait(for: .seconds(EventStream.heartbeat)) { view in

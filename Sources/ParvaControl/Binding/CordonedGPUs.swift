@@ -9,8 +9,12 @@ package struct CordonedGPUs: Sendable {
   /// Requests per second that they carry of each workload.
   private var carried: [String: Double] = [:]
 
-  /// O(GPUs + segments) where nodes are cordoned, else O(GPUs).
-  package init(on fleet: FleetInventory, standing inForce: Plan?, for demand: Demand) {
+  /// - Parameter admitted: what each segment may be given of its capacity as the demand is now, by GPU. What may be given nothing
+  ///   does not stay: it is planned anew elsewhere.
+  /// - Complexity: O(GPUs + segments) where nodes are cordoned, else O(GPUs).
+  package init(
+    on fleet: FleetInventory, standing inForce: Plan?, for demand: Demand, admitted: ([PlannedGPU]) -> [[Double]]
+  ) {
     let cordoned = Set(fleet.gpus.lazy.filter { $0.isCordoned && $0.exclusion == nil }.map(\.uuid))
     guard !cordoned.isEmpty else { return }
     var capacities: [String: Double] = [:]
@@ -22,8 +26,12 @@ package struct CordonedGPUs: Sendable {
       }
       gpus.append(gpu)
       uuids.insert(uuid)
-      for segment in gpu.segments { capacities[segment.workload, default: 0] += segment.capacity }
     }
+    for (index, capacities) in (gpus.isEmpty ? [] : admitted(gpus)).enumerated() {
+      for place in capacities.indices { gpus[index].segments[place].capacity = capacities[place] }
+      gpus[index].segments.removeAll { $0.capacity <= 0 }
+    }
+    for segment in gpus.lazy.flatMap(\.segments) { capacities[segment.workload, default: 0] += segment.capacity }
     for (workload, capacity) in capacities {
       carried[workload] = min(capacity, demand.registrations[workload]?.workload.rate ?? 0)
     }

@@ -14,9 +14,11 @@ package enum PlanBinding {
   ///   - previous: what is in force, bound.
   ///   - published: the plan before; a plan that is the same again keeps its binding.
   ///   - fixed: GPUs of the plan that must come to the nodes that the planner named, by index.
+  ///   - policy: what decides where nothing else does.
   /// - Complexity: O(n^3) for up to ``exactSize`` GPUs a pool, O(n^2 x instances) beyond.
   package static func bind(
-    _ plan: Plan, to fleet: [FleetGPU], previous: Plan?, published: Plan? = nil, keepingNodesOf fixed: Set<Int> = []
+    _ plan: Plan, to fleet: [FleetGPU], previous: Plan?, published: Plan? = nil, keepingNodesOf fixed: Set<Int> = [],
+    _ policy: PlacementPolicy = .spread
   )
     -> Plan
   {
@@ -33,10 +35,15 @@ package enum PlanBinding {
     }
     let pools = Dictionary(grouping: plan.gpus.indices) { plan.gpus[$0].pool }
     for (pool, rows) in pools {
-      // Where nothing else decides, the nodes take turns: the loss of one then costs least. Silent nodes come last.
-      let there = fleet.filter { $0.pool == pool }.sorted {
-        ($0.isSilent ? 1 : 0, $0.index, $0.node) < ($1.isSilent ? 1 : 0, $1.index, $1.node)
+      // Where nothing else decides, the nodes take turns: the loss of one then costs least. Or one is filled after the other,
+      // those first that hold most. Silent nodes come last.
+      var kept: [String: Int] = [:]
+      for row in policy == .pack ? rows : [] { if let node = plan.gpus[row].node { kept[node, default: 0] += 1 } }
+      func rank(_ gpu: FleetGPU) -> (Int, Int, Int, String, Int) {
+        let order = policy == .pack ? (-(kept[gpu.node] ?? 0), 0) : (0, gpu.index)
+        return (gpu.isSilent ? 1 : 0, order.0, order.1, gpu.node, gpu.index)
       }
+      let there = fleet.filter { $0.pool == pool }.sorted { rank($0) < rank($1) }
       let byNode = Dictionary(grouping: rows.filter(fixed.contains)) { plan.gpus[$0].node }
       for (node, rows) in byNode { bind(rows, there.filter { $0.node == node }) }
       bind(rows.filter { !fixed.contains($0) }, there.filter { !taken.contains($0.uuid) })

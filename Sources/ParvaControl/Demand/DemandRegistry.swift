@@ -14,6 +14,8 @@ package actor DemandRegistry {
   private let limit: Int
   private let now: @Sendable () -> Date
   private nonisolated let demand: Mutex<Demand>
+  /// Workloads that changed since somebody last asked; see ``takeChanged()``.
+  private nonisolated let changed = Mutex<Set<String>>([])
   private let onChange: @Sendable () -> Void
   private var queue: [Pending] = [] {
     didSet { waiting.store(queue.count, ordering: .relaxed) }
@@ -44,6 +46,14 @@ package actor DemandRegistry {
 
   /// The whole demand at this moment; the next change copies the table, O(registrations).
   package nonisolated var snapshot: Demand { demand.withLock { $0 } }
+
+  /// Workloads that were registered, changed or removed since the last call. A snapshot that is taken afterwards has the changes.
+  nonisolated func takeChanged() -> Set<String> {
+    changed.withLock { changed in
+      defer { changed = [] }
+      return changed
+    }
+  }
 
   package nonisolated var revision: Int { demand.withLock(\.revision) }
 
@@ -143,6 +153,7 @@ package actor DemandRegistry {
       demand.registrations.apply(batch.registrations)
       for (key, profile) in batch.profiles { demand.profiles[key] = profile }
     }
+    changed.withLock { $0.formUnion(batch.registrations.keys) }
     onChange()
   }
 

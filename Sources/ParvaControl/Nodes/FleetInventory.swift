@@ -92,6 +92,13 @@ package struct FleetInventory: Hashable, Sendable {
     pools = named.values.sorted { $0.name < $1.name }
   }
 
+  /// The same with some GPUs as if their nodes were cordoned: what stands there stays, and nothing new comes. O(GPUs).
+  func holding(_ uuids: Set<String>) -> FleetInventory {
+    var rest = self
+    for index in rest.gpus.indices where uuids.contains(rest.gpus[index].uuid) { rest.gpus[index].isCordoned = true }
+    return rest
+  }
+
   /// The same without some GPUs. O(GPUs).
   func leaving(out uuids: Set<String>) -> FleetInventory {
     var rest = self

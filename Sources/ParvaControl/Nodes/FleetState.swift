@@ -38,6 +38,8 @@ package struct FleetState: Sendable {
   private var holders = WorkloadHolders()
   /// What the current plan wants of the nodes; nil while none is bound to them.
   private var planned: PlannedNodes?
+  /// Silent nodes that the newest plan would have put something new on: plans are made anew once one of them is back.
+  private var avoided: Set<String> = []
   /// Nodes whose conditions may have changed, and those that were removed.
   private var due: Set<String> = []
   /// Workloads of nodes of which something has changed, for whoever looks at their status.
@@ -123,6 +125,12 @@ package struct FleetState: Sendable {
   package mutating func take(_ plan: PlannedNodes?) {
     planned = plan
     due.formUnion(entries.keys)
+  }
+
+  /// What the newest plan could not use because of these nodes' silence is planned for once one of them is back.
+  mutating func avoid(_ names: Set<String>) {
+    avoided = names
+    if names.contains(where: { entries[$0]?.record.isUnreachable == false }) { generation += 1 }
   }
 
   /// Workloads of which something may have changed since the last call.
@@ -245,7 +253,10 @@ package struct FleetState: Sendable {
       due.insert(name)
       holds(name, from: before.applied, to: entries[name]?.record.applied)
     }
-    if before.isUnreachable != self[name]?.isUnreachable { weighSilence(at: now) }
+    if before.isUnreachable != self[name]?.isUnreachable {
+      weighSilence(at: now)
+      if avoided.contains(name) { generation += 1 }
+    }
     return self[name].map(NodeCondition.init(of:))
   }
 

@@ -81,6 +81,8 @@ package final class NodeRegistry: Sendable {
   /// All nodes at this moment. O(nodes).
   package var snapshot: Fleet { state.withLock { $0.fleet.snapshot() } }
 
+  var count: Int { state.withLock(\.fleet.count) }
+
   package var generation: Int { state.withLock(\.fleet.generation) }
 
   /// Grows with every change that the nodes' endpoints may follow from.
@@ -111,6 +113,9 @@ package final class NodeRegistry: Sendable {
 
   /// Workloads of which something may have changed since the last call.
   func takeTouchedWorkloads() -> Set<String> { state.withLock { $0.fleet.takeTouchedWorkloads() } }
+
+  /// The newest plan puts nothing new on these silent nodes although it would have.
+  func avoid(_ names: Set<String>) { changing { $0.fleet.avoid(names) } }
 
   /// Takes what a new plan wants of the nodes.
   func take(_ plan: PlannedNodes?) { changing { $0.fleet.take(plan) } }

@@ -11,6 +11,8 @@ package final class PlanBoard: Sendable {
     package var failure: String?
     /// What the planner suffers from, whether or not another plan could be published in its stead; nil where it is well.
     package var trouble: PlanningTrouble?
+    /// Workloads that the plan was made for at higher rates than they have.
+    package var holds: [RateHold] = []
   }
 
   private let board = WaitingBoard(View())
@@ -22,8 +24,11 @@ package final class PlanBoard: Sendable {
   /// Whether nobody is to wait any more.
   package var isClosed: Bool { board.isClosed }
 
-  package func publish(_ plan: PublishedPlan, fleet: Int = 0, trouble: PlanningTrouble? = nil) {
+  package func publish(
+    _ plan: PublishedPlan, fleet: Int = 0, holds: [RateHold] = [], trouble: PlanningTrouble? = nil
+  ) {
     board.change { view in
+      view.holds = holds
       view.trouble = trouble
       view.plan = plan
       view.attempted = plan.record.demandRevision

@@ -7,6 +7,8 @@ import ParvaServing
 actor PlanningLoop {
   struct Settings: Sendable {
     var setup: PlanningSetup
+    /// When plans follow rates that fall.
+    var calm = SteadyRate.Policy.none
     /// Which plans the store keeps.
     var keptPlans: PlanRetention
     var now: @Sendable () -> Date
@@ -39,11 +41,15 @@ actor PlanningLoop {
   /// The newest plan as it was published, for as few changes as possible from it.
   private var previous: Plan?
   private var last: Attempt?
+  private var steady: SteadyDemand
+  private let start = ContinuousClock.now
   private var pace = PlanningPace()
   private var retryAt: ContinuousClock.Instant?
   private var isStopped = false
   private var resting: Task<Void, Never>?
   private var retrying: Task<Void, Never>?
+  /// Waits for the next rate that falls by itself.
+  private var holding: Task<Void, Never>?
 
   /// - Parameters:
   ///   - newest: the newest plan in the store: an equal plan keeps its revision, across restarts too.
@@ -63,6 +69,7 @@ actor PlanningLoop {
     self.previous = previous
     ladder = PlanningLadder(backend: backend)
     setup = settings.setup
+    steady = SteadyDemand(settings.calm, after: previous)
     keptPlans = settings.keptPlans
     now = settings.now
     sleep = settings.sleep
@@ -87,6 +94,7 @@ actor PlanningLoop {
     ladder.backend.stop()
     resting?.cancel()
     retrying?.cancel()
+    holding?.cancel()
   }
 
   private func rest(_ duration: Duration) async {
@@ -99,37 +107,42 @@ actor PlanningLoop {
     await rest.value
   }
 
+  /// Seconds since this controller began.
+  private var time: Double { start.duration(to: .now).seconds }
+
+  /// A plan that was made and judged, and what it was made for.
+  private struct Made: Sendable {
+    var outcome: PlanningLadder.Outcome
+    /// Bound to GPUs.
+    var plan: Plan
+    var demand: Demand
+  }
+
   /// - Returns: whether there was anything to plan.
   private func planOnce() async -> Bool {
     let demand = registry.snapshot
     let fleet = nodes.snapshot
     let attempt = Attempt(demand: demand.revision, fleet: fleet.generation)
-    if attempt == last {
+    if attempt == last, steady.next.map({ $0 > time }) ?? true {
       guard let retryAt, ContinuousClock.now >= retryAt else { return false }
     }
     let started = ContinuousClock.now
-    let (inForce, job) = await queue.run { [setup, previous] in
-      let inForce = PlanInForce.plan(standing: fleet.standing, on: fleet.inventory, published: previous)
-      return (inForce, setup.job(for: demand, on: fleet.inventory, replacing: inForce))
-    }
     var failures: [PlanningFailure] = []
     do {
-      let outcome: PlanningLadder.Outcome
+      let made: Made
       do throws(PlanningLadder.Failed) {
-        outcome = try await ladder.plan(job, retries: pace.failures == 0)
+        made = try await make(demand, on: fleet)
       } catch {
         guard !isStopped else { return false }
         failures = error.failures
         tell(failures, demand, areCured: false)
         throw error.failures[0]
       }
+      let outcome = made.outcome
       failures = outcome.failures
       tell(failures, demand, areCured: !outcome.isResort)
-      let finished = await queue.run { [setup, previous, newest, now] in
-        FinishedPlan(
-          setup.bound(
-            outcome.plan, of: demand, to: fleet.inventory, replacing: inForce, published: previous),
-          for: demand, on: fleet, after: newest, at: now())
+      let finished = await queue.run { [newest, now] in
+        FinishedPlan(made.plan, for: made.demand, on: fleet, after: newest, at: now())
       }
       let (stored, plan) = (finished.stored, finished.published.plan)
       var batch = StoreBatch()
@@ -140,7 +153,7 @@ actor PlanningLoop {
       previous = plan
       ended(attempt, well: !outcome.isResort)
       board.publish(
-        finished.published, fleet: fleet.generation,
+        finished.published, fleet: fleet.generation, holds: steady.holds(at: time, date: now()),
         trouble: outcome.isResort ? trouble(failures[0], demand, resort: plan.planner) : nil)
       nodes.take(finished.published.assignments?.planned(revision: stored.record.revision))
       let elapsed = started.duration(to: .now)
@@ -163,7 +176,61 @@ actor PlanningLoop {
       logger.error(
         "planning failed", metadata: ["demand_revision": "\(demand.revision)", "error": "\(error)"])
     }
+    awaitFall()
     return true
+  }
+
+  /// Makes a plan for the rates that are held. Where that plan lacks room, no rate is held any more, and the plan is made for
+  /// the rates as they are.
+  private func make(_ demand: Demand, on fleet: Fleet) async throws(PlanningLadder.Failed) -> Made {
+    let made = try await attempt(steady.observe(demand, at: time), on: fleet)
+    guard made.plan.lacksRoom, !steady.holds(at: time, date: now()).isEmpty else { return made }
+    steady.letGo(at: time)
+    return try await attempt(demand, on: fleet)
+  }
+
+  /// Where the plan puts something new on a node that is silent and not lost, it is made again with all silent nodes left as
+  /// they are.
+  private func attempt(_ demand: Demand, on fleet: Fleet) async throws(PlanningLadder.Failed) -> Made {
+    let inForce = await queue.run { [previous] in
+      PlanInForce.plan(standing: fleet.standing, on: fleet.inventory, published: previous)
+    }
+    let made = try await attempt(demand, on: fleet.inventory, replacing: inForce)
+    let silent = SilentGPUs(on: fleet, inForce: inForce)
+    guard silent.takeNew(in: made.plan) else {
+      nodes.avoid([])
+      return made
+    }
+    let standing = silent.rest(of: inForce)
+    let held = try await attempt(
+      demand, on: silent.rest(of: fleet.inventory, holding: standing), replacing: standing)
+    nodes.avoid(silent.nodes)
+    return held
+  }
+
+  private func attempt(
+    _ demand: Demand, on fleet: FleetInventory, replacing inForce: Plan?
+  ) async throws(PlanningLadder.Failed) -> Made {
+    let job = await queue.run { [setup] in setup.job(for: demand, on: fleet, replacing: inForce) }
+    let outcome = try await ladder.plan(job, retries: pace.failures == 0)
+    let plan = await queue.run { [setup, previous] in
+      setup.bound(outcome.plan, of: demand, to: fleet, replacing: inForce, published: previous)
+    }
+    return Made(outcome: outcome, plan: plan, demand: demand)
+  }
+
+  /// Asks for a planning when the next planned rate falls by itself.
+  private func awaitFall() {
+    holding?.cancel()
+    holding = steady.next.map { next in
+      // A little later, so that the time has come for sure.
+      let delay = Duration.seconds(max(0, next - time) + 0.001)
+      return Task { [wake] in
+        guard (try? await Task.sleep(for: delay)) != nil else { return }
+        wake()
+      }
+    }
+    if isStopped { holding?.cancel() }
   }
 
   private func ended(_ attempt: Attempt, well: Bool) {
@@ -197,5 +264,13 @@ actor PlanningLoop {
           "workloads": "\(demand.registrations.count)",
         ])
     }
+  }
+}
+
+extension Plan {
+  /// Whether some workload is not served whole that more GPUs would serve.
+  fileprivate var lacksRoom: Bool {
+    let codes = unplaced.map(\.code) + partial.map(\.code)
+    return codes.contains { [.noStock, .spreadUnreachable].contains($0) }
   }
 }

@@ -13,6 +13,8 @@ package struct PlanningSetup: Sendable {
   package var capacities = CapacityCache()
   /// How long a planner may look for a better plan once it has one.
   package var patience = Duration.seconds(2)
+  /// Where new GPUs and segments go where that costs nothing.
+  package var placement = PlacementPolicy.spread
 
   package init(planner: any Planner, pools: [Pool], catalogue: ProfileCatalogue, options: PlanningOptions) {
     self.planner = planner
@@ -61,7 +63,7 @@ package struct PlanningSetup: Sendable {
 
   /// What is asked of the planner for a demand, with what can stay of the plan in force.
   package func job(for demand: Demand, on fleet: FleetInventory, replacing current: Plan?) -> PlanningJob {
-    let cordoned = CordonedGPUs(on: fleet, standing: current, for: demand)
+    let cordoned = cordoned(on: fleet, standing: current, for: demand)
     return PlanningJob(
       planner: planner,
       input: input(
@@ -75,11 +77,25 @@ package struct PlanningSetup: Sendable {
     _ plan: Plan, of demand: Demand, to fleet: FleetInventory, replacing current: Plan?, published: Plan? = nil
   ) -> Plan {
     guard !fleet.isEmpty else { return plan }
-    let cordoned = CordonedGPUs(on: fleet, standing: current, for: demand)
-    let bound = PlanBinding.bind(
-      plan, to: cordoned.rest(of: fleet).usable, previous: cordoned.rest(of: current),
-      published: cordoned.rest(of: published),
-      keepingNodesOf: PlanBinding.fixedGPUs(plan, demand.registrations.rows.map(\.workload)))
+    let cordoned = cordoned(on: fleet, standing: current, for: demand)
+    let (rest, inForce) = (cordoned.rest(of: fleet), cordoned.rest(of: current))
+    let fixed = PlanBinding.fixedGPUs(plan, demand.registrations.rows.map(\.workload))
+    let pooled = placement.pooled(plan, on: rest, keeping: fixed, demand.registrations)
+    var bound = PlanBinding.bind(
+      pooled, to: rest.usable, previous: inForce, published: cordoned.rest(of: published), keepingNodesOf: fixed,
+      placement)
+    bound = placement.traded(bound, replacing: inForce, demand.registrations)
     return cordoned.joined(to: bound, of: demand, on: fleet)
+  }
+
+  /// What stands on cordoned nodes, judged anew by the demand as it is.
+  private func cordoned(on fleet: FleetInventory, standing current: Plan?, for demand: Demand) -> CordonedGPUs {
+    CordonedGPUs(on: fleet, standing: current, for: demand) { gpus in
+      let names = Set(gpus.lazy.flatMap(\.segments).map(\.workload))
+      let input = PlanningInput(
+        workloads: names.sorted().compactMap { demand.registrations[$0]?.workload }, pools: fleet.pools,
+        profiles: profiles(with: demand.profiles), options: options, traces: traces, capacities: capacities)
+      return PlanChecker.admitted(gpus, against: input)
+    }
   }
 }

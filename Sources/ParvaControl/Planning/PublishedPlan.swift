@@ -72,6 +72,18 @@ package final class PublishedPlan: Sendable {
   /// Why the plan leaves a workload out; nil where it does not.
   package func unserved(_ workload: String) -> Unserved? { unplaced[workload] }
 
+  /// Workloads of which it tells something else than another plan: whether they get anything, or why not all. O(workloads).
+  func differing(from other: PublishedPlan) -> Set<String> {
+    func differ<Value>(_ key: KeyPath<PublishedPlan, [String: Value]>, _ isSame: (Value?, Value?) -> Bool) -> [String] {
+      let (mine, theirs) = (self[keyPath: key], other[keyPath: key])
+      return mine.compactMap { isSame($0.value, theirs[$0.key]) ? nil : $0.key }
+        + theirs.keys.filter { mine[$0] == nil && !isSame(nil, theirs[$0]) }
+    }
+    return Set(
+      differ(\.capacities) { ($0 ?? 0 > 0) == ($1 ?? 0 > 0) } + differ(\.unplaced) { $0?.code == $1?.code }
+        + differ(\.partial) { $0?.code == $1?.code })
+  }
+
   package func partialService(of workload: String) -> PartialService? { partial[workload] }
 
   /// The document in one format where it has been written before.

@@ -59,7 +59,10 @@ package final class WorkloadConditions: Sendable {
     var marks: [String: Marks] = [:]
     /// What was told between two looks and is not noted yet, so that it is told with one time.
     var told: [String: Marks] = [:]
+    /// Nil before the first look.
     var seen: Seen?
+    /// Workloads that no plan covered when they were last looked at: what is told of them follows attempts, too.
+    var uncovered: Set<String> = []
 
     /// What is so now, each since its status is.
     func marks(of conditions: [Condition], _ id: String, at date: Date) -> Marks {
@@ -73,11 +76,9 @@ package final class WorkloadConditions: Sendable {
     }
   }
 
-  /// What all workloads are looked at anew for.
-  private struct Seen: Equatable {
-    var plan: Int?
-    var attempted: Int
-    var demand: Int
+  /// What the last look went by.
+  private struct Seen {
+    var plan: PublishedPlan?
     var hasNodes: Bool
   }
 
@@ -112,8 +113,11 @@ package final class WorkloadConditions: Sendable {
   }
 
   /// Notes what is so now, and tells those conditions of which status or reason is another than before.
-  private func note(_ conditions: [Condition], of id: String, at date: Date, isSilent: Bool) {
+  private func note(
+    _ conditions: [Condition], of id: String, at date: Date, isSilent: Bool, isCovered: Bool
+  ) {
     state.withLock { state in
+      if isCovered { state.uncovered.remove(id) } else { state.uncovered.insert(id) }
       let before = state.marks[id]
       let marks = state.marks(of: conditions, id, at: date)
       state.told[id] = nil
@@ -126,35 +130,46 @@ package final class WorkloadConditions: Sendable {
     }
   }
 
-  /// Looks at the workloads of which something may have changed: all after another plan or demand, else those of nodes that
-  /// have said something new. O(those).
+  /// Looks at the workloads of which something may have changed: those that changed themselves, that another plan gives
+  /// something else, that no plan covers yet, or of nodes that have said something new. All are at the first look, and where nodes
+  /// are registered for the first time. O(those), and O(workloads) to compare two plans.
   func look() {
-    let (view, touched) = (board.view, nodes.takeTouchedWorkloads())
+    let view = board.view
+    var due = nodes.takeTouchedWorkloads().union(registry.takeChanged())
     let demand = registry.snapshot
-    let seen = Seen(
-      plan: view.plan?.record.revision, attempted: view.attempted, demand: demand.revision,
-      hasNodes: nodes.counted.nodes.values.contains { $0 > 0 })
-    let date = now()
+    let now = Seen(plan: view.plan, hasNodes: nodes.count > 0)
+    let date = self.now()
+    let before = state.withLock { state in
+      defer { state.seen = now }
+      // What was told of others since may be of workloads that are gone.
+      due.formUnion(state.told.keys)
+      due.formUnion(state.uncovered)
+      return state.seen
+    }
     // What is so at the start is no news.
-    let (isOther, isFirst) = state.withLock { state in
-      defer { state.seen = seen }
-      return (state.seen != seen, state.seen == nil)
+    let isFirst = before == nil
+    var all = isFirst || before?.hasNodes != now.hasNodes
+    switch (before?.plan, now.plan) {
+    case (let old?, let new?): if old !== new { due.formUnion(new.differing(from: old)) }
+    case (nil, nil): break
+    default: all = true
     }
-    func weigh(_ registration: Registration) {
-      let status = WorkloadStatus(of: registration, on: view, running: nodes.running(registration.id))
-      note(status.conditions, of: registration.id, at: date, isSilent: isFirst)
-    }
-    guard isOther else {
-      for id in touched.sorted() { if let registration = demand.registrations[id] { weigh(registration) } }
-      return
-    }
-    for registration in demand.registrations.rows { weigh(registration) }
-    state.withLock { state in
-      state.told = state.told.filter { demand.registrations[$0.key] != nil }
-      for id in state.marks.keys.sorted() where demand.registrations[id] == nil {
-        state.marks[id] = nil
-        events.add("workload", of: News(id: id, conditions: []))
+    if all { due.formUnion(demand.registrations.rows.lazy.map(\.id)) }
+    for id in due.sorted() {
+      guard let registration = demand.registrations[id] else {
+        forget(id)
+        continue
       }
+      let status = WorkloadStatus(of: registration, on: view, running: nodes.running(id))
+      note(status.conditions, of: id, at: date, isSilent: isFirst, isCovered: status.planRevision != nil)
+    }
+  }
+
+  private func forget(_ id: String) {
+    state.withLock { state in
+      state.told[id] = nil
+      state.uncovered.remove(id)
+      if state.marks.removeValue(forKey: id) != nil { events.add("workload", of: News(id: id, conditions: [])) }
     }
   }
 }

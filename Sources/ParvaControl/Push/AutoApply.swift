@@ -44,16 +44,30 @@ struct AutoApply: Sendable {
     let behind = nodes.behind(assignments.gpus, among: assignments.nodes).filter { !busy.contains($0) }
     let due = retries.due(behind, busy: busy, revision: revision, at: .now)
     let pauses = retries.pauses(at: .now)
-    if !busy.isEmpty {
+    if !busy.isEmpty, let moves = pusher.moves, moves.waiting.count > 0 {
+      let (count, pause) = moves.waiting
+      tell(
+        "limited",
+        "revision \(revision) is being brought to \(busy.count) nodes; \(count) parts wait, since at most \(moves.most) segments "
+          + "are made in a minute; the next in about \(Int(pause.seconds.rounded(.up))) s", pauses)
+    } else if !busy.isEmpty {
       tell("pushing", "revision \(revision) is being brought to \(busy.count) nodes", pauses)
     } else if !pauses.isEmpty {
       tell("retrying", "\(pauses.count) nodes are tried again after a pause", pauses)
+    } else if let first = due.isEmpty ? board.view.holds.compactMap(\.until).min() : nil {
+      let count = board.view.holds.count { $0.until != nil }
+      tell(
+        "holding",
+        "revision \(revision) is everywhere; \(count) lower \(count == 1 ? "rate waits" : "rates wait") to be followed, the "
+          + "first until \(Timestamp.text(first))")
     } else {
       tell(due.isEmpty ? "settled" : "pushing", "revision \(revision)")
     }
     guard !due.isEmpty else { return }
     do throws(PlanPusher.Refusal) {
-      _ = try await pusher.begin(plan, only: begun == revision ? due : nil)
+      var options = PlanPusher.Options()
+      options.isAutomatic = true
+      _ = try await pusher.begin(plan, only: begun == revision ? due : nil, options: options)
       begun = revision
     } catch .noNodes {
       return

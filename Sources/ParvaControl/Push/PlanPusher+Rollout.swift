@@ -54,10 +54,15 @@ extension PlanPusher {
     } catch {
       // Logged where it happened; a node refuses what contradicts what it had.
     }
+    // What is on its way back is not to wait.
+    let limit = document.rollout.automatic == true && document.status != .rollingBack ? moves : nil
     let run = RolloutRun(
       revision: document.planRevision, firstPhase: firstPhase, control: control,
       tellWaits: { waits in self.board.update(id) { $0.tell(waits) } }
-    ) { order in await self.bring(order, id, control) }
+    ) { order in
+      if let limit, await !self.mayBegin(order, id, control, limit) { return false }
+      return await self.bring(order, id, control)
+    }
     let (end, waiting) = await run.run(way)
     if end != .cancelled, control.wishes.rollsBack, let document = board[id] { return await rollBack(document) }
     switch end {
@@ -84,6 +89,7 @@ extension PlanPusher {
   private func announce(_ way: FleetTransition, _ id: String) -> Int? {
     let parts = Dictionary(grouping: way.machine.parts, by: \.node).mapValues(\.count)
     let waves = way.transition.waves.count
+    let expected = way.transition.waves.reduce(0) { $0 + settings.timing.seconds($1, of: way.input) }
     let shortfalls = way.transition.outlooks.filter { $0.shortfall > 0 }
       .sorted { ($0.least / $0.floor, $0.workload) < ($1.least / $1.floor, $1.workload) }
       .prefix(FleetOperationDocument.Rollout.mostShortfalls)
@@ -93,6 +99,7 @@ extension PlanPusher {
       let first = document.rollout.phases
       document.rollout.phases += max(1, waves)
       document.rollout.waves = waves
+      document.rollout.expectedSeconds = expected
       document.rollout.temporaries = way.transition.temporaries
       document.rollout.shortfalls = shortfalls.isEmpty ? nil : Array(shortfalls)
       for index in document.nodes.indices {
@@ -126,6 +133,21 @@ extension PlanPusher {
   }
 
   // MARK: - One part
+
+  /// Waits until a part may make its segments; false where it is not to.
+  private func mayBegin(
+    _ order: RolloutRun.Order, _ id: String, _ control: RolloutControl, _ limit: MoveLimit
+  ) async -> Bool {
+    await limit.run(order.made, control) { pause in
+      let message =
+        "\(order.made) segments are to be made here, and automatic applies make \(limit.most) in a minute at most; about "
+        + "\(Int(pause.seconds.rounded(.up))) s"
+      self.board.update(id) { document in
+        guard let index = document.nodeIndex(order.node), document.nodes[index].status == .pending else { return }
+        (document.nodes[index].code, document.nodes[index].message) = (FleetOperationDocument.waits, message)
+      }
+    }
+  }
 
   /// Brings a node its part, and waits for what others wait for.
   private func bring(_ order: RolloutRun.Order, _ id: String, _ control: RolloutControl) async -> Bool {

@@ -1,5 +1,6 @@
 package import Foundation
 package import Logging
+package import ParvaEngine
 import ParvaHTTP
 import ParvaServing
 package import ParvaWire
@@ -61,6 +62,8 @@ package final class PlanPusher: Sendable {
   /// Operations begin one after the other: each waits for the store in its middle.
   let gate = RequestLimit(1)
   let saving = SharedRun<StoreError>()
+  /// Nil where automatic applies may move as much as they like.
+  let moves: MoveLimit?
   /// Ways are long to find where the fleet is large.
   let queue = WorkQueue("parva.rollouts", yields: true)
 
@@ -83,6 +86,7 @@ package final class PlanPusher: Sendable {
     self.logger = logger
     client = HTTPClient(configuration: settings.client)
     limit = RequestLimit(settings.concurrency)
+    moves = settings.movesPerMinute.map { MoveLimit(most: $0, length: settings.movesWindow) }
     state = Mutex(State(open: open))
     // Those who ask before the pushes go on already wait for the right thing.
     for stored in open {
@@ -100,6 +104,8 @@ package final class PlanPusher: Sendable {
   package struct Options: Sendable {
     package var maxUnavailable: Double?
     package var onFailure: FleetOperationDocument.Rollout.FailureAction?
+    /// Whether nobody asked for it: the limit on what is moved in a minute counts then.
+    var isAutomatic = false
 
     package init(
       maxUnavailable: Double? = nil, onFailure: FleetOperationDocument.Rollout.FailureAction? = nil
@@ -173,7 +179,7 @@ package final class PlanPusher: Sendable {
         // Nodes that are pushed to beside others have no plan of their own to go back to.
         onFailure: isWhole ? options.onFailure ?? settings.onFailure : .stop,
         previousRevision: past.inForce(before: revision),
-        partial: isWhole ? nil : true,
+        partial: isWhole ? nil : true, automatic: options.isAutomatic ? true : nil,
         phases: max(past.phases(of: revision), nodes.phases(of: revision))),
       nodes: names.map { name in
         let gpus = assignments.gpus[name] ?? []
@@ -274,6 +280,9 @@ package final class PlanPusher: Sendable {
   // MARK: - Running
 
   package var counted: OperationCount { board.counted }
+
+  /// By which it is estimated how long a roll-out takes.
+  package var timing: TransitionTiming { settings.timing }
 
   /// What automatic applies wait for; nil where there are none.
   package var autoApply: FleetDocument.AutoApply? { automatic.withLock { $0 } }

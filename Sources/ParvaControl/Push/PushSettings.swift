@@ -1,4 +1,6 @@
+package import ParvaEngine
 package import ParvaHTTP
+import ParvaServing
 package import ParvaWire
 
 /// How plans are brought to nodes.
@@ -27,6 +29,9 @@ package struct PushSettings: Sendable {
   package var servingTimeout = Duration.seconds(300)
   /// How long servers get no new requests before they are stopped; zero asks nobody to wait.
   package var drainTime = Duration.seconds(3)
+  /// With automatic applies: most segments that are made within ``movesWindow``; nil is no limit.
+  package var movesPerMinute: Int?
+  package var movesWindow = Duration.seconds(60)
   /// What an apply does that says nothing else.
   package var maxUnavailable = 0.0
   package var onFailure = FleetOperationDocument.Rollout.FailureAction.stop
@@ -34,6 +39,9 @@ package struct PushSettings: Sendable {
   package var kept = 1000
 
   package init() {}
+
+  /// By which it is estimated how long a roll-out takes.
+  package var timing: TransitionTiming { TransitionTiming(drain: drainTime.seconds) }
 
   var client: HTTPClientConfiguration {
     var configuration = HTTPClientConfiguration()

@@ -158,6 +158,9 @@ package struct FleetTransition: Sendable {
       .map { (input.gpus[$0.gpu].name, place(of: $0)) }
   }
 
+  /// Segments that a part makes.
+  func made(in index: Int) -> Int { steps(of: machine.parts[index]).count { $0.action == .create } }
+
   private func steps(of part: RolloutMachine.Part) -> [Transition.Step] {
     part.steps.map { transition.waves[part.wave].steps[$0] }
   }

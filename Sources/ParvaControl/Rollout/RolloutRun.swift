@@ -17,6 +17,8 @@ struct RolloutRun: Sendable {
     var node: String
     var wanted: NodeAssignment
     var isLast: Bool
+    /// Segments that it makes.
+    var made = 0
     /// What has to be up before the part counts as done; empty where nobody waits for it.
     var awaited: [(uuid: String, place: InstancePlace)]
   }
@@ -72,7 +74,8 @@ struct RolloutRun: Sendable {
     let waiting = Set(way.machine.waiting.map { way.machine.parts[$0].node }).union(way.unreached)
     if Task.isCancelled { return (.cancelled, waiting) }
     if way.machine.isComplete && way.unreached.isEmpty { return (.complete, []) }
-    return (way.machine.isAborted ? .aborted : .incomplete, waiting)
+    // A part that did not begin for an abort may have been told of it before this was.
+    return (way.machine.isAborted || control.wishes.isAborted ? .aborted : .incomplete, waiting)
   }
 
   private func waits(_ machine: RolloutMachine) -> [String: String] {
@@ -100,7 +103,7 @@ struct RolloutRun: Sendable {
     let gpus = way.tell(index)
     return Order(
       node: part.node, wanted: NodeAssignment(revision: revision, phase: firstPhase + part.wave, gpus: gpus),
-      isLast: part.isLast && !way.unreached.contains(part.node),
+      isLast: part.isLast && !way.unreached.contains(part.node), made: way.made(in: index),
       awaited: way.awaited(of: index))
   }
 }

@@ -78,7 +78,7 @@ extension PlanChecker {
   }
 
   /// What the segment claims of its model's profile; nil where that has no such point, or the capacity is no number.
-  private static func checkPoint(
+  static func checkPoint(
     _ segment: Segment, _ workload: Workload, _ product: GPUProduct, _ gpu: Int, _ input: PlanningInput,
     _ found: inout [PlanViolation]
   ) -> CapacityClaim? {

@@ -59,8 +59,12 @@ public struct SteadyRate: Hashable, Sendable {
     }
   }
 
-  private init(planned: Double, since: Double) {
+  /// The rate that was planned for before; nothing of what was seen then is known.
+  public init(planned: Double, since: Double) {
     self.planned = planned
     self.since = since
   }
+
+  /// When the planned rate falls if no rate comes that is within the dead band or above; nil while none is below.
+  public func fallsAt(_ policy: Policy) -> Double? { falling.map { $0.since + policy.hold } }
 }

@@ -1,6 +1,7 @@
 import ParvaControlTestSupport
 import ParvaEngine
 import ParvaTestSupport
+import ParvaWire
 import Testing
 
 @testable import ParvaControl
@@ -68,5 +69,55 @@ import Testing
       try world.plan()
       #expect(try world.apply() == [], "seed \(seed), round \(round)")
     }
+  }
+
+  @Test(
+    "F7: nothing new is planned on a node that is silent, and what found no room for that does once it is back",
+    arguments: 0..<6)
+  func nothingNewComesToSilentNodes(_ offset: UInt64) throws {
+    let seed = TestSeed.of(offset: offset)
+    var random = SeededGenerator(seed: seed)
+    let base = Self.workloads(&random)
+    var world = try FleetWorld(nodes: 6, gpus: 1, workloads: base, grace: .seconds(30))
+    try world.plan()
+    _ = try world.apply()
+    for second in 0..<90 {
+      if second % 15 == 0 {
+        world.silent = Set(world.names.shuffled(using: &random).prefix(Int.random(in: 0...3, using: &random)))
+      }
+      world.tick()
+      if Int.random(in: 0..<5, using: &random) == 0 {
+        world.demand.revision += 1
+        world.demand.registrations = RegistrationTable(
+          base.map { workload in
+            var workload = workload
+            workload.rate *= Double.random(in: 0.3...4, using: &random)
+            return Samples.registration(workload)
+          })
+        try world.plan()
+      } else if world.isPlanningDue {
+        try world.plan()
+      }
+      for gpu in world.published?.gpus ?? [] {
+        guard let node = gpu.node, let record = world.fleet[node], record.isUnreachable, world.isFresh else { continue }
+        let there = world.running[node]?.first { $0.uuid == gpu.uuid }?.instances ?? []
+        for segment in gpu.segments {
+          let id = gpu.product.profiles[segment.profile].driverProfileID
+          let place = InstancePlace(profileID: id, start: segment.start)
+          #expect(
+            there.contains { $0.place == place && $0.workload == segment.workload },
+            "seed \(seed), second \(second): \(segment.id) is new on \(node)")
+        }
+      }
+      _ = try world.apply()
+    }
+    world.silent = []
+    for _ in 0..<3 {
+      world.tick()
+      if world.isPlanningDue { try world.plan() }
+    }
+    let fresh = world.setup.job(for: world.demand, on: world.fleet.snapshot().inventory, replacing: nil)
+    let lacking = try PlanningDuty.perform(fresh).unplaced.map(\.workload)
+    #expect(world.published?.unplaced.map(\.workload) == lacking, "seed \(seed)")
   }
 }

@@ -29,8 +29,12 @@ struct FleetWorld {
 
   var names: [String] { states.keys.sorted() }
 
-  init(nodes count: Int, gpus: Int, workloads: [Workload], grace: Duration) throws {
-    setup = try Harness.builtIn
+  init(
+    nodes count: Int, gpus: Int, workloads: [Workload], grace: Duration, placement: PlacementPolicy = .spread
+  ) throws {
+    var setup = try Harness.builtIn
+    setup.placement = placement
+    self.setup = setup
     var settings = FleetState.Settings()
     settings.heartbeat = .seconds(1)
     settings.grace = grace
@@ -66,13 +70,27 @@ struct FleetWorld {
   /// Whether the fleet offers something else than at the last planning.
   var isPlanningDue: Bool { fleet.generation != planned }
 
+  /// Whether the newest plan was made in this second.
+  var isFresh: Bool { plannedAt == now }
+  private var plannedAt: ContinuousClock.Instant?
+
   mutating func plan() throws {
+    plannedAt = now
     let snapshot = fleet.snapshot()
     let inForce = PlanInForce.plan(standing: snapshot.standing, on: snapshot.inventory, published: published)
-    let job = setup.job(for: demand, on: snapshot.inventory, replacing: inForce)
-    let plan = setup.bound(
-      try PlanningDuty.perform(job), of: demand, to: snapshot.inventory, replacing: inForce,
-      published: published)
+    func made(on inventory: FleetInventory, replacing inForce: Plan?) throws -> Plan {
+      let job = setup.job(for: demand, on: inventory, replacing: inForce)
+      return setup.bound(
+        try PlanningDuty.perform(job), of: demand, to: inventory, replacing: inForce, published: published)
+    }
+    var plan = try made(on: snapshot.inventory, replacing: inForce)
+    let silent = SilentGPUs(on: snapshot, inForce: inForce)
+    let takesNew = silent.takeNew(in: plan)
+    if takesNew {
+      let standing = silent.rest(of: inForce)
+      plan = try made(on: silent.rest(of: snapshot.inventory, holding: standing), replacing: standing)
+    }
+    fleet.avoid(takesNew ? silent.nodes : [])
     assignments = NodeAssignments(plan, nodes: snapshot.nodes.values, workloads: demand.registrations)
     if plan != published { revision += 1 }
     published = plan

@@ -79,54 +79,79 @@ import Testing
     }
   }
 
+  /// Two GPUs a node, mostly up to 20 nodes and now and then up to 50.
   private static func world(_ seed: UInt64, _ random: inout SeededGenerator) throws -> World {
     let names = ["A100-80GB", "A30-24GB", "H100-80GB-SXM"].shuffled(using: &random)
-    let products = names.prefix(Int.random(in: 1...2, using: &random)).compactMap {
+    let products = names.prefix(Int.random(in: 1...3, using: &random)).compactMap {
       ProductCatalogue.product(named: $0)
     }
     var shapes = RandomTransition(
       seed: seed, products: products, fill: Double.random(in: 0.2...1, using: &random))
     return World(
       shapes.input(
-        gpus: Int.random(in: 1...40, using: &random), workloads: Int.random(in: 1...12, using: &random),
+        gpus: Int.random(in: 1...(seed % 20 == 0 ? 100 : 40), using: &random),
+        workloads: Int.random(in: 1...12, using: &random),
         change: Double.random(in: 0...1, using: &random)))
   }
 
-  @Test(arguments: 0..<25)
+  /// Carries a way out, at any pace, with faults and pauses, until nothing is left that can be done.
+  private static func play(_ world: inout World, failures: Double, _ random: inout SeededGenerator, _ comment: Comment)
+  {
+    var running: [Int] = []
+    while true {
+      let begun = world.machine.begin()
+      for part in begun { world.begin(part) }
+      running += begun
+      if !world.machine.isPaused {
+        let blockers = world.machine.blockers
+        #expect(Set(blockers.keys) == Set(world.machine.waiting), comment)
+        #expect(blockers.values.allSatisfy { world.machine.progress[$0] != .done }, comment)
+      }
+      guard !running.isEmpty else { break }
+      // Any number ends before the next ones begin; a pause now and then.
+      for _ in 0..<Int.random(in: 1...running.count, using: &random) {
+        let part = running.remove(at: Int.random(in: running.indices, using: &random))
+        world.end(part, well: Double.random(in: 0..<1, using: &random) >= failures)
+      }
+      if Int.random(in: 0..<10, using: &random) == 0 { world.machine.pause() } else { world.machine.resume() }
+      if running.isEmpty { world.machine.resume() }
+    }
+    #expect(world.broken == [], comment)
+    #expect(world.machine.isOver, comment)
+    guard failures == 0 else { return }
+    #expect(world.machine.isComplete, comment)
+    for (index, gpu) in world.input.gpus.enumerated() {
+      let runs = world.standing[index].allSatisfy { there in gpu.after.contains { $0.runsAs(there) } }
+      #expect(runs && world.standing[index].count == gpu.after.count, comment)
+    }
+  }
+
+  @Test(
+    "whatever pace and faults nodes have, nobody has less than promised; in the end the new plan stands, or the old again",
+    arguments: 0..<25)
   func whateverPaceNodesHaveNobodyHasLessThanPromised(_ offset: UInt64) throws {
     let seed = TestSeed.of(offset: offset)
     var random = SeededGenerator(seed: seed)
     for round in 0..<40 {
-      var world = try Self.world(seed &+ UInt64(round), &random)
-      let failures = round % 2 == 0 ? 0 : Double.random(in: 0...0.3, using: &random)
-      var running: [Int] = []
-      while true {
-        let begun = world.machine.begin()
-        for part in begun { world.begin(part) }
-        running += begun
-        if !world.machine.isPaused {
-          let blockers = world.machine.blockers
-          #expect(Set(blockers.keys) == Set(world.machine.waiting), "seed \(seed), round \(round)")
-          #expect(blockers.values.allSatisfy { world.machine.progress[$0] != .done })
-        }
-        guard !running.isEmpty else { break }
-        // Any number ends before the next ones begin; a pause now and then.
-        for _ in 0..<Int.random(in: 1...running.count, using: &random) {
-          let part = running.remove(at: Int.random(in: running.indices, using: &random))
-          world.end(part, well: Double.random(in: 0..<1, using: &random) >= failures)
-        }
-        if Int.random(in: 0..<10, using: &random) == 0 { world.machine.pause() } else { world.machine.resume() }
-        if running.isEmpty { world.machine.resume() }
-      }
       let comment = Comment(rawValue: "seed \(seed), round \(round)")
-      #expect(world.broken == [], comment)
-      #expect(world.machine.isOver, comment)
-      if failures == 0 {
-        #expect(world.machine.isComplete, comment)
-        for (index, gpu) in world.input.gpus.enumerated() {
-          let runs = world.standing[index].allSatisfy { there in gpu.after.contains { $0.runsAs(there) } }
-          #expect(runs && world.standing[index].count == gpu.after.count, comment)
-        }
+      var world = try Self.world(seed &+ UInt64(round), &random)
+      var failures = round % 2 == 0 ? 0 : Double.random(in: 0...0.3, using: &random)
+      Self.play(&world, failures: failures, &random, comment)
+      guard !world.machine.isComplete else { continue }
+      // On to the new plan, or back to the old, from what stands: with faults again, then without.
+      let goesBack = Bool.random(using: &random)
+      var next = world.input
+      for index in next.gpus.indices {
+        if goesBack { next.gpus[index].after = next.gpus[index].before }
+      }
+      if goesBack {
+        next.services = next.services.mapValues { .init(rateBefore: $0.rateAfter, rateAfter: $0.rateBefore) }
+      }
+      for attempt in 0..<2 {
+        for index in next.gpus.indices { next.gpus[index].before = world.standing[index] }
+        if attempt == 1 { failures = 0 }
+        world = World(next)
+        Self.play(&world, failures: failures, &random, comment)
       }
     }
   }

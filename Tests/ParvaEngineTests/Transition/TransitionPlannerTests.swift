@@ -101,10 +101,11 @@ import Testing
     for round in 0..<20 {
       var world = RandomTransition(
         seed: seed &+ UInt64(round),
-        products: Array(products.shuffled(using: &kinds).prefix(Int.random(in: 1...2, using: &kinds))),
+        products: Array(products.shuffled(using: &kinds).prefix(Int.random(in: 1...3, using: &kinds))),
         fill: Double.random(in: 0.2...1, using: &kinds))
       let input = world.input(
-        gpus: Int.random(in: 1...40, using: &kinds), workloads: Int.random(in: 1...12, using: &kinds),
+        gpus: Int.random(in: 1...(round == 7 ? 100 : 40), using: &kinds),
+        workloads: Int.random(in: 1...12, using: &kinds),
         change: Double.random(in: 0...1, using: &kinds))
       let transition = TransitionPlanner.plan(input)
       let comment = Comment(rawValue: "seed \(seed), round \(round)")
