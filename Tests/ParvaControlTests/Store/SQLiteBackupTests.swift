@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import ParvaControlTestSupport
 import ParvaTestSupport
+import Synchronization
 import Testing
 
 @testable import ParvaControl
@@ -36,10 +37,12 @@ import Testing
     let path = folder.file("s.sqlite")
     let store = try SQLiteStore(path: path)
     try await store.commit(Self.batch(1))
+    let isOver = Mutex(false)
     let writer = Task {
-      for revision in 2...400 {
+      var revision = 1
+      while !isOver.withLock({ $0 }) {
+        revision += 1
         try await store.commit(Self.batch(revision))
-        if Task.isCancelled { break }
       }
     }
     for copy in 1...6 {
@@ -57,10 +60,10 @@ import Testing
       #expect(loaded.demand.revision == contents.demandRevision)
       #expect(loaded.demand.registrations.rows.count == contents.workloads)
       // It goes on from there as any store does.
-      try await other.commit(Self.batch(1_000))
+      try await other.commit(Self.batch(1_000_000))
       try await other.close()
     }
-    writer.cancel()
+    isOver.withLock { $0 = true }
     try await writer.value
     try await store.close()
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.contains(".part") })
