@@ -10,6 +10,8 @@ package struct RouteTable: Sendable {
   private let server: ServerCounters
   /// Whether changes of what exists must carry If-Match.
   package var requiresPreconditions = false
+  /// How long an Envoy that holds what there is may wait for another; shorter than its `request_timeout`.
+  package var discoveryHold = Duration.seconds(4)
   /// What `/` tells.
   package var version = ""
 
@@ -24,7 +26,8 @@ package struct RouteTable: Sendable {
     let (registry, board, setup) = (controller.registry, controller.board, controller.configuration.planning)
     let rule = PreconditionRule(isRequired: requiresPreconditions)
     let workloads = WorkloadHandlers(
-      registry: registry, board: board, nodes: controller.nodes, conditions: controller.conditions, rule: rule)
+      registry: registry, board: board, nodes: controller.nodes, conditions: controller.conditions,
+      traffic: controller.traffic, observer: controller.observer, rule: rule)
     let set = WorkloadSetHandlers(
       registry: registry, board: board, nodes: controller.nodes, rule: rule)
     let plan = PlanHandlers(registry: registry, nodes: controller.nodes, board: board)
@@ -43,8 +46,10 @@ package struct RouteTable: Sendable {
     let stream = EventHandlers(log: controller.events)
     let health = HealthHandlers(board: board, store: controller.store, version: version)
     let endpoints = EndpointHandlers(traffic: controller.traffic, registry: registry)
+    let targets = TargetHandlers(nodes: controller.nodes, traffic: controller.traffic)
     let proxies = ProxyRegistry()
-    let discovery = DiscoveryHandlers(traffic: controller.traffic, proxies: proxies, now: controller.configuration.now)
+    let discovery = DiscoveryHandlers(
+      traffic: controller.traffic, proxies: proxies, hold: discoveryHold, now: controller.configuration.now)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server, proxies: proxies))
     let table = [
@@ -100,11 +105,14 @@ package struct RouteTable: Sendable {
       Route("GET", "/v1/workloads/{id}/endpoints", .async(endpoints.ofWorkload)),
       Route("PUT", "/v1/segments/{id}/endpoints", .async(endpoints.put)),
       Route("GET", "/v1/proxies", .inline(discovery.list)),
+      Route("GET", "/v1/prometheus-targets", .inline(targets.get)),
     ]
     let asked = EnvoyType.allCases.map { type in
-      Route(
+      var route = Route(
         "POST", "/v3/discovery:\(type.rawValue)", bodyLimit: DiscoveryHandlers.bodyLimit,
-        .inline(discovery.discover(type)))
+        .begun(discovery.discover(type)))
+      route.takesLargeBodiesOnLoop = true
+      return route
     }
     return (table + asked).map(metrics.measured)
   }

@@ -17,6 +17,8 @@ package final class Controller: Sendable {
     package var keptPlans = PlanRetention()
     package var nodes = NodeRegistry.Settings()
     package var push = PushSettings()
+    /// Whose statistics of requests are read.
+    package var observing = TrafficObserver.Settings()
     /// Whether plans are pushed by themselves, until every node has what it is to have.
     package var appliesByItself = false
     /// How long the fleet has to be quiet before plans are made for what has changed of it; at most five times this is
@@ -41,6 +43,8 @@ package final class Controller: Sendable {
   /// What is so of workloads, and since when.
   package let conditions: WorkloadConditions
   package let traffic: TrafficBoard
+  /// What proxies count of requests.
+  package let observer: TrafficObserver
   package let pusher: PlanPusher
   package let counters = PlanningCounters()
   /// Makes plans that are only looked at: none of them holds up or ends the planning of what is registered.
@@ -81,11 +85,16 @@ package final class Controller: Sendable {
       priced: configuration.planning.pools, now: configuration.now, events: events,
       onChange: { fleetWakes.continuation.yield() }, onTraffic: { trafficWakes.ring() })
     if let restored { nodes.take(restored.assignments?.planned(revision: restored.record.revision)) }
-    conditions = WorkloadConditions(
-      registry: registry, nodes: nodes, board: board, events: events, now: configuration.now)
     traffic = TrafficBoard(
       told: contents.toldSegments, store: store, nodes: nodes, plan: { [board] in board.view.plan },
       now: configuration.now)
+    let observer = TrafficObserver(configuration.observing, logger: logger)
+    self.observer = observer
+    conditions = WorkloadConditions(
+      registry: registry, nodes: nodes, board: board, events: events, now: configuration.now,
+      observed: WorkloadConditions.Observed(
+        condition: { [traffic] workload in observer.condition(workload, traffic.view.table) },
+        readings: { observer.readings }))
     trafficWakes.connect(traffic)
     pusher = PlanPusher(
       store: store, nodes: nodes, traffic: traffic, settings: configuration.push, open: contents.openOperations,
@@ -152,6 +161,7 @@ package final class Controller: Sendable {
         Task { [self] in await watchStore() },
         Task { [self] in await watchConditions() },
         Task { [self] in await followPlans() },
+        Task { [observer] in await observer.run() },
         Task { [self] in
           await pusher.resume()
           guard configuration.appliesByItself else { return }
@@ -187,6 +197,12 @@ package final class Controller: Sendable {
       try? await Task.sleep(for: .seconds(1))
       await store.recover()
       await pusher.keep()
+      do throws(TrafficBoard.Refusal) {
+        try await traffic.forgetTold()
+      } catch {
+        // The store says itself what ails it.
+        continue
+      }
     }
   }
 

@@ -4,10 +4,10 @@ import ParvaAPI
 import ParvaFormats
 
 /// `parva export`: what other programs read.
-struct ExportCommand: ParsableCommand {
+struct ExportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Write configurations of other programs.",
-    subcommands: [ExportEnvoyBootstrapCommand.self])
+    subcommands: [ExportEnvoyBootstrapCommand.self, ExportHAProxyCommand.self, ExportNginxCommand.self])
 }
 
 /// `parva export envoy-bootstrap`: an Envoy that asks the controller for everything.

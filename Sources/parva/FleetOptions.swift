@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import ParvaControl
 import ParvaEngine
+import ParvaFormats
 import ParvaHTTP
 import ParvaWire
 
@@ -71,6 +72,22 @@ struct FleetOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
+      URL of the admin page of an Envoy whose statistics of requests are read, for status.observed of workloads; may be \
+      given several times.
+      """)
+  var observe: [String] = []
+
+  @Option(name: .long, help: "Seconds between two readings of them; figures are of the last six.")
+  var observeInterval = 10.0
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("How far above its declared rate a workload is not told to deviate yet.", valueName: "share"))
+  var observeBand = "20%"
+
+  @Option(
+    name: .long,
+    help: """
       File with the secret that plans are signed with for nodes without one of their own (Standard Webhooks: whsec_ \
       and base64); the environment variable PARVA_WEBHOOK_SECRET does the same.
       """)
@@ -95,6 +112,13 @@ struct FleetOptions: ParsableArguments {
     guard (1...86_400).contains(applyTimeout) else {
       throw ValidationError("--apply-timeout must be 1 to 86400 seconds.")
     }
+    for url in observe {
+      if let fault = NodeSpecReader.addressFault(url) { throw ValidationError("--observe '\(url)': \(fault).") }
+    }
+    guard (0.1...3600).contains(observeInterval) else {
+      throw ValidationError("--observe-interval must be 0.1 to 3600 seconds.")
+    }
+    _ = try PlanningArguments.share(observeBand, of: "--observe-band")
     guard (0...3600).contains(drainTime) else { throw ValidationError("--drain-time must be 0 to 3600 seconds.") }
     guard try PlanningArguments.share(maxUnavailable, of: "--max-unavailable") <= 1 else {
       throw ValidationError("--max-unavailable must be 0% to 100%.")
@@ -106,6 +130,16 @@ struct FleetOptions: ParsableArguments {
     guard (0...604_800).contains(hold) else { throw ValidationError("--hold must be 0 to 604800 seconds.") }
     if (nodeCertificate == nil) != (nodeKey == nil) {
       throw ValidationError("--node-certificate and --node-key belong together.")
+    }
+  }
+
+  var observing: TrafficObserver.Settings {
+    get throws {
+      var settings = TrafficObserver.Settings()
+      settings.envoys = observe.map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+      settings.interval = .seconds(observeInterval)
+      settings.band = try PlanningArguments.share(observeBand, of: "--observe-band")
+      return settings
     }
   }
 

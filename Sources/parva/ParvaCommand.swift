@@ -19,7 +19,7 @@ struct ParvaCommand: AsyncParsableCommand {
       GeometryCommand.self,
       ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self, PlanWorkerCommand.self,
       GetCommand.self, ApplyCommand.self, DeleteCommand.self, ContextCommand.self, ExportCommand.self,
-      BackupCommand.self, RestoreCommand.self,
+      BackupCommand.self, RestoreCommand.self, ProxyCommand.self,
     ])
 
   /// Runs the verb and ends the process with the code that the interface promises.

@@ -108,6 +108,7 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.calm = try fleet.calm
     configuration.planning.placement = fleet.placement
     configuration.push = try fleet.push
+    configuration.observing = try fleet.observing
     configuration.appliesByItself = fleet.autoApply
     configuration.worker = PlanWorker.Settings()
     let signals = TerminationSignal()

@@ -49,8 +49,8 @@ def free_port():
 class Envoy:
     """Envoy 1.40 with nothing in it but where its controller is."""
 
-    def __init__(self, folder, api, name, *options):
-        self.port, self.admin, self.name = free_port(), free_port(), name
+    def __init__(self, folder, api, name, *options, admin=None):
+        self.port, self.admin, self.name = free_port(), admin or free_port(), name
         self.file = os.path.join(folder, f"{name}.json")
         with open(self.file, "wb") as file:
             file.write(cli(
@@ -168,9 +168,10 @@ with tempfile.TemporaryDirectory(prefix="parva-traffic-") as folder:
 
     with open(os.path.join(folder, "server.py"), "w") as file:
         file.write(SERVER)
+    admin = free_port()
     api = Controller(
         os.path.join(folder, "parva.sqlite"), "--heartbeat", "0.5", "--admission", "half-slo", "--auto-apply",
-        "--drain-time", "2.5")
+        "--drain-time", "2.5", "--observe", f"http://127.0.0.1:{admin}", "--observe-interval", "1")
     url = f"http://127.0.0.1:{api.port}"
     api.arguments[api.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{api.port}"
     nodes, envoys = [], []
@@ -178,7 +179,7 @@ with tempfile.TemporaryDirectory(prefix="parva-traffic-") as folder:
         nodes += [Node(name, folder, url, "dgx-a100", zone=f"zone-{name[-1]}") for name in ("n0", "n1")]
         ready(api, 2)
         put(api, folder, {"a": 900, "b": 400})
-        envoys.append(Envoy(folder, api, "edge"))
+        envoys.append(Envoy(folder, api, "edge", admin=admin))
         envoy = envoys[0]
 
         with check("what Envoy holds is the table of endpoints, and requests reach their workload by header and by path"):
@@ -202,6 +203,28 @@ with tempfile.TemporaryDirectory(prefix="parva-traffic-") as folder:
                 load.stop()
             equal([bad for load in loads for bad in load.bad], [], "failed requests")
             equal(all(load.count > 20 for load in loads), True, "requests were sent")
+
+        with check("what Envoy counts of a workload and of its segments stands beside what it declares"):
+            load = Load(envoy, "a")
+
+            def seen():
+                status = api.get("/v1/workloads/a").json()["status"]
+                found = status.get("observed")
+                return status if found and found["requests"] >= 10 and found["withinSloAtLeast"] else None
+            status = until("requests to be seen", seen)
+            load.stop()
+            equal(load.bad, [], "failed requests")
+            found = status["observed"]
+            equal(found["failed"], 0, "failed requests by Envoy's count")
+            equal(0 < found["p50Ms"] <= found["p99Ms"], True, f"latencies {found}")
+            equal(0 < found["withinSloAtLeast"] <= found["withinSloAtMost"] <= 1, True, f"share {found}")
+            known = {one["segment"] for one in api.get("/v1/endpoints?workload=a").json()["endpoints"]}
+            equal({one["id"] for one in found["segments"]} <= known and len(found["segments"]) > 0, True, f"segments {found}")
+            # By segment every try counts, by workload what was answered.
+            equal(sum(one["rate"] for one in found["segments"]) > found["rate"] / 2, True, f"rates {found}")
+            equal([one["type"] for one in status["conditions"]][-1], "AsPlanned", "the condition")
+            text = api.get("/metrics").body.decode()
+            equal(len(re.findall(r'^parva_observed_rate\{workload="a"\} [0-9.]+$', text, re.M)), 1, "the metric")
 
         with check("a controller that is away and comes back changes nothing for requests"):
             before = told(api)

@@ -21,6 +21,26 @@ python_tool() { # PACKAGE VERSION CHECK
   exit 0
 }
 
+# Has COMMAND there, by the system's PACKAGE where it is missing. Where it cannot be had, ends the test as above.
+system_tool() { # COMMAND PACKAGE CHECK
+  local as_root=() attempt
+  PATH=$PATH:/usr/sbin:/sbin
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
+  for attempt in 1 2 3; do
+    command -v "$1" >/dev/null 2>&1 && return
+    command -v apt-get >/dev/null 2>&1 || break
+    "${as_root[@]}" apt-get update -qq >&2 &&
+      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >&2
+  done
+  command -v "$1" >/dev/null 2>&1 && return
+  if [ "${PARVA_CI:-0}" = 1 ]; then
+    fail "$3 ($2 could not be installed, and CI must run it)"
+    exit 1
+  fi
+  skip "$3" "$1 is not there and $2 could not be installed"
+  exit 0
+}
+
 # --- The command line, in an empty folder of its own; `exit "$bad"` ends such a test.
 
 in_empty_folder() {

@@ -70,7 +70,7 @@ import Testing
       Sample("GET", "/v1/endpoints"), Sample("GET", "/v1/endpoints/events"),
       Sample("GET", "/v1/workloads/{id}/endpoints", "/v1/workloads/web/endpoints"),
       Sample("PUT", "/v1/segments/{id}/endpoints", "/v1/segments/none/endpoints", body: #"{"endpoints":[]}"#),
-      Sample("GET", "/v1/proxies"),
+      Sample("GET", "/v1/proxies"), Sample("GET", "/v1/prometheus-targets"),
       Sample("POST", "/v3/discovery:listeners", body: #"{"node":{"id":"edge"}}"#),
       Sample("POST", "/v3/discovery:routes", body: #"{"node":{"id":"edge"}}"#),
       Sample("POST", "/v3/discovery:clusters", body: #"{"node":{"id":"edge"}}"#),

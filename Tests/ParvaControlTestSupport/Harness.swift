@@ -17,7 +17,7 @@ package final class Harness: Sendable {
   /// - Parameter folder: of an earlier harness, to see what a restart keeps.
   package init(
     folder: TemporaryFolder? = nil, planning: PlanningSetup? = nil, starts: Bool = true, log: LogRecorder? = nil,
-    requiresPreconditions: Bool = false,
+    requiresPreconditions: Bool = false, discoveryHold: Duration = .zero,
     _ configure: (inout Controller.Configuration) -> Void = { _ in }, storing: (any Store) -> any Store = { $0 }
   ) async throws {
     self.folder = try folder ?? TemporaryFolder()
@@ -33,6 +33,7 @@ package final class Harness: Sendable {
     controller = try await Controller(configuration: configuration, store: storing(store), logger: quiet)
     var table = RouteTable(controller)
     table.requiresPreconditions = requiresPreconditions
+    table.discoveryHold = discoveryHold
     router = Router(routes: table.routes, logger: quiet)
     if starts { controller.start() }
   }

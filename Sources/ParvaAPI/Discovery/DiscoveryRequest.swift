@@ -19,6 +19,12 @@ package struct DiscoveryRequest: Sendable, Hashable {
   package var listenAddress = "0.0.0.0"
   package var listenPort = Self.port
 
+  /// About what it takes to keep it.
+  var bytes: Int {
+    version.utf8.count + node.utf8.count + cluster.utf8.count + (refusal?.utf8.count ?? 0)
+      + names.reduce(0) { $0 + $1.utf8.count + 16 }
+  }
+
   /// - Throws: 400 `invalid_syntax`; 422 `invalid_request`, also for another type than the path's.
   package init(_ body: Data, typeURL: String) throws(ProblemDetails) {
     guard let root = (try? JSONSerialization.jsonObject(with: body)) as? [String: Any] else {

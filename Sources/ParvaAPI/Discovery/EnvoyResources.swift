@@ -30,8 +30,7 @@ final class EnvoyResources: Sendable {
   private let routes: Answer
   private let clusters: Answer
   /// By names asked for, joined; bounded, because names come from outside.
-  private let joined = Mutex<[String: Answer]>([:])
-  private static let mostJoined = 1_024
+  private let joined = Mutex(BoundedCache<String, Answer>(bytes: 64 << 20))
 
   /// - Parameter before: what is equal there is taken over. O(what differs), beside looking at all.
   init(_ table: EndpointTable, after before: EnvoyResources?) {
@@ -83,8 +82,7 @@ final class EnvoyResources: Sendable {
           // A cluster that is no longer there has no endpoints, so that whoever holds it yet stops asking them.
           return pieces[workload] ?? Piece(EnvoyShapes.endpoints(workload, []))
         })
-      if joined.count >= Self.mostJoined { joined = [:] }
-      joined[key] = answer
+      joined.keep(answer, for: key, bytes: key.utf8.count + answer.body.count)
       return answer
     }
   }

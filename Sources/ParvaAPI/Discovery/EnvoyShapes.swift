@@ -10,12 +10,12 @@ package enum EnvoyShapes {
 
   static func clusterName(_ workload: String) -> String { "workload/\(workload)" }
 
-  /// Where everything else is read: this controller, once a second.
+  /// Where everything else is read: this controller, which may hold its answer until there is another, again a second after it.
   package static let source: JSONValue = [
     "resource_api_version": "V3",
     "api_config_source": [
       "api_type": "REST", "transport_api_version": "V3", "cluster_names": [.string(controller)], "refresh_delay": "1s",
-      "request_timeout": "5s",
+      "request_timeout": "10s",
     ],
   ]
 
@@ -124,7 +124,11 @@ package enum EnvoyShapes {
         ]
       ],
       "outlier_detection": outliers,
+      // How many requests each server gets, so that they can be told by segment.
+      "track_cluster_stats": ["per_endpoint_stats": true],
     ]
+    // A dot would end the name there.
+    if workload.contains(".") { cluster["alt_stat_name"] = .string(clusterName(workload.replacing(".", with: "~"))) }
     if needsNames {
       cluster["type"] = "STRICT_DNS"
       cluster["load_assignment"] = .object(assignment(workload, endpoints))

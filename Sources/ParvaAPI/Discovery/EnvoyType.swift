@@ -4,6 +4,8 @@
 enum EnvoyType: String, CaseIterable, Sendable {
   case listeners, routes, clusters, endpoints
 
+  var order: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+
   var url: String {
     let name =
       switch self {

@@ -8,21 +8,45 @@ import Synchronization
 package final class ProxyRegistry: Sendable {
   /// Proxies that are known at a time; those that have not asked for longest are forgotten.
   static let most = 20_000
+  /// Subscriptions of one proxy, and of all together, that are kept; what one asks for beyond them is answered all the same.
+  static let mostSubscriptions = 4_096
+  static let mostOfAll = 400_000
   static let offersUntilRefused = 3
   /// Seconds without a question after which a proxy counts as silent.
-  static let silence = 10.0
+  static let silence = 15.0
+  /// Seconds after which a proxy no longer asks for what it has not asked for: its workload has gone.
+  static let patience = 30.0
+  /// Bytes that are kept of what is asked for, and of why it is refused.
+  static let textBytes = 1_000
 
-  /// What one proxy holds of one type, or of one resource of it.
-  struct Subscription: Sendable, Hashable {
+  /// What is asked for: a type, or resources of it.
+  struct Subject: Hashable, Comparable, Sendable {
     var type: EnvoyType
-    /// The resources by name, joined.
+    /// The resources by name, joined; of long ones the beginning.
     var names: String
+    /// Tells what is long from what begins alike.
+    var digest: Int
+
+    init(_ type: EnvoyType, _ names: [String]) {
+      self.type = type
+      self.names = names.joined(separator: " ").shortened(to: ProxyRegistry.textBytes)
+      digest = names.hashValue
+    }
+
+    static func < (a: Self, b: Self) -> Bool {
+      (a.type.order, a.names, a.digest) < (b.type.order, b.names, b.digest)
+    }
+  }
+
+  /// What one proxy holds of it.
+  struct Subscription: Sendable, Hashable {
     /// Version that it says it holds.
     var version = ""
     /// The version that it was sent and has not taken, and how often.
     var offered = ""
     var offers = 0
     var message: String?
+    var lastAsked = Date.distantPast
 
     var isRefused: Bool { message != nil || offers >= ProxyRegistry.offersUntilRefused }
   }
@@ -32,76 +56,125 @@ package final class ProxyRegistry: Sendable {
     var cluster: String
     var firstSeen: Date
     var lastSeen: Date
-    var subscriptions: [Subscription] = []
+    var subscriptions: [Subject: Subscription] = [:]
+    /// Whether all that it asks for is among the subscriptions.
+    var isWhole = true
+
+    var isRefusing: Bool { subscriptions.values.contains(where: \.isRefused) }
   }
 
-  private let proxies = Mutex<[String: Proxy]>([:])
-  private let refusals = Mutex(0)
+  fileprivate struct State {
+    var proxies: [String: Proxy] = [:]
+    var subscriptions = 0
+    var refusals = 0
+  }
+
+  private let state = Mutex(State())
 
   package init() {}
 
-  /// By id.
-  var all: [Proxy] { proxies.withLock { $0.values.sorted { $0.id < $1.id } } }
-
-  /// Proxies that have asked since a moment, how many of them refuse something, and refusals since the start.
-  func count(since time: Date) -> (proxies: Int, refusing: Int, refusals: Int) {
-    let counts = proxies.withLock { proxies in
-      var (seen, refusing) = (0, 0)
-      for proxy in proxies.values where proxy.lastSeen >= time {
-        seen += 1
-        if proxy.subscriptions.contains(where: \.isRefused) { refusing += 1 }
-      }
-      return (seen, refusing)
+  /// By id, with what each still asks for.
+  func all(at time: Date) -> [Proxy] {
+    state.withLock { state in
+      state.forget(at: time)
+      return state.proxies.values.sorted { $0.id < $1.id }
     }
-    return (counts.0, counts.1, refusals.withLock { $0 })
   }
 
-  /// Notes what a proxy asks, and which version it is answered. O(its subscriptions).
-  func asked(_ request: DiscoveryRequest, _ type: EnvoyType, answered version: String, at time: Date) {
-    let isNewRefusal = proxies.withLock { proxies in
-      if proxies[request.node] == nil {
-        if proxies.count >= Self.most, let oldest = proxies.values.min(by: { $0.lastSeen < $1.lastSeen }) {
-          proxies[oldest.id] = nil
-        }
-        proxies[request.node] = Proxy(id: request.node, cluster: request.cluster, firstSeen: time, lastSeen: time)
+  /// Proxies that have asked lately, how many of them refuse something, and refusals since the start.
+  func count(at time: Date) -> (proxies: Int, refusing: Int, refusals: Int) {
+    state.withLock { state in
+      state.forget(at: time)
+      var (seen, refusing) = (0, 0)
+      for proxy in state.proxies.values where time.timeIntervalSince(proxy.lastSeen) <= Self.silence {
+        seen += 1
+        if proxy.isRefusing { refusing += 1 }
       }
-      return proxies[request.node]?.note(request, type, version, time) ?? false
+      return (seen, refusing, state.refusals)
     }
-    if isNewRefusal { refusals.withLock { $0 += 1 } }
+  }
+
+  /// Notes what a proxy asks, and which version it is answered. O(1), but for the first question of a proxy.
+  func asked(_ request: DiscoveryRequest, _ type: EnvoyType, answered version: String, at time: Date) {
+    state.withLock { $0.note(request, Subject(type, request.names), version, time) }
   }
 }
 
-extension ProxyRegistry.Proxy {
-  /// Most that one proxy may ask for; beyond it the oldest are forgotten.
-  private static let mostSubscriptions = 4_096
+extension ProxyRegistry.State {
+  /// Lets go of what proxies have ceased to ask for while they asked for other things. O(subscriptions).
+  fileprivate mutating func forget(at time: Date) {
+    for id in proxies.keys { forget(id) }
+  }
+
+  private mutating func forget(_ id: String) {
+    guard let proxy = proxies[id] else { return }
+    let end = proxy.lastSeen.addingTimeInterval(-ProxyRegistry.patience)
+    let gone = proxy.subscriptions.filter { $0.value.lastAsked < end }.map(\.key)
+    for subject in gone { proxies[id]?.subscriptions[subject] = nil }
+    subscriptions -= gone.count
+  }
+
+  private mutating func makeRoom() {
+    guard proxies.count >= ProxyRegistry.most, let oldest = proxies.values.min(by: { $0.lastSeen < $1.lastSeen })
+    else { return }
+    subscriptions -= oldest.subscriptions.count
+    proxies[oldest.id] = nil
+  }
 
   fileprivate mutating func note(
-    _ request: DiscoveryRequest, _ type: EnvoyType, _ version: String, _ time: Date
-  ) -> Bool {
-    (lastSeen, cluster) = (time, request.cluster)
-    let names = request.names.joined(separator: " ")
-    let index: Int
-    if let known = subscriptions.firstIndex(where: { $0.type == type && $0.names == names }) {
-      index = known
-    } else {
-      // Who asks for other names of a type than before holds the whole of them.
-      if subscriptions.count >= Self.mostSubscriptions { subscriptions.removeFirst() }
-      subscriptions.append(ProxyRegistry.Subscription(type: type, names: names))
-      index = subscriptions.count - 1
+    _ request: DiscoveryRequest, _ subject: ProxyRegistry.Subject, _ version: String, _ time: Date
+  ) {
+    let id = request.node
+    if proxies[id] == nil {
+      makeRoom()
+      proxies[id] = ProxyRegistry.Proxy(id: id, cluster: request.cluster, firstSeen: time, lastSeen: time)
     }
-    let wasRefused = subscriptions[index].isRefused
-    subscriptions[index].version = request.version
-    if request.version == version {
-      (subscriptions[index].offered, subscriptions[index].offers, subscriptions[index].message) = (version, 0, nil)
+    proxies[id]?.lastSeen = time
+    proxies[id]?.cluster = request.cluster
+    if proxies[id]?.subscriptions[subject] == nil {
+      if proxies[id]?.subscriptions.count ?? 0 >= ProxyRegistry.mostSubscriptions { forget(id) }
+      guard proxies[id]?.subscriptions.count ?? 0 < ProxyRegistry.mostSubscriptions,
+        subscriptions < ProxyRegistry.mostOfAll
+      else {
+        proxies[id]?.isWhole = false
+        return
+      }
+      proxies[id]?.subscriptions[subject] = ProxyRegistry.Subscription()
+      subscriptions += 1
+    }
+    if proxies[id]?.subscriptions[subject]?.note(request, version, time) ?? false { refusals += 1 }
+  }
+}
+
+extension ProxyRegistry.Subscription {
+  /// Answers whether it has begun to refuse.
+  fileprivate mutating func note(_ request: DiscoveryRequest, _ current: String, _ time: Date) -> Bool {
+    let wasRefused = isRefused
+    (version, lastAsked) = (request.version, time)
+    if request.version == current {
+      (offered, offers, message) = (current, 0, nil)
       return false
     }
-    if subscriptions[index].offered == version {
-      subscriptions[index].offers += 1
+    if offered == current {
+      offers += 1
     } else {
-      (subscriptions[index].offered, subscriptions[index].offers) = (version, 1)
-      subscriptions[index].message = nil
+      (offered, offers, message) = (current, 1, nil)
     }
-    if let refusal = request.refusal { subscriptions[index].message = refusal }
-    return !wasRefused && subscriptions[index].isRefused
+    if let refusal = request.refusal { message = refusal.shortened(to: ProxyRegistry.textBytes) }
+    return !wasRefused && isRefused
+  }
+}
+
+extension String {
+  /// The beginning of at most so many bytes, whole characters.
+  fileprivate func shortened(to bytes: Int) -> String {
+    guard utf8.count > bytes else { return self }
+    var (kept, count) = (startIndex, 0)
+    for index in indices {
+      count += self[index].utf8.count
+      guard count <= bytes else { break }
+      kept = self.index(after: index)
+    }
+    return String(self[..<kept])
   }
 }

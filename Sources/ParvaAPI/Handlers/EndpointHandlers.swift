@@ -12,6 +12,7 @@ struct EndpointHandlers: Sendable {
 
   let traffic: TrafficBoard
   let registry: DemandRegistry
+  let bodies = EndpointBodies()
 
   /// Every server there is, or those of one workload; with `after`, once the version is another one.
   func list(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -38,22 +39,20 @@ struct EndpointHandlers: Sendable {
       view.isSettled && after.map { view.table.version != $0 } ?? true
     }
     guard view.isSettled else { throw ProblemDetails.unsettled }
-    let list = view.table.document(workload)
-    var response =
-      format == .table
-      ? HTTPResponse(
-        status: 200, contentType: format.contentType, body: Data(EndpointPicture.text(list, style: TextStyle()).utf8))
-      : try HTTPResponse.json(200, list)
+    let body = try bodies.body(view, workload, as: format)
+    var response = HTTPResponse(status: 200, contentType: format.contentType, body: body.bytes)
     response.headers["Vary"] = "Accept"
-    response.headers["ETag"] = EntityTag(of: response.body, as: format).text
-    return request.unlessFresh(response, isKnown: after == list.version)
+    response.headers["ETag"] = body.tag
+    return request.unlessFresh(response, isKnown: after == view.table.version)
   }
 
   /// An event with all endpoints for every change; begins with what is, unless `Last-Event-ID` says that the client has it.
   func stream(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery("workload")
     try EventStream.accepted(by: request)
-    let (traffic, workload, given) = (traffic, request.queryValue("workload"), request.headers["Last-Event-ID"])
+    let (traffic, bodies, workload, given) = (
+      traffic, bodies, request.queryValue("workload"), request.headers["Last-Event-ID"]
+    )
     return EventStream.response { writer in
       var last = given
       try await writer.sendComment("endpoints")
@@ -64,8 +63,9 @@ struct EndpointHandlers: Sendable {
         }
         if view.isSettled, view.table.version != known {
           last = view.table.version
-          let data = try WireWriter.json(view.table.document(workload))
-          try await writer.send(event: "endpoints", id: view.table.version, data: String(decoding: data, as: UTF8.self))
+          let data = try bodies.body(view, workload, as: .json).bytes
+          try await writer.send(
+            event: "endpoints", id: view.table.version, data: String(decoding: data.dropLast(), as: UTF8.self))
         } else if !traffic.isClosed {
           try await writer.sendComment("still here")
         }
@@ -96,6 +96,10 @@ struct EndpointHandlers: Sendable {
         throw ProblemDetails(
           status: 409, code: "launched_by_node",
           detail: "The servers of this segment are started by its node, which tells where they are.")
+      case .full:
+        throw ProblemDetails(
+          status: 409, code: "too_many_endpoints",
+          detail: "This controller keeps at most \(TrafficBoard.mostTold) servers that it is told.")
       case .storeFailed(let error): throw ProblemDetails(error)
       }
     }

@@ -70,6 +70,7 @@ struct HealthHandlers: Sendable {
         links.field("endpoints", "/v1/endpoints")
         links.field("endpointEvents", "/v1/endpoints/events")
         links.field("proxies", "/v1/proxies")
+        links.field("prometheusTargets", "/v1/prometheus-targets")
         links.field("envoyListeners", "/v3/discovery:listeners")
         links.field("envoyRoutes", "/v3/discovery:routes")
         links.field("envoyClusters", "/v3/discovery:clusters")

@@ -12,6 +12,8 @@ struct WorkloadHandlers: Sendable {
   let board: PlanBoard
   let nodes: NodeRegistry
   let conditions: WorkloadConditions
+  let traffic: TrafficBoard
+  let observer: TrafficObserver
   let rule: PreconditionRule
 
   // MARK: - Reading
@@ -22,7 +24,10 @@ struct WorkloadHandlers: Sendable {
     guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id) }
     let format = try request.preferred(WorkloadRepresentation.formats)
     let status = status(of: registration)
-    return request.unlessFresh(Self.response(200, registration, status, conditions.documents(of: status, id), format))
+    return request.unlessFresh(
+      Self.response(
+        200, registration, status, conditions.documents(of: status, id), observer.observation(id, traffic.view.table),
+        format))
   }
 
   /// The segments that the current plan gives it.
@@ -175,9 +180,9 @@ struct WorkloadHandlers: Sendable {
 
   private static func response(
     _ status: Int, _ registration: Registration, _ state: WorkloadStatus, _ conditions: [ConditionDocument] = [],
-    _ format: DocumentFormat = .json
+    _ observation: TrafficObservation? = nil, _ format: DocumentFormat = .json
   ) -> HTTPResponse {
-    let body = WorkloadRepresentation.one(registration, state, conditions, format)
+    let body = WorkloadRepresentation.one(registration, state, conditions, observation, format)
     return HTTPResponse(
       status: status, contentType: format.contentType, body: body,
       headers: ["ETag": EntityTag(revision: registration.revision, of: body, as: format).text, "Vary": "Accept"])

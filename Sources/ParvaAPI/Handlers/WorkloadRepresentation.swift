@@ -12,10 +12,10 @@ enum WorkloadRepresentation {
 
   static func one(
     _ registration: Registration, _ status: WorkloadStatus, _ conditions: [ConditionDocument] = [],
-    _ format: DocumentFormat = .json
+    _ observation: TrafficObservation? = nil, _ format: DocumentFormat = .json
   ) -> Data {
     var writer = DocumentWriter(format == .yaml ? .yaml : .json)
-    writer.object { write(registration, status, conditions, &$0) }
+    writer.object { write(registration, status, conditions, observation, &$0) }
     writer.finish()
     return Data(writer.bytes)
   }
@@ -29,7 +29,7 @@ enum WorkloadRepresentation {
     writer.object { root in
       root.array("workloads") { list in
         for row in rows {
-          list.object(inline: true) { write(row, status(row), [], &$0) }
+          list.object(inline: true) { write(row, status(row), [], nil, &$0) }
         }
       }
       root.field("revision", revision)
@@ -64,8 +64,32 @@ enum WorkloadRepresentation {
   }
 
   private static func write(
+    _ observation: TrafficObservation, _ registration: Registration, _ object: inout DocumentWriter
+  ) {
+    object.object("observed") { observed in
+      observed.field("seconds", observation.seconds)
+      observed.field("requests", observation.counts.requests)
+      observed.field("failed", observation.counts.failed)
+      observed.field("rate", observation.rate)
+      observed.field("p50Ms", observation.latency(of: 0.5))
+      observed.field("p99Ms", observation.latency(of: 0.99))
+      let share = observation.share(within: registration.workload.sloLatencyMs)
+      observed.field("withinSloAtLeast", share?.lowerBound)
+      observed.field("withinSloAtMost", share?.upperBound)
+      observed.array("segments") { segments in
+        for (id, rate) in observation.segments {
+          segments.object { segment in
+            segment.field("id", id)
+            segment.field("rate", rate)
+          }
+        }
+      }
+    }
+  }
+
+  private static func write(
     _ registration: Registration, _ status: WorkloadStatus, _ conditions: [ConditionDocument],
-    _ object: inout DocumentWriter
+    _ observation: TrafficObservation?, _ object: inout DocumentWriter
   ) {
     WorkloadWriter.write(registration.workload, &object)
     object.field("revision", registration.revision)
@@ -80,6 +104,7 @@ enum WorkloadRepresentation {
       object.field("capacityUp", status.capacityUp)
       if let code = status.code { object.field("code", code) }
       if let message = status.message { object.field("message", message) }
+      if let observation { write(observation, registration, &object) }
       guard !conditions.isEmpty else { return }
       object.array("conditions") { list in
         for condition in conditions {

@@ -1,5 +1,6 @@
 import Foundation
 import ParvaControl
+import ParvaEngine
 import ParvaServing
 import ParvaWire
 import Synchronization
@@ -122,14 +123,46 @@ final class ControllerMetrics: Sendable {
     return text.text
   }
 
+  /// By workload, where statistics of proxies are read; a workload that nobody has asked for has none.
+  private func writeObserved(_ table: EndpointTable, to text: inout MetricsText) {
+    let observer = controller.observer
+    guard observer.isOn else { return }
+    let sources = observer.sources
+    text.single("parva_observed_proxies", "gauge", "Proxies whose statistics are read.", sources.all)
+    text.single("parva_observed_proxies_silent", "gauge", "Those of them that did not answer last.", sources.silent)
+    let rows = controller.registry.snapshot.registrations.rows.compactMap { registration in
+      observer.observation(registration.id, table).map { (registration.workload, $0) }
+    }
+    text.family("parva_observed_rate", "gauge", "Requests per second of a workload, as proxies count them.") { family in
+      for (workload, seen) in rows { family.sample(["workload": workload.id], seen.rate) }
+    }
+    text.family(
+      "parva_observed_within_slo", "gauge",
+      "Share of a workload's requests within its SLO, at least, as proxies count them."
+    ) { family in
+      for (workload, seen) in rows {
+        if let share = seen.share(within: workload.sloLatencyMs) {
+          family.sample(["workload": workload.id], share.lowerBound)
+        }
+      }
+    }
+    text.family("parva_observed_deviation", "gauge", "1 where a workload's requests do not go as declared, by reason.")
+    {
+      for (workload, seen) in rows {
+        let condition = seen.condition(workload, band: observer.settings.band)
+        if condition.status == .isFalse { $0.sample(["reason": condition.reason, "workload": workload.id], 1) }
+      }
+    }
+  }
+
   private func writeTraffic(to text: inout MetricsText) {
     let table = controller.traffic.view.table
+    writeObserved(table, to: &text)
     let counts = Dictionary(grouping: table.endpoints, by: \.state).mapValues(\.count)
     text.family("parva_endpoints", "gauge", "Servers of workloads, by state.") { family in
       for state in Endpoint.State.allCases { family.sample(["state": state.rawValue], Double(counts[state] ?? 0)) }
     }
-    let silence = controller.configuration.now().addingTimeInterval(-ProxyRegistry.silence)
-    let proxies = proxies.count(since: silence)
+    let proxies = proxies.count(at: controller.configuration.now())
     text.single("parva_proxies", "gauge", "Proxies that ask for endpoints.", proxies.proxies)
     text.single("parva_proxies_refusing", "gauge", "Proxies that refuse what they are sent.", proxies.refusing)
     text.single(

@@ -36,7 +36,7 @@ package struct FleetGPU: Hashable, Sendable {
   package var pool: String?
   package var exclusion: Exclusion?
   package var message: String?
-  /// Whether its node is silent or cordoned but still planned for: nothing new goes there while another GPU has room.
+  /// Whether its node is silent or cordoned but still planned for: it comes last where GPUs are chosen.
   package var isSilent = false
   /// Whether what stands on it stays, and nothing new is to come.
   package var isCordoned = false

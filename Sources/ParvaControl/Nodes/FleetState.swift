@@ -217,6 +217,12 @@ package struct FleetState: Sendable {
     heard(name, at: now, date: date) { entry in
       entry.digest = digest
       entry.record.state = state
+      // What the node wrote before it ended its operation may come after the end of it was seen.
+      if entry.record.isWordDue, state.operation != nil, let applied = entry.record.applied?.version,
+        state.verified.map({ $0.version < applied }) ?? false
+      {
+        entry.record.state?.verified = VerifiedDocument(applied)
+      }
       if state.operation == nil { entry.record.isWordDue = false }
       if state.operation == nil || entry.record.settled == nil { entry.record.settled = state }
     }

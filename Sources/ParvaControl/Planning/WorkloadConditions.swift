@@ -46,8 +46,10 @@ package final class WorkloadConditions: Sendable {
     var planned: Mark
     var running: Mark
     var up: Mark
+    /// Nil where nobody looks at traffic.
+    var traffic: Mark?
 
-    var rows: [Mark?] { [planned, running, up] }
+    var rows: [Mark?] { [planned, running, up, traffic] }
   }
 
   private struct News: Encodable {
@@ -72,7 +74,8 @@ package final class WorkloadConditions: Sendable {
         let since = known.first { $0.status == condition.status }?.since ?? date
         return Mark(status: condition.status, reason: condition.reason, since: since)
       }
-      return Marks(planned: mark(0), running: mark(1), up: mark(2))
+      return Marks(
+        planned: mark(0), running: mark(1), up: mark(2), traffic: conditions.count > 3 ? mark(3) : nil)
     }
   }
 
@@ -80,6 +83,7 @@ package final class WorkloadConditions: Sendable {
   private struct Seen {
     var plan: PublishedPlan?
     var hasNodes: Bool
+    var readings: Int
   }
 
   private let registry: DemandRegistry
@@ -87,18 +91,34 @@ package final class WorkloadConditions: Sendable {
   private let board: PlanBoard
   private let events: EventLog
   private let now: @Sendable () -> Date
+  private let observed: Observed
   private let state = Mutex(State())
 
   init(
     registry: DemandRegistry, nodes: NodeRegistry, board: PlanBoard, events: EventLog,
-    now: @escaping @Sendable () -> Date
+    now: @escaping @Sendable () -> Date, observed: Observed = .nobody
   ) {
     (self.registry, self.nodes, self.board, self.events, self.now) = (registry, nodes, board, events, now)
+    self.observed = observed
+  }
+
+  /// What is seen of requests, where somebody looks.
+  struct Observed: Sendable {
+    /// Nil where nobody looks.
+    var condition: @Sendable (Workload) -> Condition?
+    /// Grows with what is seen.
+    var readings: @Sendable () -> Int
+
+    static let nobody = Observed(condition: { _ in nil }, readings: { 0 })
+  }
+
+  private func conditions(of status: WorkloadStatus, _ registration: Registration?) -> [Condition] {
+    status.conditions + [registration.flatMap { observed.condition($0.workload) }].compactMap(\.self)
   }
 
   /// The conditions of a workload whose status is this now. O(1).
   package func documents(of status: WorkloadStatus, _ id: String) -> [ConditionDocument] {
-    let (conditions, date) = (status.conditions, now())
+    let (conditions, date) = (conditions(of: status, registry.read { $0.registrations[id] }), now())
     return state.withLock { state in
       let marks = state.marks(of: conditions, id, at: date)
       if state.marks[id] != marks { state.told[id] = marks }
@@ -131,13 +151,13 @@ package final class WorkloadConditions: Sendable {
   }
 
   /// Looks at the workloads of which something may have changed: those that changed themselves, that another plan gives
-  /// something else, that no plan covers yet, or of nodes that have said something new. All are at the first look, and where nodes
-  /// are registered for the first time. O(those), and O(workloads) to compare two plans.
+  /// something else, that no plan covers yet, or of nodes that have said something new. All are at the first look, where nodes
+  /// are registered for the first time, and where requests were counted. O(those), and O(workloads) to compare two plans.
   func look() {
     let view = board.view
     var due = nodes.takeTouchedWorkloads().union(registry.takeChanged())
     let demand = registry.snapshot
-    let now = Seen(plan: view.plan, hasNodes: nodes.count > 0)
+    let now = Seen(plan: view.plan, hasNodes: nodes.count > 0, readings: observed.readings())
     let date = self.now()
     let before = state.withLock { state in
       defer { state.seen = now }
@@ -148,7 +168,7 @@ package final class WorkloadConditions: Sendable {
     }
     // What is so at the start is no news.
     let isFirst = before == nil
-    var all = isFirst || before?.hasNodes != now.hasNodes
+    var all = isFirst || before?.hasNodes != now.hasNodes || before?.readings != now.readings
     switch (before?.plan, now.plan) {
     case (let old?, let new?): if old !== new { due.formUnion(new.differing(from: old)) }
     case (nil, nil): break
@@ -161,7 +181,9 @@ package final class WorkloadConditions: Sendable {
         continue
       }
       let status = WorkloadStatus(of: registration, on: view, running: nodes.running(id))
-      note(status.conditions, of: id, at: date, isSilent: isFirst, isCovered: status.planRevision != nil)
+      note(
+        conditions(of: status, registration), of: id, at: date, isSilent: isFirst, isCovered: status.planRevision != nil
+      )
     }
   }
 

@@ -10,6 +10,8 @@ import Synchronization
 package final class TrafficBoard: Sendable {
   package struct View: Sendable {
     package var table = EndpointTable.empty
+    /// Another where anything of the table is another, its times included.
+    package var edition = 0
     /// Whether every node that is there has spoken since the start, or has had the time to: before that the table holds
     /// what was true when the controller ended, and nobody is to route by it.
     package var isSettled: Bool { settledAt != nil }
@@ -32,6 +34,7 @@ package final class TrafficBoard: Sendable {
       for endpoint in table.endpoints where endpoint.state == .ready && !ready.contains(endpoint.key.place) {
         lastReady[endpoint.key.place] = time
       }
+      if table != newer { edition += 1 }
       table = newer
       if isSettled && settledAt == nil { settledAt = time }
     }
@@ -43,6 +46,8 @@ package final class TrafficBoard: Sendable {
     case unknownSegment
     /// The workload says how its servers are started: they are told by the node.
     case launched
+    /// So many servers were told already.
+    case full
     case storeFailed(StoreError)
   }
 
@@ -54,15 +59,22 @@ package final class TrafficBoard: Sendable {
     var edition: Int
   }
 
-  private struct State {
+  fileprivate struct State {
     var drains: [SegmentPlace: Int] = [:]
     var told: [String: ToldSegment]
+    /// Since when what was told is of a segment that stands nowhere and is not planned where it stood.
+    var absent: [String: Date] = [:]
     /// Grows with every change of what is here.
     var edition = 0
     /// What the newest table was made from.
     var made: (nodes: Int, own: Int, plan: Int)?
     var loads: (plan: Int, loads: PlannedLoads)?
   }
+
+  /// Most servers that are told.
+  package static let mostTold = 100_000
+  /// Seconds for which what was told of a segment is kept after it stands nowhere: a roll-back may bring it back.
+  static let patience = 600.0
 
   private let store: any Store
   private let nodes: @Sendable () -> Nodes
@@ -143,10 +155,9 @@ package final class TrafficBoard: Sendable {
       node.state == nil || node.isLost || node.heardAt.map { $0 >= start } ?? true
     }
     let time = now()
-    board.change { view in
-      let table = EndpointTable(nodes: nodes.records, terms, after: view.table, at: time)
-      view.take(table, isSettled: isSettled, at: time)
-    }
+    // Whoever looks or waits is not held up meanwhile: nobody else makes tables.
+    let table = EndpointTable(nodes: nodes.records, terms, after: view.table, at: time)
+    board.change { $0.take(table, isSettled: isSettled, at: time) }
     state.withLock { $0.made = (nodes.edition, own, revision) }
   }
 
@@ -193,7 +204,15 @@ package final class TrafficBoard: Sendable {
       guard let stands = Self.find(segment, nodes().records) else { throw .unknownSegment }
       guard stands.launch == nil else { throw .launched }
       told = ToldSegment(node: stands.node, place: stands.place, workload: stands.workload, servers: servers)
+      let others = state.withLock { state in
+        state.told.reduce(0) { $0 + ($1.key == segment ? 0 : $1.value.servers.count) }
+      }
+      guard others + servers.count <= Self.mostTold else { throw .full }
     }
+    try await keep(segment, told)
+  }
+
+  private func keep(_ segment: String, _ told: ToldSegment?) async throws(Refusal) {
     var batch = StoreBatch()
     batch.toldSegments[segment] = .some(told)
     do throws(StoreError) {
@@ -204,7 +223,24 @@ package final class TrafficBoard: Sendable {
     state.withLock { state in
       state.edition += 1
       state.told[segment] = told
+      state.absent[segment] = nil
     }
+  }
+
+  /// Lets go of what was told of segments that have stood nowhere for ``patience``: their workload is gone, or they are. O(nodes
+  /// + told). What cannot be stored is tried again with the next call.
+  func forgetTold() async throws(Refusal) {
+    guard view.isSettled, state.withLock({ !$0.told.isEmpty }) else { return }
+    let records = Dictionary(nodes().records.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let time = now()
+    let gone = state.withLock { $0.absentTold(records, at: time) }
+    for (segment, told) in gone {
+      try await telling.run { () async throws(Refusal) in
+        // It may have been told anew meanwhile.
+        if self.told(segment) == told { try await self.keep(segment, nil) }
+      }
+    }
+    if !gone.isEmpty { await refresh() }
   }
 
   private static func find(
@@ -218,6 +254,26 @@ package final class TrafficBoard: Sendable {
       }
     }
     return nil
+  }
+}
+
+extension TrafficBoard.State {
+  /// What has stood nowhere for long enough, by segment.
+  fileprivate mutating func absentTold(
+    _ nodes: [String: NodeRecord], at time: Date
+  ) -> [(segment: String, told: ToldSegment)] {
+    var gone: [(segment: String, told: ToldSegment)] = []
+    for (segment, one) in told {
+      let isPlanned = loads?.loads.places[one.place]?.workload == one.workload
+      if isPlanned || nodes[one.node]?.instance(at: one.place, of: one.workload) != nil {
+        absent[segment] = nil
+        continue
+      }
+      let since = absent[segment] ?? time
+      absent[segment] = since
+      if time.timeIntervalSince(since) >= TrafficBoard.patience { gone.append((segment, one)) }
+    }
+    return gone.sorted { $0.segment < $1.segment }
   }
 }
 

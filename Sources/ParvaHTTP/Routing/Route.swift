@@ -31,6 +31,8 @@ package struct Route: Sendable {
   /// of its own. Has no effect on inline handlers, which are never two on a loop.
   package var concurrency: Int?
   package var handler: Handler
+  /// Whether a handler that begins on the event loop does so whatever the size of the body: where most of it is passed over.
+  package var takesLargeBodiesOnLoop = false
 
   package init(
     _ method: String, _ pattern: String, bodyLimit: Int = 1 << 20, concurrency: Int? = nil, _ handler: Handler

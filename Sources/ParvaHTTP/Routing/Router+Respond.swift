@@ -27,7 +27,9 @@ extension Router {
     do {
       switch routes[index].handler {
       case .inline(let handle): return .answer(try handle(request))
-      case .begun(let handle): return request.body.count > Route.mostBytesOnLoop ? nil : try handle(request)
+      case .begun(let handle):
+        let isLarge = request.body.count > Route.mostBytesOnLoop && !routes[index].takesLargeBodiesOnLoop
+        return isLarge ? nil : try handle(request)
       case .async: return nil
       }
     } catch {

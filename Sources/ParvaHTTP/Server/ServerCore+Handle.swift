@@ -38,6 +38,8 @@ extension ServerCore {
     case .route(let index):
       let beginning = router.begin(index, request)
       guard case .answer(let ready)? = beginning else {
+        // What has begun has taken from the body what it needs: it may wait for long.
+        if beginning != nil { request.body = Data() }
         let exchange = Exchange(core: self, token: token, request: request, began: began)
         exchange.run(route: index, from: beginning)
         return Unmanaged.passRetained(exchange).toOpaque()

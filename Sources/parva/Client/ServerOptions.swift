@@ -8,7 +8,7 @@ struct ServerOptions: ParsableArguments {
   static let usualServer = "http://127.0.0.1:8080"
 
   @Option(
-    name: .long,
+    name: [.long, .customLong("controller")],
     help: """
       The controller: http://HOST:PORT, https://HOST:PORT or unix:PATH (default: PARVA_SERVER, then the context's, then \
       \(Self.usualServer)).

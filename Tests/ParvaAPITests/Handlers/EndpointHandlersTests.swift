@@ -26,9 +26,10 @@ import Testing
 
   /// A controller whose node has verified one segment.
   private static func controller(
-    launch: LaunchSpec? = LaunchSpec(command: "/bin/server", port: 9000), _ statuses: [String]
+    launch: LaunchSpec? = LaunchSpec(command: "/bin/server", port: 9000), waiting: Duration = .zero,
+    _ statuses: [String]
   ) async throws -> Harness {
-    let api = try await Harness(starts: false)
+    let api = try await Harness(starts: false, discoveryHold: waiting)
     try await api.join(try state(statuses))
     let wanted = WantedInstance(
       profileID: 0, start: 0, segment: "web/1", workload: "web", model: "m", batch: 1, processes: 2, capacity: 100,
@@ -46,11 +47,14 @@ import Testing
   }
 
   private static func ask(
-    _ api: Harness, _ type: String, version: String = "", names: [String] = [], more: String = "", id: String = "edge"
+    _ api: Harness, _ type: String, version: String = "", names: [String] = [], more: String = "", id: String = "edge",
+    timeout: String? = nil
   ) async -> HTTPResponse {
     let names = names.map { "\"\($0)\"" }.joined(separator: ",")
+    var headers: HTTPHeaders = ["Content-Type": "application/json"]
+    if let timeout { headers["x-envoy-expected-rq-timeout-ms"] = timeout }
     return await api.send(
-      "POST", "/v3/discovery:\(type)", ["Content-Type": "application/json"],
+      "POST", "/v3/discovery:\(type)", headers,
       body: #"{"version_info":"\#(version)","node":{"id":"\#(id)","cluster":"c","extensions":[{"name":"x"}]},"#
         + #""resource_names":[\#(names)],"later":{"key":1}\#(more)}"#)
   }
@@ -161,6 +165,50 @@ import Testing
     let version = try #require(answer.json("version_info"))
     #expect(await Self.ask(api, "endpoints", version: version, names: ["workload/web"]).status == 200)
     #expect(await Self.ask(api, "routes", more: #","type_url":"other""#).problem == "422 invalid_request")
+    try await api.controller.stop()
+  }
+
+  @Test("who holds what there is waits for what comes, and for nothing when the controller ends")
+  func questionsAreHeld() async throws {
+    let api = try await Self.controller(waiting: .seconds(600), ["starting"])
+    let names = ["workload/web"]
+    func version(_ names: [String]) async throws -> String {
+      try #require(await Self.ask(api, "endpoints", names: names).json("version_info"))
+    }
+    let (first, none) = (try await version(names), try await version(["workload/none"]))
+    async let next = Self.ask(api, "endpoints", version: first, names: names, timeout: "900000")
+    // What changes is not its own.
+    async let other = Self.ask(api, "endpoints", version: none, names: ["workload/none"], timeout: "900000")
+    try await api.beat(try Self.state(["healthy"]))
+    let answer = await next
+    #expect(answer.status == 200)
+    #expect(answer.json("resources", "0", "endpoints", "0", "lb_endpoints", "0", "health_status") == "HEALTHY")
+    let second = try #require(answer.json("version_info"))
+    // Who does not say how long it waits, or waits for no longer than an answer may take, is answered at once.
+    #expect(await Self.ask(api, "endpoints", version: second, names: names).status == 304)
+    #expect(await Self.ask(api, "endpoints", version: second, names: names, timeout: "1000").status == 304)
+    async let last = Self.ask(api, "endpoints", version: second, names: names, timeout: "900000")
+    api.controller.releaseWaiters()
+    #expect(await last.status == 304)
+    #expect(await other.status == 304)
+    try await api.controller.stop()
+  }
+
+  @Test func theListIsMadeOnceForAllWhoAsk() async throws {
+    let api = try await Self.controller(["healthy", "starting"])
+    let first = await api.send("GET", "/v1/endpoints")
+    for (query, header) in [
+      ([(name: "workload", value: "web")], "text/plain"), ([], "text/plain"), ([], "application/json"),
+    ] {
+      let one = await api.send("GET", "/v1/endpoints", query: query, ["Accept": header])
+      let two = await api.send("GET", "/v1/endpoints", query: query, ["Accept": header])
+      #expect(one.body == two.body && one.headers["ETag"] == two.headers["ETag"])
+      #expect((one.headers["Content-Type"] ?? "").hasPrefix(header))
+    }
+    #expect(await api.send("GET", "/v1/endpoints", query: [("workload", "none")]).json("endpoints", "0") == nil)
+    try await api.beat(try Self.state(["healthy", "healthy"]))
+    let second = await api.send("GET", "/v1/endpoints")
+    #expect(second.json("endpoints", "1", "state") == "ready" && second.headers["ETag"] != first.headers["ETag"])
     try await api.controller.stop()
   }
 

@@ -35,7 +35,7 @@ import Testing
 
   @Test(
     "spread costs no GPU, is legal, leaves nobody in one zone alone who could trade, and stands still",
-    arguments: 0..<20)
+    arguments: 0..<12)
   func spreads(_ offset: UInt64) throws {
     let seed = TestSeed.of(offset: offset)
     var random = SeededGenerator(seed: seed)

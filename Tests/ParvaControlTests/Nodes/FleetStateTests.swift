@@ -47,6 +47,39 @@ import Testing
     #expect(held.inventory.usable.count == 24)
   }
 
+  @Test("what a node wrote before it ended its part does not make what runs there unknown; what it went back to does")
+  func lateWordsAreNoNews() throws {
+    let gpu = try FleetSamples.gpu("n0", 0, instances: [(profile: 0, start: 0)])
+    let instance = WantedInstance(
+      profileID: 0, start: 0, segment: "w/0", workload: "w", model: "resnet50", batch: 1, processes: 1, capacity: 100)
+    func wanted(_ phase: Int) -> NodeAssignment {
+      NodeAssignment(revision: 2, phase: phase, gpus: [WantedGPU(uuid: gpu.uuid, instances: [instance])])
+    }
+    func said(_ phase: Int, operation: String?) -> NodeStateDocument {
+      var state = FleetSamples.state("n0", [gpu])
+      state.verified = VerifiedDocument(AssignmentVersion(revision: 2, phase: phase))
+      state.operation = operation
+      return state
+    }
+    var fleet = FleetState(
+      nodes: [FleetSamples.record("n0", FleetSamples.state("n0", [gpu]))], settings: FleetState.Settings(),
+      at: Self.start)
+    for phase in 0...1 {
+      fleet.expect(wanted(phase), on: "n0")
+      fleet.verified(wanted(phase), on: "n0")
+      if phase == 0 { _ = fleet.heard(said(0, operation: nil), from: "n0", at: Self.start, date: Samples.time) }
+    }
+    #expect(fleet.running("w")?.capacity == 100)
+    _ = fleet.heard(said(0, operation: "op"), from: "n0", at: Self.start, date: Samples.time)
+    #expect(fleet.running("w")?.capacity == 100)
+    #expect(fleet["n0"]?.isWordDue == true)
+    _ = fleet.heard(said(1, operation: nil), from: "n0", at: Self.start, date: Samples.time)
+    #expect(fleet.running("w")?.capacity == 100)
+    // A node that was restored says so with every word.
+    _ = fleet.heard(said(0, operation: nil), from: "n0", at: Self.start, date: Samples.time)
+    #expect(fleet.running("w")?.capacity == 0)
+  }
+
   @Test("a lost node gives way to one that reports its GPUs under another name")
   func lostNodesGiveWay() throws {
     var fleet = try Self.fleet(4)

@@ -15,15 +15,17 @@ import Testing
   private final class World: Sendable {
     let folder: TemporaryFolder
     let nodes: NodeRegistry
+    let store: SQLiteStore
     let board: TrafficBoard
     let clock: Clock
 
-    init() throws {
+    init(launch: LaunchSpec? = LaunchSpec(command: "/bin/server", port: 9000)) throws {
       let clock = Clock()
       folder = try TemporaryFolder()
       let store = try SQLiteStore(path: folder.file("s.sqlite"))
+      self.store = store
       nodes = NodeRegistry(
-        nodes: [try TrafficBoardTests.record()], removed: [], store: store, settings: NodeRegistry.Settings(),
+        nodes: [try TrafficBoardTests.record(launch)], removed: [], store: store, settings: NodeRegistry.Settings(),
         priced: [], now: { clock.now }, onChange: {})
       board = TrafficBoard(told: [:], store: store, nodes: nodes, plan: { nil }, now: { clock.now })
       self.clock = clock
@@ -52,13 +54,52 @@ import Testing
     return state
   }
 
-  private static func record() throws -> NodeRecord {
+  private static func record(
+    _ launch: LaunchSpec? = LaunchSpec(command: "/bin/server", port: 9000)
+  ) throws -> NodeRecord {
     let instance = WantedInstance(
       profileID: 19, start: 0, segment: "w/0", workload: "w", model: "m", batch: 1, processes: 1, capacity: 10,
-      launch: LaunchSpec(command: "/bin/server", port: 9000))
+      launch: launch)
     var record = FleetSamples.record("n0", try state("healthy"))
     record.applied = NodeAssignment(revision: 1, gpus: [WantedGPU(uuid: uuid, instances: [instance])])
     return record
+  }
+
+  @Test("what was told of a segment is let go ten minutes after the segment stands nowhere, and not before")
+  func whatWasToldIsLetGo() async throws {
+    let world = try World(launch: nil)
+    try await world.hear("healthy")
+    let servers = [ToldEndpoints.Server(address: "10.0.0.1", port: 80)]
+    try await world.board.tell("w/0", servers)
+    func look() async throws -> Bool {
+      try await world.board.forgetTold()
+      return world.board.told("w/0") != nil
+    }
+    world.clock.advance(10_000)
+    #expect(try await look())
+    world.nodes.verified(NodeAssignment(revision: 2, gpus: []), on: "n0")
+    #expect(try await look())
+    world.clock.advance(599)
+    #expect(try await look())
+    // It comes back in time.
+    world.nodes.verified(try #require(try Self.record(nil).applied), on: "n0")
+    #expect(try await look())
+    world.nodes.verified(NodeAssignment(revision: 3, gpus: []), on: "n0")
+    #expect(try await look())
+    world.clock.advance(600)
+    #expect(try await !look())
+    #expect(try await world.store.load().toldSegments.isEmpty)
+    #expect(world.board.view.table.endpoints.allSatisfy { $0.reported != nil })
+  }
+
+  @Test("no more servers are told than there is room for")
+  func toldServersAreBounded() async throws {
+    let world = try World(launch: nil)
+    let servers = (0..<TrafficBoard.mostTold).map { ToldEndpoints.Server(address: "10.0.0.1", port: $0) }
+    try await world.board.tell("w/0", servers)
+    // The same segment's are replaced.
+    try await world.board.tell("w/0", servers)
+    await #expect(throws: TrafficBoard.Refusal.full) { try await world.board.tell("w/0", servers + servers) }
   }
 
   @Test("a place that had requests a moment ago is drained, whatever its server is now")
