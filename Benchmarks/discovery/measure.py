@@ -26,6 +26,7 @@ TYPES = {
 EXTENSIONS = [{"category": "envoy.filters.network", "name": f"envoy.filters.network.extension_{n}",
                "type_urls": [f"type.googleapis.com/envoy.extensions.filters.network.extension_{n}.v3.Extension"]}
               for n in range(435)]
+EXTENSIONS = json.dumps(EXTENSIONS, separators=(",", ":"))
 
 
 class Figures:
@@ -33,10 +34,9 @@ class Figures:
 
 
 def question(node, kind, names, version):
-    body = json.dumps({
-        "version_info": version,
-        "node": {"id": node, "cluster": "parva", "metadata": {"parva": {"listen_port": 10000}}, "extensions": EXTENSIONS},
-        "resource_names": names, "type_url": f"type.googleapis.com/envoy.config.{TYPES[kind]}"}, separators=(",", ":"))
+    body = (f'{{"version_info":"{version}","node":{{"id":"{node}","cluster":"parva","metadata":{{"parva":{{"listen_port":10000}}}},'
+            f'"extensions":{EXTENSIONS}}},"resource_names":{json.dumps(names)},'
+            f'"type_url":"type.googleapis.com/envoy.config.{TYPES[kind]}"}}')
     head = (f"POST /v3/discovery:{kind} HTTP/1.1\r\nHost: parva\r\nContent-Type: application/json\r\n"
             f"x-envoy-expected-rq-timeout-ms: 10000\r\nContent-Length: {len(body)}\r\n\r\n")
     return (head + body).encode()
@@ -82,7 +82,7 @@ async def main(folder):
     log = open(os.path.join(folder, "log"), "w+")
     server = subprocess.Popen(
         [parva, "serve", "--listen", "127.0.0.1:0", "--store", os.path.join(folder, "s.sqlite")], stderr=log)
-    node = None
+    node, tasks = None, []
     try:
         port = None
         while port is None:
@@ -109,8 +109,11 @@ async def main(folder):
         for proxy in range(proxies):
             for kind, names in [("listeners", []), ("routes", ["parva"]), ("clusters", []),
                                 *(("endpoints", [f"workload/w{n}"]) for n in range(workloads))]:
-                asyncio.create_task(subscription(number, port, f"edge-{proxy}", kind, names))
+                tasks.append(asyncio.create_task(subscription(number, port, f"edge-{proxy}", kind, names)))
                 number += 1
+        # Each has what there is, and has said so.
+        while Figures.changes < number:
+            await asyncio.sleep(1)
         await asyncio.sleep(15)
         before, start = used(server.pid), time.monotonic()
         counted = (Figures.answers, Figures.received, Figures.changes, Figures.faults)
@@ -122,6 +125,8 @@ async def main(folder):
               f"{1e6 * (after[0] - before[0]) / max(1, answers):.0f} us each, {(Figures.received - counted[1]) / max(1, answers):.0f} "
               f"bytes an answer, {Figures.changes - counted[2]} changes, {Figures.faults - counted[3]} faults", flush=True)
     finally:
+        for one in tasks:
+            one.cancel()
         for one in [node, server]:
             if one:
                 one.kill()
@@ -130,5 +135,7 @@ async def main(folder):
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 with tempfile.TemporaryDirectory(prefix="parva-discovery-") as folder:
-    asyncio.run(main(folder))
-    os._exit(0)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main(folder))
+    sys.stdout.flush()
+os._exit(0)
