@@ -112,6 +112,50 @@ def durability():
             raise AssertionError("the test killed too early to prove anything")
 
 
+def backup():
+    """A copy beneath a controller that is written to, and that copy in place of what a kill -9 left."""
+    with check("a backup beneath writers, restored after a kill -9, serves what was acknowledged before it, with its plan"), \
+            tempfile.TemporaryDirectory(prefix="parva-backup-") as folder:
+        store, copy = os.path.join(folder, "parva.sqlite"), os.path.join(folder, "copy.sqlite")
+        with controller(store=store) as api:
+            equal(api.request("POST", "/v1/workloads/batch", [workload(f"w{n}") for n in range(20)]).status, 201, "status")
+            before = api.get("/v1/plan")
+            is_over = threading.Event()
+            late = []
+
+            def write():
+                while not is_over.is_set():
+                    late.append(f"late{len(late)}")
+                    api.request("POST", "/v1/workloads", workload(late[-1]))
+            writer = threading.Thread(target=write)
+            writer.start()
+            try:
+                cli("backup", copy, "--store", store)
+            finally:
+                is_over.set()
+                writer.join()
+            equal(os.stat(copy).st_mode & 0o777, 0o600, "who may read it")
+            refused = subprocess.run(
+                [PARVA, "restore", copy, "--store", store, "--force"], stderr=subprocess.PIPE, text=True)
+            equal((refused.returncode, "has this store open" in refused.stderr), (2, True), refused.stderr)
+            api.kill()
+            refused = subprocess.run([PARVA, "restore", copy, "--store", store], stderr=subprocess.PIPE, text=True)
+            equal((refused.returncode, "--force" in refused.stderr), (2, True), refused.stderr)
+            cli("restore", copy, "--store", store, "--force")
+            api.start()
+            there = {one["id"] for one in api.get("/v1/workloads?limit=1000").json()["workloads"]}
+            equal({f"w{n}" for n in range(20)} <= there, True, "what was acknowledged before")
+            equal(there <= {f"w{n}" for n in range(20)} | set(late), True, "nothing else")
+            plan = api.get("/v1/plan")
+            equal({s["workload"] for gpu in plan.json()["gpus"] for s in gpu["segments"]}, there, "the plan")
+            equal(int(plan.headers["Parva-Plan-Revision"]) >= int(before.headers["Parva-Plan-Revision"]), True, "its revision")
+            api.kill()
+            cli("restore", store + ".before-restore", "--store", store, "--force")
+            api.start()
+            there = {one["id"] for one in api.get("/v1/workloads?limit=1000").json()["workloads"]}
+            equal({f"w{n}" for n in range(20)} | set(late), there, "what was kept of the store before")
+
+
 def unserved():
     with controller() as api:
         with check("a workload without a profile and one with an unreachable SLO are told, and hinder nobody"):
@@ -253,6 +297,7 @@ def profiles():
 
 scenario_six()
 durability()
+backup()
 unserved()
 profiles()
 hostile()
