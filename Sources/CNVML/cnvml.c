@@ -46,10 +46,13 @@
   X(ci_info, "nvmlComputeInstanceGetInfo_v2", (cnvml_ci, cnvml_ci_info *))                                           \
   X(ci_destroy, "nvmlComputeInstanceDestroy", (cnvml_ci))                                                            \
   X(compute, "nvmlDeviceGetComputeRunningProcesses_v3", (cnvml_device, unsigned *, void *))                 \
+  X(compute_2, "nvmlDeviceGetComputeRunningProcesses_v2", (cnvml_device, unsigned *, void *))                 \
   X(compute_old, "nvmlDeviceGetComputeRunningProcesses", (cnvml_device, unsigned *, cnvml_process_v1 *))             \
   X(graphics, "nvmlDeviceGetGraphicsRunningProcesses_v3", (cnvml_device, unsigned *, void *))               \
+  X(graphics_2, "nvmlDeviceGetGraphicsRunningProcesses_v2", (cnvml_device, unsigned *, void *))               \
   X(graphics_old, "nvmlDeviceGetGraphicsRunningProcesses", (cnvml_device, unsigned *, cnvml_process_v1 *))           \
   X(mps, "nvmlDeviceGetMPSComputeRunningProcesses_v3", (cnvml_device, unsigned *, void *))                  \
+  X(mps_2, "nvmlDeviceGetMPSComputeRunningProcesses_v2", (cnvml_device, unsigned *, void *))                  \
   X(mps_old, "nvmlDeviceGetMPSComputeRunningProcesses", (cnvml_device, unsigned *, cnvml_process_v1 *))              \
   X(events_create, "nvmlEventSetCreate", (void **))                                                                  \
   X(events_register, "nvmlDeviceRegisterEvents", (cnvml_device, unsigned long long, void *))                         \
@@ -295,8 +298,9 @@ static int old_processes(
 enum { WIDE_PROCESS = 32, UNTOUCHED = 0xa5 };
 static_assert(sizeof(cnvml_process) < WIDE_PROCESS, "the wide entry holds the plain one");
 
-/// The third version of the call. Early libraries of R535 write entries of 32 bytes with the same members first: there is
-/// room for those, and what was written beyond the plain entries tells which they are.
+/// The second and third versions of the call, whose entries tell the MIG ids. Early libraries of R535 write entries of 32
+/// bytes with the same members first: there is room for those, and what was written beyond the plain entries tells which
+/// they are.
 static int new_processes(
     int (*call)(cnvml_device, unsigned *, void *), cnvml_device device, cnvml_process *processes, uint32_t *count) {
   size_t room = *count, size = room * WIDE_PROCESS;
@@ -318,17 +322,16 @@ static int new_processes(
 int cnvml_processes(
     const cnvml_library *l, cnvml_device device, enum cnvml_process_list list, cnvml_process *processes,
     uint32_t *count) {
+#define PROCESSES(member)                                                                                            \
+  (l->member || l->member##_2                                                                                        \
+       ? new_processes(l->member ? l->member : l->member##_2, device, processes, count)                              \
+       : old_processes(l->member##_old, device, processes, count))
   switch (list) {
-  case CNVML_PROCESSES_COMPUTE:
-    return l->compute ? new_processes(l->compute, device, processes, count)
-                      : old_processes(l->compute_old, device, processes, count);
-  case CNVML_PROCESSES_GRAPHICS:
-    return l->graphics ? new_processes(l->graphics, device, processes, count)
-                       : old_processes(l->graphics_old, device, processes, count);
-  case CNVML_PROCESSES_MPS:
-    return l->mps ? new_processes(l->mps, device, processes, count)
-                  : old_processes(l->mps_old, device, processes, count);
+  case CNVML_PROCESSES_COMPUTE: return PROCESSES(compute);
+  case CNVML_PROCESSES_GRAPHICS: return PROCESSES(graphics);
+  case CNVML_PROCESSES_MPS: return PROCESSES(mps);
   }
+#undef PROCESSES
   return CNVML_INVALID_ARGUMENT;
 }
 

@@ -27,6 +27,8 @@ package struct SimulatedMachine: Sendable {
     case notWritable(String, reason: String)
     /// The folder holds another machine, which somebody may be using.
     case differs(String)
+    /// A library that is not the stand-in of this build.
+    case strange(String)
 
     package var description: String {
       switch self {
@@ -41,6 +43,9 @@ package struct SimulatedMachine: Sendable {
       case .differs(let path):
         "simulated_machine_differs: \(path) is another simulated machine, and looking at one changes none: give the "
           + "--simulate and --name that it was made with, or a --state-dir of its own"
+      case .strange(let path):
+        "\(path) is not the stand-in of this build, and root loads no other: let the folder's owner run an apply, which "
+          + "renews it, or remove it"
       }
     }
   }
@@ -114,23 +119,28 @@ package struct SimulatedMachine: Sendable {
     let described = Self.configuration(gpus, release)
     let mark = Self.mark(described, isGuarded)
     let config = directory.appendingPathComponent("config")
+    let source: URL
+    if let standIn { source = standIn } else { source = try Self.standInLibrary() }
     if !replaces, let there = try? String(contentsOf: config, encoding: .utf8),
       FileManager.default.fileExists(atPath: library.path)
     {
       guard there.hasPrefix(mark) else { throw .differs(directory.path) }
+      // What a user may have put there is no code for root to run.
+      if geteuid() == 0, let newest = try? Data(contentsOf: source),
+        (try? Data(contentsOf: library)) != release.library(newest)
+      {
+        throw .strange(library.path)
+      }
       return
     }
-    let source: URL
-    if let standIn { source = standIn } else { source = try Self.standInLibrary() }
     do {
       try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
       // A copy, never a link: the linker would take two links to one file for one library and so for one machine.
-      if !FileManager.default.fileExists(atPath: library.path)
-        || !FileManager.default.contentsEqual(atPath: source.path, andPath: library.path)
-      {
+      let wanted = release.library(try Data(contentsOf: source))
+      if (try? Data(contentsOf: library)) != wanted {
         let fresh = directory.appendingPathComponent(".\(Self.libraryName).new")
         try? FileManager.default.removeItem(at: fresh)
-        try FileManager.default.copyItem(at: source, to: fresh)
+        try wanted.write(to: fresh)
         try? FileManager.default.removeItem(at: library)
         try FileManager.default.moveItem(at: fresh, to: library)
       }

@@ -182,8 +182,7 @@ STANDIN_EXPORT int nvmlDeviceGetMinorNumber(void *device, unsigned *minor) {
   STANDIN_DONE;
 }
 
-STANDIN_EXPORT int nvmlDeviceGetMemoryInfo_v2(void *device, cnvml_memory_v2 *memory);
-STANDIN_EXPORT int nvmlDeviceGetMemoryInfo_v2(void *device, cnvml_memory_v2 *memory) {
+static int memory_info(void *device, cnvml_memory_v2 *memory) {
   STANDIN_CALL("nvmlDeviceGetMemoryInfo_v2");
   struct standin_target t;
   code = memory->version == CNVML_STRUCT_VERSION(cnvml_memory_v2, 2) ? gpu_of(world, device, &t)
@@ -204,6 +203,11 @@ STANDIN_EXPORT int nvmlDeviceGetMemoryInfo_v2(void *device, cnvml_memory_v2 *mem
     memory->free = memory->total > memory->used ? memory->total - memory->used : 0;
   }
   STANDIN_DONE;
+}
+
+STANDIN_EXPORT int nvmlDeviceGetMemoryInfo_v2(void *device, cnvml_memory_v2 *memory);
+STANDIN_EXPORT int nvmlDeviceGetMemoryInfo_v2(void *device, cnvml_memory_v2 *memory) {
+  return memory_info(device, memory);
 }
 
 STANDIN_EXPORT int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending);
@@ -290,4 +294,28 @@ STANDIN_EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, unsign
 STANDIN_EXPORT int nvmlDeviceGetMPSComputeRunningProcesses_v3(void *device, unsigned *count, cnvml_process *list);
 STANDIN_EXPORT int nvmlDeviceGetMPSComputeRunningProcesses_v3(void *device, unsigned *count, cnvml_process *list) {
   return processes("nvmlDeviceGetMPSComputeRunningProcesses_v3", 'M', device, count, list);
+}
+
+/// Older libraries have these alone. For faults each counts as the call that it became.
+STANDIN_EXPORT int nvmlDeviceGetComputeRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list);
+STANDIN_EXPORT int nvmlDeviceGetComputeRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list) {
+  return processes("nvmlDeviceGetComputeRunningProcesses_v3", 'C', device, count, list);
+}
+
+STANDIN_EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list);
+STANDIN_EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list) {
+  return processes("nvmlDeviceGetGraphicsRunningProcesses_v3", 'G', device, count, list);
+}
+
+STANDIN_EXPORT int nvmlDeviceGetMPSComputeRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list);
+STANDIN_EXPORT int nvmlDeviceGetMPSComputeRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list) {
+  return processes("nvmlDeviceGetMPSComputeRunningProcesses_v3", 'M', device, count, list);
+}
+
+STANDIN_EXPORT int nvmlDeviceGetMemoryInfo(void *device, cnvml_memory_v1 *memory);
+STANDIN_EXPORT int nvmlDeviceGetMemoryInfo(void *device, cnvml_memory_v1 *memory) {
+  cnvml_memory_v2 whole = {.version = CNVML_STRUCT_VERSION(cnvml_memory_v2, 2)};
+  int code = memory_info(device, &whole);
+  if (code == CNVML_OK) *memory = (cnvml_memory_v1){whole.total, whole.free, whole.used};
+  return code;
 }

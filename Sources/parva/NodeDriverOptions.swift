@@ -76,7 +76,7 @@ struct NodeDriverOptions: ParsableArguments {
     } catch let failure as SimulatedMachine.Failure {
       switch failure {
       case .unknownMachine, .unknownRelease: throw ValidationError(failure.description)
-      case .differs: throw CommandFailure(.badInput, failure.description)
+      case .differs, .strange: throw CommandFailure(.badInput, failure.description)
       case .libraryMissing, .notWritable: throw CommandFailure(.unexpected, failure.description)
       }
     } catch let error as DriverError {

@@ -101,7 +101,9 @@ package struct CapabilityNodes: Sendable {
     }
     if !isThere && mknod(path, kind | mode, isSimulated ? 0 : device) != 0 { throw .notMade(path, errno) }
     // Without a group, the one that was given before stays.
-    let owner = node.isAdministrative ? group ?? (isThere ? found.st_gid : 0) : 0
+    // Of a simulated machine a user may make them, with a group of that user's.
+    let own: UInt32 = geteuid() == 0 ? 0 : getegid()
+    let owner = node.isAdministrative ? group ?? (isThere ? found.st_gid : own) : own
     if isThere && found.st_mode & 0o7777 == mode && found.st_gid == owner && found.st_uid == geteuid() { return false }
     if chown(path, geteuid(), owner) != 0 || chmod(path, mode) != 0 { throw .notMade(path, errno) }
     return true

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import ParvaEngine
 import ParvaStandIn
 import ParvaWire
@@ -20,6 +21,23 @@ import Testing
       #expect(read.size == profile.placementSize)
       #expect(read.computeSlices == profile.computeSlices)
       #expect(read.maxInstances == profile.maxInstances)
+    }
+  }
+
+  @Test("point 8: the library of R470 lacks what came later, and processes have their instance all the same")
+  func functionsThatAreNotThereYet() throws {
+    for release in DriverRelease.known {
+      let node = try SimulatedNode(["A100-80GB"], release: release)
+      let handle = try #require(dlopen(node.machine.library.path, RTLD_NOW | RTLD_LOCAL))
+      defer { dlclose(handle) }
+      for name in ["nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetGpuInstanceProfileInfoV"] {
+        #expect((dlsym(handle, name) == nil) == (release.name == "470"), "\(release.name) \(name)")
+      }
+      let made = try node.create(9, at: 0)
+      try node.setProcesses(["\(made.uuid ?? "") 5000001 2048 C python3"])
+      let gpu = try node.gpu()
+      #expect(gpu.instances.flatMap(\.computes).flatMap(\.processes).map(\.pid) == [5_000_001], "\(release.name)")
+      #expect(gpu.memoryMiB == 81_920 && gpu.processesUnknown == nil, "\(release.name)")
     }
   }
 
