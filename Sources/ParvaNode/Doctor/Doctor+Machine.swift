@@ -169,7 +169,8 @@ extension Doctor {
       guard lstat(path, &found) == 0 else { continue }
       if found.st_mode & S_IFMT != S_IFREG {
         return Finding(
-          "records", .stop, "\(path) is no file", mend: "ls -l \(path), then mv \(path) \(path).bad")
+          "records", .stop, "\(path) is \(AtomicFile.kind(path) ?? "a folder"), and no file of the node's",
+          mend: "ls -l \(path), then mv \(path) \(path).bad")
       }
       if access(path, R_OK | W_OK) != 0 {
         return Finding(

@@ -34,7 +34,7 @@ enum AtomicFile {
   }
 
   /// What is at a path that is neither a file nor a folder; nil for these two and for nothing.
-  private static func kind(_ path: String) -> String? {
+  static func kind(_ path: String) -> String? {
     let code = errno
     defer { errno = code }
     var status = stat()
