@@ -142,10 +142,20 @@ async def ask(connection, method, path, body=b""):
     return json.loads(answer)
 
 
+async def all_nodes(connection):
+    """Every page of the nodes."""
+    nodes, cursor = [], ""
+    while cursor is not None:
+        page = await ask(connection, "GET", f"/v1/nodes?limit=1000&cursor={cursor}")
+        nodes += page["nodes"]
+        cursor = page["nextCursor"]
+    return nodes
+
+
 async def settled(connection):
     """The plan's revision once all nodes are ready."""
     while True:
-        nodes = (await ask(connection, "GET", "/v1/nodes"))["nodes"]
+        nodes = await all_nodes(connection)
         ready = sum(one["status"]["state"] == "ready" for one in nodes)
         if ready == NODES:
             return
@@ -176,7 +186,7 @@ async def load(api, template):
     meter.say("between")
     await asyncio.sleep(3 * INTERVAL)
     meter.say(f"heartbeats every {INTERVAL:g} s that say nothing new")
-    nodes = (await ask(connection, "GET", "/v1/nodes"))["nodes"]
+    nodes = await all_nodes(connection)
     print(f"fleet-load: ready after it: {sum(one['status']['state'] == 'ready' for one in nodes)}", flush=True)
     meter.say("GET /v1/nodes")
     await apply(connection, meter, "a first apply")
