@@ -281,36 +281,20 @@ static int processes(const char *symbol, char type, void *device, unsigned *coun
   STANDIN_DONE;
 }
 
-STANDIN_EXPORT int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, cnvml_process *list);
-STANDIN_EXPORT int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, cnvml_process *list) {
-  return processes("nvmlDeviceGetComputeRunningProcesses_v3", 'C', device, count, list);
-}
+/// Both versions of one list: older libraries have the second alone. For faults it counts as the one that it became.
+#define STANDIN_PROCESSES(name, kind)                                                                                \
+  STANDIN_EXPORT int name##_v3(void *device, unsigned *count, cnvml_process *list);                                  \
+  STANDIN_EXPORT int name##_v3(void *device, unsigned *count, cnvml_process *list) {                                 \
+    return processes(#name "_v3", kind, device, count, list);                                                        \
+  }                                                                                                                  \
+  STANDIN_EXPORT int name##_v2(void *device, unsigned *count, cnvml_process *list);                                  \
+  STANDIN_EXPORT int name##_v2(void *device, unsigned *count, cnvml_process *list) {                                 \
+    return processes(#name "_v3", kind, device, count, list);                                                        \
+  }
 
-STANDIN_EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, unsigned *count, cnvml_process *list);
-STANDIN_EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, unsigned *count, cnvml_process *list) {
-  return processes("nvmlDeviceGetGraphicsRunningProcesses_v3", 'G', device, count, list);
-}
-
-STANDIN_EXPORT int nvmlDeviceGetMPSComputeRunningProcesses_v3(void *device, unsigned *count, cnvml_process *list);
-STANDIN_EXPORT int nvmlDeviceGetMPSComputeRunningProcesses_v3(void *device, unsigned *count, cnvml_process *list) {
-  return processes("nvmlDeviceGetMPSComputeRunningProcesses_v3", 'M', device, count, list);
-}
-
-/// Older libraries have these alone. For faults each counts as the call that it became.
-STANDIN_EXPORT int nvmlDeviceGetComputeRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list);
-STANDIN_EXPORT int nvmlDeviceGetComputeRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list) {
-  return processes("nvmlDeviceGetComputeRunningProcesses_v3", 'C', device, count, list);
-}
-
-STANDIN_EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list);
-STANDIN_EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list) {
-  return processes("nvmlDeviceGetGraphicsRunningProcesses_v3", 'G', device, count, list);
-}
-
-STANDIN_EXPORT int nvmlDeviceGetMPSComputeRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list);
-STANDIN_EXPORT int nvmlDeviceGetMPSComputeRunningProcesses_v2(void *device, unsigned *count, cnvml_process *list) {
-  return processes("nvmlDeviceGetMPSComputeRunningProcesses_v3", 'M', device, count, list);
-}
+STANDIN_PROCESSES(nvmlDeviceGetComputeRunningProcesses, 'C')
+STANDIN_PROCESSES(nvmlDeviceGetGraphicsRunningProcesses, 'G')
+STANDIN_PROCESSES(nvmlDeviceGetMPSComputeRunningProcesses, 'M')
 
 STANDIN_EXPORT int nvmlDeviceGetMemoryInfo(void *device, cnvml_memory_v1 *memory);
 STANDIN_EXPORT int nvmlDeviceGetMemoryInfo(void *device, cnvml_memory_v1 *memory) {

@@ -31,7 +31,7 @@ struct CheckedCapacities {
       guard isWanted, let known = input.profiles.profile(model: workload.model, product: product.name) else {
         return []
       }
-      let most = judge.most(workload, known, maxProcesses: min(maxProcesses, workload.maxProcesses ?? maxProcesses))
+      let most = judge.most(workload, known, maxProcesses: workload.mostProcesses(maxProcesses))
       return product.profiles.indices.compactMap { profile in
         guard let capacity = most[profile], capacity > 0, product.profiles[profile].isPlain else { return nil }
         return Offer(pool: pool, profile: profile, capacity: capacity)

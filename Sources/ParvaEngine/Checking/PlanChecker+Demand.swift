@@ -88,7 +88,7 @@ extension PlanChecker {
     if segment.model != workload.model {
       report(.wrongModel, "the segment runs \(segment.model), the workload asks for \(workload.model)")
     }
-    let most = min(input.options.maxProcesses, workload.maxProcesses ?? Int.max)
+    let most = workload.mostProcesses(input.options.maxProcesses)
     if segment.processes > most {
       report(.tooManyProcesses, "\(segment.processes) processes, at most \(most) are allowed")
     }

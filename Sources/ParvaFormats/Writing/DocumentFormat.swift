@@ -1,5 +1,5 @@
-/// In what form a document is given: what the command line calls it, and what HTTP does.
-package struct DocumentFormat: Hashable, Sendable {
+/// In what form a document is given: what the command line calls it, and what HTTP does. Its name says which it is.
+package struct DocumentFormat: Sendable {
   /// As `-o` takes it.
   package let name: String
   /// What it is sent as comes first; the others are older names, which only who asks by name gets.
@@ -20,4 +20,10 @@ package struct DocumentFormat: Hashable, Sendable {
     self.mediaTypes = mediaTypes
     contentType = mediaTypes[0].hasPrefix("text/") ? "\(mediaTypes[0]); charset=utf-8" : mediaTypes[0]
   }
+}
+
+extension DocumentFormat: Hashable {
+  package static func == (a: DocumentFormat, b: DocumentFormat) -> Bool { a.name == b.name }
+
+  package func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
