@@ -21,7 +21,7 @@ struct TargetHandlers: Sendable {
         let scheme = url?.scheme?.lowercased() ?? "http"
         let port = url?.port ?? (scheme == "https" ? 443 : 80)
         Self.write(
-          ProxiedWorkload.Server.hostPort(node.trafficHost, port),
+          HostPort.text(node.trafficHost, port),
           [
             ("__scheme__", scheme), ("parva_kind", "agent"), ("parva_node", node.name), ("parva_zone", node.zone ?? ""),
           ], &groups)
@@ -29,7 +29,7 @@ struct TargetHandlers: Sendable {
       for endpoint in traffic.view.table.endpoints {
         guard let port = endpoint.port else { continue }
         Self.write(
-          ProxiedWorkload.Server.hostPort(endpoint.address, port),
+          HostPort.text(endpoint.address, port),
           [
             ("__scheme__", "http"), ("parva_kind", "server"), ("parva_node", endpoint.key.node),
             ("parva_zone", endpoint.zone ?? ""), ("parva_workload", endpoint.workload),

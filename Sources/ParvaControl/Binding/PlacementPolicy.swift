@@ -75,7 +75,10 @@ package enum PlacementPolicy: String, CaseIterable, Sendable {
     let zones = plan.gpus.map { Self.zone(of: $0.pool, $0.product) ?? "" }
     let domains = Set(zones).count > 1 ? zones : plan.gpus.map { $0.node ?? "" }
     guard Set(domains).count > 1 else { return plan }
-    var trade = Trade(plan, domains, Standing(inForce)) { workloads[$0]?.workload.constraints == Constraints.none }
+    // What stands, or was told to.
+    let standing = Dictionary(
+      (inForce?.gpus ?? []).compactMap { gpu in gpu.uuid.map { ($0, gpu.jobs) } }, uniquingKeysWith: { $0.union($1) })
+    var trade = Trade(plan, domains, standing) { workloads[$0]?.workload.constraints == Constraints.none }
     while trade.look() {}
     return trade.plan
   }
@@ -89,12 +92,13 @@ package enum PlacementPolicy: String, CaseIterable, Sendable {
     /// What may be traded, by kind.
     var open: [Kind: [Place]] = [:]
 
-    init(_ plan: Plan, _ domains: [String], _ standing: Standing, isFree: (String) -> Bool) {
+    init(_ plan: Plan, _ domains: [String], _ standing: [String: Set<SegmentJob>], isFree: (String) -> Bool) {
       (self.plan, self.domains) = (plan, domains)
       for (index, gpu) in plan.gpus.enumerated() {
+        let there = gpu.uuid.flatMap { standing[$0] } ?? []
         for (place, segment) in gpu.segments.enumerated() {
           held[segment.workload, default: [:]][domains[index], default: 0] += 1
-          guard isFree(segment.workload), !standing.has(segment, on: gpu) else { continue }
+          guard isFree(segment.workload), !there.contains(SegmentJob(segment, on: gpu)) else { continue }
           open[Kind(product: gpu.product.name, profile: segment.profile), default: []].append(Place(index, place))
         }
       }
@@ -158,34 +162,5 @@ package enum PlacementPolicy: String, CaseIterable, Sendable {
     var segment: Int
 
     init(_ gpu: Int, _ segment: Int) { (self.gpu, self.segment) = (gpu, segment) }
-  }
-
-  /// What stands, or was told to.
-  private struct Standing {
-    private struct Job: Hashable {
-      var uuid: String
-      var workload: String
-      var placement: Placement
-      var batch: Int
-      var processes: Int
-    }
-
-    private var jobs: Set<Job> = []
-
-    init(_ plan: Plan?) {
-      for gpu in plan?.gpus ?? [] {
-        for segment in gpu.segments { if let job = Self.job(segment, gpu) { jobs.insert(job) } }
-      }
-    }
-
-    func has(_ segment: Segment, on gpu: PlannedGPU) -> Bool { Self.job(segment, gpu).map(jobs.contains) ?? false }
-
-    private static func job(_ segment: Segment, _ gpu: PlannedGPU) -> Job? {
-      gpu.uuid.map { uuid in
-        Job(
-          uuid: uuid, workload: segment.workload, placement: segment.placement, batch: segment.batch,
-          processes: segment.processes)
-      }
-    }
   }
 }

@@ -85,7 +85,7 @@ package enum PlanBinding {
 
   // MARK: - One pool
 
-  /// What a segment is on its GPU.
+  /// What a segment is on its GPU, however many processes it has: its instance may stay.
   private struct Job: Hashable {
     var place: InstancePlace
     var workload: String
@@ -101,13 +101,7 @@ package enum PlanBinding {
   }
 
   private static func jobs(of gpu: PlannedGPU) -> Set<Job> {
-    Set(
-      gpu.segments.map { segment in
-        Job(
-          place: InstancePlace(
-            profileID: gpu.product.profiles[segment.profile].driverProfileID, start: segment.start),
-          workload: segment.workload)
-      })
+    Set(gpu.segments.map { Job(place: gpu.place(of: $0), workload: $0.workload) })
   }
 
   private static func match(_ gpus: [PlannedGPU], _ there: [FleetGPU], _ before: Work) -> [Int?] {

@@ -6,15 +6,8 @@ import ParvaWire
 /// A short silence is no reason to plan anything anew. Where a plan would put something new on a silent node, it is made again
 /// with all of them left as they are.
 struct SilentGPUs: Sendable {
-  private struct Job: Hashable {
-    var place: InstancePlace
-    var workload: String
-    var batch: Int
-    var processes: Int
-  }
-
   /// By UUID.
-  private var standing: [String: Set<Job>] = [:]
+  private var standing: [String: Set<SegmentJob>] = [:]
   /// The silent nodes with GPUs that plans may use.
   private(set) var nodes: Set<String> = []
 
@@ -31,9 +24,9 @@ struct SilentGPUs: Sendable {
     for gpu in silent {
       if let known = fleet.nodes[gpu.node]?.standing {
         let instances = known.first { $0.uuid == gpu.uuid }?.instances ?? []
-        standing[gpu.uuid] = Set(instances.compactMap(Self.job))
+        standing[gpu.uuid] = Set(instances.compactMap { SegmentJob($0) })
       } else {
-        standing[gpu.uuid] = Set((planned[gpu.uuid].map { Self.jobs(of: $0) } ?? []).map(\.job))
+        standing[gpu.uuid] = planned[gpu.uuid]?.jobs ?? []
       }
     }
   }
@@ -42,7 +35,7 @@ struct SilentGPUs: Sendable {
   func takeNew(in plan: Plan) -> Bool {
     plan.gpus.contains { gpu in
       guard let there = gpu.uuid.flatMap({ standing[$0] }) else { return false }
-      return Self.jobs(of: gpu).contains { !there.contains($0.job) }
+      return !gpu.jobs.isSubset(of: there)
     }
   }
 
@@ -51,7 +44,8 @@ struct SilentGPUs: Sendable {
     guard var plan = inForce else { return nil }
     for index in plan.gpus.indices {
       guard let there = plan.gpus[index].uuid.flatMap({ standing[$0] }) else { continue }
-      plan.gpus[index].segments = Self.jobs(of: plan.gpus[index]).filter { there.contains($0.job) }.map(\.segment)
+      let gpu = plan.gpus[index]
+      plan.gpus[index].segments = gpu.segments.filter { there.contains(SegmentJob($0, on: gpu)) }
     }
     plan.gpus.removeAll(where: \.segments.isEmpty)
     return plan
@@ -61,22 +55,5 @@ struct SilentGPUs: Sendable {
   func rest(of fleet: FleetInventory, holding inForce: Plan?) -> FleetInventory {
     let held = Set((inForce?.gpus ?? []).compactMap(\.uuid).filter { standing[$0] != nil })
     return fleet.holding(held).leaving(out: Set(standing.keys).subtracting(held))
-  }
-
-  private static func job(_ instance: WantedInstance) -> Job? {
-    guard let workload = instance.workload, let batch = instance.batch, let processes = instance.processes else {
-      return nil
-    }
-    return Job(place: instance.place, workload: workload, batch: batch, processes: processes)
-  }
-
-  private static func jobs(of gpu: PlannedGPU) -> [(job: Job, segment: Segment)] {
-    gpu.segments.map { segment in
-      let place = InstancePlace(
-        profileID: gpu.product.profiles[segment.profile].driverProfileID, start: segment.start)
-      return (
-        Job(place: place, workload: segment.workload, batch: segment.batch, processes: segment.processes), segment
-      )
-    }
   }
 }

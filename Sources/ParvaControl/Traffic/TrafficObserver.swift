@@ -1,6 +1,7 @@
 import Foundation
 package import Logging
 package import ParvaEngine
+import ParvaFormats
 import ParvaHTTP
 import ParvaServing
 import Synchronization
@@ -69,8 +70,7 @@ package final class TrafficObserver: Sendable {
     var segments: [String: String] = [:]
     for endpoint in table[id] {
       guard let port = endpoint.port, let segment = endpoint.segment else { continue }
-      let host = endpoint.address.contains(":") ? "[\(endpoint.address)]" : endpoint.address
-      segments["\(host):\(port)"] = segment
+      segments[HostPort.text(endpoint.address, port)] = segment
     }
     return TrafficObservation(counts, seconds: seconds, segment: segments)
   }

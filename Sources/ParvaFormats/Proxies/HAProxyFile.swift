@@ -35,7 +35,7 @@ package struct HAProxyFile: Sendable {
   }
 
   private func head(_ version: String) -> String {
-    let bind = ProxiedWorkload.Server.hostPort(listenAddress, listenPort)
+    let bind = HostPort.text(listenAddress, listenPort)
     return """
       # Endpoints of version \(version). parva proxy haproxy --watch --socket \(socket) keeps weights, states and addresses
       # as the controller tells them; a workload that is new here needs this file anew.

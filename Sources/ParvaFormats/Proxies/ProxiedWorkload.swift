@@ -20,11 +20,7 @@ package struct ProxiedWorkload: Hashable, Sendable {
     package var state: State
 
     /// As URLs and configurations have it.
-    package var hostPort: String { Self.hostPort(address, port) }
-
-    package static func hostPort(_ host: String, _ port: Int) -> String {
-      (host.contains(":") ? "[\(host)]" : host) + ":\(port)"
-    }
+    package var hostPort: String { HostPort.text(address, port) }
   }
 
   package var id: String

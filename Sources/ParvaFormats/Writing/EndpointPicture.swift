@@ -11,9 +11,8 @@ package enum EndpointPicture {
       ("since", .left),
     ])
     for endpoint in list.endpoints {
-      let host = endpoint.address.contains(":") ? "[\(endpoint.address)]" : endpoint.address
       table.add([
-        endpoint.workload, endpoint.segment ?? "-", endpoint.node, host + (endpoint.port.map { ":\($0)" } ?? ""),
+        endpoint.workload, endpoint.segment ?? "-", endpoint.node, HostPort.text(endpoint.address, endpoint.port),
         String(endpoint.weight), endpoint.state + (endpoint.reason.map { " (\($0))" } ?? ""), endpoint.since,
       ])
     }

@@ -2,31 +2,24 @@ import Foundation
 import ParvaControlTestSupport
 import ParvaEngine
 import ParvaWire
-import Synchronization
 import Testing
 
 @testable import ParvaControl
 
 /// The controller with nodes that fall silent, in time that the test makes pass.
 @Suite struct SilentNodesTests {
-  private final class ManualTime: Sendable {
-    private let time = Mutex(ContinuousClock.now)
-    var now: ContinuousClock.Instant { time.withLock { $0 } }
-    func pass(_ duration: Duration) { time.withLock { $0 += duration } }
-  }
-
   @Test("F7: what would be new on a silent node waits for its return, and is planned there then")
   func whatIsNewWaitsForTheReturn() async throws {
-    let time = ManualTime()
+    let clock = ManualClock()
     let api = try await Harness { configuration in
       configuration.nodes.heartbeat = .seconds(10)
       configuration.nodes.fleet.grace = .seconds(86_000)
-      configuration.nodes.clock = { time.now }
+      configuration.nodes.clock = { clock.now }
     }
     let states = try (0..<2).map { try FleetSamples.state("n\($0)", gpus: 1) }
     for state in states { try await api.join(state) }
     for _ in 0..<2 {
-      time.pass(.seconds(20))
+      clock.advance(by: .seconds(20))
       try await api.beat(states[0])
     }
     try await api.controller.nodes.check()
@@ -42,7 +35,7 @@ import Testing
     #expect(plan.unplaced.map(\.code) == [.noStock])
     // Two heartbeats in time bring it back.
     for _ in 0..<2 {
-      time.pass(.seconds(10))
+      clock.advance(by: .seconds(10))
       for state in states { try await api.beat(state) }
     }
     let with = await api.controller.board.wait(for: .seconds(60)) { $0.plan?.plan.unplaced.isEmpty == true }
