@@ -51,12 +51,13 @@ package struct RouteTable: Sendable {
     let discovery = DiscoveryHandlers(
       traffic: controller.traffic, proxies: proxies, hold: discoveryHold, now: controller.configuration.now)
     let document = OpenAPIHandlers()
-    let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server, proxies: proxies))
+    let metrics = MetricsHandlers(
+      metrics: ControllerMetrics(controller, server: server, proxies: proxies, version: version))
     let table = [
       Route("GET", "/", .inline(health.index)),
       Route("GET", "/healthz", .inline(health.live)),
       Route("GET", "/readyz", .inline(health.ready)),
-      Route("GET", "/metrics", .inline(metrics.get)),
+      Route("GET", "/metrics", .async(metrics.get)),
       Route("GET", "/openapi.yaml", .inline(document.get)),
       Route("GET", "/v1/workloads", .async(set.list)),
       Route("POST", "/v1/workloads", .begun(workloads.create)),

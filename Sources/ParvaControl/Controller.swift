@@ -26,6 +26,8 @@ package final class Controller: Sendable {
     package var settle = Duration.seconds(1)
     /// Where plans are made: nil is in this process.
     package var worker: PlanWorker.Settings?
+    /// How many workloads have series of their own in `/metrics`, in order of id.
+    package var measuredWorkloads = 1000
     package var now: @Sendable () -> Date = { Date() }
     /// Rests between plannings.
     package var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }

@@ -1,5 +1,5 @@
 /// Counts of values by upper bound.
-package struct Histogram: Sendable {
+package struct Histogram: Hashable, Sendable {
   package let bounds: [Double]
   /// One more than the bounds: the last counts what is above them all.
   package private(set) var counts: [Int]

@@ -7,10 +7,25 @@ package struct MetricsText {
 
   package init() {}
 
+  /// Who serves this, and in which version.
+  package mutating func build(_ version: String) {
+    family("parva_build_info", "gauge", "1, labelled with the version of this program.") {
+      $0.sample(["version": version], 1)
+    }
+  }
+
+  /// A family is written where it has no samples, too, so that what there is does not depend on what happens.
   package mutating func family(_ name: String, _ type: String, _ help: String, _ body: (inout Family) -> Void) {
     var family = Family(name: name)
     body(&family)
     text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n" + family.lines
+  }
+
+  /// A metric without labels; one whose value is not known has no sample.
+  package mutating func single(_ name: String, _ type: String, _ help: String, _ value: Double?) {
+    family(name, type, help) { family in
+      if let value { family.sample([:], value) }
+    }
   }
 
   package mutating func single(_ name: String, _ type: String, _ help: String, _ value: Int) {

@@ -112,7 +112,10 @@ struct NodeRunCommand: AsyncParsableCommand {
     server.loops = 1
     server.tls = tls.configuration(clientRequired: false)
     let counters = ServerCounters()
-    let routes = NodeRoutes(agent: agent, authority: authority, readToken: try readToken(), server: counters).routes
+    let talks = LinkCounters()
+    let routes = NodeRoutes(
+      agent: agent, authority: authority, readToken: try readToken(), server: counters, link: talks
+    ).routes
     let http = HTTPServer(
       configuration: server, router: Router(routes: routes, logger: logger), logger: logger)
     counters.count(http)
@@ -128,7 +131,9 @@ struct NodeRunCommand: AsyncParsableCommand {
     let linkConfiguration = try link.configuration(
       name: options.nodeName, secrets: secrets, listening: "\(scheme)://\(addresses[0])")
     let linking = linkConfiguration.map { configuration in
-      let link = ControllerLink(configuration: configuration, logger: logger, bell: bell) { try await agent.document() }
+      let link = ControllerLink(configuration: configuration, logger: logger, bell: bell, counters: talks) {
+        try await agent.document()
+      }
       return Task { await link.run() }
     }
     await termination.wait {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import ParvaFormats
+import ParvaServing
 
 /// The root of the command line: one verb a subcommand.
 @main

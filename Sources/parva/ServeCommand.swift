@@ -60,6 +60,11 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(name: .long, help: "Most workloads at a time.")
   var maxWorkloads = 250_000
 
+  @Option(
+    name: .long,
+    help: "How many workloads have series of their own in /metrics, in order of id; all are in the sums.")
+  var metricsWorkloads = 1000
+
   @Option(name: .long, help: "Most plans kept in the store.")
   var keepPlans = 100
 
@@ -82,6 +87,9 @@ struct ServeCommand: AsyncParsableCommand {
     try ListenAddress.check(listen)
     guard maxWorkloads >= 1 else { throw ValidationError("--max-workloads must be at least 1.") }
     if let loops, !(1...256).contains(loops) { throw ValidationError("--loops must be 1 to 256.") }
+    guard (0...100_000).contains(metricsWorkloads) else {
+      throw ValidationError("--metrics-workloads must be 0 to 100000.")
+    }
     guard keepPlans >= 1 else { throw ValidationError("--keep-plans must be at least 1.") }
     guard (1...1_000_000).contains(keepPlansMib) else {
       throw ValidationError("--keep-plans-mib must be 1 to 1000000.")
@@ -101,6 +109,7 @@ struct ServeCommand: AsyncParsableCommand {
         catalogue: try profileOptions.catalogue(), options: try planning.options))
     configuration.planning.traces = try traceOptions.traces()
     configuration.maxWorkloads = maxWorkloads
+    configuration.measuredWorkloads = metricsWorkloads
     configuration.keptPlans = PlanRetention(
       count: keepPlans, bytes: keepPlansMib << 20, age: Double(keepPlansDays) * 86_400)
     configuration.nodes.heartbeat = .seconds(fleet.heartbeat)

@@ -224,7 +224,7 @@ with tempfile.TemporaryDirectory(prefix="parva-traffic-") as folder:
             equal(sum(one["rate"] for one in found["segments"]) > found["rate"] / 2, True, f"rates {found}")
             equal([one["type"] for one in status["conditions"]][-1], "AsPlanned", "the condition")
             text = api.get("/metrics").body.decode()
-            equal(len(re.findall(r'^parva_observed_rate\{workload="a"\} [0-9.]+$', text, re.M)), 1, "the metric")
+            equal(len(re.findall(r'^parva_observed_requests_per_second\{workload="a"\} [0-9.]+$', text, re.M)), 1, "the metric")
 
         with check("a controller that is away and comes back changes nothing for requests"):
             before = told(api)

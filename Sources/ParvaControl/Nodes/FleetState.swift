@@ -82,9 +82,14 @@ package struct FleetState: Sendable {
 
   /// All nodes. O(nodes), and O(GPUs) after a change of what they offer.
   package mutating func snapshot() -> Fleet {
+    Fleet(nodes: entries.mapValues(\.record), inventory: inventoryNow(), generation: generation)
+  }
+
+  /// What the nodes offer together. O(GPUs) after a change of it.
+  mutating func inventoryNow() -> FleetInventory {
     let inventory = joined ?? inventory()
     joined = inventory
-    return Fleet(nodes: entries.mapValues(\.record), inventory: inventory, generation: generation)
+    return inventory
   }
 
   /// What is known to run of a workload; nil while no node is registered. O(instances of the nodes that hold it).

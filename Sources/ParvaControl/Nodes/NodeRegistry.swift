@@ -93,6 +93,9 @@ package final class NodeRegistry: Sendable {
     state.withLock { (Array($0.fleet.records), $0.fleet.takesItselfForCutOff, $0.fleet.edition) }
   }
 
+  /// What the nodes offer to plans, with what stands there. O(GPUs) after a change of it.
+  package var inventory: FleetInventory { state.withLock { $0.fleet.inventoryNow() } }
+
   package var counted: FleetCount { state.withLock(\.fleet.counted) }
 
   package func node(_ name: String) -> NodeRecord? { state.withLock { $0.fleet[name] } }

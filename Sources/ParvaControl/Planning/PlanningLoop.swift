@@ -141,8 +141,11 @@ actor PlanningLoop {
       let outcome = made.outcome
       failures = outcome.failures
       tell(failures, demand, areCured: !outcome.isResort)
-      let finished = await queue.run { [newest, now] in
-        FinishedPlan(made.plan, for: made.demand, on: fleet, after: newest, at: now())
+      let (finished, isNew, change) = await queue.run { [newest, previous, now] in
+        let finished = FinishedPlan(made.plan, for: made.demand, on: fleet, after: newest, at: now())
+        let isNew = finished.stored.record.revision != newest?.record.revision
+        let change = isNew ? previous.map { PlanDiff(from: $0, to: finished.published.plan) } : nil
+        return (finished, isNew, change)
       }
       let (stored, plan) = (finished.stored, finished.published.plan)
       var batch = StoreBatch()
@@ -158,6 +161,7 @@ actor PlanningLoop {
       nodes.take(finished.published.assignments?.planned(revision: stored.record.revision))
       let elapsed = started.duration(to: .now)
       counters.planned(in: elapsed)
+      if isNew { counters.published(change) }
       logger.info(
         "planned",
         metadata: [

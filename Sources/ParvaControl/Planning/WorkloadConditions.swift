@@ -104,12 +104,28 @@ package final class WorkloadConditions: Sendable {
 
   /// What is seen of requests, where somebody looks.
   struct Observed: Sendable {
+    /// Of the condition that tells of them.
+    static let type = "AsPlanned"
     /// Nil where nobody looks.
     var condition: @Sendable (Workload) -> Condition?
     /// Grows with what is seen.
     var readings: @Sendable () -> Int
 
     static let nobody = Observed(condition: { _ in nil }, readings: { 0 })
+  }
+
+  /// Workloads by condition and its status, as they were last looked at. O(workloads).
+  package var counted: [(type: String, statuses: [ConditionDocument.Status: Int])] {
+    let types = ["Planned", "Running", "CapacityUp", Observed.type]
+    var counts = [[ConditionDocument.Status: Int]](repeating: [:], count: types.count)
+    state.withLock { state in
+      for marks in state.marks.values {
+        for (index, mark) in marks.rows.enumerated() {
+          if let mark { counts[index][mark.status, default: 0] += 1 }
+        }
+      }
+    }
+    return zip(types, counts).map { ($0, $1) }
   }
 
   private func conditions(of status: WorkloadStatus, _ registration: Registration?) -> [Condition] {

@@ -7,12 +7,17 @@ import Synchronization
 ///
 /// It goes by what nodes have verified, not by what was pushed: a node that failed, rolled back, was restored or came back
 /// is pushed to again, with pauses that grow.
-struct AutoApply: Sendable {
+package struct AutoApply: Sendable {
   let board: PlanBoard
   let nodes: NodeRegistry
   let pusher: PlanPusher
   let settings: PushSettings
   let logger: Logger
+
+  /// What it tells of itself, of which one is so at a time.
+  package static let states = [
+    "planning", "no_nodes", "halted", "limited", "pushing", "retrying", "holding", "settled", "failing",
+  ]
 
   /// Runs until the task is cancelled or the board is closed.
   func run() async {

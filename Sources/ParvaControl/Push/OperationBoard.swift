@@ -1,3 +1,4 @@
+package import ParvaServing
 package import ParvaWire
 import Synchronization
 
@@ -30,6 +31,12 @@ package struct OperationCount: Hashable, Sendable {
   /// Parts of roll-outs whose turn has not come, and those that nodes work on.
   package var waiting = 0
   package var running = 0
+  /// Workloads that operations which are not over let fall short, as far as their ways tell.
+  package var shortfalls = 0
+  /// Seconds from the beginning of operations to their end, of those that ended since this process began.
+  package var durations = OperationCount.noDurations
+
+  package static let noDurations = Histogram(bounds: [1, 5, 15, 60, 300, 900, 3600])
 }
 
 /// Operations of this process as they are at the moment, and those who wait for them.
@@ -40,7 +47,19 @@ final class OperationBoard: Sendable {
   /// By age, oldest first.
   private let board = WaitingBoard([FleetOperationDocument]())
   private let events: EventLog
-  private let ended = Mutex<[FleetOperationDocument.Status: Int]>([:])
+  private let ended = Mutex(Ended())
+
+  private struct Ended {
+    var counts: [FleetOperationDocument.Status: Int] = [:]
+    var durations = OperationCount.noDurations
+    /// When this process heard of those that are not over.
+    var began: [String: ContinuousClock.Instant] = [:]
+
+    mutating func add(_ document: FleetOperationDocument) {
+      counts[document.status, default: 0] += 1
+      if let start = began.removeValue(forKey: document.id) { durations.add(start.duration(to: .now).seconds) }
+    }
+  }
 
   init(_ events: EventLog) { self.events = events }
 
@@ -52,7 +71,9 @@ final class OperationBoard: Sendable {
   func add(_ document: FleetOperationDocument) {
     board.change { operations in
       events.add("operation", of: OperationNews(document))
-      if document.status.isOver { ended.withLock { $0[document.status, default: 0] += 1 } }
+      ended.withLock { ended in
+        if document.status.isOver { ended.add(document) } else { ended.began[document.id] = .now }
+      }
       operations.append(document)
       while operations.count > Self.kept, let old = operations.firstIndex(where: \.status.isOver) {
         operations.remove(at: old)
@@ -78,15 +99,17 @@ final class OperationBoard: Sendable {
       let after = operations[index].status
       if after != before {
         events.add("operation", of: OperationNews(operations[index]))
-        if after.isOver { ended.withLock { $0[after, default: 0] += 1 } }
+        if after.isOver { ended.withLock { $0.add(operations[index]) } }
       }
       return answer
     }
   }
 
   var counted: OperationCount {
-    var count = OperationCount(ended: ended.withLock { $0 })
+    var count = OperationCount()
+    (count.ended, count.durations) = ended.withLock { ($0.counts, $0.durations) }
     for document in running {
+      count.shortfalls += document.rollout.shortfalls?.count ?? 0
       count.open[document.status, default: 0] += 1
       for node in document.nodes where !node.status.isOver {
         let isRunning = node.status != .pending

@@ -1,4 +1,5 @@
 import Logging
+package import ParvaServing
 import Synchronization
 
 /// A store that goes out of the way of its own trouble: after a write that failed it only reads, until it has seen that
@@ -11,10 +12,19 @@ package final class GuardedStore: Store {
     let since: ContinuousClock.Instant
   }
 
+  /// What has become of commits since this process began.
+  package struct Totals: Sendable {
+    /// Seconds from a batch to the disk, of those that got there.
+    package var durations = Histogram(bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5])
+    /// Batches that were not stored, by code; those that were refused untried count, too.
+    package var failures: [StoreError.Code: Int] = [:]
+  }
+
   private let store: any Store
   private let logger: Logger
   private let onRecovery: @Sendable () -> Void
   private let state = Mutex<Trouble?>(nil)
+  private let counted = Mutex(Totals())
 
   /// - Parameter onRecovery: called when writing works again.
   init(_ store: any Store, logger: Logger, onRecovery: @escaping @Sendable () -> Void) {
@@ -26,14 +36,25 @@ package final class GuardedStore: Store {
   /// Why the store only reads; nil while it writes.
   package var trouble: StoreError? { state.withLock { $0?.error } }
 
+  package var totals: Totals { counted.withLock { $0 } }
+
+  package var sizeBytes: Int? { store.sizeBytes }
+
   package func commit(_ batch: StoreBatch) async throws(StoreError) {
-    if let trouble { throw trouble }
+    if let trouble {
+      counted.withLock { $0.failures[trouble.code, default: 0] += 1 }
+      throw trouble
+    }
+    let started = ContinuousClock.now
     do {
       try await store.commit(batch)
     } catch {
+      counted.withLock { $0.failures[error.code, default: 0] += 1 }
       begin(error)
       throw error
     }
+    let elapsed = started.duration(to: .now)
+    counted.withLock { $0.durations.add(elapsed.seconds) }
   }
 
   /// Sees whether the store takes writes: at the start, since else the first change would be the first to know.

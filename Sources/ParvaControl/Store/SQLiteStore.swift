@@ -76,6 +76,15 @@ package final class SQLiteStore: Store {
     return try await packing.run { () throws(StoreError) in try Self.row(plan, after: newest) }
   }
 
+  /// The file with its write-ahead log.
+  package var sizeBytes: Int? {
+    let sizes = ["", "-wal"].map { suffix in
+      var status = stat()
+      return stat(pool.path + suffix, &status) == 0 ? Int(status.st_size) : nil
+    }
+    return sizes[0].map { $0 + (sizes[1] ?? 0) }
+  }
+
   package func load() async throws(StoreError) -> StoreContents {
     try await translating {
       let newest = try await newestPlan()

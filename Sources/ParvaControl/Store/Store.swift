@@ -32,8 +32,15 @@ package protocol Store: Sendable {
   /// Writes something small to disk, to see whether a commit could be done.
   func probe() async throws(StoreError)
 
+  /// Bytes that it takes on disk; nil where it does not say.
+  var sizeBytes: Int? { get }
+
   /// Gives up files and locks. No other call may follow.
   func close() async throws(StoreError)
+}
+
+extension Store {
+  package var sizeBytes: Int? { nil }
 }
 
 /// What a store holds, without the history of plans.

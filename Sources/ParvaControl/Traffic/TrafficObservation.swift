@@ -77,7 +77,7 @@ package struct TrafficObservation: Sendable {
     )
   }
 
-  static let type = "AsPlanned"
+  static let type = WorkloadConditions.Observed.type
 
   /// Where nothing was seen yet.
   static let unseen = Condition(type, .unknown, "not_observed", "no proxy has counted requests of it")

@@ -31,6 +31,16 @@ package final class ControllerLink: Sendable {
 
   /// What an exchange with the controller has led to.
   private enum Outcome {
+    /// As ``LinkCounters`` counts it.
+    var name: String {
+      switch self {
+      case .accepted: "accepted"
+      case .unknown: "unknown"
+      case .removed: "removed"
+      case .failed: "failed"
+      }
+    }
+
     case accepted(interval: Duration)
     /// The controller does not know the node: it must be registered.
     case unknown
@@ -45,6 +55,7 @@ package final class ControllerLink: Sendable {
   private let logger: Logger
   private let clock: any Clock<Duration>
   private let bell: Doorbell
+  private let counters: LinkCounters
 
   /// Between two exchanges at the least, however often it rings.
   static let spacing = Duration.seconds(1)
@@ -55,12 +66,13 @@ package final class ControllerLink: Sendable {
   ///   - bell: rings when something has changed that the controller should hear of before the next heartbeat is due.
   ///   - state: what a heartbeat carries.
   package init(
-    configuration: Configuration, logger: Logger, bell: Doorbell = Doorbell(),
+    configuration: Configuration, logger: Logger, bell: Doorbell = Doorbell(), counters: LinkCounters = LinkCounters(),
     clock: any Clock<Duration> = ContinuousClock(), state: @escaping @Sendable () async throws -> NodeStateDocument
   ) {
     self.configuration = configuration
     self.logger = logger
     self.bell = bell
+    self.counters = counters
     self.clock = clock
     self.state = state
     var client = HTTPClientConfiguration()
@@ -89,6 +101,7 @@ package final class ControllerLink: Sendable {
         isRegistered = true
         outcome = await beat()
       }
+      counters.add(outcome.name)
       let wait: Duration
       switch outcome {
       case .accepted(let interval):

@@ -1,4 +1,5 @@
 import Foundation
+import ParvaServing
 import ParvaWire
 import Synchronization
 
@@ -14,6 +15,8 @@ final class NodeOperations: Sendable {
     var latest: NodeAssignment?
     var serial = 0
     var outcomes: [NodeOperationDocument.Status: Int] = [:]
+    var began: ContinuousClock.Instant?
+    var durations = Histogram(bounds: [0.1, 0.5, 1, 5, 15, 60, 300])
 
     mutating func open(_ kind: String, _ version: AssignmentVersion, runID: String, simulated: Bool)
       -> NodeOperationDocument
@@ -53,6 +56,9 @@ final class NodeOperations: Sendable {
   }
 
   var outcomes: [NodeOperationDocument.Status: Int] { state.withLock(\.outcomes) }
+
+  /// Seconds from the beginning of operations to their end.
+  var durations: Histogram { state.withLock(\.durations) }
 
   // MARK: - Accepting
 
@@ -108,6 +114,7 @@ final class NodeOperations: Sendable {
   func begin(_ id: String) {
     state.withLock { state in
       state.running = id
+      state.began = .now
       state.update(id) { $0.status = .running }
     }
   }
@@ -154,6 +161,7 @@ final class NodeOperations: Sendable {
         status = operation.status
       }
       state.outcomes[status, default: 0] += 1
+      if let began = state.began { state.durations.add(began.duration(to: .now).seconds) }
     }
   }
 

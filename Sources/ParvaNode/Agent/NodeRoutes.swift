@@ -19,21 +19,24 @@ package struct NodeRoutes: Sendable {
   let agent: NodeAgent
   let authority: Authority
   let server: ServerCounters
+  let link: LinkCounters
   /// Digest of the token that state and metrics are shown for to those who are not on this machine.
   let readToken: SecretDigest?
   let now: @Sendable () -> Int
 
   /// - Parameters:
   ///   - server: counts what the server that gets these routes has seen.
+  ///   - link: counts the talks with the controller.
   ///   - now: seconds since 1970.
   package init(
     agent: NodeAgent, authority: Authority, readToken: SecretDigest? = nil, server: ServerCounters = ServerCounters(),
-    now: @escaping @Sendable () -> Int = { Int(Date().timeIntervalSince1970) }
+    link: LinkCounters = LinkCounters(), now: @escaping @Sendable () -> Int = { Int(Date().timeIntervalSince1970) }
   ) {
     self.agent = agent
     self.authority = authority
     self.readToken = readToken
     self.server = server
+    self.link = link
     self.now = now
   }
 

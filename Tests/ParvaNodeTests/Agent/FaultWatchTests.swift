@@ -54,8 +54,12 @@ import Testing
     let state = try JSONDecoder().decode(NodeStateDocument.self, from: await bench.get("/v1/state").body)
     #expect(state.faults?.map(\.xid) == [63])
     let text = String(decoding: await bench.get("/metrics").body, as: UTF8.self)
-    #expect(
-      text.contains("parva_node_xid_errors_total{UUID=\"\(SimulatedNode.uuid(0))\",gpu=\"0\",xid=\"63\"} 1\n"))
+    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("parva_node_xid_errors_total{") })
+    for label in [
+      "UUID=\"\(SimulatedNode.uuid(0))\"", "device=\"nvidia0\"", "gpu=\"0\"", "xid=\"63\"", "Hostname=\"",
+      "model_name=\"NVIDIA A100-SXM4-80GB",
+    ] { #expect(line.contains(label), "\(label) is missing in \(line)") }
+    #expect(line.hasSuffix("} 1"))
   }
 
   @Test func aDriverWithoutEventsSaysNothing() async {

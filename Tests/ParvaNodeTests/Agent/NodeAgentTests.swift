@@ -1,6 +1,7 @@
 import Foundation
 import ParvaHTTP
 import ParvaStandIn
+import ParvaTestSupport
 import ParvaWire
 import Testing
 
@@ -374,7 +375,21 @@ import Testing
     #expect(text.contains("\nparva_node_simulated 1\n"))
     #expect(text.contains("parva_node_verified_revision 2\n"))
     #expect(text.contains(#"parva_node_applies_total{status="verified"} 1"#))
-    #expect(text.contains(#"GPU_I_PROFILE="3g.40gb",UUID="\#(SimulatedNode.uuid(0))",gpu="0",start="0"} 1"#))
+    let owned = try #require(text.split(separator: "\n").first { $0.hasPrefix("parva_node_instance_owned{") })
+    for label in [#"GPU_I_PROFILE="3g.40gb""#, #"UUID="\#(SimulatedNode.uuid(0))""#, #"gpu="0""#, #"start="0"} 1"#] {
+      #expect(owned.contains(label), "\(label) is missing in \(owned)")
+    }
+    #expect(text.contains(#"state="allocated"} 3"#) && text.contains(#"state="free"} 4"#))
+  }
+
+  @Test func everyMetricHasARowInTheDocumentsAndNoRowIsWithoutOne() async throws {
+    let bench = try Bench()
+    _ = try await bench.apply(Self.body(2, [(0, 9, 0)]))
+    let served = MetricsTable(served: String(decoding: await bench.get("/metrics").body, as: UTF8.self))
+    #expect(served.faults(against: try MetricsTable(documented: ["Node agent", "Both"])) == [])
+    let before = try Bench()
+    let fresh = MetricsTable(served: String(decoding: await before.get("/metrics").body, as: UTF8.self))
+    #expect(fresh.rows.mapValues(\.type) == served.rows.mapValues(\.type), "what is served depends on what happens")
   }
 
   @Test func unknownOperationsAreNotFound() async throws {
