@@ -56,7 +56,7 @@ let package = Package(
     .target(name: "ParvaWire", swiftSettings: strict),
     .target(name: "ParvaFormats", dependencies: ["ParvaEngine", "ParvaWire", yams], swiftSettings: strict),
     .target(name: "ParvaHTTP", dependencies: ["CHTTPServer", "CCodec", "CCurl", logging], swiftSettings: strict),
-    .target(name: "ParvaServing", dependencies: ["ParvaFormats", "ParvaHTTP"], swiftSettings: strict),
+    .target(name: "ParvaServing", dependencies: ["ParvaFormats", "ParvaHTTP", logging], swiftSettings: strict),
     .target(
       name: "ParvaControl",
       dependencies: ["ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", "ParvaServing", grdb, logging],
@@ -116,8 +116,8 @@ let package = Package(
     .testTarget(
       name: "ParvaAPITests",
       dependencies: [
-        "ParvaAPI", "ParvaControl", "ParvaControlTestSupport", "ParvaHTTP", "ParvaFormats", "ParvaWire", "ParvaEngine",
-        "ParvaTestSupport", logging,
+        "ParvaAPI", "ParvaControl", "ParvaControlTestSupport", "ParvaHTTP", "ParvaFormats", "ParvaServing", "ParvaWire",
+        "ParvaEngine", "ParvaTestSupport", logging,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -115,6 +115,11 @@ package struct RouteTable: Sendable {
       route.takesLargeBodiesOnLoop = true
       return route
     }
-    return (table + asked).map(metrics.measured)
+    let tracer = controller.configuration.tracer
+    // Heartbeats and proxies ask all the time.
+    let traced =
+      table.map { $0.traced(by: tracer, isFrequent: $0.pattern == "/v1/nodes/{name}/status") }
+      + asked.map { $0.traced(by: tracer, isFrequent: true) }
+    return traced.map(metrics.measured)
   }
 }

@@ -2,7 +2,7 @@ package import Foundation
 package import Logging
 package import ParvaEngine
 import ParvaFormats
-import ParvaServing
+package import ParvaServing
 import Synchronization
 
 /// The controller: takes demand, keeps it, plans for it, and brings plans to nodes.
@@ -28,6 +28,8 @@ package final class Controller: Sendable {
     package var worker: PlanWorker.Settings?
     /// How many workloads have series of their own in `/metrics`, in order of id.
     package var measuredWorkloads = 1000
+    /// Is told of what belongs to traces; nil where nobody wants any.
+    package var tracer: Tracer?
     package var now: @Sendable () -> Date = { Date() }
     /// Rests between plannings.
     package var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
@@ -80,7 +82,7 @@ package final class Controller: Sendable {
     if let restored { board.publish(restored) }
     registry = DemandRegistry(
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
-      onChange: { wakes.continuation.yield() })
+      tracer: configuration.tracer, onChange: { wakes.continuation.yield() })
     let trafficWakes = TrafficWakes()
     nodes = NodeRegistry(
       nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
@@ -98,8 +100,10 @@ package final class Controller: Sendable {
         condition: { [traffic] workload in observer.condition(workload, traffic.view.table) },
         readings: { observer.readings }))
     trafficWakes.connect(traffic)
+    var push = configuration.push
+    push.tracer = configuration.tracer
     pusher = PlanPusher(
-      store: store, nodes: nodes, traffic: traffic, settings: configuration.push, open: contents.openOperations,
+      store: store, nodes: nodes, traffic: traffic, settings: push, open: contents.openOperations,
       now: configuration.now, events: events,
       rates: { revision in restored.flatMap { $0.record.revision == revision ? $0.rates : nil } },
       tenants: { [registry] in registry.snapshot.registrations.tenants }, logger: logger)
@@ -119,7 +123,7 @@ package final class Controller: Sendable {
       },
       settings: PlanningLoop.Settings(
         setup: configuration.planning, calm: configuration.calm, keptPlans: configuration.keptPlans,
-        now: configuration.now,
+        tracer: configuration.tracer, now: configuration.now,
         sleep: configuration.sleep),
       counters: counters, logger: logger, wake: { wakes.continuation.yield() })
   }

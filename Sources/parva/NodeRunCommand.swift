@@ -13,6 +13,8 @@ struct NodeRunCommand: AsyncParsableCommand {
 
   @OptionGroup var options: NodeDriverOptions
   @OptionGroup var link: ControllerLinkOptions
+  @OptionGroup var logging: LogOptions
+  @OptionGroup var tracing: TracingOptions
 
   @Option(name: .long, help: "Address to listen on: host:port, [v6]:port or unix:PATH; may be given several times.")
   var listen: [String] = ["127.0.0.1:8090"]
@@ -101,7 +103,9 @@ struct NodeRunCommand: AsyncParsableCommand {
     var configuration = NodeAgent.Configuration(
       name: options.nodeName, options: ApplyPlanner.Options(manageMIGMode: manageMigMode, adopt: adopt))
     configuration.reconcileInterval = .seconds(reconcile)
-    let logger = Logger(label: "parva.node") { StreamLogHandler.standardError(label: $0) }
+    let logger = logging.logger("parva.node")
+    let tracer = tracing.tracer("parva-node", [("parva.node", options.nodeName)], logger: logger)
+    configuration.tracer = tracer
     let bell = Doorbell()
     configuration.onChange = { bell.ring() }
     let agent = NodeAgent(
@@ -128,6 +132,7 @@ struct NodeRunCommand: AsyncParsableCommand {
       throw CommandFailure(.unexpected, "\(error)")
     }
     let running = Task { await agent.run() }
+    let exporting = Task { await tracer?.run() }
     let linkConfiguration = try link.configuration(
       name: options.nodeName, secrets: secrets, listening: "\(scheme)://\(addresses[0])")
     let linking = linkConfiguration.map { configuration in
@@ -149,6 +154,8 @@ struct NodeRunCommand: AsyncParsableCommand {
     await http.shutdown()
     running.cancel()
     await running.value
+    tracer?.stop()
+    await exporting.value
   }
 
   private func services(

@@ -79,9 +79,8 @@ struct ServeCommand: AsyncParsableCommand {
 
   @OptionGroup var fleet: FleetOptions
 
-  @Option(
-    name: .long, help: "Least level that is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
-  var logLevel = Logger.Level.info.rawValue
+  @OptionGroup var logging: LogOptions
+  @OptionGroup var tracing: TracingOptions
 
   func validate() throws {
     try ListenAddress.check(listen)
@@ -95,20 +94,21 @@ struct ServeCommand: AsyncParsableCommand {
       throw ValidationError("--keep-plans-mib must be 1 to 1000000.")
     }
     guard (1...100_000).contains(keepPlansDays) else { throw ValidationError("--keep-plans-days must be 1 to 100000.") }
-    guard Logger.Level(rawValue: logLevel) != nil else { throw ValidationError("Unknown log level '\(logLevel)'.") }
     if let open = listen.first(where: { !ListenAddress.isLocal($0) && $0 != "systemd" }), !isSecured {
       throw ValidationError(Self.unsecured(open))
     }
   }
 
   func run() async throws {
-    let logger = makeLogger()
+    let logger = logging.logger("parva")
+    let tracer = tracing.tracer("parva-controller", logger: logger)
     var configuration = Controller.Configuration(
       planning: PlanningSetup(
         planner: try planner.resolved(), pools: try profileOptions.pools(from: pools),
         catalogue: try profileOptions.catalogue(), options: try planning.options))
     configuration.planning.traces = try traceOptions.traces()
     configuration.maxWorkloads = maxWorkloads
+    configuration.tracer = tracer
     configuration.measuredWorkloads = metricsWorkloads
     configuration.keptPlans = PlanRetention(
       count: keepPlans, bytes: keepPlansMib << 20, age: Double(keepPlansDays) * 86_400)
@@ -139,6 +139,7 @@ struct ServeCommand: AsyncParsableCommand {
         await server.shutdown(deadline: .zero)
         throw CommandFailure(.badInput, Self.unsecured(open))
       }
+      let exporting = Task { await tracer?.run() }
       controller.start()
       logger.info("serving", metadata: ["addresses": "\(addresses.joined(separator: " "))", "store": "\(path)"])
       let signal = await signals.wait { reload(server, access, logger) }
@@ -146,6 +147,8 @@ struct ServeCommand: AsyncParsableCommand {
       controller.releaseWaiters()
       await server.shutdown()
       try await controller.stop()
+      tracer?.stop()
+      await exporting.value
       logger.info("stopped")
     } catch let error as StoreError {
       throw CommandFailure(.badInput, error.message)
@@ -206,12 +209,5 @@ struct ServeCommand: AsyncParsableCommand {
     } catch {
       logger.error("not read again", metadata: ["cause": "\(error)"])
     }
-  }
-
-  private func makeLogger() -> Logger {
-    LoggingSystem.bootstrap(StreamLogHandler.standardError)
-    var logger = Logger(label: "parva")
-    logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
-    return logger
   }
 }

@@ -43,6 +43,7 @@ final class ControllerMetrics: Sendable {
     writePushes(to: &text)
     writeTraffic(to: &text)
     writeWorkloads(board, to: &text)
+    Tracer.write(controller.configuration.tracer, to: &text)
     server.write(to: &text)
     ProcessFigures.write(to: &text)
     return text.text

@@ -1,4 +1,5 @@
 package import Foundation
+package import ParvaServing
 import Synchronization
 
 /// The demand in memory, and the one way to change it: what ``change(_:)`` returned from is on disk.
@@ -7,6 +8,8 @@ import Synchronization
 package actor DemandRegistry {
   private struct Pending {
     let change: DemandChange
+    /// Within which span it was asked for.
+    let trace: SpanContext?
     let done: CheckedContinuation<Result<ChangeReceipt, ChangeRefusal>, Never>
   }
 
@@ -17,6 +20,7 @@ package actor DemandRegistry {
   /// Workloads that changed since somebody last asked; see ``takeChanged()``.
   private nonisolated let changed = Mutex<Set<String>>([])
   private let onChange: @Sendable () -> Void
+  private let tracer: Tracer?
   private var queue: [Pending] = [] {
     didSet { waiting.store(queue.count, ordering: .relaxed) }
   }
@@ -27,15 +31,17 @@ package actor DemandRegistry {
   /// - Parameters:
   ///   - demand: what the store holds.
   ///   - limit: most registrations at a time.
+  ///   - tracer: is told of commits.
   ///   - onChange: called after every commit that changed the demand.
   package init(
     demand: Demand, store: any Store, limit: Int, now: @escaping @Sendable () -> Date,
-    onChange: @escaping @Sendable () -> Void
+    tracer: Tracer? = nil, onChange: @escaping @Sendable () -> Void
   ) {
     self.demand = Mutex(demand)
     self.store = store
     self.limit = limit
     self.now = now
+    self.tracer = tracer
     self.onChange = onChange
   }
 
@@ -95,7 +101,7 @@ package actor DemandRegistry {
   /// Does a change, or refuses it whole.
   package func change(_ change: DemandChange) async throws(ChangeRefusal) -> ChangeReceipt {
     let result = await withCheckedContinuation { done in
-      queue.append(Pending(change: change, done: done))
+      queue.append(Pending(change: change, trace: Tracer.current, done: done))
       if !isCommitting {
         isCommitting = true
         Task { await commitQueue() }
@@ -108,23 +114,34 @@ package actor DemandRegistry {
     while !queue.isEmpty {
       let group = queue
       queue.removeAll(keepingCapacity: true)
-      let results = await commit(group.map(\.change))
+      let results = await commit(group)
       for (pending, result) in zip(group, results) { pending.done.resume(returning: result) }
     }
     isCommitting = false
   }
 
-  private func commit(_ group: [DemandChange]) async -> [Result<ChangeReceipt, ChangeRefusal>] {
+  private func commit(_ group: [Pending]) async -> [Result<ChangeReceipt, ChangeRefusal>] {
+    let changes = group.map(\.change)
+    let span = begun(group)
     do {
-      let keys = Set(group.compactMap(\.claim?.key))
+      let keys = Set(changes.compactMap(\.claim?.key))
       let claims = keys.isEmpty ? [] : try await store.claims(Array(keys))
-      let (results, batch) = evaluate(group, claims)
+      let (results, batch) = evaluate(changes, claims)
       try await store.commit(batch)
-      apply(batch)
+      if let span { tracer?.end(span, [("parva.changes", .number(group.count))]) }
+      apply(batch, within: span?.context)
       return results
     } catch {
+      if let span { tracer?.end(span, error: "\(error)") }
       return group.map { _ in .failure(.storeFailed(error)) }
     }
+  }
+
+  /// The span of a commit belongs to the first change that is traced, and names the others.
+  private func begun(_ group: [Pending]) -> Span? {
+    guard let tracer else { return nil }
+    let traces = group.lazy.compactMap(\.trace).prefix(32)
+    return traces.first.map { tracer.begin("store commit", below: $0, links: Array(traces.dropFirst())) }
   }
 
   /// A function of its own, so that the transaction's hold on the table ends before ``apply(_:)`` changes it in place.
@@ -146,7 +163,7 @@ package actor DemandRegistry {
     return (results, batch)
   }
 
-  private func apply(_ batch: StoreBatch) {
+  private func apply(_ batch: StoreBatch, within span: SpanContext?) {
     guard let revision = batch.demandRevision else { return }
     demand.withLock { demand in
       demand.revision = revision
@@ -154,6 +171,8 @@ package actor DemandRegistry {
       for (key, profile) in batch.profiles { demand.profiles[key] = profile }
     }
     changed.withLock { $0.formUnion(batch.registrations.keys) }
+    // The next planning belongs to it.
+    tracer?.note(span, as: "demand")
     onChange()
   }
 

@@ -11,6 +11,8 @@ actor PlanningLoop {
     var calm = SteadyRate.Policy.none
     /// Which plans the store keeps.
     var keptPlans: PlanRetention
+    /// Is told of plannings that belong to a trace.
+    var tracer: Tracer?
     var now: @Sendable () -> Date
     /// Rests between plannings.
     var sleep: @Sendable (Duration) async throws -> Void
@@ -29,6 +31,7 @@ actor PlanningLoop {
   private let setup: PlanningSetup
   private let ladder: PlanningLadder
   private let keptPlans: PlanRetention
+  private let tracer: Tracer?
   private let now: @Sendable () -> Date
   private let sleep: @Sendable (Duration) async throws -> Void
   private let wake: @Sendable () -> Void
@@ -71,6 +74,7 @@ actor PlanningLoop {
     setup = settings.setup
     steady = SteadyDemand(settings.calm, after: previous)
     keptPlans = settings.keptPlans
+    tracer = settings.tracer
     now = settings.now
     sleep = settings.sleep
     self.counters = counters
@@ -127,6 +131,8 @@ actor PlanningLoop {
       guard let retryAt, ContinuousClock.now >= retryAt else { return false }
     }
     let started = ContinuousClock.now
+    let causes = tracer?.take("demand") ?? []
+    let span = causes.first.flatMap { tracer?.begin("planning", below: $0, links: Array(causes.dropFirst())) }
     var failures: [PlanningFailure] = []
     do {
       let made: Made
@@ -155,6 +161,8 @@ actor PlanningLoop {
       newest = stored
       previous = plan
       ended(attempt, well: !outcome.isResort)
+      // Before anybody hears of the plan.
+      tracer?.note(span?.context, as: "plan/\(stored.record.revision)")
       board.publish(
         finished.published, fleet: fleet.generation, holds: steady.holds(at: time, date: now()),
         trouble: outcome.isResort ? trouble(failures[0], demand, resort: plan.planner) : nil)
@@ -162,6 +170,14 @@ actor PlanningLoop {
       let elapsed = started.duration(to: .now)
       counters.planned(in: elapsed)
       if isNew { counters.published(change) }
+      if let span {
+        tracer?.end(
+          span,
+          [
+            ("parva.plan_revision", .number(stored.record.revision)), ("parva.gpus", .number(plan.summary.gpuCount)),
+            ("parva.workloads", .number(demand.registrations.count)), ("parva.planner", .text(plan.planner)),
+          ])
+      }
       logger.info(
         "planned",
         metadata: [
@@ -171,6 +187,7 @@ actor PlanningLoop {
         ])
     } catch {
       counters.failed()
+      if let span { tracer?.end(span, error: "\(error)") }
       // Where it was the store that failed, the next wake-up tries again: it comes when the store is well.
       let failure = error as? PlanningFailure
       if failure == nil { last = nil } else { ended(attempt, well: false) }

@@ -1,6 +1,7 @@
 import Foundation
 import ParvaFormats
 import ParvaHTTP
+import ParvaServing
 import ParvaWire
 
 /// Brings one node its assignment and follows it to its end there.
@@ -35,11 +36,23 @@ struct NodePush: Sendable {
 
   /// Answers whether the node has verified what it was sent, once it has ended one way or another or the task is cancelled.
   func run() async -> Bool {
+    guard let tracer = settings.tracer, let parent = tracer.context(of: "operation/\(operation)") else {
+      return await run(within: nil)
+    }
+    let span = tracer.begin("push to node", .client, below: parent)
+    let isWell = await run(within: span.context)
+    tracer.end(
+      span, [("parva.node", .text(node)), ("parva.version", .text("\(wanted.version)"))],
+      error: isWell ? nil : "the node has not verified it")
+    return isWell
+  }
+
+  private func run(within span: SpanContext?) async -> Bool {
     let end = ContinuousClock.now + settings.deadline
     var pause = Duration.milliseconds(100)
     while !Task.isCancelled {
       let trouble: (code: String, message: String)
-      switch await send() {
+      switch await send(within: span) {
       case .working(let there):
         pause = .milliseconds(100)
         switch await follow(there, until: end) {
@@ -128,13 +141,14 @@ struct NodePush: Sendable {
 
   // MARK: - Requests
 
-  private func send() async -> Sighting {
+  private func send(within span: SpanContext?) async -> Sighting {
     guard let record = nodes.node(node) else { return .refusal(code: "node_removed", message: "it is not registered") }
     guard let body = try? JSONEncoder().encode(wanted) else {
       return .refusal(code: "assignment_unwritable", message: "the assignment cannot be written")
     }
     var request = HTTPClientRequest(
       method: "POST", url: record.address + "/v1/apply", headers: ["Content-Type": "application/json"], body: body)
+    if let span { request.headers["traceparent"] = span.traceparent }
     if let refusal = sign(&request, for: record) { return refusal }
     await report { node in
       node.attempts += 1

@@ -253,6 +253,13 @@ extension PlanPusher {
       return (open: open, wasBack: wasBack, document: document)
     }
     guard let ended else { return }
+    let status = ended.document.status
+    settings.tracer?.endKept(
+      "operation/\(id)",
+      [
+        ("parva.operation", .text(id)), ("parva.plan_revision", .number(ended.document.planRevision)),
+        ("parva.nodes", .number(ended.document.nodes.count)), ("parva.status", .text(status.rawValue)),
+      ], error: status == .failed ? "it failed on some node" : nil)
     for name in ended.open { nodes.gaveUp(ended.document.planRevision, on: name, mayCome: true) }
     state.withLock { state in
       let names = ended.wasBack ? ended.document.nodes.map(\.name) : ended.open

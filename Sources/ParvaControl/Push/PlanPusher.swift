@@ -147,6 +147,7 @@ package final class PlanPusher: Sendable {
     } catch {
       throw .storeFailed(error)
     }
+    trace(document)
     let isOther = { (older: FleetOperationDocument) in
       names == nil || older.planRevision != revision || older.status == .rollingBack
     }
@@ -165,6 +166,15 @@ package final class PlanPusher: Sendable {
       tenants: tenants())
     if pending.isEmpty { await finish(document.id) } else { launch(document, goal) }
     return (board[document.id] ?? document, false)
+  }
+
+  /// The operation belongs to the request that asks for it, else to the planning that made its plan.
+  private func trace(_ document: FleetOperationDocument) {
+    guard let tracer = settings.tracer else { return }
+    let planning = tracer.context(of: "plan/\(document.planRevision)")
+    guard let parent = Tracer.current ?? planning else { return }
+    let span = tracer.begin("apply plan", below: parent, links: [planning].compactMap(\.self))
+    tracer.keep(span, as: "operation/\(document.id)")
   }
 
   private func document(

@@ -35,6 +35,8 @@ package struct PushSettings: Sendable {
   /// What an apply does that says nothing else.
   package var maxUnavailable = 0.0
   package var onFailure = FleetOperationDocument.Rollout.FailureAction.stop
+  /// Is told of operations and pushes that belong to a trace.
+  var tracer: Tracer?
   /// Operations that the store keeps.
   package var kept = 1000
 

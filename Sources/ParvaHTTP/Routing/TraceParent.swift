@@ -1,10 +1,16 @@
 /// The `traceparent` field of W3C Trace Context, version 00.
-struct TraceParent: Sendable, Hashable {
+package struct TraceParent: Sendable, Hashable {
   /// The whole field, `00-<32 hex>-<16 hex>-<2 hex>`.
-  let text: String
+  package let text: String
 
   /// The 32 digits that every request of one trace shares.
-  var traceID: Substring { text.dropFirst(3).prefix(32) }
+  package var traceID: Substring { text.dropFirst(3).prefix(32) }
+
+  /// The caller's span, 16 digits.
+  package var spanID: Substring { text.dropFirst(36).prefix(16) }
+
+  /// Whether the caller records the trace.
+  package var isSampled: Bool { text.utf8.last.map { "13579bdf".utf8.contains($0) } ?? false }
 
   /// Nil where the field is not as the recommendation's section 3.2 demands: lower-case hex, ids not all zero.
   init?(_ text: String) {
@@ -23,7 +29,7 @@ struct TraceParent: Sendable, Hashable {
 
 extension HTTPRequest {
   /// The caller's trace, where it sent a valid one.
-  var traceParent: TraceParent? { headers["traceparent"].flatMap(TraceParent.init) }
+  package var traceParent: TraceParent? { headers["traceparent"].flatMap(TraceParent.init) }
 
   /// Settles the request's id: the caller's `X-Request-Id` where it is harmless to repeat in logs, else a fresh one.
   mutating func identify() {

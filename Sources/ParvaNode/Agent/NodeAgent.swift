@@ -1,6 +1,6 @@
 import Foundation
 package import Logging
-import ParvaServing
+package import ParvaServing
 package import ParvaWire
 import Synchronization
 
@@ -13,6 +13,9 @@ package final class NodeAgent: Sendable {
     package var reconcileInterval = Duration.seconds(60)
     /// Called after every operation, and when a GPU reports an error: what the node shows has changed.
     package var onChange: @Sendable () -> Void = {}
+
+    /// Is told of applies that belong to a trace.
+    package var tracer: Tracer?
 
     package init(name: String, options: ApplyPlanner.Options = ApplyPlanner.Options()) {
       self.name = name
@@ -40,6 +43,7 @@ package final class NodeAgent: Sendable {
   let reader: StateReader
   /// The node's name.
   var name: String { configuration.name }
+  var tracer: Tracer? { configuration.tracer }
   private let configuration: Configuration
   private let driver: any GPUDriver
   private let services: any InstanceServices
@@ -120,6 +124,7 @@ package final class NodeAgent: Sendable {
   package func submit(_ wanted: NodeAssignment) throws(Refusal) -> NodeOperationDocument {
     let isDegraded = (try? store.verified())?.degraded != nil
     let (document, isNew) = try operations.accept(wanted, isDegraded: isDegraded)
+    if isNew { tracer?.note(Tracer.current, as: "apply/\(document.id)") }
     if isNew { queue.add { self.performPending() } }
     return document
   }
@@ -159,6 +164,7 @@ package final class NodeAgent: Sendable {
     _ body: (ApplyRunner, (ApplyRunner.Progress) -> Void) throws(ApplyJournal.Failure) -> ApplyOutcome?
   ) {
     operations.begin(id)
+    let span = tracer?.context(of: "apply/\(id)").flatMap { tracer?.begin("apply", below: $0) }
     do throws(ApplyJournal.Failure) {
       let runner = ApplyRunner(driver: driver, store: store)
       operations.end(id, .success(try body(runner) { operations.advance(id, $0) }))
@@ -168,6 +174,14 @@ package final class NodeAgent: Sendable {
     }
     configuration.onChange()
     let operation = operations.document(id)
+    if let span, let operation {
+      tracer?.end(
+        span,
+        [
+          ("parva.version", .text("\(operation.version)")), ("parva.steps", .number(operation.steps.count)),
+          ("parva.status", .text(operation.status.rawValue)), ("parva.node", .text(name)),
+        ], error: operation.status == .verified ? nil : operation.status.rawValue)
+    }
     logger.notice(
       "apply ended",
       metadata: [

@@ -19,6 +19,7 @@ extension NodeRoutes {
     writeInstances(document, to: &text)
     writeServices(document?.services ?? [], document?.observed.gpus ?? [], to: &text)
     writeOperations(to: &text)
+    Tracer.write(agent.tracer, to: &text)
     server.write(to: &text)
     ProcessFigures.write(to: &text)
     return .metrics(text.text)

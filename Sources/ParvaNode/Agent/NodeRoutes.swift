@@ -47,7 +47,7 @@ package struct NodeRoutes: Sendable {
       Route("GET", "/v1/state", .async(state)),
       Route("GET", "/v1/operations/{id}", .inline(operation)),
       Route("POST", "/v1/apply", bodyLimit: NodeAssignmentReader.bytes, .async(apply)),
-    ]
+    ].map { $0.traced(by: agent.tracer) }
   }
 
   /// A driver that has hung for long makes the node unhealthy, though it still answers.

@@ -1,6 +1,8 @@
+import ParvaControl
 import ParvaControlTestSupport
 import ParvaHTTP
 import ParvaTestSupport
+import ParvaWire
 import Testing
 
 @Suite struct MetricsHandlersTests {
