@@ -37,6 +37,8 @@ package final class Controller: Sendable {
   package let store: GuardedStore
   package let registry: DemandRegistry
   package let nodes: NodeRegistry
+  /// Tokens that were made at run time.
+  package let tokens: TokenRegistry
   package let board: PlanBoard
   /// What happens to operations, nodes and workloads.
   package let events: EventLog
@@ -79,6 +81,7 @@ package final class Controller: Sendable {
     registry = DemandRegistry(
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
       onChange: { wakes.continuation.yield() })
+    tokens = TokenRegistry(tokens: contents.tokens, store: store, now: configuration.now)
     let trafficWakes = TrafficWakes()
     nodes = NodeRegistry(
       nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
@@ -159,6 +162,7 @@ package final class Controller: Sendable {
         Task { [self] in await watchHeartbeats() },
         Task { [self] in await settleFleet() },
         Task { [self] in await watchStore() },
+        Task { [self] in await watchTokens() },
         Task { [self] in await watchConditions() },
         Task { [self] in await followPlans() },
         Task { [observer] in await observer.run() },
@@ -203,6 +207,14 @@ package final class Controller: Sendable {
         // The store says itself what ails it.
         continue
       }
+    }
+  }
+
+  private func watchTokens() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .seconds(1))
+      // What cannot be stored now is stored a minute later; the store says itself what ails it.
+      try? await tokens.keep()
     }
   }
 

@@ -21,7 +21,7 @@ struct ServeCommand: AsyncParsableCommand {
     name: .long,
     help: """
       Where to listen: host:port, [v6]:port, *:port, unix:PATH or systemd (socket activation); may be given several \
-      times. What other machines can reach needs --tls-certificate, and --token-file or --tls-client-ca.
+      times. What other machines can reach needs --tls-certificate, and --token-file, --require-token or --tls-client-ca.
       """)
   var listen: [String] = ["127.0.0.1:8080"]
 
@@ -38,10 +38,17 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(
     name: .long,
     help: """
-      File of bearer tokens, one a line: SCOPE NAME TOKEN, where SCOPE is read, write, or node for the agent of the node \
-      NAME alone, and TOKEN may be given as sha256: and its digest. Read again on SIGHUP. With it, every request needs a token or a client certificate.
+      File of bearer tokens, one a line: ROLE NAME TOKEN, where ROLE is reader, operator, admin, or node for the agent of \
+      the node NAME alone, and TOKEN may be given as sha256: and its digest. Read again on SIGHUP. With it, every request \
+      needs a token, of the file or made by parva token create, or a client certificate.
       """)
   var tokenFile: String?
+
+  @Flag(
+    name: .long,
+    help: "Have every request need a token or a client certificate, as with --token-file, where tokens made by parva token create are enough."
+  )
+  var requireToken = false
 
   @Option(name: .long, help: "Threads that answer connections (default: one per core).")
   var loops: Int?
@@ -112,18 +119,20 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.appliesByItself = fleet.autoApply
     configuration.worker = PlanWorker.Settings()
     let signals = TerminationSignal()
-    let access = try access()
+    let file = try tokens()
     do {
       let path = store ?? StorePlace.usual
       let controller = try await Controller(
         configuration: configuration, store: try Stores.open(path), logger: logger)
+      let access = AccessControl(
+        file: file, tokens: controller.tokens, trustsCertificates: tls.tlsClientCA != nil, isRequired: needsCredentials)
       let counters = ServerCounters()
       var table = RouteTable(controller, server: counters)
       table.requiresPreconditions = requireIfMatch
       table.version = Version.current
       let server = HTTPServer(
         configuration: serverConfiguration,
-        router: Router(routes: table.routes, logger: logger, gate: access?.gate), logger: logger)
+        router: Router(routes: table.routes, logger: logger, gate: access.gate), logger: logger)
       counters.count(server)
       let addresses = try server.start()
       if !isSecured, let open = addresses.first(where: { !ListenAddress.isLocal($0) }) {
@@ -147,12 +156,17 @@ struct ServeCommand: AsyncParsableCommand {
 
   // MARK: - Who may come in
 
-  private var isSecured: Bool { tls.tlsCertificate != nil && (tokenFile != nil || tls.tlsClientCA != nil) }
+  private var takesTokens: Bool { tokenFile != nil || requireToken }
+
+  /// Else whoever reaches the address may do everything.
+  private var needsCredentials: Bool { takesTokens || tls.tlsClientCA != nil }
+
+  private var isSecured: Bool { tls.tlsCertificate != nil && needsCredentials }
 
   private static func unsecured(_ address: String) -> String {
     """
     Listening on '\(address)' opens the controller to other machines, which needs --tls-certificate and --tls-key, and \
-    --token-file or --tls-client-ca to tell who may come in. Without them listen on 127.0.0.1, [::1], localhost or \
+    --token-file, --require-token or --tls-client-ca to tell who may come in. Without them listen on 127.0.0.1, [::1], localhost or \
     unix:PATH.
     """
   }
@@ -160,16 +174,10 @@ struct ServeCommand: AsyncParsableCommand {
   private var serverConfiguration: HTTPServerConfiguration {
     // With tokens a certificate is one of two ways in, without them the only one.
     var configuration = HTTPServerConfiguration(
-      addresses: listen, tls: tls.configuration(clientRequired: tokenFile == nil))
+      addresses: listen, tls: tls.configuration(clientRequired: !takesTokens))
     configuration.accessLog = accessLog
     if let loops { configuration.loops = loops }
     return configuration
-  }
-
-  /// Nil where whoever reaches the address may do everything.
-  private func access() throws(CommandFailure) -> AccessControl? {
-    if tokenFile == nil, tls.tlsClientCA == nil { return nil }
-    return AccessControl(tokens: try tokens(), trustsCertificates: tls.tlsClientCA != nil)
   }
 
   private func tokens() throws(CommandFailure) -> AccessTokens? {
@@ -185,10 +193,10 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   /// What cannot be read leaves what is there in force.
-  private func reload(_ server: HTTPServer, _ access: AccessControl?, _ logger: Logger) {
+  private func reload(_ server: HTTPServer, _ access: AccessControl, _ logger: Logger) {
     do {
       if tls.tlsCertificate != nil { try server.reloadCertificates() }
-      if let tokens = try tokens() { access?.replace(tokens) }
+      if let tokens = try tokens() { access.replace(tokens) }
       logger.info("read certificates and tokens again")
     } catch let error as HTTPServerError {
       logger.error("certificates not read again; the old ones stay", metadata: ["cause": "\(error.message)"])

@@ -75,6 +75,8 @@ struct HealthHandlers: Sendable {
         links.field("envoyRoutes", "/v3/discovery:routes")
         links.field("envoyClusters", "/v3/discovery:clusters")
         links.field("envoyEndpoints", "/v3/discovery:endpoints")
+        links.field("tokens", "/v1/tokens")
+        links.field("whoami", "/v1/whoami")
         links.field("openapi", "/openapi.yaml")
         links.field("health", "/healthz")
         links.field("readiness", "/readyz")

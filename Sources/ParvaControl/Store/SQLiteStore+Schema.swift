@@ -15,7 +15,7 @@ extension SQLiteStore {
       }
     }
 
-    private static var migrator: DatabaseMigrator {
+    static var migrator: DatabaseMigrator {
       var migrator = DatabaseMigrator()
       migrator.registerMigration("1 workloads, profiles, plans, idempotency") { db in
         try db.execute(
@@ -82,6 +82,15 @@ extension SQLiteStore {
       migrator.registerMigration("6 servers that somebody else has started") { db in
         try db.execute(
           sql: "CREATE TABLE told_segment (id TEXT PRIMARY KEY, servers BLOB NOT NULL) STRICT, WITHOUT ROWID;")
+      }
+      migrator.registerMigration("7 tokens") { db in
+        try db.execute(
+          sql: """
+            CREATE TABLE token (
+              id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, node TEXT, digest BLOB NOT NULL UNIQUE,
+              created_at INTEGER NOT NULL, created_by TEXT NOT NULL, expires_at INTEGER, last_used_at INTEGER)
+              STRICT, WITHOUT ROWID;
+            """)
       }
       return migrator
     }

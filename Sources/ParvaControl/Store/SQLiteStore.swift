@@ -57,6 +57,7 @@ package final class SQLiteStore: Store {
         try Self.write(states: batch.nodeStates, assignments: batch.assignments, db)
         try Self.write(operations: batch.operations, progress: batch.progress, kept: batch.keptOperations, db)
         try Self.write(toldSegments: batch.toldSegments, db)
+        try Self.write(tokens: batch.tokens, uses: batch.tokenUses, db)
       }
     }
   }
@@ -91,6 +92,7 @@ package final class SQLiteStore: Store {
           db, sql: "SELECT * FROM operation WHERE NOT over ORDER BY number"
         ).map { try Self.operation($0, db) }
         contents.toldSegments = try Self.toldSegments(db)
+        contents.tokens = try Self.tokens(db)
         return contents
       }
     }

@@ -48,6 +48,7 @@ package struct StoreContents: Sendable {
   package var openOperations: [StoredOperation] = []
   /// Servers that somebody else has started, by segment.
   package var toldSegments: [String: ToldSegment] = [:]
+  package var tokens: [AccessToken] = []
 
   package init(demand: Demand = Demand(), plan: StoredPlan? = nil) {
     self.demand = demand
@@ -86,6 +87,10 @@ package struct StoreBatch: Sendable {
   package var keptOperations: Int?
   /// Servers that somebody else has started, by segment; nil takes away what was told.
   package var toldSegments: [String: ToldSegment?] = [:]
+  /// Tokens to add by id, nil to take one away.
+  package var tokens: [String: AccessToken?] = [:]
+  /// When tokens were used last, by id.
+  package var tokenUses: [String: Date] = [:]
 
   package init() {}
 
@@ -93,5 +98,6 @@ package struct StoreBatch: Sendable {
     demandRevision == nil && registrations.isEmpty && profiles.isEmpty && claims.isEmpty && plan == nil
       && keptPlans == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
       && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty && toldSegments.isEmpty
+      && tokens.isEmpty && tokenUses.isEmpty
   }
 }

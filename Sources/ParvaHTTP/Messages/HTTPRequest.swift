@@ -18,8 +18,8 @@ package struct HTTPRequest: Sendable {
   package var requestID: String
   /// Peer address, `unix` for a Unix socket, nil in process.
   package var remoteAddress: String?
-  /// Whom the router's gate has recognised; for logs and records.
-  package var principal: String?
+  /// Whom the router's gate has recognised; nil for anybody.
+  package var caller: Caller?
   /// Subject of the client's verified certificate under mutual TLS.
   package var clientSubject: String?
 

@@ -6,7 +6,7 @@ package final class Router: Sendable {
   package let routes: [Route]
   let logger: Logger
   /// Judges every request that has a route before its handler runs and before more of its body is read than a refusal
-  /// needs; may note the principal. Runs on the event loop.
+  /// needs; notes the caller. Runs on the event loop.
   package typealias Gate = @Sendable (inout HTTPRequest, Route) throws(ProblemDetails) -> Void
 
   let gate: Gate?
