@@ -51,6 +51,7 @@ package struct RouteTable: Sendable {
     let discovery = DiscoveryHandlers(
       traffic: controller.traffic, proxies: proxies, hold: discoveryHold, now: controller.configuration.now)
     let tokens = TokenHandlers(tokens: controller.tokens)
+    let audit = AuditHandlers(log: controller.audit)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server, proxies: proxies))
     let table = [
@@ -110,6 +111,7 @@ package struct RouteTable: Sendable {
       Route("POST", "/v1/tokens", .admin, .async(tokens.create)),
       Route("GET", "/v1/tokens/{id}", .auditor, .inline(tokens.get)),
       Route("DELETE", "/v1/tokens/{id}", .admin, .async(tokens.revoke)),
+      Route("GET", "/v1/audit", .auditor, concurrency: AuditHandlers.mostExports, .async(audit.list)),
       Route("GET", "/v1/whoami", .anyCaller, .inline(tokens.whoami)),
       Route("GET", "/v1/prometheus-targets", .reader, .inline(targets.get)),
     ]
@@ -120,6 +122,7 @@ package struct RouteTable: Sendable {
       route.takesLargeBodiesOnLoop = true
       return route
     }
-    return (table + asked).map(metrics.measured)
+    let recorder = AuditRecorder(log: controller.audit, now: controller.configuration.now)
+    return (table + asked).map { metrics.measured(recorder.recorded($0)) }
   }
 }

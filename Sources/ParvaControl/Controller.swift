@@ -15,6 +15,8 @@ package final class Controller: Sendable {
     package var maxWorkloads = 250_000
     /// Which plans are kept in the store.
     package var keptPlans = PlanRetention()
+    /// Which rows of the audit are kept.
+    package var keptAudit = AuditRetention()
     package var nodes = NodeRegistry.Settings()
     package var push = PushSettings()
     /// Whose statistics of requests are read.
@@ -39,6 +41,8 @@ package final class Controller: Sendable {
   package let nodes: NodeRegistry
   /// Tokens that were made at run time.
   package let tokens: TokenRegistry
+  /// Who has done what.
+  package let audit: AuditLog
   package let board: PlanBoard
   /// What happens to operations, nodes and workloads.
   package let events: EventLog
@@ -81,6 +85,7 @@ package final class Controller: Sendable {
     registry = DemandRegistry(
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
       onChange: { wakes.continuation.yield() })
+    audit = AuditLog(store: store, retention: configuration.keptAudit, now: configuration.now)
     tokens = TokenRegistry(tokens: contents.tokens, store: store, now: configuration.now)
     let trafficWakes = TrafficWakes()
     nodes = NodeRegistry(
@@ -162,7 +167,7 @@ package final class Controller: Sendable {
         Task { [self] in await watchHeartbeats() },
         Task { [self] in await settleFleet() },
         Task { [self] in await watchStore() },
-        Task { [self] in await watchTokens() },
+        Task { [self] in await watchAccess() },
         Task { [self] in await watchConditions() },
         Task { [self] in await followPlans() },
         Task { [observer] in await observer.run() },
@@ -210,11 +215,12 @@ package final class Controller: Sendable {
     }
   }
 
-  private func watchTokens() async {
+  private func watchAccess() async {
     while !Task.isCancelled {
       try? await Task.sleep(for: .seconds(1))
-      // What cannot be stored now is stored a minute later; the store says itself what ails it.
+      // What cannot be stored now is stored later; the store says itself what ails it.
       try? await tokens.keep()
+      try? await audit.keep()
     }
   }
 
@@ -265,6 +271,11 @@ package final class Controller: Sendable {
       try await nodes.flush()
     } catch {
       logger.error("what nodes said last cannot be stored", metadata: ["error": "\(error)"])
+    }
+    do {
+      try await audit.keep()
+    } catch {
+      logger.error("the last rows of the audit cannot be stored", metadata: ["error": "\(error)"])
     }
     try await store.close()
   }

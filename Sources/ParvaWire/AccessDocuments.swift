@@ -62,3 +62,37 @@ package struct CallerDocument: Encodable, Sendable {
     self.may = may
   }
 }
+
+/// One row of the audit, as `/v1/audit` tells it; what is null is left out.
+package struct AuditDocument: Encodable, Sendable {
+  package var number: Int
+  package var time: String
+  package var who: String
+  package var name: String
+  package var method: String
+  package var path: String
+  package var resource: String
+  package var requestId: String
+  package var status: Int
+  package var before: String?
+  package var after: String?
+  package var changed: Bool
+
+  package init(
+    number: Int, time: String, who: String, name: String, method: String, path: String, resource: String,
+    requestId: String, status: Int, before: String?, after: String?, changed: Bool
+  ) {
+    self.number = number
+    self.time = time
+    self.who = who
+    self.name = name
+    self.method = method
+    self.path = path
+    self.resource = resource
+    self.requestId = requestId
+    self.status = status
+    self.before = before
+    self.after = after
+    self.changed = changed
+  }
+}

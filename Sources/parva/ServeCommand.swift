@@ -76,6 +76,12 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(name: .long, help: "Days that plans are kept after another has replaced them.")
   var keepPlansDays = 30
 
+  @Option(name: .long, help: "Most changes kept in the audit; of refusals and the like, a tenth of that beside them.")
+  var keepAudit = AuditRetention().count
+
+  @Option(name: .long, help: "Days that the audit keeps what was done.")
+  var keepAuditDays = 90
+
   @Flag(name: .long, help: "Refuse changes of what exists that carry no If-Match.")
   var requireIfMatch = false
 
@@ -94,6 +100,10 @@ struct ServeCommand: AsyncParsableCommand {
       throw ValidationError("--keep-plans-mib must be 1 to 1000000.")
     }
     guard (1...100_000).contains(keepPlansDays) else { throw ValidationError("--keep-plans-days must be 1 to 100000.") }
+    guard (1...100_000_000).contains(keepAudit) else {
+      throw ValidationError("--keep-audit must be 1 to 100000000.")
+    }
+    guard (1...100_000).contains(keepAuditDays) else { throw ValidationError("--keep-audit-days must be 1 to 100000.") }
     guard Logger.Level(rawValue: logLevel) != nil else { throw ValidationError("Unknown log level '\(logLevel)'.") }
     if let open = listen.first(where: { !ListenAddress.isLocal($0) && $0 != "systemd" }), !isSecured {
       throw ValidationError(Self.unsecured(open))
@@ -110,6 +120,7 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.maxWorkloads = maxWorkloads
     configuration.keptPlans = PlanRetention(
       count: keepPlans, bytes: keepPlansMib << 20, age: Double(keepPlansDays) * 86_400)
+    configuration.keptAudit = AuditRetention(count: keepAudit, age: Double(keepAuditDays) * 86_400)
     configuration.nodes.heartbeat = .seconds(fleet.heartbeat)
     configuration.nodes.fleet.grace = .seconds(fleet.nodeGrace)
     configuration.calm = try fleet.calm

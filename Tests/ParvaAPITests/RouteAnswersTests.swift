@@ -78,6 +78,7 @@ import Testing
       Sample("GET", "/v1/tokens"), Sample("GET", "/v1/tokens/{id}", "/v1/tokens/none"),
       Sample("POST", "/v1/tokens", body: #"{"name":"ci","role":"reader","ttl":"1d"}"#),
       Sample("DELETE", "/v1/tokens/{id}", "/v1/tokens/none"), Sample("GET", "/v1/whoami"),
+      Sample("GET", "/v1/audit"),
       Sample("GET", "/v1/fleet"), Sample("POST", "/v1/fleet/accept-silence"),
       Sample("DELETE", "/v1/nodes/{name}", "/v1/nodes/n1"),
       Sample("DELETE", "/v1/workloads/{id}", "/v1/workloads/web"),
@@ -217,7 +218,7 @@ import Testing
 
   @Test func everyListEndsWithANullCursor() async throws {
     let api = try await Self.controller()
-    for path in ["workloads", "profiles", "plans", "operations", "nodes", "proxies", "tokens"] {
+    for path in ["workloads", "profiles", "plans", "operations", "nodes", "proxies", "tokens", "audit"] {
       let list = await api.send("GET", "/v1/\(path)")
       let members = try JSONDecoder().decode(JSONValue.self, from: list.body).members
       #expect(members["nextCursor"] == .null, "\(path)")

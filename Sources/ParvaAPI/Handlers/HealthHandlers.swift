@@ -76,6 +76,7 @@ struct HealthHandlers: Sendable {
         links.field("envoyClusters", "/v3/discovery:clusters")
         links.field("envoyEndpoints", "/v3/discovery:endpoints")
         links.field("tokens", "/v1/tokens")
+        links.field("audit", "/v1/audit")
         links.field("whoami", "/v1/whoami")
         links.field("openapi", "/openapi.yaml")
         links.field("health", "/healthz")

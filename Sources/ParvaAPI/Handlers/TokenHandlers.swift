@@ -132,10 +132,3 @@ extension AccessRole {
     }
   }
 }
-
-extension HTTPRequest {
-  static let anonymous = "anonymous"
-
-  /// Who asks, for records.
-  var callerID: String { caller?.id ?? Self.anonymous }
-}

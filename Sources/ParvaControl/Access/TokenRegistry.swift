@@ -16,7 +16,8 @@ package final class TokenRegistry: Sendable {
     package var lifetime: TimeInterval?
     package var createdBy: String
 
-    package init(name: String, role: AccessRole, node: String? = nil, lifetime: TimeInterval? = nil, createdBy: String) {
+    package init(name: String, role: AccessRole, node: String? = nil, lifetime: TimeInterval? = nil, createdBy: String)
+    {
       self.name = name
       self.role = role
       self.node = node
@@ -144,7 +145,7 @@ package final class TokenRegistry: Sendable {
       createdBy: wish.createdBy, expiresAt: wish.lifetime.map { time + $0 })
     var batch = StoreBatch()
     batch.tokens[token.id] = token
-    try await commit(batch)
+    try await commit(batch, 201, "tokens/\(token.id)", after: token.tagForRecords)
     state.withLock { $0.add(token) }
     return (token, made.secret)
   }
@@ -152,10 +153,10 @@ package final class TokenRegistry: Sendable {
   /// Takes a token away: it lets nobody in any more when this returns, and what it has opened has ended.
   package func revoke(_ id: String) async throws(Refusal) {
     try await gate.run { () async throws(Refusal) in
-      guard self.token(id) != nil else { throw .notFound }
+      guard let token = self.token(id) else { throw .notFound }
       var batch = StoreBatch()
       batch.tokens[id] = .some(nil)
-      try await self.commit(batch)
+      try await self.commit(batch, 204, "tokens/\(id)", before: token.tagForRecords)
       self.state.withLock { $0.remove(id) }?.end()
     }
   }
@@ -193,6 +194,17 @@ package final class TokenRegistry: Sendable {
     }
   }
 
+  /// Stores what a request has changed, with its row in the audit.
+  private func commit(
+    _ batch: StoreBatch, _ status: Int, _ resource: String, before: String? = nil, after: String? = nil
+  ) async throws(Refusal) {
+    var batch = batch
+    let draft = AuditDraft.open
+    if let draft { batch.audit = [draft.change(status, resource, before: before, after: after)] }
+    try await commit(batch)
+    draft?.recorded()
+  }
+
   private func commit(_ batch: StoreBatch) async throws(Refusal) {
     do throws(StoreError) {
       try await store.commit(batch)
@@ -204,5 +216,13 @@ package final class TokenRegistry: Sendable {
   /// The store keeps milliseconds, so that what is in memory is what a restart reads back.
   private static func wholeMilliseconds(_ date: Date) -> Date {
     Date(timeIntervalSince1970: (date.timeIntervalSince1970 * 1000).rounded() / 1000)
+  }
+}
+
+extension AccessToken {
+  /// Of all that is decided of it, and nothing of what lets in.
+  fileprivate var tagForRecords: String {
+    let end = expiresAt.map { String($0.timeIntervalSince1970) } ?? ""
+    return EntityTag.forRecords(0, Data([id, name, role.rawValue, node ?? "", end].joined(separator: "\n").utf8))
   }
 }

@@ -7,6 +7,8 @@ import Synchronization
 package actor DemandRegistry {
   private struct Pending {
     let change: DemandChange
+    /// The request on whose behalf it is done, for the audit.
+    let draft: AuditDraft?
     let done: CheckedContinuation<Result<ChangeReceipt, ChangeRefusal>, Never>
   }
 
@@ -95,7 +97,7 @@ package actor DemandRegistry {
   /// Does a change, or refuses it whole.
   package func change(_ change: DemandChange) async throws(ChangeRefusal) -> ChangeReceipt {
     let result = await withCheckedContinuation { done in
-      queue.append(Pending(change: change, done: done))
+      queue.append(Pending(change: change, draft: AuditDraft.open, done: done))
       if !isCommitting {
         isCommitting = true
         Task { await commitQueue() }
@@ -108,19 +110,20 @@ package actor DemandRegistry {
     while !queue.isEmpty {
       let group = queue
       queue.removeAll(keepingCapacity: true)
-      let results = await commit(group.map(\.change))
+      let results = await commit(group)
       for (pending, result) in zip(group, results) { pending.done.resume(returning: result) }
     }
     isCommitting = false
   }
 
-  private func commit(_ group: [DemandChange]) async -> [Result<ChangeReceipt, ChangeRefusal>] {
+  private func commit(_ group: [Pending]) async -> [Result<ChangeReceipt, ChangeRefusal>] {
     do {
-      let keys = Set(group.compactMap(\.claim?.key))
+      let keys = Set(group.compactMap(\.change.claim?.key))
       let claims = keys.isEmpty ? [] : try await store.claims(Array(keys))
-      let (results, batch) = evaluate(group, claims)
+      let (results, batch, drafts) = evaluate(group, claims)
       try await store.commit(batch)
       apply(batch)
+      for draft in drafts { draft.recorded() }
       return results
     } catch {
       return group.map { _ in .failure(.storeFailed(error)) }
@@ -129,21 +132,21 @@ package actor DemandRegistry {
 
   /// A function of its own, so that the transaction's hold on the table ends before ``apply(_:)`` changes it in place.
   private func evaluate(
-    _ group: [DemandChange], _ claims: [HonouredClaim]
-  ) -> ([Result<ChangeReceipt, ChangeRefusal>], StoreBatch) {
+    _ group: [Pending], _ claims: [HonouredClaim]
+  ) -> ([Result<ChangeReceipt, ChangeRefusal>], StoreBatch, [AuditDraft]) {
     let time = Self.wholeMilliseconds(now())
     let oldest = time - IdempotencyClaim.lifetime
     var transaction = DemandTransaction(
       base: snapshot, claims: claims.filter { $0.time >= oldest }, limit: limit, now: time)
-    let results = group.map { change in
-      Result { () throws(ChangeRefusal) in try transaction.perform(change) }
+    let results = group.map { pending in
+      Result { () throws(ChangeRefusal) in try transaction.perform(pending.change, for: pending.draft) }
     }
     var batch = transaction.batch
     if !batch.claims.isEmpty, time.timeIntervalSince(claimsPrunedAt) > 3600 {
       batch.firstClaimKept = oldest
       claimsPrunedAt = time
     }
-    return (results, batch)
+    return (results, batch, transaction.drafts)
   }
 
   private func apply(_ batch: StoreBatch) {

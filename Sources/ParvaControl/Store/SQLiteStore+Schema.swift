@@ -92,6 +92,18 @@ extension SQLiteStore {
               STRICT, WITHOUT ROWID;
             """)
       }
+      migrator.registerMigration("8 audit") { db in
+        try db.execute(
+          sql: """
+            CREATE TABLE audit (
+              number INTEGER PRIMARY KEY, time INTEGER NOT NULL, who TEXT NOT NULL, name TEXT NOT NULL,
+              method TEXT NOT NULL, path TEXT NOT NULL, resource TEXT NOT NULL, request_id TEXT NOT NULL,
+              status INTEGER NOT NULL, before TEXT, after TEXT, change INTEGER NOT NULL) STRICT;
+            CREATE INDEX audit_others ON audit (number) WHERE NOT change;
+            CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
+              BEGIN SELECT RAISE (ABORT, 'rows of the audit are never changed'); END;
+            """)
+      }
       return migrator
     }
   }

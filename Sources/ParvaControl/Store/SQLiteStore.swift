@@ -58,6 +58,7 @@ package final class SQLiteStore: Store {
         try Self.write(operations: batch.operations, progress: batch.progress, kept: batch.keptOperations, db)
         try Self.write(toldSegments: batch.toldSegments, db)
         try Self.write(tokens: batch.tokens, uses: batch.tokenUses, db)
+        try Self.write(audit: batch.audit, kept: batch.keptAudit, db)
       }
     }
   }
@@ -195,7 +196,7 @@ package final class SQLiteStore: Store {
     lock.release()
   }
 
-  private func translating<Value: Sendable>(
+  func translating<Value: Sendable>(
     _ work: @Sendable () async throws -> Value
   ) async throws(StoreError) -> Value {
     do {

@@ -46,7 +46,7 @@ import Testing
     "POST /v3/discovery:listeners": readers, "POST /v3/discovery:routes": readers,
     "POST /v3/discovery:clusters": readers, "POST /v3/discovery:endpoints": readers,
     "GET /v1/tokens": admins, "POST /v1/tokens": admins, "GET /v1/tokens/{id}": admins,
-    "DELETE /v1/tokens/{id}": admins, "GET /v1/whoami": known,
+    "DELETE /v1/tokens/{id}": admins, "GET /v1/audit": admins, "GET /v1/whoami": known,
   ]
 
   private static func secret(_ asker: Asker) -> String { "\(asker.rawValue)-0123456789abcdefghijklmn" }
