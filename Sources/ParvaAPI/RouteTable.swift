@@ -97,7 +97,9 @@ package struct RouteTable: Sendable {
       Route("POST", "/v1/nodes/{name}/uncordon", .operator, .async(nodes.set(.inService))),
       Route("POST", "/v1/nodes/{name}/maintenance", .operator, .async(nodes.set(.maintenance))),
       Route("POST", "/v1/nodes/{name}/return", .operator, .async(nodes.set(.inService))),
-      Route("POST", "/v1/nodes/{name}/status", .operator.orItsNode.unrecorded, bodyLimit: NodeStateReader.bytes, .async(nodes.heartbeat)),
+      Route(
+        "POST", "/v1/nodes/{name}/status", .operator.orItsNode.heartbeat, bodyLimit: NodeStateReader.bytes,
+        .async(nodes.heartbeat)),
       Route("GET", "/v1/events", .reader, concurrency: EventStream.most, .async(stream.stream)),
       Route("GET", "/v1/fleet", .reader, .inline(fleet.get)),
       Route("POST", "/v1/fleet/accept-silence", .operator, .async(fleet.acceptSilence)),

@@ -50,6 +50,8 @@ struct ServeCommand: AsyncParsableCommand {
   )
   var requireToken = false
 
+  @OptionGroup var limits: RateLimitOptions
+
   @Option(name: .long, help: "Threads that answer connections (default: one per core).")
   var loops: Int?
 
@@ -143,7 +145,7 @@ struct ServeCommand: AsyncParsableCommand {
       table.version = Version.current
       let server = HTTPServer(
         configuration: serverConfiguration,
-        router: Router(routes: table.routes, logger: logger, gate: access.gate), logger: logger)
+        router: Router(routes: table.routes, logger: logger, gate: access.gate, meter: limits.limiter.meter), logger: logger)
       counters.count(server)
       let addresses = try server.start()
       if !isSecured, let open = addresses.first(where: { !ListenAddress.isLocal($0) }) {

@@ -20,6 +20,8 @@ package struct HTTPRequest: Sendable {
   package var remoteAddress: String?
   /// Whom the router's gate has recognised; nil for anybody.
   package var caller: Caller?
+  /// What the answer carries beside its own fields, whatever it is.
+  package var answerFields = HTTPHeaders()
   /// Subject of the client's verified certificate under mutual TLS.
   package var clientSubject: String?
 

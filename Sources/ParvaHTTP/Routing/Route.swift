@@ -32,11 +32,14 @@ package struct Route: Sendable {
     package var speakers: Speakers
     /// Whether calls of it are kept on record.
     package var isRecorded: Bool
+    /// Whether it is called in the rhythm of the service itself, which no limit on requests is to break.
+    package var isHeartbeat: Bool
 
-    package init(level: Int, speakers: Speakers = .none, isRecorded: Bool) {
+    package init(level: Int, speakers: Speakers = .none, isRecorded: Bool, isHeartbeat: Bool = false) {
       self.level = level
       self.speakers = speakers
       self.isRecorded = isRecorded
+      self.isHeartbeat = isHeartbeat
     }
   }
 
