@@ -46,11 +46,20 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Flag(
     name: .long,
-    help: "Have every request need a token or a client certificate, as with --token-file, where tokens made by parva token create are enough."
+    help:
+      "Have every request need a token or a client certificate, as with --token-file, where tokens made by parva token create are enough."
   )
   var requireToken = false
 
   @OptionGroup var limits: RateLimitOptions
+
+  @Option(
+    name: .long,
+    help: """
+      File of what client certificates are good for, one rule a line: ROLE CN=NAME or ROLE URI=NAME, where NAME may hold one \
+      *; with the role node it stands for the node. Read again on SIGHUP. Without it they allow everything.
+      """)
+  var certificateRoles: String?
 
   @Option(name: .long, help: "Threads that answer connections (default: one per core).")
   var loops: Int?
@@ -95,6 +104,9 @@ struct ServeCommand: AsyncParsableCommand {
 
   func validate() throws {
     try ListenAddress.check(listen)
+    guard certificateRoles == nil || tls.tlsClientCA != nil else {
+      throw ValidationError("--certificate-roles needs --tls-client-ca.")
+    }
     guard maxWorkloads >= 1 else { throw ValidationError("--max-workloads must be at least 1.") }
     if let loops, !(1...256).contains(loops) { throw ValidationError("--loops must be 1 to 256.") }
     guard keepPlans >= 1 else { throw ValidationError("--keep-plans must be at least 1.") }
@@ -133,19 +145,22 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.worker = PlanWorker.Settings()
     let signals = TerminationSignal()
     let file = try tokens()
+    let roles = try roles()
     do {
       let path = store ?? StorePlace.usual
       let controller = try await Controller(
         configuration: configuration, store: try Stores.open(path), logger: logger)
       let access = AccessControl(
-        file: file, tokens: controller.tokens, trustsCertificates: tls.tlsClientCA != nil, isRequired: needsCredentials)
+        file: file, tokens: controller.tokens, trustsCertificates: tls.tlsClientCA != nil, roles: roles,
+        isRequired: needsCredentials)
       let counters = ServerCounters()
       var table = RouteTable(controller, server: counters)
       table.requiresPreconditions = requireIfMatch
       table.version = Version.current
       let server = HTTPServer(
         configuration: serverConfiguration,
-        router: Router(routes: table.routes, logger: logger, gate: access.gate, meter: limits.limiter.meter), logger: logger)
+        router: Router(routes: table.routes, logger: logger, gate: access.gate, meter: limits.limiter.meter),
+        logger: logger)
       counters.count(server)
       let addresses = try server.start()
       if !isSecured, let open = addresses.first(where: { !ListenAddress.isLocal($0) }) {
@@ -205,11 +220,25 @@ struct ServeCommand: AsyncParsableCommand {
     }
   }
 
+  private func roles() throws(CommandFailure) -> CertificateRoles? {
+    guard let certificateRoles else { return nil }
+    guard let text = try? String(contentsOfFile: certificateRoles, encoding: .utf8) else {
+      throw CommandFailure(.badInput, "\(certificateRoles) cannot be read as text")
+    }
+    do {
+      return try CertificateRoles(text)
+    } catch {
+      throw CommandFailure(.badInput, "\(certificateRoles): \(error)")
+    }
+  }
+
   /// What cannot be read leaves what is there in force.
   private func reload(_ server: HTTPServer, _ access: AccessControl, _ logger: Logger) {
     do {
       if tls.tlsCertificate != nil { try server.reloadCertificates() }
-      if let tokens = try tokens() { access.replace(tokens) }
+      let (tokens, roles) = (try tokens(), try roles())
+      if let tokens { access.replace(tokens) }
+      if let roles { access.replace(roles) }
       logger.info("read certificates and tokens again")
     } catch let error as HTTPServerError {
       logger.error("certificates not read again; the old ones stay", metadata: ["cause": "\(error.message)"])

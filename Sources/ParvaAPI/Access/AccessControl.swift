@@ -8,19 +8,24 @@ package final class AccessControl: Sendable {
   private let file: Mutex<AccessTokens?>
   private let tokens: TokenRegistry?
   private let trustsCertificates: Bool
+  private let roles: Mutex<CertificateRoles?>
   private let isRequired: Bool
 
   /// - Parameters:
   ///   - file: tokens that were given with the start; nil where there are none.
   ///   - tokens: those that were made at run time.
-  ///   - trustsCertificates: whether a client certificate that the listener has verified allows everything.
+  ///   - trustsCertificates: whether a client certificate that the listener has verified lets in.
+  ///   - roles: what it lets do; nil: everything.
   ///   - isRequired: whether who shows no credential is refused; else such a caller may do everything.
   package init(
-    file: AccessTokens? = nil, tokens: TokenRegistry? = nil, trustsCertificates: Bool = false, isRequired: Bool = true
+    file: AccessTokens? = nil, tokens: TokenRegistry? = nil, trustsCertificates: Bool = false,
+    roles: CertificateRoles? = nil,
+    isRequired: Bool = true
   ) {
     self.file = Mutex(file)
     self.tokens = tokens
     self.trustsCertificates = trustsCertificates
+    self.roles = Mutex(roles)
     self.isRequired = isRequired
   }
 
@@ -34,6 +39,9 @@ package final class AccessControl: Sendable {
     for caller in gone { caller.end() }
   }
 
+  /// Takes effect with the next request.
+  package func replace(_ newer: CertificateRoles) { roles.withLock { $0 = newer } }
+
   /// For the router.
   package var gate: Router.Gate {
     { request, route throws(ProblemDetails) in try self.admit(&request, to: route) }
@@ -45,7 +53,9 @@ package final class AccessControl: Sendable {
     if access == .anyone { return }
     let token = Self.bearerToken(of: request)
     var caller = token.flatMap(caller)
-    if caller == nil, trustsCertificates { caller = request.clientSubject.map(Self.caller) }
+    if caller == nil, trustsCertificates, let subject = request.clientSubject {
+      caller = try holder(of: subject, request.clientURIs, access)
+    }
     guard let caller else {
       // One of ours that does not count any more is no reason to be let in as nobody.
       guard isRequired || token?.hasPrefix(TokenSecret.prefix) == true else { return }
@@ -67,9 +77,19 @@ package final class AccessControl: Sendable {
     tokens?.caller(of: token) ?? file.withLock { $0 }?.caller(of: token)
   }
 
-  /// Who shows a certificate of the authorities that were given may do everything.
-  private static func caller(of subject: String) -> Caller {
-    Caller(name: subject, id: "certificate:\(subject)", role: AccessRole.admin.rawValue)
+  private func holder(
+    of subject: String, _ uris: [String], _ access: Route.Access
+  ) throws(ProblemDetails) -> Caller {
+    guard let roles = roles.withLock({ $0 }) else {
+      return Caller(name: subject, id: "certificate:\(subject)", role: AccessRole.admin.rawValue)
+    }
+    guard let caller = roles.caller(subject: subject, uris: uris) else {
+      throw ProblemDetails(
+        status: 403, code: "certificate_unknown",
+        detail: "No line of --certificate-roles names the certificate of \(subject). This needs one of the role "
+          + "\(access.role?.rawValue ?? "").")
+    }
+    return caller
   }
 
   private func refusal(of token: String?, _ access: Route.Access) -> ProblemDetails {

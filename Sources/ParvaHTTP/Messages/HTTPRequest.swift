@@ -24,6 +24,8 @@ package struct HTTPRequest: Sendable {
   package var answerFields = HTTPHeaders()
   /// Subject of the client's verified certificate under mutual TLS.
   package var clientSubject: String?
+  /// URIs among the alternative names of that certificate.
+  package var clientURIs: [String] = []
 
   package init(
     method: String, path: String, query: [(name: String, value: String)] = [], headers: HTTPHeaders = HTTPHeaders(),
