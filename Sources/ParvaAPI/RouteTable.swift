@@ -45,6 +45,7 @@ package struct RouteTable: Sendable {
       registry: registry, setup: setup, rule: rule)
     let stream = EventHandlers(log: controller.events)
     let health = HealthHandlers(board: board, store: controller.store, version: version)
+    let dashboard = DashboardHandlers(index: health.index)
     let endpoints = EndpointHandlers(traffic: controller.traffic, registry: registry)
     let targets = TargetHandlers(nodes: controller.nodes, traffic: controller.traffic)
     let proxies = ProxyRegistry()
@@ -53,7 +54,9 @@ package struct RouteTable: Sendable {
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server, proxies: proxies))
     let table = [
-      Route("GET", "/", .inline(health.index)),
+      Route("GET", "/", .inline(dashboard.root)),
+      Route("GET", "/v1", .inline(health.entry)),
+      Route("GET", "/dashboard/{version}/{file}", .inline(dashboard.file)),
       Route("GET", "/healthz", .inline(health.live)),
       Route("GET", "/readyz", .inline(health.ready)),
       Route("GET", "/metrics", .inline(metrics.get)),

@@ -12,7 +12,8 @@ package enum AccessScope: String, Sendable, CaseIterable {
   /// what it offers.
   package static func needed(for route: Route) -> AccessScope? {
     switch (route.method, route.pattern) {
-    case ("GET", "/"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/openapi.yaml"): nil
+    case ("GET", "/"), ("GET", "/v1"), ("GET", "/dashboard/{version}/{file}"): nil
+    case ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/openapi.yaml"): nil
     case ("POST", "/v1/plan/preview"): .read
     // What an Envoy asks changes nothing.
     case ("POST", let pattern) where pattern.hasPrefix("/v3/discovery:"): .read
