@@ -45,6 +45,7 @@ package struct RouteTable: Sendable {
       registry: registry, setup: setup, rule: rule)
     let stream = EventHandlers(log: controller.events)
     let health = HealthHandlers(board: board, store: controller.store, version: version)
+    let dashboard = DashboardHandlers(index: health.index)
     let endpoints = EndpointHandlers(traffic: controller.traffic, registry: registry)
     let targets = TargetHandlers(nodes: controller.nodes, traffic: controller.traffic)
     let proxies = ProxyRegistry()
@@ -55,7 +56,9 @@ package struct RouteTable: Sendable {
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(metrics: ControllerMetrics(controller, server: server, proxies: proxies))
     let table = [
-      Route("GET", "/", .anyone, .inline(health.index)),
+      Route("GET", "/", .anyone, .inline(dashboard.root)),
+      Route("GET", "/v1", .anyone, .inline(health.entry)),
+      Route("GET", "/dashboard/{version}/{file}", .anyone, .inline(dashboard.file)),
       Route("GET", "/healthz", .anyone, .inline(health.live)),
       Route("GET", "/readyz", .anyone, .inline(health.ready)),
       Route("GET", "/metrics", .reader, .inline(metrics.get)),

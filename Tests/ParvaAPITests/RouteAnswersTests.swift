@@ -36,7 +36,8 @@ import Testing
     let state = try FleetSamples.state("n1", gpus: 1)
     return [
       Sample("GET", "/"), Sample("GET", "/healthz"), Sample("GET", "/readyz"), Sample("GET", "/metrics"),
-      Sample("GET", "/openapi.yaml"),
+      Sample("GET", "/openapi.yaml"), Sample("GET", "/v1"),
+      Sample("GET", "/dashboard/{version}/{file}", "/dashboard/any/app.js"),
       Sample("POST", "/v1/workloads", body: Bodies.workload("new")),
       Sample("POST", "/v1/workloads/batch", body: Bodies.batch(Bodies.workload("newer"))),
       Sample("GET", "/v1/workloads"),

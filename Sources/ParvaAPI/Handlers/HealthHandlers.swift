@@ -48,12 +48,20 @@ struct HealthHandlers: Sendable {
     return HTTPResponse(status: 200, contentType: "application/json", body: Data(writer.bytes))
   }
 
-  func index(_ request: HTTPRequest) -> HTTPResponse {
+  /// `/v1`: the index for who asks for it alone.
+  func entry(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery()
+    try request.acceptsJSON()
+    return index(request)
+  }
+
+  @Sendable func index(_ request: HTTPRequest) -> HTTPResponse {
     var writer = DocumentWriter(.json)
     writer.object { root in
       root.field("name", "parva")
       root.field("version", version)
       root.object("links") { links in
+        links.field("index", "/v1")
         links.field("workloads", "/v1/workloads")
         links.field("workloadBatch", "/v1/workloads/batch")
         links.field("profiles", "/v1/profiles")

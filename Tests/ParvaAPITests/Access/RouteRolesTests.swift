@@ -22,7 +22,7 @@ import Testing
   private static let admins: Set<Asker> = [.admin]
 
   private static let table: [String: Set<Asker>] = [
-    "GET /": all, "GET /healthz": all, "GET /readyz": all, "GET /openapi.yaml": all, "GET /metrics": readers,
+    "GET /": all, "GET /v1": all, "GET /dashboard/{version}/{file}": all, "GET /healthz": all, "GET /readyz": all, "GET /openapi.yaml": all, "GET /metrics": readers,
     "GET /v1/workloads": readers, "POST /v1/workloads": operators, "PUT /v1/workloads": operators,
     "PATCH /v1/workloads": operators, "POST /v1/workloads/batch": operators, "GET /v1/workloads/{id}": readers,
     "PUT /v1/workloads/{id}": operators, "PATCH /v1/workloads/{id}": operators, "DELETE /v1/workloads/{id}": operators,
