@@ -19,6 +19,14 @@ let strictC: [CSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+/// The files of the controller's page.
+let dashboard = [
+  "activity.js", "api.js", "app.js", "base.css", "chart.js", "colours.js", "dialogs.js", "diff.js", "dom.js",
+  "fleet.js", "health.js", "history.js", "index.html", "inspector.js", "live.js", "mark.svg", "model.js", "plan.js",
+  "rollout.js", "route.js", "stream.js", "strip.js", "text.js", "try.js", "units.js", "views.css", "virtual.js",
+  "workload.js", "workloads.js",
+]
+
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -64,7 +72,8 @@ let package = Package(
     .target(
       name: "ParvaAPI",
       dependencies: ["ParvaControl", "ParvaEngine", "ParvaWire", "ParvaFormats", "ParvaHTTP", "ParvaServing"],
-      resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
+      resources: [.embedInCode("openapi.yaml")] + dashboard.map { .embedInCode("Dashboard/\($0)") },
+      swiftSettings: strict),
     .target(
       name: "ParvaNode",
       dependencies: [

@@ -181,6 +181,7 @@ static chs_request describe(chs_conn *conn, const uint8_t *bytes, size_t path_le
       .path_length = path_length,
       .peer = conn->peer,
       .subject = conn->subject,
+      .uris = conn->uris,
   };
 }
 

@@ -96,6 +96,7 @@ struct chs_conn {
   chs_loop *loop;
   void *tls;
   char *subject; /* owned */
+  char *uris;    /* owned */
   chs_decoder decoder;
 
   uint64_t exchange; /* 0: none */

@@ -109,6 +109,7 @@ void chs_loop_bury(chs_loop *loop) {
     free(conn->pending);
     free(conn->message);
     free(conn->subject);
+    free(conn->uris);
     free(conn);
   }
 }

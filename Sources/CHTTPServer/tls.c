@@ -4,7 +4,9 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -140,9 +142,39 @@ static ssize_t tls_write(chs_conn *conn, const struct iovec *parts, int count) {
   return total;
 }
 
+static bool is_visible(const unsigned char *text, size_t length) {
+  for (size_t at = 0; at < length; at++) {
+    if (text[at] < 0x21 || text[at] > 0x7e) return false;
+  }
+  return length > 0;
+}
+
+/* The URIs among the alternative names (RFC 5280, section 4.2.1.6), each with a line feed behind it. One with anything but
+ * visible characters is left out, so that none can pass for two or for another. */
+static void note_uris(chs_conn *conn, X509 *certificate) {
+  GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+  if (!names) return;
+  size_t length = 0;
+  for (int at = 0; at < sk_GENERAL_NAME_num(names); at++) {
+    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, at);
+    if (name->type != GEN_URI) continue;
+    const unsigned char *text = ASN1_STRING_get0_data(name->d.uniformResourceIdentifier);
+    size_t size = (size_t)ASN1_STRING_length(name->d.uniformResourceIdentifier);
+    if (!is_visible(text, size)) continue;
+    char *grown = realloc(conn->uris, length + size + 2);
+    if (!grown) break;
+    memcpy(grown + length, text, size);
+    memcpy(grown + length + size, "\n", 2);
+    length += size + 1;
+    conn->uris = grown;
+  }
+  GENERAL_NAMES_free(names);
+}
+
 static void note_subject(chs_conn *conn) {
   X509 *certificate = SSL_get0_peer_certificate(conn->tls);
   if (!certificate || SSL_get_verify_result(conn->tls) != X509_V_OK) return;
+  note_uris(conn, certificate);
   BIO *text = BIO_new(BIO_s_mem());
   if (!text) return;
   char *bytes = NULL;

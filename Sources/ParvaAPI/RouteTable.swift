@@ -21,7 +21,7 @@ package struct RouteTable: Sendable {
     self.server = server
   }
 
-  /// Every route there is; openapi.yaml tells the same, and a test compares the two.
+  /// Every route there is, with the least role that may call it; openapi.yaml tells the same, and a test compares the two.
   package var routes: [Route] {
     let (registry, board, setup) = (controller.registry, controller.board, controller.configuration.planning)
     let rule = PreconditionRule(isRequired: requiresPreconditions)
@@ -45,81 +45,95 @@ package struct RouteTable: Sendable {
       registry: registry, setup: setup, rule: rule)
     let stream = EventHandlers(log: controller.events)
     let health = HealthHandlers(board: board, store: controller.store, version: version)
+    let dashboard = DashboardHandlers(index: health.index)
     let endpoints = EndpointHandlers(traffic: controller.traffic, registry: registry)
     let targets = TargetHandlers(nodes: controller.nodes, traffic: controller.traffic)
     let proxies = ProxyRegistry()
     let discovery = DiscoveryHandlers(
       traffic: controller.traffic, proxies: proxies, hold: discoveryHold, now: controller.configuration.now)
+    let tokens = TokenHandlers(tokens: controller.tokens)
+    let audit = AuditHandlers(log: controller.audit)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(
       metrics: ControllerMetrics(controller, server: server, proxies: proxies, version: version))
     let table = [
-      Route("GET", "/", .inline(health.index)),
-      Route("GET", "/healthz", .inline(health.live)),
-      Route("GET", "/readyz", .inline(health.ready)),
-      Route("GET", "/metrics", .async(metrics.get)),
-      Route("GET", "/openapi.yaml", .inline(document.get)),
-      Route("GET", "/v1/workloads", .async(set.list)),
-      Route("POST", "/v1/workloads", .begun(workloads.create)),
-      Route("PUT", "/v1/workloads", bodyLimit: InputLimits.fileBytes, .async(set.replaceAll)),
-      Route("PATCH", "/v1/workloads", bodyLimit: InputLimits.fileBytes, .async(set.patch)),
-      Route("POST", "/v1/workloads/batch", bodyLimit: InputLimits.fileBytes, .async(set.createBatch)),
-      Route("GET", "/v1/workloads/{id}", .inline(workloads.get)),
-      Route("PUT", "/v1/workloads/{id}", .async(workloads.put)),
-      Route("PATCH", "/v1/workloads/{id}", .async(workloads.patch)),
-      Route("DELETE", "/v1/workloads/{id}", .async(workloads.delete)),
-      Route("GET", "/v1/workloads/{id}/segments", .async(workloads.segments)),
-      Route("GET", "/v1/profiles", .async(profiles.list)),
-      Route("GET", "/v1/profiles/{model}", .async(profiles.get)),
-      Route("PUT", "/v1/profiles/{model}", bodyLimit: ProfileHandlers.bodyLimit, .async(profiles.put)),
-      Route("DELETE", "/v1/profiles/{model}", .async(profiles.delete)),
-      Route("GET", "/v1/plan", .begun(plan.get)),
-      Route("GET", "/v1/plan/events", concurrency: EventStream.most, .async(events.stream)),
+      Route("GET", "/", .anyone, .inline(dashboard.root)),
+      Route("GET", "/v1", .anyone, .inline(health.entry)),
+      Route("GET", "/dashboard/{version}/{file}", .anyone, .inline(dashboard.file)),
+      Route("GET", "/healthz", .anyone, .inline(health.live)),
+      Route("GET", "/readyz", .anyone, .inline(health.ready)),
+      Route("GET", "/metrics", .reader, .async(metrics.get)),
+      Route("GET", "/openapi.yaml", .anyone, .inline(document.get)),
+      Route("GET", "/v1/workloads", .reader, .async(set.list)),
+      Route("POST", "/v1/workloads", .operator, .begun(workloads.create)),
+      Route("PUT", "/v1/workloads", .operator, bodyLimit: InputLimits.fileBytes, .async(set.replaceAll)),
+      Route("PATCH", "/v1/workloads", .operator, bodyLimit: InputLimits.fileBytes, .async(set.patch)),
+      Route("POST", "/v1/workloads/batch", .operator, bodyLimit: InputLimits.fileBytes, .async(set.createBatch)),
+      Route("GET", "/v1/workloads/{id}", .reader, .inline(workloads.get)),
+      Route("PUT", "/v1/workloads/{id}", .operator, .async(workloads.put)),
+      Route("PATCH", "/v1/workloads/{id}", .operator, .async(workloads.patch)),
+      Route("DELETE", "/v1/workloads/{id}", .operator, .async(workloads.delete)),
+      Route("GET", "/v1/workloads/{id}/segments", .reader, .async(workloads.segments)),
+      Route("GET", "/v1/profiles", .reader, .async(profiles.list)),
+      Route("GET", "/v1/profiles/{model}", .reader, .async(profiles.get)),
+      Route("PUT", "/v1/profiles/{model}", .operator, bodyLimit: ProfileHandlers.bodyLimit, .async(profiles.put)),
+      Route("DELETE", "/v1/profiles/{model}", .operator, .async(profiles.delete)),
+      Route("GET", "/v1/plan", .reader, .begun(plan.get)),
+      Route("GET", "/v1/plan/events", .reader, concurrency: EventStream.most, .async(events.stream)),
       Route(
-        "POST", "/v1/plan/preview", bodyLimit: InputLimits.fileBytes, concurrency: PreviewHandlers.mostAtATime,
+        "POST", "/v1/plan/preview", .reader, bodyLimit: InputLimits.fileBytes, concurrency: PreviewHandlers.mostAtATime,
         .async(preview.post)),
-      Route("GET", "/v1/plans", .async(history.list)),
-      Route("GET", "/v1/plans/{revision}", .async(history.get)),
-      Route("GET", "/v1/plans/{a}/diff/{b}", .async(history.diff)),
-      Route("POST", "/v1/plan/apply", .async(operations.apply)),
-      Route("GET", "/v1/operations", .async(operations.list)),
-      Route("GET", "/v1/operations/{id}", .async(operations.get)),
-      Route("POST", "/v1/operations/{id}/pause", .async(operations.control(.pause))),
-      Route("POST", "/v1/operations/{id}/resume", .async(operations.control(.resume))),
-      Route("POST", "/v1/operations/{id}/abort", .async(operations.control(.abort))),
-      Route("POST", "/v1/operations/{id}/rollback", .async(operations.control(.rollback))),
-      Route("GET", "/v1/nodes", .async(nodes.list)),
-      Route("GET", "/v1/nodes/{name}", .async(nodes.get)),
-      Route("PUT", "/v1/nodes/{name}", .async(nodes.put)),
-      Route("DELETE", "/v1/nodes/{name}", .async(nodes.delete)),
-      Route("POST", "/v1/nodes/{name}/cordon", .async(nodes.set(.cordoned))),
-      Route("POST", "/v1/nodes/{name}/uncordon", .async(nodes.set(.inService))),
-      Route("POST", "/v1/nodes/{name}/maintenance", .async(nodes.set(.maintenance))),
-      Route("POST", "/v1/nodes/{name}/return", .async(nodes.set(.inService))),
-      Route("POST", "/v1/nodes/{name}/status", bodyLimit: NodeStateReader.bytes, .async(nodes.heartbeat)),
-      Route("GET", "/v1/events", concurrency: EventStream.most, .async(stream.stream)),
-      Route("GET", "/v1/fleet", .inline(fleet.get)),
-      Route("POST", "/v1/fleet/accept-silence", .async(fleet.acceptSilence)),
-      Route("GET", "/v1/endpoints", .async(endpoints.list)),
+      Route("GET", "/v1/plans", .reader, .async(history.list)),
+      Route("GET", "/v1/plans/{revision}", .reader, .async(history.get)),
+      Route("GET", "/v1/plans/{a}/diff/{b}", .reader, .async(history.diff)),
+      Route("POST", "/v1/plan/apply", .operator, .async(operations.apply)),
+      Route("GET", "/v1/operations", .reader, .async(operations.list)),
+      Route("GET", "/v1/operations/{id}", .reader, .async(operations.get)),
+      Route("POST", "/v1/operations/{id}/pause", .operator, .async(operations.control(.pause))),
+      Route("POST", "/v1/operations/{id}/resume", .operator, .async(operations.control(.resume))),
+      Route("POST", "/v1/operations/{id}/abort", .operator, .async(operations.control(.abort))),
+      Route("POST", "/v1/operations/{id}/rollback", .operator, .async(operations.control(.rollback))),
+      Route("GET", "/v1/nodes", .reader, .async(nodes.list)),
+      Route("GET", "/v1/nodes/{name}", .reader.orItsNode, .async(nodes.get)),
+      Route("PUT", "/v1/nodes/{name}", .operator.orItsNode, .async(nodes.put)),
+      Route("DELETE", "/v1/nodes/{name}", .operator, .async(nodes.delete)),
+      Route("POST", "/v1/nodes/{name}/cordon", .operator, .async(nodes.set(.cordoned))),
+      Route("POST", "/v1/nodes/{name}/uncordon", .operator, .async(nodes.set(.inService))),
+      Route("POST", "/v1/nodes/{name}/maintenance", .operator, .async(nodes.set(.maintenance))),
+      Route("POST", "/v1/nodes/{name}/return", .operator, .async(nodes.set(.inService))),
       Route(
-        "GET", "/v1/endpoints/events", concurrency: EventStream.most, .async(endpoints.stream)),
-      Route("GET", "/v1/workloads/{id}/endpoints", .async(endpoints.ofWorkload)),
-      Route("PUT", "/v1/segments/{id}/endpoints", .async(endpoints.put)),
-      Route("GET", "/v1/proxies", .inline(discovery.list)),
-      Route("GET", "/v1/prometheus-targets", .inline(targets.get)),
+        "POST", "/v1/nodes/{name}/status", .operator.orItsNode.heartbeat, bodyLimit: NodeStateReader.bytes,
+        .async(nodes.heartbeat)),
+      Route("GET", "/v1/events", .reader, concurrency: EventStream.most, .async(stream.stream)),
+      Route("GET", "/v1/fleet", .reader, .inline(fleet.get)),
+      Route("POST", "/v1/fleet/accept-silence", .operator, .async(fleet.acceptSilence)),
+      Route("GET", "/v1/endpoints", .reader, .async(endpoints.list)),
+      Route(
+        "GET", "/v1/endpoints/events", .reader, concurrency: EventStream.most, .async(endpoints.stream)),
+      Route("GET", "/v1/workloads/{id}/endpoints", .reader, .async(endpoints.ofWorkload)),
+      Route("PUT", "/v1/segments/{id}/endpoints", .operator, .async(endpoints.put)),
+      Route("GET", "/v1/proxies", .reader, .inline(discovery.list)),
+      Route("GET", "/v1/tokens", .auditor, .inline(tokens.list)),
+      Route("POST", "/v1/tokens", .admin, .async(tokens.create)),
+      Route("GET", "/v1/tokens/{id}", .auditor, .inline(tokens.get)),
+      Route("DELETE", "/v1/tokens/{id}", .admin, .async(tokens.revoke)),
+      Route("GET", "/v1/audit", .auditor, concurrency: AuditHandlers.mostExports, .async(audit.list)),
+      Route("GET", "/v1/whoami", .anyCaller, .inline(tokens.whoami)),
+      Route("GET", "/v1/prometheus-targets", .reader, .inline(targets.get)),
     ]
     let asked = EnvoyType.allCases.map { type in
       var route = Route(
-        "POST", "/v3/discovery:\(type.rawValue)", bodyLimit: DiscoveryHandlers.bodyLimit,
+        "POST", "/v3/discovery:\(type.rawValue)", .reader, bodyLimit: DiscoveryHandlers.bodyLimit,
         .begun(discovery.discover(type)))
       route.takesLargeBodiesOnLoop = true
       return route
     }
+    let recorder = AuditRecorder(log: controller.audit, now: controller.configuration.now)
     let tracer = controller.configuration.tracer
     // Heartbeats and proxies ask all the time.
     let traced =
       table.map { $0.traced(by: tracer, isFrequent: $0.pattern == "/v1/nodes/{name}/status") }
       + asked.map { $0.traced(by: tracer, isFrequent: true) }
-    return traced.map(metrics.measured)
+    return traced.map { metrics.measured(recorder.recorded($0)) }
   }
 }

@@ -15,6 +15,8 @@ package final class Controller: Sendable {
     package var maxWorkloads = 250_000
     /// Which plans are kept in the store.
     package var keptPlans = PlanRetention()
+    /// Which rows of the audit are kept.
+    package var keptAudit = AuditRetention()
     package var nodes = NodeRegistry.Settings()
     package var push = PushSettings()
     /// Whose statistics of requests are read.
@@ -41,6 +43,10 @@ package final class Controller: Sendable {
   package let store: GuardedStore
   package let registry: DemandRegistry
   package let nodes: NodeRegistry
+  /// Tokens that were made at run time.
+  package let tokens: TokenRegistry
+  /// Who has done what.
+  package let audit: AuditLog
   package let board: PlanBoard
   /// What happens to operations, nodes and workloads.
   package let events: EventLog
@@ -83,6 +89,8 @@ package final class Controller: Sendable {
     registry = DemandRegistry(
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
       tracer: configuration.tracer, onChange: { wakes.continuation.yield() })
+    audit = AuditLog(store: store, retention: configuration.keptAudit, now: configuration.now)
+    tokens = TokenRegistry(tokens: contents.tokens, store: store, now: configuration.now)
     let trafficWakes = TrafficWakes()
     nodes = NodeRegistry(
       nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
@@ -165,6 +173,7 @@ package final class Controller: Sendable {
         Task { [self] in await watchHeartbeats() },
         Task { [self] in await settleFleet() },
         Task { [self] in await watchStore() },
+        Task { [self] in await watchAccess() },
         Task { [self] in await watchConditions() },
         Task { [self] in await followPlans() },
         Task { [observer] in await observer.run() },
@@ -209,6 +218,15 @@ package final class Controller: Sendable {
         // The store says itself what ails it.
         continue
       }
+    }
+  }
+
+  private func watchAccess() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .seconds(1))
+      // What cannot be stored now is stored later; the store says itself what ails it.
+      try? await tokens.keep()
+      try? await audit.keep()
     }
   }
 
@@ -259,6 +277,11 @@ package final class Controller: Sendable {
       try await nodes.flush()
     } catch {
       logger.error("what nodes said last cannot be stored", metadata: ["error": "\(error)"])
+    }
+    do {
+      try await audit.keep()
+    } catch {
+      logger.error("the last rows of the audit cannot be stored", metadata: ["error": "\(error)"])
     }
     try await store.close()
   }

@@ -23,7 +23,10 @@ struct ControllerLinkOptions: ParsableArguments {
 
   @Option(
     name: .long,
-    help: "File with the token that the controller asks for; the environment variable PARVA_TOKEN does the same.")
+    help: """
+      File with this node's token, where the controller asks for one (parva token create --role node --node NAME); the \
+      environment variable PARVA_TOKEN does the same.
+      """)
   var tokenFile: String?
 
   @Option(name: .long, help: "PEM of the authorities that the controller's certificate is checked against.")

@@ -19,7 +19,8 @@ struct ParvaCommand: AsyncParsableCommand {
       SimulateCommand.self,
       GeometryCommand.self,
       ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self, PlanWorkerCommand.self,
-      GetCommand.self, ApplyCommand.self, DeleteCommand.self, ContextCommand.self, ExportCommand.self,
+      GetCommand.self, ApplyCommand.self, DeleteCommand.self, ContextCommand.self, TokenCommand.self,
+      ExportCommand.self,
       BackupCommand.self, RestoreCommand.self, ProxyCommand.self,
     ])
 

@@ -21,7 +21,7 @@ struct ServeCommand: AsyncParsableCommand {
     name: .long,
     help: """
       Where to listen: host:port, [v6]:port, *:port, unix:PATH or systemd (socket activation); may be given several \
-      times. What other machines can reach needs --tls-certificate, and --token-file or --tls-client-ca.
+      times. What other machines can reach needs --tls-certificate, and --token-file, --require-token or --tls-client-ca.
       """)
   var listen: [String] = ["127.0.0.1:8080"]
 
@@ -38,10 +38,28 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(
     name: .long,
     help: """
-      File of bearer tokens, one a line: SCOPE NAME TOKEN, where SCOPE is read, write, or node for the agent of the node \
-      NAME alone, and TOKEN may be given as sha256: and its digest. Read again on SIGHUP. With it, every request needs a token or a client certificate.
+      File of bearer tokens, one a line: ROLE NAME TOKEN, where ROLE is reader, operator, admin, or node for the agent of \
+      the node NAME alone, and TOKEN may be given as sha256: and its digest. Read again on SIGHUP. With it, every request \
+      needs a token, of the file or made by parva token create, or a client certificate.
       """)
   var tokenFile: String?
+
+  @Flag(
+    name: .long,
+    help:
+      "Have every request need a token or a client certificate, as with --token-file, where tokens made by parva token create are enough."
+  )
+  var requireToken = false
+
+  @OptionGroup var limits: RateLimitOptions
+
+  @Option(
+    name: .long,
+    help: """
+      File of what client certificates are good for, one rule a line: ROLE CN=NAME or ROLE URI=NAME, where NAME may hold one \
+      *; with the role node it stands for the node. Read again on SIGHUP. Without it they allow everything.
+      """)
+  var certificateRoles: String?
 
   @Option(name: .long, help: "Threads that answer connections (default: one per core).")
   var loops: Int?
@@ -74,6 +92,12 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(name: .long, help: "Days that plans are kept after another has replaced them.")
   var keepPlansDays = 30
 
+  @Option(name: .long, help: "Most changes kept in the audit; of refusals and the like, a tenth of that beside them.")
+  var keepAudit = AuditRetention().count
+
+  @Option(name: .long, help: "Days that the audit keeps what was done.")
+  var keepAuditDays = 90
+
   @Flag(name: .long, help: "Refuse changes of what exists that carry no If-Match.")
   var requireIfMatch = false
 
@@ -84,6 +108,9 @@ struct ServeCommand: AsyncParsableCommand {
 
   func validate() throws {
     try ListenAddress.check(listen)
+    guard certificateRoles == nil || tls.tlsClientCA != nil else {
+      throw ValidationError("--certificate-roles needs --tls-client-ca.")
+    }
     guard maxWorkloads >= 1 else { throw ValidationError("--max-workloads must be at least 1.") }
     if let loops, !(1...256).contains(loops) { throw ValidationError("--loops must be 1 to 256.") }
     guard (0...100_000).contains(metricsWorkloads) else {
@@ -94,6 +121,10 @@ struct ServeCommand: AsyncParsableCommand {
       throw ValidationError("--keep-plans-mib must be 1 to 1000000.")
     }
     guard (1...100_000).contains(keepPlansDays) else { throw ValidationError("--keep-plans-days must be 1 to 100000.") }
+    guard (1...100_000_000).contains(keepAudit) else {
+      throw ValidationError("--keep-audit must be 1 to 100000000.")
+    }
+    guard (1...100_000).contains(keepAuditDays) else { throw ValidationError("--keep-audit-days must be 1 to 100000.") }
     if let open = listen.first(where: { !ListenAddress.isLocal($0) && $0 != "systemd" }), !isSecured {
       throw ValidationError(Self.unsecured(open))
     }
@@ -112,6 +143,7 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.measuredWorkloads = metricsWorkloads
     configuration.keptPlans = PlanRetention(
       count: keepPlans, bytes: keepPlansMib << 20, age: Double(keepPlansDays) * 86_400)
+    configuration.keptAudit = AuditRetention(count: keepAudit, age: Double(keepAuditDays) * 86_400)
     configuration.nodes.heartbeat = .seconds(fleet.heartbeat)
     configuration.nodes.fleet.grace = .seconds(fleet.nodeGrace)
     configuration.calm = try fleet.calm
@@ -121,18 +153,23 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.appliesByItself = fleet.autoApply
     configuration.worker = PlanWorker.Settings()
     let signals = TerminationSignal()
-    let access = try access()
+    let file = try tokens()
+    let roles = try roles()
     do {
       let path = store ?? StorePlace.usual
       let controller = try await Controller(
         configuration: configuration, store: try Stores.open(path), logger: logger)
+      let access = AccessControl(
+        file: file, tokens: controller.tokens, trustsCertificates: tls.tlsClientCA != nil, roles: roles,
+        isRequired: needsCredentials)
       let counters = ServerCounters()
       var table = RouteTable(controller, server: counters)
       table.requiresPreconditions = requireIfMatch
       table.version = Version.current
       let server = HTTPServer(
         configuration: serverConfiguration,
-        router: Router(routes: table.routes, logger: logger, gate: access?.gate), logger: logger)
+        router: Router(routes: table.routes, logger: logger, gate: access.gate, meter: limits.limiter.meter),
+        logger: logger)
       counters.count(server)
       let addresses = try server.start()
       if !isSecured, let open = addresses.first(where: { !ListenAddress.isLocal($0) }) {
@@ -159,12 +196,17 @@ struct ServeCommand: AsyncParsableCommand {
 
   // MARK: - Who may come in
 
-  private var isSecured: Bool { tls.tlsCertificate != nil && (tokenFile != nil || tls.tlsClientCA != nil) }
+  private var takesTokens: Bool { tokenFile != nil || requireToken }
+
+  /// Else whoever reaches the address may do everything.
+  private var needsCredentials: Bool { takesTokens || tls.tlsClientCA != nil }
+
+  private var isSecured: Bool { tls.tlsCertificate != nil && needsCredentials }
 
   private static func unsecured(_ address: String) -> String {
     """
     Listening on '\(address)' opens the controller to other machines, which needs --tls-certificate and --tls-key, and \
-    --token-file or --tls-client-ca to tell who may come in. Without them listen on 127.0.0.1, [::1], localhost or \
+    --token-file, --require-token or --tls-client-ca to tell who may come in. Without them listen on 127.0.0.1, [::1], localhost or \
     unix:PATH.
     """
   }
@@ -172,16 +214,10 @@ struct ServeCommand: AsyncParsableCommand {
   private var serverConfiguration: HTTPServerConfiguration {
     // With tokens a certificate is one of two ways in, without them the only one.
     var configuration = HTTPServerConfiguration(
-      addresses: listen, tls: tls.configuration(clientRequired: tokenFile == nil))
+      addresses: listen, tls: tls.configuration(clientRequired: !takesTokens))
     configuration.accessLog = accessLog
     if let loops { configuration.loops = loops }
     return configuration
-  }
-
-  /// Nil where whoever reaches the address may do everything.
-  private func access() throws(CommandFailure) -> AccessControl? {
-    if tokenFile == nil, tls.tlsClientCA == nil { return nil }
-    return AccessControl(tokens: try tokens(), trustsCertificates: tls.tlsClientCA != nil)
   }
 
   private func tokens() throws(CommandFailure) -> AccessTokens? {
@@ -196,11 +232,25 @@ struct ServeCommand: AsyncParsableCommand {
     }
   }
 
+  private func roles() throws(CommandFailure) -> CertificateRoles? {
+    guard let certificateRoles else { return nil }
+    guard let text = try? String(contentsOfFile: certificateRoles, encoding: .utf8) else {
+      throw CommandFailure(.badInput, "\(certificateRoles) cannot be read as text")
+    }
+    do {
+      return try CertificateRoles(text)
+    } catch {
+      throw CommandFailure(.badInput, "\(certificateRoles): \(error)")
+    }
+  }
+
   /// What cannot be read leaves what is there in force.
-  private func reload(_ server: HTTPServer, _ access: AccessControl?, _ logger: Logger) {
+  private func reload(_ server: HTTPServer, _ access: AccessControl, _ logger: Logger) {
     do {
       if tls.tlsCertificate != nil { try server.reloadCertificates() }
-      if let tokens = try tokens() { access?.replace(tokens) }
+      let (tokens, roles) = (try tokens(), try roles())
+      if let tokens { access.replace(tokens) }
+      if let roles { access.replace(roles) }
       logger.info("read certificates and tokens again")
     } catch let error as HTTPServerError {
       logger.error("certificates not read again; the old ones stay", metadata: ["cause": "\(error.message)"])

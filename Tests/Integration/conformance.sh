@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The running controller answers as openapi.yaml says: requests generated from the document, valid and broken, and every
 # answer compared with it (status, content type, headers, schema), by an independent tool.
+#   PARVA_ROLE=reader   asks with a token of that role at a controller that wants one, so that refusals are compared, too
 set -uo pipefail
 : "${PARVA:?names the binary to be tested}"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
@@ -9,7 +10,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
 name="the controller answers as openapi.yaml says"
 python_tool schemathesis 4.32.5 "$name"
 work=$(mktemp -d)
-"$PARVA" serve --listen 127.0.0.1:0 --store "$work/store.sqlite" 2>"$work/log" &
+guarded=()
+asking=()
+if [ -n "${PARVA_ROLE:-}" ]; then
+  name="$name, asked with the role $PARVA_ROLE"
+  token=conformance-0123456789abcdef
+  printf '%s conformance %s\n' "$PARVA_ROLE" "$token" >"$work/tokens"
+  guarded=(--token-file "$work/tokens")
+  asking=(--header "Authorization: Bearer $token")
+fi
+"$PARVA" serve --listen 127.0.0.1:0 --store "$work/store.sqlite" "${guarded[@]}" 2>"$work/log" &
 server=$!
 trap 'kill "$server" 2>/dev/null; wait "$server"; rm -rf "$work"' EXIT
 address=""
@@ -23,7 +33,7 @@ checks=not_a_server_error,status_code_conformance,content_type_conformance
 checks+=,response_schema_conformance,response_headers_conformance
 examine() { # PHASES OPTIONS...
   (cd "$work" && "$venv/bin/schemathesis" --config-file /dev/null run "http://$address/openapi.yaml" --checks "$checks" \
-    --phases "$1" --seed 1 --max-examples 25 --request-timeout 10 --suppress-health-check=too_slow --no-color "${@:2}")
+    --phases "$1" --seed 1 --max-examples 25 --request-timeout 10 --suppress-health-check=too_slow --no-color "${asking[@]}" "${@:2}")
 }
 # Requests that wait for the next plan, or for events, are not generated at random: they would wait.
 waiting=(getPlan streamPlanEvents streamEvents streamEndpoints)

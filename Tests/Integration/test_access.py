@@ -15,6 +15,7 @@ from controller import PARVA, check, controller, equal, finish, skip
 
 READER, WRITER = "reader-0123456789abcdefghij", "writer-0123456789abcdefghij"
 AGENT = "agent-0123456789abcdefghijk"
+ADMIN = "admin-0123456789abcdefghijk"
 
 
 def run(*arguments, **options):
@@ -158,6 +159,67 @@ def tokens_over_tls(folder):
             equal(api.stop(), 0, "exit status")
 
 
+def made_tokens(folder):
+    """Tokens by the command line, with nothing but --require-token: the first comes from a line of the token file."""
+    with open(f"{folder}/first", "w") as file:
+        file.write(f"admin root {ADMIN}\n")
+    with controller("--token-file", f"{folder}/first") as api:
+        url = f"http://127.0.0.1:{api.port}"
+        def token(*arguments, admin=ADMIN):
+            return run(PARVA, "token", *arguments, "--server", url, env={**os.environ, "PARVA_TOKEN": admin})
+        with check("a token that is made lets in with its role, and is shown once"):
+            made = token("create", "--role", "reader", "--name", "page", "--ttl", "1h")
+            equal(made.returncode, 0, made.stderr)
+            secret = made.stdout.strip()
+            if not re.fullmatch(r"parva_[A-Za-z0-9_-]{43}", secret):
+                raise AssertionError(secret)
+            equal(curl(folder, f"{url}/v1/workloads", *bearer(secret)), "200", "reading")
+            equal(curl(folder, f"{url}/v1/workloads", "-d", "{}", *bearer(secret)), "403", "writing")
+            equal(curl(folder, f"{url}/v1/tokens", *bearer(secret)), "403", "tokens")
+            listed = token("list").stdout
+            if "page" not in listed or secret in listed:
+                raise AssertionError(listed)
+        with check("an agent with its node's token registers and reports, for that node alone"):
+            made = token("create", "--role", "node", "--node", "gpu-1")
+            agent = subprocess.Popen(
+                [PARVA, "node", "run", "--simulate", "dgx-a100", "--name", "gpu-1", "--state-dir", f"{folder}/gpu-1",
+                 "--listen", "127.0.0.1:0", "--insecure", "--controller", url], stderr=subprocess.PIPE, text=True,
+                env={**os.environ, "PARVA_TOKEN": made.stdout.strip()})
+            try:
+                for _ in range(600):
+                    curl(folder, f"{url}/v1/nodes/gpu-1", *bearer(secret))
+                    with open(f"{folder}/body") as body:
+                        if '"state":"ready"' in body.read():
+                            break
+                    time.sleep(0.1)
+                else:
+                    raise AssertionError("the node is not ready")
+                equal(curl(folder, f"{url}/v1/nodes/gpu-2", "-X", "PUT", "-d", '{"address": "http://127.0.0.1:1"}',
+                           *bearer(made.stdout.strip())), "403", "another node")
+            finally:
+                agent.terminate()
+                agent.wait(timeout=60)
+                agent.stderr.close()
+        with check("a revoked token lets nobody in, and its open stream ends; a restart changes nothing of that"):
+            made = token("create", "--role", "reader", "--name", "gone")
+            lost = made.stdout.strip()
+            stream = subprocess.Popen(["curl", "-sN", *bearer(lost), f"{url}/v1/events"], stdout=subprocess.PIPE, text=True)
+            equal(stream.stdout.readline(), ": events\n", "first line")
+            equal(token("revoke", made.stderr.split()[0]).returncode, 0, "exit status")
+            equal(stream.wait(timeout=60), 0, "exit status of curl")
+            stream.stdout.close()
+            equal(curl(folder, f"{url}/v1/workloads", *bearer(lost)), "401", "reading")
+            api.restart()
+            url = f"http://127.0.0.1:{api.port}"
+            equal(curl(folder, f"{url}/v1/workloads", *bearer(lost)), "401", "reading after a restart")
+            equal(curl(folder, f"{url}/v1/workloads", *bearer(secret)), "200", "reading with the other token")
+        with check("what lets in stands in no log"):
+            log = "".join(api.log)
+            for one in (ADMIN, secret, lost):
+                if one in log:
+                    raise AssertionError("a token is in the log")
+
+
 def wait_for_log(api, text, times):
     for _ in range(200):
         if "".join(api.log).count(text) >= times:
@@ -241,6 +303,7 @@ with tempfile.TemporaryDirectory(prefix="parva-access-") as work:
         token_file.write(f"read dashboard {READER}\n")
     refusals(work)
     tokens_over_tls(work)
+    made_tokens(work)
     client_certificates(work)
     socket_activation(work)
     events(work)

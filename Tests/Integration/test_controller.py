@@ -63,11 +63,12 @@ def scenario_six():
 
 def durability():
     """Writers register one after another; the controller is killed at a random moment. What was answered 201 is there
-    after the restart, what was not answered is there whole or not at all, and the plan covers what is there."""
+    after the restart, what was not answered is there whole or not at all, and the plan covers what is there. The audit has a
+    row for each batch that is there, and for no other."""
     generator = random.Random(SEED)
     name = f"{KILLS} kills at random moments lose nothing that was acknowledged (seed {SEED})"
     with check(name), controller() as api:
-        acknowledged, attempted, number = set(), set(), 0
+        acknowledged, attempted, answered, number = set(), set(), set(), 0
         for _ in range(KILLS):
             survives = generator.randint(0, 20)
             timer = None
@@ -85,6 +86,7 @@ def durability():
                     response = api.request("POST", "/v1/workloads/batch", body, connection=connection)
                     equal(response.status, 201, "status")
                     acknowledged.update(ids)
+                    answered.add(response.headers["X-Request-Id"])
                     survives -= 1
                     if survives < 0:
                         timer.join()
@@ -104,6 +106,11 @@ def durability():
             for batch in attempted:
                 if len(there.intersection(batch)) not in (0, len(batch)):
                     raise AssertionError(f"half a batch is there: {batch}")
+            rows = [json.loads(line) for line in api.get("/v1/audit", Accept="application/x-ndjson").body.splitlines()]
+            stored = {row["requestId"] for row in rows if row["changed"]}
+            if answered - stored:
+                raise AssertionError(f"no row in the audit: {sorted(answered - stored)}")
+            equal(len(stored), sum(1 for batch in attempted if there.issuperset(batch)), "rows of changes in the audit")
             acknowledged |= there
             plan = api.get("/v1/plan").json()
             placed = {segment["workload"] for gpu in plan["gpus"] for segment in gpu["segments"]}

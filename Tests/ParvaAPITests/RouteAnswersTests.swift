@@ -36,7 +36,8 @@ import Testing
     let state = try FleetSamples.state("n1", gpus: 1)
     return [
       Sample("GET", "/"), Sample("GET", "/healthz"), Sample("GET", "/readyz"), Sample("GET", "/metrics"),
-      Sample("GET", "/openapi.yaml"),
+      Sample("GET", "/openapi.yaml"), Sample("GET", "/v1"),
+      Sample("GET", "/dashboard/{version}/{file}", "/dashboard/any/app.js"),
       Sample("POST", "/v1/workloads", body: Bodies.workload("new")),
       Sample("POST", "/v1/workloads/batch", body: Bodies.batch(Bodies.workload("newer"))),
       Sample("GET", "/v1/workloads"),
@@ -75,6 +76,10 @@ import Testing
       Sample("POST", "/v3/discovery:routes", body: #"{"node":{"id":"edge"}}"#),
       Sample("POST", "/v3/discovery:clusters", body: #"{"node":{"id":"edge"}}"#),
       Sample("POST", "/v3/discovery:endpoints", body: #"{"node":{"id":"edge"}}"#),
+      Sample("GET", "/v1/tokens"), Sample("GET", "/v1/tokens/{id}", "/v1/tokens/none"),
+      Sample("POST", "/v1/tokens", body: #"{"name":"ci","role":"reader","ttl":"1d"}"#),
+      Sample("DELETE", "/v1/tokens/{id}", "/v1/tokens/none"), Sample("GET", "/v1/whoami"),
+      Sample("GET", "/v1/audit"),
       Sample("GET", "/v1/fleet"), Sample("POST", "/v1/fleet/accept-silence"),
       Sample("DELETE", "/v1/nodes/{name}", "/v1/nodes/n1"),
       Sample("DELETE", "/v1/workloads/{id}", "/v1/workloads/web"),
@@ -178,6 +183,7 @@ import Testing
     }
     // Nobody listens at the node's address, so it runs.
     let operation = try #require(await api.send("POST", "/v1/plan/apply").headers["Location"])
+    let token = await api.send("POST", "/v1/tokens", body: #"{"name":"ci","role":"reader"}"#).headers["Location"] ?? ""
     // Another plan is not pushed yet.
     _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("later"))
     _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
@@ -185,6 +191,7 @@ import Testing
     // A roll-back needs a plan before this one.
     try await Self.provoke(507, on: api, where: { !$0.isRead && !$0.pattern.hasSuffix("/rollback") }) { sample in
       sample.path = sample.path.replacing("/v1/operations/none", with: operation)
+        .replacing("/v1/tokens/none", with: token)
       // There has to be a node whose silence can be accepted.
       guard sample.pattern == "/v1/fleet/accept-silence" else { return }
       clock.advance(by: .seconds(3600))
@@ -212,7 +219,7 @@ import Testing
 
   @Test func everyListEndsWithANullCursor() async throws {
     let api = try await Self.controller()
-    for path in ["workloads", "profiles", "plans", "operations", "nodes", "proxies"] {
+    for path in ["workloads", "profiles", "plans", "operations", "nodes", "proxies", "tokens", "audit"] {
       let list = await api.send("GET", "/v1/\(path)")
       let members = try JSONDecoder().decode(JSONValue.self, from: list.body).members
       #expect(members["nextCursor"] == .null, "\(path)")

@@ -7,6 +7,7 @@ package final class GatedStore: Store {
     var failure: StoreError?
     var fails: @Sendable (StoreBatch) -> Bool = { _ in true }
     var commits = 0
+    var auditRows = 0
   }
 
   private let inner: any Store
@@ -16,6 +17,8 @@ package final class GatedStore: Store {
   package init(_ inner: any Store) { self.inner = inner }
 
   package var commits: Int { state.withLock(\.commits) }
+  /// Rows of changes that were committed to the audit.
+  package var auditRows: Int { state.withLock(\.auditRows) }
 
   /// From now on commits fail, all or those of some batches; nil ends it.
   package func fail(with error: StoreError?, where fails: @escaping @Sendable (StoreBatch) -> Bool = { _ in true }) {
@@ -36,6 +39,7 @@ package final class GatedStore: Store {
     }
     if let failure { throw failure }
     try await inner.commit(batch)
+    state.withLock { $0.auditRows += batch.audit.count(where: \.isChange) }
   }
 
   package func load() async throws(StoreError) -> StoreContents { try await inner.load() }
@@ -59,5 +63,11 @@ package final class GatedStore: Store {
 
   package func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
     try await inner.plans(before: before, limit: limit)
+  }
+
+  package func audit(
+    _ filter: AuditFilter, _ page: AuditPage, limit: Int
+  ) async throws(StoreError) -> [AuditEntry] {
+    try await inner.audit(filter, page, limit: limit)
   }
 }

@@ -1,6 +1,8 @@
 package import Foundation
 package import ParvaControl
 package import ParvaEngine
+import ParvaHTTP
+import Testing
 
 /// A test cannot go on.
 package struct Missing: Error, CustomStringConvertible {
@@ -43,6 +45,13 @@ package enum Samples {
           profile: 0, batch: 8, processes: 2, throughput: 4 * throughput, latencyMs: 5.25, memoryMiB: 812.5,
           source: .filled, margin: 0.125),
       ], misfits: [ProfilePlace(profile: 0, batch: 64, processes: 2)])
+  }
+
+  package static func token(_ id: String, role: AccessRole = .reader, expiresAt: Date? = nil) throws -> AccessToken {
+    AccessToken(
+      id: id, name: "name-of-\(id)", role: role, node: role == .node ? "gpu-1" : nil,
+      digest: try #require(SecretDigest(of: "parva_\(id)")), createdAt: time, createdBy: "anonymous",
+      expiresAt: expiresAt)
   }
 
   package static func plan(_ revision: Int, demand: Int = 0, document: String = "{}") -> StoredPlan {

@@ -159,6 +159,7 @@ typedef struct chs_request {
   size_t body_length;
   const char *peer;    /* address without port, or "unix" */
   const char *subject; /* of the verified client certificate (RFC 2253), or NULL */
+  const char *uris;    /* of the same, each with a line feed behind it, or NULL */
   bool unread;         /* there is a body, which on_head did not want */
 } chs_request;
 

@@ -1,21 +1,46 @@
+import Foundation
+package import ParvaControl
 package import ParvaHTTP
 import Synchronization
 
-/// Decides who may call which route: holders of a token by its scope, and clients with a verified certificate.
+/// Decides who may call which route: holders of a token by its role, and clients with a verified certificate.
 package final class AccessControl: Sendable {
-  private let tokens: Mutex<AccessTokens?>
+  private let file: Mutex<AccessTokens?>
+  private let tokens: TokenRegistry?
   private let trustsCertificates: Bool
+  private let roles: Mutex<CertificateRoles?>
+  private let isRequired: Bool
 
   /// - Parameters:
-  ///   - tokens: nil where there are none.
-  ///   - trustsCertificates: whether a client certificate that the listener has verified allows everything.
-  package init(tokens: AccessTokens?, trustsCertificates: Bool) {
-    self.tokens = Mutex(tokens)
+  ///   - file: tokens that were given with the start; nil where there are none.
+  ///   - tokens: those that were made at run time.
+  ///   - trustsCertificates: whether a client certificate that the listener has verified lets in.
+  ///   - roles: what it lets do; nil: everything.
+  ///   - isRequired: whether who shows no credential is refused; else such a caller may do everything.
+  package init(
+    file: AccessTokens? = nil, tokens: TokenRegistry? = nil, trustsCertificates: Bool = false,
+    roles: CertificateRoles? = nil,
+    isRequired: Bool = true
+  ) {
+    self.file = Mutex(file)
+    self.tokens = tokens
     self.trustsCertificates = trustsCertificates
+    self.roles = Mutex(roles)
+    self.isRequired = isRequired
+  }
+
+  /// Takes effect with the next request; what was opened by a token that is gone ends.
+  package func replace(_ newer: AccessTokens) {
+    let gone = file.withLock { file in
+      let (merged, gone) = newer.taking(over: file)
+      file = merged
+      return gone
+    }
+    for caller in gone { caller.end() }
   }
 
   /// Takes effect with the next request.
-  package func replace(_ tokens: AccessTokens) { self.tokens.withLock { $0 = tokens } }
+  package func replace(_ newer: CertificateRoles) { roles.withLock { $0 = newer } }
 
   /// For the router.
   package var gate: Router.Gate {
@@ -23,34 +48,64 @@ package final class AccessControl: Sendable {
   }
 
   private func admit(_ request: inout HTTPRequest, to route: Route) throws(ProblemDetails) {
-    if trustsCertificates, let subject = request.clientSubject {
-      request.principal = subject
-      return
+    // A route that was forgotten in the table is nobody's but the administrator's.
+    let access = route.access ?? .admin
+    if access == .anyone { return }
+    let token = Self.bearerToken(of: request)
+    var caller = token.flatMap(caller)
+    if caller == nil, trustsCertificates, let subject = request.clientSubject {
+      caller = try holder(of: subject, request.clientURIs, access)
     }
-    guard let needed = AccessScope.needed(for: route) else { return }
-    guard let token = Self.bearerToken(of: request) else {
+    guard let caller else {
+      // One of ours that does not count any more is no reason to be let in as nobody.
+      guard isRequired || token?.hasPrefix(TokenSecret.prefix) == true else { return }
+      throw refusal(of: token, access)
+    }
+    request.caller = caller
+    guard access.allows(caller, request) else {
+      let needed = access.role?.rawValue ?? ""
       throw ProblemDetails(
+        status: 403, code: "scope_insufficient",
+        detail: caller.role == AccessRole.node.rawValue
+          ? "The token of node \(caller.node ?? "") is for what its agent says of that node alone; this needs \(needed)."
+          : "\(caller.name) has the role \(caller.role); this needs \(needed).",
+        headers: ["WWW-Authenticate": "Bearer realm=\"parva\", error=\"insufficient_scope\", scope=\"\(needed)\""])
+    }
+  }
+
+  private func caller(of token: String) -> Caller? {
+    tokens?.caller(of: token) ?? file.withLock { $0 }?.caller(of: token)
+  }
+
+  private func holder(
+    of subject: String, _ uris: [String], _ access: Route.Access
+  ) throws(ProblemDetails) -> Caller {
+    guard let roles = roles.withLock({ $0 }) else {
+      return Caller(name: subject, id: "certificate:\(subject)", role: AccessRole.admin.rawValue)
+    }
+    guard let caller = roles.caller(subject: subject, uris: uris) else {
+      throw ProblemDetails(
+        status: 403, code: "certificate_unknown",
+        detail: "No line of --certificate-roles names the certificate of \(subject). This needs one of the role "
+          + "\(access.role?.rawValue ?? "").")
+    }
+    return caller
+  }
+
+  private func refusal(of token: String?, _ access: Route.Access) -> ProblemDetails {
+    let needed = "of the role \(access.role?.rawValue ?? "reader")"
+    guard token != nil else {
+      return ProblemDetails(
         status: 401, code: "credentials_missing",
-        detail: "This needs a token in the Authorization field, after 'Bearer '"
+        detail: "This needs a token \(needed) in the Authorization field, after 'Bearer '"
           + (trustsCertificates ? ", or a client certificate." : "."),
         headers: ["WWW-Authenticate": "Bearer realm=\"parva\""])
     }
-    guard let holder = tokens.withLock({ $0 })?.holder(of: token) else {
-      throw ProblemDetails(
-        status: 401, code: "credentials_invalid", detail: "The token is none of those that this server knows.",
-        headers: ["WWW-Authenticate": "Bearer realm=\"parva\", error=\"invalid_token\""])
-    }
-    request.principal = holder.name
-    guard holder.scope.allows(needed, on: route, request, as: holder.name) else {
-      throw ProblemDetails(
-        status: 403, code: "scope_insufficient",
-        detail: holder.scope == .node
-          ? "The token of node \(holder.name) is for what its agent says of that node alone."
-          : "The token of \(holder.name) allows to \(holder.scope.rawValue); this needs \(needed.rawValue).",
-        headers: [
-          "WWW-Authenticate": "Bearer realm=\"parva\", error=\"insufficient_scope\", scope=\"\(needed.rawValue)\""
-        ])
-    }
+    return ProblemDetails(
+      status: 401, code: "credentials_invalid",
+      detail: "The token is none of those that this server knows; it may have run out or been revoked. This needs one "
+        + "\(needed).",
+      headers: ["WWW-Authenticate": "Bearer realm=\"parva\", error=\"invalid_token\""])
   }
 
   /// The scheme's name is compared without regard to case (RFC 9110, section 11.1).

@@ -1,44 +1,48 @@
+import ParvaControl
 import ParvaFormats
-import ParvaHTTP
+package import ParvaHTTP
 
-/// Bearer tokens (RFC 6750) with the scope and the name of their holders; of the tokens only digests are kept.
+/// Bearer tokens (RFC 6750) of a file, with those who hold them; of the tokens only digests are kept.
 package struct AccessTokens: Sendable {
-  package struct Holder: Sendable, Hashable {
-    package var name: String
-    package var scope: AccessScope
-  }
-
   /// Fewest characters of a token: 24 random ones of base64 are 144 bits.
   package static let leastCharacters = 24
 
-  private let entries: [(digest: SecretDigest, holder: Holder)]
+  private var entries: [(digest: SecretDigest, caller: Caller)]
 
   package var isEmpty: Bool { entries.isEmpty }
   package var count: Int { entries.count }
 
-  /// Reads lines `SCOPE NAME TOKEN`, where NAME is the node's for scope `node`; the token may be given as `sha256:` and 64
-  /// hexadecimal digits instead. Empty lines and those that begin with `#` are passed over.
+  /// The roles as lines begin, `read` and `write` as they were called before there were roles.
+  private static let words: [String: AccessRole] = [
+    "read": .reader, "reader": .reader, "write": .operator, "operator": .operator, "admin": .admin, "node": .node,
+  ]
+
+  /// Reads lines `ROLE NAME TOKEN`, where NAME is the node's for the role `node`; the token may be given as `sha256:` and
+  /// 64 hexadecimal digits instead. Empty lines and those that begin with `#` are passed over.
   ///
   /// - Throws: a sentence that names the line, and never what stands in it.
   package init(_ text: String) throws(TokenFileError) {
-    var entries: [(digest: SecretDigest, holder: Holder)] = []
+    var entries: [(digest: SecretDigest, caller: Caller)] = []
     for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
       let words = line.split(whereSeparator: \.isWhitespace)
       if words.isEmpty || words[0].hasPrefix("#") { continue }
-      guard words.count == 3 else { throw TokenFileError(index + 1, "must be SCOPE NAME TOKEN") }
-      guard let scope = AccessScope(rawValue: String(words[0])) else {
-        throw TokenFileError(index + 1, "must begin with read, write or node")
+      guard words.count == 3 else { throw TokenFileError(index + 1, "must be ROLE NAME TOKEN") }
+      guard let role = Self.words[String(words[0])] else {
+        throw TokenFileError(index + 1, "must begin with reader, operator, admin or node")
       }
-      if scope == .node {
-        guard NodeSpecReader.isName(String(words[1])) else {
+      let name = String(words[1])
+      if role == .node {
+        guard NodeSpecReader.isName(name) else {
           throw TokenFileError(index + 1, "has a name that no node can have")
         }
-      } else if words[1].count > 64
-        || !words[1].allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) })
-      {
-        throw TokenFileError(index + 1, "has a name that is not 1 to 64 letters, digits, '-', '_' and '.'")
+      } else if !TokenSpecReader.isName(name) {
+        throw TokenFileError(index + 1, "has a name that is not \(TokenSpecReader.nameRule)")
       }
-      entries.append((try Self.digest(words[2], line: index + 1), Holder(name: String(words[1]), scope: scope)))
+      entries.append(
+        (
+          try Self.digest(words[2], line: index + 1),
+          Caller(name: name, id: "file:\(name)", role: role.rawValue, node: role == .node ? name : nil)
+        ))
     }
     guard !entries.isEmpty else { throw TokenFileError(nil, "holds no token") }
     self.entries = entries
@@ -69,11 +73,28 @@ package struct AccessTokens: Sendable {
     }
   }
 
+  /// With the callers of the file before where their lines are still there, so that what they opened stays open; and the
+  /// callers whose lines are gone.
+  func taking(over older: AccessTokens?) -> (tokens: AccessTokens, gone: [Caller]) {
+    var tokens = self
+    var gone = older?.entries ?? []
+    for index in tokens.entries.indices {
+      let (digest, caller) = tokens.entries[index]
+      guard
+        let place = gone.firstIndex(where: {
+          $0.digest.matches(digest) && ($0.caller.name, $0.caller.role) == (caller.name, caller.role)
+        })
+      else { continue }
+      tokens.entries[index].caller = gone.remove(at: place).caller
+    }
+    return (tokens, gone.map(\.caller))
+  }
+
   /// Whose token this is. Compares with every entry, each in the same time whatever it finds.
-  package func holder(of token: String) -> Holder? {
+  package func caller(of token: String) -> Caller? {
     guard let given = SecretDigest(of: token) else { return nil }
-    var found: Holder?
-    for (digest, holder) in entries where digest.matches(given) { found = holder }
+    var found: Caller?
+    for (digest, caller) in entries where digest.matches(given) { found = caller }
     return found
   }
 }

@@ -48,12 +48,20 @@ struct HealthHandlers: Sendable {
     return HTTPResponse(status: 200, contentType: "application/json", body: Data(writer.bytes))
   }
 
-  func index(_ request: HTTPRequest) -> HTTPResponse {
+  /// `/v1`: the index for who asks for it alone.
+  func entry(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery()
+    try request.acceptsJSON()
+    return index(request)
+  }
+
+  @Sendable func index(_ request: HTTPRequest) -> HTTPResponse {
     var writer = DocumentWriter(.json)
     writer.object { root in
       root.field("name", "parva")
       root.field("version", version)
       root.object("links") { links in
+        links.field("index", "/v1")
         links.field("workloads", "/v1/workloads")
         links.field("workloadBatch", "/v1/workloads/batch")
         links.field("profiles", "/v1/profiles")
@@ -75,6 +83,9 @@ struct HealthHandlers: Sendable {
         links.field("envoyRoutes", "/v3/discovery:routes")
         links.field("envoyClusters", "/v3/discovery:clusters")
         links.field("envoyEndpoints", "/v3/discovery:endpoints")
+        links.field("tokens", "/v1/tokens")
+        links.field("audit", "/v1/audit")
+        links.field("whoami", "/v1/whoami")
         links.field("openapi", "/openapi.yaml")
         links.field("health", "/healthz")
         links.field("readiness", "/readyz")

@@ -10,6 +10,8 @@ package actor DemandRegistry {
     let change: DemandChange
     /// Within which span it was asked for.
     let trace: SpanContext?
+    /// The request on whose behalf it is done, for the audit.
+    let draft: AuditDraft?
     let done: CheckedContinuation<Result<ChangeReceipt, ChangeRefusal>, Never>
   }
 
@@ -101,7 +103,7 @@ package actor DemandRegistry {
   /// Does a change, or refuses it whole.
   package func change(_ change: DemandChange) async throws(ChangeRefusal) -> ChangeReceipt {
     let result = await withCheckedContinuation { done in
-      queue.append(Pending(change: change, trace: Tracer.current, done: done))
+      queue.append(Pending(change: change, trace: Tracer.current, draft: AuditDraft.open, done: done))
       if !isCommitting {
         isCommitting = true
         Task { await commitQueue() }
@@ -121,15 +123,15 @@ package actor DemandRegistry {
   }
 
   private func commit(_ group: [Pending]) async -> [Result<ChangeReceipt, ChangeRefusal>] {
-    let changes = group.map(\.change)
     let span = begun(group)
     do {
-      let keys = Set(changes.compactMap(\.claim?.key))
+      let keys = Set(group.compactMap(\.change.claim?.key))
       let claims = keys.isEmpty ? [] : try await store.claims(Array(keys))
-      let (results, batch) = evaluate(changes, claims)
+      let (results, batch, drafts) = evaluate(group, claims)
       try await store.commit(batch)
       if let span { tracer?.end(span, [("parva.changes", .number(group.count))]) }
       apply(batch, within: span?.context)
+      for draft in drafts { draft.recorded() }
       return results
     } catch {
       if let span { tracer?.end(span, error: "\(error)") }
@@ -146,21 +148,21 @@ package actor DemandRegistry {
 
   /// A function of its own, so that the transaction's hold on the table ends before ``apply(_:)`` changes it in place.
   private func evaluate(
-    _ group: [DemandChange], _ claims: [HonouredClaim]
-  ) -> ([Result<ChangeReceipt, ChangeRefusal>], StoreBatch) {
+    _ group: [Pending], _ claims: [HonouredClaim]
+  ) -> ([Result<ChangeReceipt, ChangeRefusal>], StoreBatch, [AuditDraft]) {
     let time = Self.wholeMilliseconds(now())
     let oldest = time - IdempotencyClaim.lifetime
     var transaction = DemandTransaction(
       base: snapshot, claims: claims.filter { $0.time >= oldest }, limit: limit, now: time)
-    let results = group.map { change in
-      Result { () throws(ChangeRefusal) in try transaction.perform(change) }
+    let results = group.map { pending in
+      Result { () throws(ChangeRefusal) in try transaction.perform(pending.change, for: pending.draft) }
     }
     var batch = transaction.batch
     if !batch.claims.isEmpty, time.timeIntervalSince(claimsPrunedAt) > 3600 {
       batch.firstClaimKept = oldest
       claimsPrunedAt = time
     }
-    return (results, batch)
+    return (results, batch, transaction.drafts)
   }
 
   private func apply(_ batch: StoreBatch, within span: SpanContext?) {

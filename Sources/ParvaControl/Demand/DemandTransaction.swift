@@ -14,7 +14,9 @@ struct DemandTransaction {
   private var claims: [String: HonouredClaim]
   /// All that has to be stored, and then applied to the demand.
   private(set) var batch: StoreBatch
-  private var revision: Int
+  /// Of requests that have a row in it.
+  private(set) var drafts: [AuditDraft] = []
+  private(set) var revision: Int
   private var count: Int
 
   /// - Parameters:
@@ -31,7 +33,22 @@ struct DemandTransaction {
   }
 
   /// O(m log n) for a change of m workloads; a replacement of the whole set is O(n + m).
-  mutating func perform(_ change: DemandChange) throws(ChangeRefusal) -> ChangeReceipt {
+  ///
+  /// - Parameter draft: of the request, whose row then goes with what is to be stored.
+  mutating func perform(_ change: DemandChange, for draft: AuditDraft? = nil) throws(ChangeRefusal) -> ChangeReceipt {
+    let before = draft == nil ? nil : tag(of: change.operation)
+    let receipt = try performed(change)
+    if let draft, receipt.isChange {
+      drafts.append(draft)
+      batch.audit.append(
+        draft.change(
+          change.operation.status(of: receipt.effect), change.operation.resource, before: before,
+          after: tag(of: change.operation)))
+    }
+    return receipt
+  }
+
+  private mutating func performed(_ change: DemandChange) throws(ChangeRefusal) -> ChangeReceipt {
     if let claim = change.claim, let honoured = claims[claim.key] {
       guard honoured.claim == claim else { throw .keyReused }
       return ChangeReceipt(.created, revision: honoured.revision, time: honoured.time, isReplay: true)
@@ -54,7 +71,7 @@ struct DemandTransaction {
     return receipt
   }
 
-  private func registration(_ id: String) -> Registration? {
+  func registration(_ id: String) -> Registration? {
     if let changed = batch.registrations[id] { return changed }
     return base.registrations[id]
   }
@@ -139,7 +156,7 @@ struct DemandTransaction {
     return ChangeReceipt(.deleted, revision: revision, time: now)
   }
 
-  private func profile(_ key: ProfileKey) -> StoredProfile? {
+  func profile(_ key: ProfileKey) -> StoredProfile? {
     if let changed = batch.profiles[key] { return changed }
     return base.profiles[key]
   }

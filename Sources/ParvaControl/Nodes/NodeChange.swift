@@ -35,6 +35,10 @@ struct NodeTransaction {
   private(set) var nodes: [String: NodeRecord?] = [:]
   /// Whether a name is to be remembered as removed.
   private(set) var removed: [String: Bool] = [:]
+  /// Rows of the audit that go with them.
+  private(set) var audit: [AuditEntry] = []
+  /// Of the requests that have one.
+  private(set) var drafts: [AuditDraft] = []
 
   init(count: Int, limit: Int, now: Date, base: @escaping (String) -> NodeRecord?) {
     self.count = count
@@ -45,7 +49,22 @@ struct NodeTransaction {
 
   private subscript(name: String) -> NodeRecord? { nodes[name] ?? base(name) }
 
-  mutating func perform(_ change: NodeChange) throws(ChangeRefusal) -> NodeChange.Effect {
+  /// - Parameter draft: of the request on whose behalf it is done.
+  mutating func perform(
+    _ change: NodeChange, for draft: AuditDraft?
+  ) throws(ChangeRefusal) -> NodeChange.Effect {
+    let before = self[change.name]
+    let effect = try performed(change)
+    let after = self[change.name]
+    if let draft, before?.revision != after?.revision {
+      drafts.append(draft)
+      audit.append(
+        draft.change(effect.status, before: before?.tagForRecords, after: after?.tagForRecords))
+    }
+    return effect
+  }
+
+  private mutating func performed(_ change: NodeChange) throws(ChangeRefusal) -> NodeChange.Effect {
     let current = self[change.name]
     guard change.precondition.holds(at: current?.revision) else {
       throw .preconditionFailed(current: current?.revision)
@@ -108,7 +127,26 @@ struct NodeTransaction {
   }
 }
 
+extension NodeChange.Effect {
+  /// What the request is answered.
+  fileprivate var status: Int {
+    switch self {
+    case .created: 201
+    case .replaced, .unchanged: 200
+    case .removed: 204
+    case .draining: 202
+    }
+  }
+}
+
 extension NodeRecord {
+  /// Without secrets: a hash of them would help to guess.
+  fileprivate var tagForRecords: String {
+    let labels = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+    let lines = [address, zone ?? "", secretReference ?? "", duty.rawValue, isDraining ? "draining" : ""] + labels
+    return EntityTag.forRecords(revision, Data(lines.joined(separator: "\n").utf8))
+  }
+
   /// Whether Parva has anything there, as far as the node has said or was told: instances, some on a GPU that does not
   /// answer, services, or a push under way.
   fileprivate var holdsAnything: Bool {

@@ -24,6 +24,8 @@ package final class NodeRegistry: Sendable {
 
   private struct Pending: Sendable {
     let change: NodeChange
+    /// The request on whose behalf it is done, for the audit.
+    let draft: AuditDraft?
     let done: CheckedContinuation<Result<NodeChange.Effect, ChangeRefusal>, Never>
   }
 
@@ -40,6 +42,8 @@ package final class NodeRegistry: Sendable {
     var rows: Set<String> = []
     var states: Set<String> = []
     var assignments: Set<String> = []
+    /// Requests that have accepted silence.
+    var silence: [AuditDraft] = []
   }
 
   private let store: any Store
@@ -159,8 +163,9 @@ package final class NodeRegistry: Sendable {
   }
 
   private func change(_ change: NodeChange) async throws(ChangeRefusal) -> NodeChange.Effect {
+    let draft = AuditDraft.open
     let result = await withCheckedContinuation { done in
-      state.withLock { $0.waiting.append(Pending(change: change, done: done)) }
+      state.withLock { $0.waiting.append(Pending(change: change, draft: draft, done: done)) }
       saving.request { await self.save() }
     }
     return try result.get()
@@ -217,9 +222,11 @@ package final class NodeRegistry: Sendable {
   /// The operator's word that the nodes which are silent now are lost. Answers their names; on disk when it returns.
   package func acceptSilence() async throws(StoreError) -> [String] {
     let clock = settings.clock()
+    let draft = AuditDraft.open
     let lost = changing { state in
       let lost = state.fleet.acceptSilence(at: clock)
       state.unstored.rows.formUnion(lost)
+      if let draft, !lost.isEmpty { state.unstored.silence.append(draft) }
       return lost
     }
     if !lost.isEmpty { try await flush() }
@@ -333,16 +340,17 @@ package final class NodeRegistry: Sendable {
   /// Stores all that waits, as one batch.
   private func save() async -> StoreError? {
     let clock = settings.clock()
-    let (group, results, declared, batch, unstored) = state.withLock { state in
+    let (group, results, declared, batch, unstored, drafts) = state.withLock { state in
       let fleet = state.fleet
       var transaction = NodeTransaction(count: fleet.count, limit: settings.limit, now: wholeNow) { fleet[$0] }
       let results = state.waiting.map { pending in
-        Result { () throws(ChangeRefusal) in try transaction.perform(pending.change) }
+        Result { () throws(ChangeRefusal) in try transaction.perform(pending.change, for: pending.draft) }
       }
       var batch = StoreBatch()
       for name in state.unstored.rows { if let record = fleet[name] { batch.nodes[name] = record } }
       batch.nodes.merge(transaction.nodes) { $1 }
       batch.removedNodes = transaction.removed
+      batch.audit = transaction.audit + state.unstored.silence.map { $0.change(200, "fleet") }
       for name in state.unstored.states { batch.nodeStates[name] = fleet[name]?.settled }
       for name in state.unstored.assignments { batch.assignments[name] = fleet[name]?.applied }
       for (name, record) in transaction.nodes where record == nil {
@@ -350,7 +358,8 @@ package final class NodeRegistry: Sendable {
         batch.assignments[name] = nil
       }
       defer { (state.waiting, state.unstored) = ([], Unstored()) }
-      return (state.waiting, results, transaction.nodes, batch, state.unstored)
+      let drafts = transaction.drafts + state.unstored.silence
+      return (state.waiting, results, transaction.nodes, batch, state.unstored, drafts)
     }
     do throws(StoreError) {
       try await store.commit(batch)
@@ -369,6 +378,7 @@ package final class NodeRegistry: Sendable {
       }
       for (name, record) in batch.nodes { state.storedAt[name] = record == nil ? nil : clock }
     }
+    for draft in drafts { draft.recorded() }
     for (pending, result) in zip(group, results) { pending.done.resume(returning: result) }
     return nil
   }

@@ -72,7 +72,12 @@ extension PlanPusher {
   }
 
   private func keepHead(of id: String) async throws(ControlRefusal) {
-    state.withLock { $0.unstored[id, default: []].formUnion([]) }
+    state.withLock { state in
+      state.unstored[id, default: []].formUnion([])
+      guard let draft = AuditDraft.open, let document = board[id] else { return }
+      state.wishes.append(
+        (draft, draft.change(202, "operations/\(id)", after: "\(document.planRevision).\(document.status.rawValue)")))
+    }
     try await stored { () async throws(StoreError) in try await self.saving.run { await self.save() } }
   }
 

@@ -40,6 +40,8 @@ package final class PlanPusher: Sendable {
     /// Nodes that have ended since their operation was last stored; an operation without any has changed otherwise.
     var unstored: [String: Set<String>] = [:]
     var past = PushHistory()
+    /// Requests of operators that are stored with the next progress, for the audit.
+    var wishes: [(draft: AuditDraft, entry: AuditEntry)] = []
   }
 
   let store: any Store
@@ -141,9 +143,17 @@ package final class PlanPusher: Sendable {
       document = self.document(
         assignments, names ?? assignments.nodes, isWhole: names == nil, revision, options, try await recalled())
       var batch = StoreBatch()
-      batch.operations = [try document.stored(at: now(), claim)]
+      let stored = try document.stored(at: now(), claim)
+      batch.operations = [stored]
       batch.keptOperations = settings.kept
+      let draft = AuditDraft.open
+      if let draft {
+        batch.audit = [
+          draft.change(202, "operations/\(document.id)", after: EntityTag.forRecords(revision, stored.document))
+        ]
+      }
       try await store.commit(batch)
+      draft?.recorded()
     } catch {
       throw .storeFailed(error)
     }
@@ -344,17 +354,19 @@ package final class PlanPusher: Sendable {
 
   /// Stores what has changed since the last time, as one batch. What cannot be stored is still shown, and tried again.
   func save() async -> StoreError? {
-    let unstored = state.withLock { state in
-      defer { state.unstored = [:] }
-      return state.unstored
+    let (unstored, wishes) = state.withLock { state in
+      defer { (state.unstored, state.wishes) = ([:], []) }
+      return (state.unstored, state.wishes)
     }
     do throws(StoreError) {
       var batch = StoreBatch()
+      batch.audit = wishes.map(\.entry)
       for (id, names) in unstored { batch.progress[id] = try board[id]?.progress(of: names) }
       // What a node has verified comes before the end of its push, as it is written above: a process that ends between the
       // two asks the node again, while the other way round nobody would know any more what stands there.
       try await nodes.flush()
       try await store.commit(batch)
+      for (draft, _) in wishes { draft.recorded() }
       return nil
     } catch {
       state.withLock { $0.unstored.merge(unstored) { $0.union($1) } }

@@ -15,6 +15,9 @@ package struct ChangeReceipt: Sendable {
   /// Whether an earlier request with the same idempotency key had done it.
   package var isReplay: Bool
 
+  /// Whether this very request has changed something.
+  package var isChange: Bool { effect != .unchanged && !isReplay }
+
   package init(_ effect: Effect, revision: Int, time: Date, isReplay: Bool = false) {
     self.effect = effect
     self.revision = revision

@@ -121,4 +121,10 @@ package final class GuardedStore: Store {
   package func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
     try await store.plans(before: before, limit: limit)
   }
+
+  package func audit(
+    _ filter: AuditFilter, _ page: AuditPage, limit: Int
+  ) async throws(StoreError) -> [AuditEntry] {
+    try await store.audit(filter, page, limit: limit)
+  }
 }

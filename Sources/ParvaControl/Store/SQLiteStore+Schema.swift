@@ -15,7 +15,7 @@ extension SQLiteStore {
       }
     }
 
-    private static var migrator: DatabaseMigrator {
+    static var migrator: DatabaseMigrator {
       var migrator = DatabaseMigrator()
       migrator.registerMigration("1 workloads, profiles, plans, idempotency") { db in
         try db.execute(
@@ -82,6 +82,27 @@ extension SQLiteStore {
       migrator.registerMigration("6 servers that somebody else has started") { db in
         try db.execute(
           sql: "CREATE TABLE told_segment (id TEXT PRIMARY KEY, servers BLOB NOT NULL) STRICT, WITHOUT ROWID;")
+      }
+      migrator.registerMigration("7 tokens") { db in
+        try db.execute(
+          sql: """
+            CREATE TABLE token (
+              id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, node TEXT, digest BLOB NOT NULL UNIQUE,
+              created_at INTEGER NOT NULL, created_by TEXT NOT NULL, expires_at INTEGER, last_used_at INTEGER)
+              STRICT, WITHOUT ROWID;
+            """)
+      }
+      migrator.registerMigration("8 audit") { db in
+        try db.execute(
+          sql: """
+            CREATE TABLE audit (
+              number INTEGER PRIMARY KEY, time INTEGER NOT NULL, who TEXT NOT NULL, name TEXT NOT NULL,
+              method TEXT NOT NULL, path TEXT NOT NULL, resource TEXT NOT NULL, request_id TEXT NOT NULL,
+              status INTEGER NOT NULL, before TEXT, after TEXT, change INTEGER NOT NULL) STRICT;
+            CREATE INDEX audit_others ON audit (number) WHERE NOT change;
+            CREATE TRIGGER audit_stays BEFORE UPDATE ON audit
+              BEGIN SELECT RAISE (ABORT, 'rows of the audit are never changed'); END;
+            """)
       }
       return migrator
     }

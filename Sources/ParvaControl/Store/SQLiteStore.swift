@@ -57,6 +57,8 @@ package final class SQLiteStore: Store {
         try Self.write(states: batch.nodeStates, assignments: batch.assignments, db)
         try Self.write(operations: batch.operations, progress: batch.progress, kept: batch.keptOperations, db)
         try Self.write(toldSegments: batch.toldSegments, db)
+        try Self.write(tokens: batch.tokens, uses: batch.tokenUses, db)
+        try Self.write(audit: batch.audit, kept: batch.keptAudit, db)
       }
     }
   }
@@ -100,6 +102,7 @@ package final class SQLiteStore: Store {
           db, sql: "SELECT * FROM operation WHERE NOT over ORDER BY number"
         ).map { try Self.operation($0, db) }
         contents.toldSegments = try Self.toldSegments(db)
+        contents.tokens = try Self.tokens(db)
         return contents
       }
     }
@@ -202,7 +205,7 @@ package final class SQLiteStore: Store {
     lock.release()
   }
 
-  private func translating<Value: Sendable>(
+  func translating<Value: Sendable>(
     _ work: @Sendable () async throws -> Value
   ) async throws(StoreError) -> Value {
     do {

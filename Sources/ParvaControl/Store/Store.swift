@@ -29,6 +29,9 @@ package protocol Store: Sendable {
   /// Operations, newest first: those older than the one of this id, all for nil, none for an unknown one.
   func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation]
 
+  /// Rows of the audit that answer a filter, in the order of the page.
+  func audit(_ filter: AuditFilter, _ page: AuditPage, limit: Int) async throws(StoreError) -> [AuditEntry]
+
   /// Writes something small to disk, to see whether a commit could be done.
   func probe() async throws(StoreError)
 
@@ -55,6 +58,7 @@ package struct StoreContents: Sendable {
   package var openOperations: [StoredOperation] = []
   /// Servers that somebody else has started, by segment.
   package var toldSegments: [String: ToldSegment] = [:]
+  package var tokens: [AccessToken] = []
 
   package init(demand: Demand = Demand(), plan: StoredPlan? = nil) {
     self.demand = demand
@@ -93,6 +97,14 @@ package struct StoreBatch: Sendable {
   package var keptOperations: Int?
   /// Servers that somebody else has started, by segment; nil takes away what was told.
   package var toldSegments: [String: ToldSegment?] = [:]
+  /// Tokens to add by id, nil to take one away.
+  package var tokens: [String: AccessToken?] = [:]
+  /// When tokens were used last, by id.
+  package var tokenUses: [String: Date] = [:]
+  /// Rows of the audit to add, in this order.
+  package var audit: [AuditEntry] = []
+  /// Which rows of the audit stay; nil forgets none.
+  package var keptAudit: (bounds: AuditRetention, now: Date)?
 
   package init() {}
 
@@ -100,5 +112,6 @@ package struct StoreBatch: Sendable {
     demandRevision == nil && registrations.isEmpty && profiles.isEmpty && claims.isEmpty && plan == nil
       && keptPlans == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
       && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty && toldSegments.isEmpty
+      && tokens.isEmpty && tokenUses.isEmpty && audit.isEmpty && keptAudit == nil
   }
 }

@@ -26,4 +26,9 @@ package struct EntityTag: Hashable {
 
   /// The tag with its quotes.
   package var text: String { "\"\(revision).\(detail)\"" }
+
+  /// What records keep of a resource: its revision, and the hash of what it declares, `0` for what has none at hand.
+  static func forRecords(_ revision: Int, _ declaration: Data?) -> String {
+    "\(revision).\(declaration.map { StableHash.digits(of: $0) } ?? "0")"
+  }
 }

@@ -215,8 +215,15 @@ package final class TrafficBoard: Sendable {
   private func keep(_ segment: String, _ told: ToldSegment?) async throws(Refusal) {
     var batch = StoreBatch()
     batch.toldSegments[segment] = .some(told)
+    let draft = AuditDraft.open
+    if let draft {
+      batch.audit = [
+        draft.change(200, "segments/\(segment)", before: Self.tag(self.told(segment)), after: Self.tag(told))
+      ]
+    }
     do throws(StoreError) {
       try await store.commit(batch)
+      draft?.recorded()
     } catch {
       throw .storeFailed(error)
     }
@@ -225,6 +232,10 @@ package final class TrafficBoard: Sendable {
       state.told[segment] = told
       state.absent[segment] = nil
     }
+  }
+
+  private static func tag(_ told: ToldSegment?) -> String? {
+    told.flatMap { try? NodeCodec.data(told: $0) }.map { EntityTag.forRecords(0, $0) }
   }
 
   /// Lets go of what was told of segments that have stood nowhere for ``patience``: their workload is gone, or they are. O(nodes

@@ -14,6 +14,19 @@ package struct SecretDigest: Sendable, CustomStringConvertible, CustomReflectabl
     bytes = digest
   }
 
+  /// As it was kept; nil for what is no digest.
+  package init?(bytes: [UInt8]) {
+    guard bytes.count == Int(CCD_SHA256_SIZE) else { return nil }
+    self.bytes = bytes
+  }
+
+  /// To be kept: nobody gets from it to a secret drawn at random.
+  package var kept: [UInt8] { bytes }
+
+  /// Where to look for an equal one. Who can choose only secrets cannot choose it, so the time of a search tells nothing
+  /// of a secret.
+  package var bucket: UInt64 { bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) } }
+
   /// 64 hexadecimal digits, as `sha256sum` prints them.
   package init?(hexadecimal text: some StringProtocol) {
     guard text.utf8.count == 64, text.utf8.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }) else { return nil }

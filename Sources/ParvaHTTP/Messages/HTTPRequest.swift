@@ -18,10 +18,14 @@ package struct HTTPRequest: Sendable {
   package var requestID: String
   /// Peer address, `unix` for a Unix socket, nil in process.
   package var remoteAddress: String?
-  /// Whom the router's gate has recognised; for logs and records.
-  package var principal: String?
+  /// Whom the router's gate has recognised; nil for anybody.
+  package var caller: Caller?
+  /// What the answer carries beside its own fields, whatever it is.
+  package var answerFields = HTTPHeaders()
   /// Subject of the client's verified certificate under mutual TLS.
   package var clientSubject: String?
+  /// URIs among the alternative names of that certificate.
+  package var clientURIs: [String] = []
 
   package init(
     method: String, path: String, query: [(name: String, value: String)] = [], headers: HTTPHeaders = HTTPHeaders(),

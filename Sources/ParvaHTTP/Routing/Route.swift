@@ -17,6 +17,32 @@ package struct Route: Sendable {
     case rest(Rest)
   }
 
+  /// What a gate asks of who calls a route. What levels mean, and who speaks for what, is the gate's to say.
+  package struct Access: Sendable, Hashable {
+    /// Callers that speak for one thing alone, beside those of the level.
+    package enum Speakers: Sendable, Hashable {
+      case none
+      /// Those that speak for what this parameter of the path names.
+      case of(parameter: String)
+      case all
+    }
+
+    /// The least that a caller has to have; 0 for anybody.
+    package var level: Int
+    package var speakers: Speakers
+    /// Whether calls of it are kept on record.
+    package var isRecorded: Bool
+    /// Whether it is called in the rhythm of the service itself, which no limit on requests is to break.
+    package var isHeartbeat: Bool
+
+    package init(level: Int, speakers: Speakers = .none, isRecorded: Bool, isHeartbeat: Bool = false) {
+      self.level = level
+      self.speakers = speakers
+      self.isRecorded = isRecorded
+      self.isHeartbeat = isHeartbeat
+    }
+  }
+
   package typealias Rest = @Sendable () async throws -> HTTPResponse
 
   /// A handler that begins on the event loop is run on the worker pool as a whole where the body has more bytes.
@@ -31,6 +57,8 @@ package struct Route: Sendable {
   /// of its own. Has no effect on inline handlers, which are never two on a loop.
   package var concurrency: Int?
   package var handler: Handler
+  /// What the gate asks of who calls it; nil for a table without a gate.
+  package var access: Access?
   /// Whether a handler that begins on the event loop does so whatever the size of the body: where most of it is passed over.
   package var takesLargeBodiesOnLoop = false
 

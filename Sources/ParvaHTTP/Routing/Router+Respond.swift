@@ -57,19 +57,25 @@ extension Router {
   }
 
   private func run(_ handler: Route.Handler, _ request: HTTPRequest) async -> HTTPResponse {
+    let answer: HTTPResponse
     do {
       switch handler {
-      case .inline(let handle): return try handle(request)
+      case .inline(let handle): answer = try handle(request)
       case .begun(let handle):
         switch try handle(request) {
-        case .answer(let response): return response
-        case .rest(let rest): return try await rest()
+        case .answer(let response): answer = response
+        case .rest(let rest): answer = try await rest()
         }
-      case .async(let handle): return try await handle(request)
+      case .async(let handle): answer = try await handle(request)
       }
     } catch {
       return response(to: error, of: request)
     }
+    // A read may have waited for long. What a change has done is told all the same.
+    if let caller = request.caller, caller.hasEnded, ["GET", "HEAD"].contains(request.method) {
+      return Caller.endedProblem.response(requestID: request.requestID)
+    }
+    return answer
   }
 
   private func response(to error: any Error, of request: HTTPRequest) -> HTTPResponse {
@@ -90,7 +96,9 @@ extension Router {
   func finish(_ response: HTTPResponse, of request: HTTPRequest) -> HTTPResponse {
     var response = response
     response.headers.add("X-Request-Id", request.requestID)
+    for (name, value) in request.answerFields.fields { response.headers.add(name, value) }
     if let traceParent = request.traceParent { response.headers["traceparent"] = traceParent.text }
+    if let stream = response.stream, let caller = request.caller { response.stream = caller.bounding(stream) }
     ContentCoding.apply(to: &response, for: request)
     if request.method == "HEAD" {
       if response.stream == nil { response.headers["Content-Length"] = String(response.body.count) }

@@ -6,20 +6,26 @@ package final class Router: Sendable {
   package let routes: [Route]
   let logger: Logger
   /// Judges every request that has a route before its handler runs and before more of its body is read than a refusal
-  /// needs; may note the principal. Runs on the event loop.
+  /// needs; notes the caller. Runs on the event loop.
   package typealias Gate = @Sendable (inout HTTPRequest, Route) throws(ProblemDetails) -> Void
 
   let gate: Gate?
+  /// Judges a request that the gate has let in, once, when it is whole.
+  private let meter: Gate?
   let limits: [ConcurrencyLimit?]
   private let trie: RouteTrie
   private let parameterNames: [[String]]
   private let allMethods: String
 
   /// - Precondition: every pattern starts with `/` and stands once per method.
-  package init(routes: [Route], logger: Logger = Logger(label: "parva.http"), gate: Gate? = nil) {
+  package init(
+    routes: [Route], logger: Logger = Logger(label: "parva.http"), gate: Gate? = nil,
+    meter: Gate? = nil
+  ) {
     self.routes = routes
     self.logger = logger
     self.gate = gate
+    self.meter = meter
     limits = routes.map { $0.concurrency.map(ConcurrencyLimit.init) }
     trie = RouteTrie(routes: routes)
     parameterNames = routes.map { route in
@@ -39,9 +45,10 @@ package final class Router: Sendable {
     switch outcome(method: request.method, path: request.path) {
     case .found(let match):
       fill(&request, match)
-      if let gate {
+      if gate != nil || meter != nil {
         do throws(ProblemDetails) {
-          try gate(&request, routes[match.route])
+          try gate?(&request, routes[match.route])
+          try meter?(&request, routes[match.route])
         } catch {
           return .answer(error.response(requestID: request.requestID))
         }

@@ -18,6 +18,7 @@ extension HTTPRequest {
       headers: headers,
       remoteAddress: String(cString: raw.peer),
       clientSubject: raw.subject.map { String(cString: $0) })
+    if let uris = raw.uris { clientURIs = String(cString: uris).split(separator: "\n").map(String.init) }
     if query.length > 0 {
       self.query = PercentEncoding.decodeQuery(
         UnsafeBufferPointer(start: raw.bytes + Int(query.at), count: Int(query.length)))

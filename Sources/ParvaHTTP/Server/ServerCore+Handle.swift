@@ -10,13 +10,14 @@ extension ServerCore {
   func verdict(on request: chs_request) -> chs_verdict {
     let method = String(bytes: request.bytes, span: request.head.pointee.method)
     let path = String(decoding: UnsafeRawBufferPointer(start: request.path, count: request.path_length), as: UTF8.self)
+    let length = request.head.pointee.content_length
+    let small = (0...Int64(Self.unwantedBodyLimit)).contains(length)
     if let route = router.route(method: method, path: path),
-      router.gate == nil || router.letsIn(HTTPRequest(request))
+      // A small body is read in any case, and the gate is asked once: when the request is whole.
+      router.gate == nil || (small && length <= route.bodyLimit) || router.letsIn(HTTPRequest(request))
     {
       return chs_verdict(body_limit: UInt64(clamping: route.bodyLimit), unread: false)
     }
-    let length = request.head.pointee.content_length
-    let small = (0...Int64(Self.unwantedBodyLimit)).contains(length)
     return chs_verdict(body_limit: small ? Self.unwantedBodyLimit : .max, unread: !small)
   }
 
@@ -100,7 +101,7 @@ extension ServerCore {
       metadata: [
         "method": "\(request.method)", "path": "\(request.path)", "status": "\(response.status)",
         "bytes": "\(response.body.count)", "microseconds": "\(Int(elapsed))", "request_id": "\(request.requestID)",
-        "peer": "\(request.remoteAddress ?? "")", "principal": "\(request.principal ?? "")",
+        "peer": "\(request.remoteAddress ?? "")", "principal": "\(request.caller?.name ?? "")",
         "trace": "\(request.traceParent?.traceID ?? "")",
       ])
   }

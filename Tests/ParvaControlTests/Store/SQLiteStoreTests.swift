@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import ParvaControlTestSupport
+import ParvaHTTP
 import Testing
 
 @testable import ParvaControl
@@ -60,6 +61,29 @@ import Testing
     for revision in 1...3 {
       #expect(try await store.plan(revision) == Samples.plan(revision, document: "plan \(revision)"))
     }
+  }
+
+  @Test("a store from before there were tokens keeps what it has, and takes tokens")
+  func olderStoresTakeTokens() async throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("s.sqlite")
+    let old = try DatabasePool(path: path)
+    try SQLiteStore.Schema.migrator.migrate(old, upTo: "6 servers that somebody else has started")
+    try await old.write { db in
+      #expect(try !db.tableExists("token"))
+      try db.execute(sql: "INSERT INTO meta (name, value) VALUES ('demand_revision', 7)")
+    }
+    try old.close()
+    var store = try SQLiteStore(path: path)
+    #expect(try await store.load().demand.revision == 7)
+    var batch = StoreBatch()
+    let token = try Samples.token("tok-1")
+    batch.tokens[token.id] = token
+    try await store.commit(batch)
+    try await store.close()
+    store = try SQLiteStore(path: path)
+    let read = try await store.load().tokens
+    #expect(read.map(\.id) == ["tok-1"] && read.first?.digest.matches(token.digest) == true)
   }
 
   @Test func aDamagedPlanIsNamed() async throws {

@@ -2,6 +2,7 @@ import Foundation
 import ParvaControl
 import ParvaControlTestSupport
 import ParvaEngine
+import ParvaHTTP
 import ParvaWire
 import Testing
 
@@ -79,6 +80,31 @@ import Testing
     #expect(contents.demand.revision == 2)
     #expect(contents.demand.registrations.rows == [changed])
     #expect(contents.demand.profiles.isEmpty)
+  }
+
+  @Test(arguments: stores) func tokensOutliveAReopening(_ kind: Kind) async throws {
+    let folder = try TemporaryFolder()
+    var store = try await kind.open(folder)
+    var batch = StoreBatch()
+    let kept = [
+      try Samples.token("tok-1", role: .node), try Samples.token("tok-2", expiresAt: Samples.time + 60),
+      try Samples.token("tok-3"),
+    ]
+    for token in kept { batch.tokens[token.id] = token }
+    try await store.commit(batch)
+    var later = StoreBatch()
+    later.tokens["tok-3"] = .some(nil)
+    later.tokenUses = ["tok-1": Samples.time + 120, "never-there": Samples.time]
+    try await store.commit(later)
+    store = try await reopened(kind, folder, store)
+    let read = try await store.load().tokens
+    #expect(read.map(\.id) == ["tok-1", "tok-2"])
+    for (a, b) in zip(read, kept) {
+      #expect((a.name, a.role, a.node) == (b.name, b.role, b.node))
+      #expect((a.createdAt, a.createdBy, a.expiresAt) == (b.createdAt, b.createdBy, b.expiresAt))
+      #expect(a.digest.matches(b.digest))
+    }
+    #expect(read.map(\.lastUsedAt) == [Samples.time + 120, nil])
   }
 
   @Test(arguments: stores) func plansAreListedNewestFirstInPages(_ kind: Kind) async throws {

@@ -1,0 +1,216 @@
+// What the page knows of the controller, and who is told when it changes.
+
+import { ask, one, pages } from "./api.js";
+import { claim } from "./colours.js";
+
+export const model = {
+  plan: null, planTag: null,
+  /// GPUs of the plan by UUID; segments by workload, each with its GPU.
+  planned: new Map(), segments: new Map(),
+  nodes: new Map(), hasNodes: false,
+  workloads: new Map(), workloadsTag: null,
+  /// How far the first reading of the workloads has come.
+  reading: { isDone: false, count: 0 },
+  operations: [],
+  plans: [],
+  fleet: null, readiness: null, index: null,
+  events: [],
+  /// What the token of this tab may do, as far as the controller has said.
+  rights: { mayChange: true, isSignedIn: false, isRefused: false, said: null },
+  link: { kind: "connecting", streams: {} },
+};
+
+/// With more workloads than this each has the colour of its name alone.
+const MOST_COLOURED = 2000;
+
+const watchers = new Set();
+const pending = new Set();
+let isQueued = false;
+
+/// Calls back with the set of what has changed, at most once a frame. The answer ends it.
+export function watch(callback) {
+  watchers.add(callback);
+  return () => watchers.delete(callback);
+}
+
+export function changed(topic) {
+  pending.add(topic);
+  if (isQueued) return;
+  isQueued = true;
+  // A tab that nobody sees draws no frames, and is still to be true when somebody looks.
+  const next = document.hidden ? (run) => setTimeout(run, 200) : requestAnimationFrame;
+  next(() => {
+    isQueued = false;
+    const topics = new Set(pending);
+    pending.clear();
+    for (const callback of [...watchers]) callback(topics);
+  });
+}
+
+export async function loadPlan() {
+  try {
+    const { status, body, headers } = await ask("/v1/plan?wait=0", { tag: model.planTag });
+    if (status === 304) return;
+    model.planTag = headers.get("ETag");
+    take(body);
+  } catch (problem) {
+    if (problem.status !== 503) throw problem;
+    model.plan = null;
+  }
+  changed("plan");
+}
+
+function take(plan) {
+  model.plan = plan;
+  model.planned = new Map();
+  model.segments = new Map();
+  for (const gpu of plan.gpus) {
+    gpu.segments = gpu.segments.map(slimSegment);
+    if (gpu.uuid) model.planned.set(gpu.uuid, gpu);
+    for (const segment of gpu.segments) {
+      const own = model.segments.get(segment.workload);
+      if (own) own.push({ segment, gpu });
+      else model.segments.set(segment.workload, [{ segment, gpu }]);
+    }
+  }
+}
+
+const slimSegment = ({ id, workload, profile, profileId, start, size, batch, processes, capacity, load }) => ({
+  id, workload, profile, profileId, start, size, batch, processes, capacity, load,
+});
+
+export async function loadNodes() {
+  const nodes = new Map();
+  await pages("/v1/nodes", "nodes", (items) => {
+    for (const node of items) nodes.set(node.name, slimNode(node));
+    if (!model.hasNodes) {
+      for (const [name, node] of nodes) model.nodes.set(name, node);
+      changed("nodes");
+    }
+  });
+  model.nodes = nodes;
+  model.hasNodes = true;
+  changed("nodes");
+}
+
+export async function loadNode(name) {
+  try {
+    const { body } = await ask(`/v1/nodes/${one(name)}`);
+    model.nodes.set(name, slimNode(body));
+  } catch (problem) {
+    if (problem.status !== 404 && problem.status !== 410) throw problem;
+    model.nodes.delete(name);
+  }
+  changed("nodes");
+}
+
+/// Only what the page shows: of ten thousand GPUs the rest would be most.
+function slimNode(node) {
+  const { state, simulated, driverVersion, verifiedRevision, matchesPlan, degraded, lastHeartbeat, conditions, duty, faults } =
+    node.status;
+  return {
+    name: node.name, address: node.address, zone: node.zone ?? "", state, simulated, driverVersion, verifiedRevision,
+    matchesPlan, degraded, lastHeartbeat, duty, faults, unhealthy: node.status.unhealthyServices,
+    conditions: conditions.filter((one) => one.status !== "True").map(({ type, status, reason, message, since }) => ({
+      type, status, reason, message, since,
+    })),
+    gpus: node.status.gpus.map(({ index, uuid, product, board, memorySlices, migMode, usable, reason, message, instances }) => ({
+      index, uuid, product: product ?? board, memorySlices, migMode, usable, reason, message, instances,
+    })),
+  };
+}
+
+export function slimWorkload({ id, model: name, rate, slo, labels, priority, arrivals, revision, status }) {
+  return {
+    id, model: name, rate, latencyMs: slo.latencyMs, percentile: slo.percentile ?? 0.99, labels, priority: priority ?? 0,
+    arrivals: arrivals?.process, revision, state: status.state, code: status.code, message: status.message,
+    planned: status.capacityPlanned, up: status.capacityUp, planRevision: status.planRevision,
+  };
+}
+
+export async function loadWorkloads() {
+  const workloads = new Map();
+  let told = 0;
+  await pages("/v1/workloads", "workloads", (items, body, headers) => {
+    for (const item of items) workloads.set(item.id, slimWorkload(item));
+    model.workloadsTag = headers.get("ETag");
+    if (!model.reading.isDone) {
+      for (const item of items) model.workloads.set(item.id, workloads.get(item.id));
+      model.reading.count = workloads.size;
+      if (Date.now() - told > 500) {
+        told = Date.now();
+        changed("workloads");
+      }
+    }
+  });
+  model.workloads = workloads;
+  model.reading = { isDone: true, count: workloads.size };
+  if (workloads.size <= MOST_COLOURED && claim(workloads.keys())) changed("colours");
+  changed("workloads");
+}
+
+export async function loadWorkload(id) {
+  try {
+    const { body } = await ask(`/v1/workloads/${one(id)}`);
+    model.workloads.set(id, slimWorkload(body));
+    if (model.workloads.size <= MOST_COLOURED && claim([id])) changed("colours");
+  } catch (problem) {
+    if (problem.status !== 404) throw problem;
+    model.workloads.delete(id);
+  }
+  changed("workloads");
+}
+
+export async function loadOperations() {
+  const { body } = await ask("/v1/operations?limit=50");
+  model.operations = body.operations;
+  changed("operations");
+}
+
+export async function loadOperation(id) {
+  const { body } = await ask(`/v1/operations/${one(id)}`);
+  const index = model.operations.findIndex((one) => one.id === id);
+  if (index >= 0) model.operations[index] = body;
+  else model.operations.unshift(body);
+  changed("operations");
+  return body;
+}
+
+export async function loadPlans() {
+  const { body } = await ask("/v1/plans?limit=100");
+  model.plans = body.plans;
+  changed("plans");
+}
+
+/// The fleet's own words, and whether the controller is ready: cheap, and asked for while somebody looks.
+export async function loadHealth() {
+  const [fleet, ready] = await Promise.all([
+    ask("/v1/fleet").catch((problem) => ({ problem })),
+    ask("/readyz").catch((problem) => ({ problem })),
+  ]);
+  if (fleet.problem && !fleet.problem.status) throw fleet.problem;
+  model.fleet = fleet.body ?? model.fleet;
+  model.readiness = ready.problem
+    ? { status: "not ready", code: ready.problem.code, message: ready.problem.message }
+    : ready.body;
+  changed("health");
+}
+
+/// What there is, by the controller's own word: the version and the links.
+export async function loadIndex() {
+  const { body } = await ask("/v1");
+  model.index = body;
+  changed("index");
+  // Who one is, where the controller tells: then what one may not do is hidden before it is tried.
+  if (!body.links.whoami) return;
+  const { body: caller } = await ask(body.links.whoami);
+  Object.assign(model.rights, { caller, mayChange: caller.may.includes("change") });
+  changed("rights");
+}
+
+/// The operation that is under way, if any.
+export const underWay = () =>
+  model.operations.find((one) => ["running", "paused", "rolling_back"].includes(one.status));
+
+/// Whether some node has not what the current plan wants of it.
+export const isBehind = () => [...model.nodes.values()].some((node) => node.matchesPlan === false);

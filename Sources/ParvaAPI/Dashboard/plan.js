@@ -1,0 +1,97 @@
+// The plan over time, what its last revision changed, any two revisions beside each other, and the way to it.
+
+import { stepChart } from "./chart.js";
+import { compare, drawn } from "./diff.js";
+import { h, render } from "./dom.js";
+import { history } from "./history.js";
+import { model, watch } from "./model.js";
+import { rolloutPanel } from "./rollout.js";
+import { setQuery } from "./route.js";
+import { swatch } from "./strip.js";
+import { count, figure, percent, time, words } from "./text.js";
+
+export function planView(root, query) {
+  let compared = null;
+  let wanted = "";
+  let failure = null;
+  const stop = watch((topics) => {
+    if (["plan", "plans", "history", "operations", "nodes", "rights", "rollout", "compared", "workloads"].some((one) => topics.has(one))) update();
+  });
+  const observer = new ResizeObserver(() => update());
+  observer.observe(root);
+
+  function update() {
+    const records = history();
+    compareAsked(records);
+    render(root, facts(), records.length ? chart(records) : null, rolloutPanel(), records.length ? difference(records) : null);
+  }
+
+  function facts() {
+    const { plan } = model;
+    if (!plan) return h("section", { class: "empty" }, h("h2", {}, "No plan yet"), h("p", {}, "The first one is made as soon as the controller has begun."));
+    const { summary } = plan;
+    const rows = [
+      ["revision", `${plan.revision}, for demand revision ${plan.demandRevision}`],
+      ["result", `${plan.status}; planner ${plan.planner}`],
+      ["capacity", `${words(plan.admission)}${plan.margin ? `, ${percent(plan.margin)} in reserve` : ""}; profiles ${summary.profileSource}`],
+      ["slices", `${count(summary.allocatedSlices)} compute slices in use, ${percent(summary.externalFragmentation, 1)} idle`],
+      summary.cost != null && ["cost", figure(summary.cost)], summary.watts != null && ["power", `${figure(summary.watts)} W`],
+      plan.unplaced.length > 0 && ["left out", h("a", { href: "#/workloads?state=unserved" }, `${count(plan.unplaced.length)} workloads`)],
+    ].filter(Boolean);
+    return h("section", { class: "panel", "aria-labelledby": "plan-now", key: "now" },
+      h("header", {}, h("h2", { id: "plan-now" }, "The plan now"),
+        h("p", { class: "headline" }, h("strong", {}, count(summary.gpuCount)), summary.gpuCount === 1 ? " GPU" : " GPUs",
+          summary.lowerBound != null && h("span", { class: "quiet" }, ` · at least ${figure(summary.lowerBound)} are needed`
+            + (summary.gap === 0 || Math.ceil(summary.lowerBound - 1e-6) >= summary.gpuCount ? ", proven: fewer do not suffice" : "")))),
+      h("dl", { class: "facts-list" }, rows.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])));
+  }
+
+  function chart(records) {
+    return h("section", { class: "panel", "aria-labelledby": "over-time", key: "chart" },
+      h("h2", { id: "over-time" }, "GPUs over the revisions"),
+      stepChart({
+        width: Math.max(280, root.clientWidth - 40), label: "GPUs of each revision and the least that are needed",
+        series: [{ name: "GPUs planned", tone: "one", isFilled: true }, { name: "proven lower bound", tone: "two" }],
+        points: records.map((record) => ({ ...record, values: [record.gpuCount, record.extract?.lowerBound ?? null] })),
+      }));
+  }
+
+  /// Asks for the two revisions of the address; without any, the newest and the one before.
+  function compareAsked(records) {
+    const newest = records.at(-1)?.revision;
+    const to = Number(query.get("to")) || newest;
+    const from = Number(query.get("from")) || [...records].reverse().find((one) => one.revision < to)?.revision;
+    const now = `${from} ${to}`;
+    if (!from || !to || now === wanted) return;
+    wanted = now;
+    compare(from, to).then(
+      (result) => { if (wanted === now) { compared = result; failure = null; update(); } },
+      (problem) => { if (wanted === now) { failure = problem; update(); } });
+  }
+
+  function difference(records) {
+    const choose = (name, chosen) => h("label", { class: "pick" }, h("span", {}, name === "from" ? "From " : "to "),
+      h("select", { name, onchange: (event) => { setQuery({ [name]: event.target.value }); update(); } },
+        records.slice().reverse().map(({ revision, createdAt }) => h("option", {
+          value: String(revision), selected: revision === chosen,
+        }, `revision ${revision} · ${time(createdAt)}`))));
+    const isLast = !query.get("from") && !query.get("to");
+    return h("section", { class: "panel", "aria-labelledby": "changes", key: "diff" },
+      h("header", {}, h("h2", { id: "changes" }, isLast ? "What the last revision changed" : "What differs"),
+        h("div", { class: "actions" }, choose("from", compared?.from), choose("to", compared?.to),
+          !isLast && h("button", { type: "button", class: "small", onclick: () => { setQuery({ from: null, to: null }); update(); } }, "The last change"))),
+      failure ? h("p", { class: "note bad" }, failure.message)
+      : !compared ? h("p", { class: "quiet" }, records.length < 2 ? "This is the first plan: there is none to compare it with." : "Reading both …")
+      : [
+        h("div", { class: "note" }, h("h3", {}, "Why"), h("ul", {}, compared.why.map(({ id, text }) =>
+          h("li", {}, id && [swatch(id), " ", h("a", { href: `#/workloads/${encodeURIComponent(id)}` }, id), " "], text)))),
+        drawn(compared),
+      ]);
+  }
+
+  update();
+  return () => {
+    stop();
+    observer.disconnect();
+  };
+}
