@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 
 
 class Chromium:
@@ -80,7 +81,7 @@ class Page:
         if alter:
             self.call("Fetch.enable", patterns=[
                 {"urlPattern": f"*/v1/{one}", "requestStage": "Response"}
-                for one in ("workloads*", "plan\\?*", "plans*", "nodes*", "operations*", "profiles*")])
+                for one in ("workloads*", "plan\\?*", "plans*", "nodes*", "operations*", "profiles*", "whoami*")])
         self.size(width, height)
         self.scheme(scheme)
         self.go(url)
@@ -125,16 +126,24 @@ class Page:
         return answer["result"].get("value")
 
     def wait(self, what, script, seconds=60):
-        """The first true value of an expression, looked at whenever the page draws."""
-        value = self.run(
-            f"""new Promise((done) => {{
-              const end = Date.now() + {seconds * 1000};
-              const look = () => {{
-                let value; try {{ value = {script}; }} catch {{ value = null; }}
-                if (value || Date.now() > end) done(value instanceof Node ? true : value); else setTimeout(look, 30);
-              }};
-              look();
-            }})""")
+        """The first true value of an expression, looked at every 30 ms, also over a reload of the page."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                value = self.run(
+                    f"""new Promise((done) => {{
+                      const end = Date.now() + {max(0, end - time.monotonic()) * 1000};
+                      const look = () => {{
+                        let value; try {{ value = {script}; }} catch {{ value = null; }}
+                        if (value || Date.now() > end) done(value instanceof Node ? true : value); else setTimeout(look, 30);
+                      }};
+                      look();
+                    }})""")
+                break
+            except AssertionError as error:
+                # The document went in the middle of a look.
+                if not any(word in str(error) for word in ("navigated", "context")) or time.monotonic() > end:
+                    raise
         if not value:
             text = self.run("document.body.innerText")
             raise AssertionError(f"waited {seconds} s for {what}; the page says: {text[-800:]!r}")

@@ -10,7 +10,7 @@ from controller import Controller, check, equal, finish
 from fleet import Node, ended, ready, until, verified
 
 VIEWS = ["fleet", "workloads", "workloads/photos", "plan", "try", "activity", "health"]
-READER = "reader-0123456789abcdefghij"
+READER, ADMIN = "reader-0123456789abcdefghij", "admin-0123456789abcdefghijk"
 #: What would run, if any of it were taken for markup.
 HOSTILE = "<img src=x onerror=\"window.owned=1\"><script>window.owned=1</script>"
 
@@ -66,9 +66,9 @@ def fleet(room):
     with check("the fleet shows every segment of the plan on its GPU, and says what is simulated"):
         plan = room.api.get("/v1/plan").json()
         wanted = sorted(segment["id"] for gpu in plan["gpus"] for segment in gpu["segments"])
-        page.wait("all segments", f"document.querySelectorAll('.fleet .seg.up').length === {len(wanted)}")
-        shown = page.run("[...document.querySelectorAll('.fleet .seg.up')].map((one) => one.getAttribute('aria-label').split(',')[0]).sort()")
-        equal(shown, wanted, "segments")
+        # What stands is drawn before the plan has come, which knows the names of its segments.
+        page.wait("all segments", f"""JSON.stringify([...document.querySelectorAll('.fleet .seg.up')]
+          .map((one) => one.getAttribute('aria-label').split(',')[0]).sort()) === {json.dumps(json.dumps(wanted, separators=(',', ':')))}""")
         width = page.run("""(() => { const one = document.querySelector('.fleet .seg.up'); const [, size] = one.style.gridColumn.split('span ');
           return one.getBoundingClientRect().width / one.parentNode.getBoundingClientRect().width / Number(size) * 8; })()""")
         if not 0.9 < width <= 1.01:
@@ -279,33 +279,59 @@ def lost(room):
 def little(room):
     tokens = os.path.join(room.folder, "tokens")
     with open(tokens, "w", encoding="utf-8") as file:
-        file.write(f"read viewer {READER}\nwrite owner owner-0123456789abcdefghij\n")
-    with check("a token is asked for, kept for the tab alone, and what it does not allow is said and hidden"):
-        guarded = Controller(os.path.join(room.folder, "guarded.sqlite"), "--token-file", tokens)
-        try:
-            page = room.browser.open(f"http://127.0.0.1:{guarded.port}/#/try")
+        file.write(f"reader viewer {READER}\nadmin owner {ADMIN}\n")
+    guarded = Controller(os.path.join(room.folder, "guarded.sqlite"), "--token-file", tokens)
+    url = f"http://127.0.0.1:{guarded.port}/#/try"
+
+    def tried(page):
+        page.click("Add a workload")
+        for name, value in (("id", "mine"), ("model", "resnet50"), ("rate", "120"), ("latency", "190")):
+            page.type(f".adder-form input[name={name}]", value)
+        page.click("Add to the trial")
+        page.says("at least needed")
+    try:
+        with check("a token is asked for and kept for the tab alone; what it does not allow is hidden"):
+            page = room.browser.open(url)
             page.says("This controller asks who you are", "dialog")
             page.type("dialog input", "nonsense-that-nobody-knows")
             page.click("Sign in", "dialog")
             page.says("The token is none of those", "dialog")
             page.type("dialog input", READER)
             page.click("Sign in", "dialog")
-            page.says("Live", "header")
-            page.click("Add a workload")
-            for name, value in (("id", "mine"), ("model", "resnet50"), ("rate", "120"), ("latency", "190")):
-                page.type(f".adder-form input[name={name}]", value)
-            page.click("Add to the trial")
-            page.click("Register 1 change")
-            page.says("allows to read")
+            page.says("viewer, reader", "header")
             page.says("reads only", "header")
+            tried(page)
             page.says("may preview, but not register")
-            equal(guarded.request("GET", "/v1/workloads", headers={"Authorization": f"Bearer {READER}"}).json()["workloads"], [], "what is registered")
+            equal(page.run("[...document.querySelectorAll('button')].some((one) => one.textContent.startsWith('Register'))"), False, "a button for it")
             kept = page.run("JSON.stringify([Object.values(sessionStorage), Object.values(localStorage), document.cookie, location.href])")
             equal(json.loads(kept)[0], [READER], "what the tab keeps")
             equal(READER in json.dumps(json.loads(kept)[1:]), False, "the token elsewhere")
             page.close()
-        finally:
-            guarded.kill()
+        with check("a change that the controller refuses is told, and then hidden"):
+            page = room.browser.open(url, alter=lambda text: text.replace('"may":["read"]', '"may":["read","change"]'))
+            page.type("dialog input", READER)
+            page.click("Sign in", "dialog")
+            page.says("viewer, reader", "header")
+            tried(page)
+            page.click("Register 1 change")
+            page.says("this needs operator", ".toast")
+            page.says("reads only", "header")
+            page.says("may preview, but not register")
+            equal(guarded.request("GET", "/v1/workloads", headers={"Authorization": f"Bearer {READER}"}).json()["workloads"], [], "what is registered")
+            page.close()
+        with check("who may read the audit sees it"):
+            page = room.browser.open(url)
+            page.type("dialog input", ADMIN)
+            page.click("Sign in", "dialog")
+            page.says("owner, admin", "header")
+            tried(page)
+            page.click("Register 1 change")
+            page.says("1 change registered")
+            page.run("location.hash = '#/activity'")
+            page.says("workloads/mine", "[aria-labelledby=audit]")
+            page.close()
+    finally:
+        guarded.kill()
 
 
 with tempfile.TemporaryDirectory(prefix="parva-dashboard-") as folder:

@@ -233,4 +233,5 @@ def main():
                     one.kill()
 
 
-main()
+if __name__ == "__main__":
+    main()

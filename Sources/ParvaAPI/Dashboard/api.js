@@ -73,7 +73,7 @@ export function refused(problem, wasChange, used) {
 
 const PAGE = 1000;
 /// The first page of a list is small, so that something is there at once.
-const FIRST = 100;
+const FIRST = 40;
 
 /// All items of a list with pages, a page at a time: `onPage(items, body, headers)` may answer false to end it.
 export async function pages(path, member, onPage) {

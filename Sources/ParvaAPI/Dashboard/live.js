@@ -7,10 +7,13 @@ import {
 } from "./model.js";
 import { follow } from "./stream.js";
 
-/// Reads once more whenever it is wanted, one at a time, and so seldom that the reading takes a small share of the time.
+/// Between two readings of a list that is large: so many times what one took, so that they take a hundredth of the time.
+const SHARE = 100;
+
+/// Reads once more whenever it is wanted, one at a time; what is large so seldom that it takes a small share of the time.
 class Reading {
-  constructor(load, { least = 100, share = 100, most = 1_800_000 } = {}) {
-    Object.assign(this, { load, least, share, most, isRunning: false, isWanted: false, free: 0 });
+  constructor(load, { least = 100, isLarge = () => false } = {}) {
+    Object.assign(this, { load, least, isLarge, isRunning: false, isWanted: false, free: 0 });
   }
 
   want() {
@@ -33,7 +36,7 @@ class Reading {
       if (error.status === undefined) lost(error);
     }
     const took = Date.now() - began;
-    this.free = Date.now() + Math.min(this.most, Math.max(this.least, took > 250 ? took * this.share : took));
+    this.free = Date.now() + (this.isLarge() ? took * SHARE : Math.min(1000, Math.max(this.least, took)));
     this.isRunning = false;
     if (this.isWanted) this.want();
   }
@@ -61,8 +64,9 @@ class Names {
 }
 
 const plan = new Reading(loadPlan);
-const nodes = new Reading(loadNodes);
-const workloads = new Reading(loadWorkloads);
+let firstNodes = () => {};
+const nodes = new Reading(() => loadNodes(firstNodes), { isLarge: () => model.nodes.size > 200 });
+const workloads = new Reading(loadWorkloads, { isLarge: () => model.workloads.size > 2000 });
 const operations = new Reading(loadOperations);
 const plans = new Reading(loadPlans);
 const health = new Reading(loadHealth, { least: 500 });
@@ -74,34 +78,47 @@ const someOperations = new Names(loadOperation, operations, 4);
 let streams = [];
 const MOST_EVENTS = 500;
 
+let generation = 0;
+
+function planned(event) {
+  plan.want();
+  // The stream begins with the plan that there is, and all of that is being read already.
+  if (Number(event.id) === model.plan?.revision || model.plan === null) return;
+  plans.want();
+  workloads.want();
+  health.want();
+}
+
 /// Everything anew, and the streams with it: at the start, and after somebody has signed in.
 export function begin() {
   for (const stream of streams) stream.close();
   Object.assign(model.rights, { mayChange: true, isSignedIn: token() !== null, isRefused: false, said: null, caller: null });
   model.link.streams = {};
-  all();
-  let isFirst = true;
-  streams = [
-    open("plan", "/v1/plan/events", () => {
-      plan.want();
-      // The stream begins with the plan that there is, and all of that is being read already.
-      if (isFirst) {
-        isFirst = false;
-        return;
-      }
-      plans.want();
-      workloads.want();
-      health.want();
-    }),
-    open("events", "/v1/events", heard),
-  ];
+  // First the stream, so that nothing is missed between what is read and what comes.
+  for (const reading of [nodes, workloads]) reading.free = 0;
+  streams = [open("events", "/v1/events", heard)];
+  const own = (generation += 1);
+  // That of plans begins with the newest one, which would be asked for at once: it comes after the first picture.
+  all().then(() => {
+    if (own === generation) streams.push(open("plan", "/v1/plan/events", planned));
+  });
   changed("rights");
 }
 
-/// First what the first picture is made of; workloads can be many, and come after it.
+/// When the page has drawn what it knows; where nobody looks at it nothing is drawn, and it goes on all the same.
+const nextPicture = () => new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
+  setTimeout(done, 400);
+});
+
+/// First what the first picture is made of: some nodes, then the plan. Workloads can be many, and come after it.
 function all() {
-  for (const reading of [index, operations, plans, health]) reading.want();
-  Promise.allSettled([nodes.run(), plan.run()]).then(() => workloads.want());
+  const drawn = new Promise((done) => { firstNodes = done; }).then(nextPicture);
+  const read = nodes.run().finally(firstNodes);
+  const hasPlan = drawn.then(() => plan.run());
+  drawn.then(() => { for (const reading of [index, operations, plans, health]) reading.want(); });
+  Promise.allSettled([read, hasPlan]).then(() => workloads.want());
+  return drawn;
 }
 
 function heard(event) {

@@ -79,7 +79,8 @@ const slimSegment = ({ id, workload, profile, profileId, start, size, batch, pro
   id, workload, profile, profileId, start, size, batch, processes, capacity, load,
 });
 
-export async function loadNodes() {
+/// - Parameter onFirst: called when there is something to draw.
+export async function loadNodes(onFirst = () => {}) {
   const nodes = new Map();
   await pages("/v1/nodes", "nodes", (items) => {
     for (const node of items) nodes.set(node.name, slimNode(node));
@@ -87,6 +88,7 @@ export async function loadNodes() {
       for (const [name, node] of nodes) model.nodes.set(name, node);
       changed("nodes");
     }
+    onFirst();
   });
   model.nodes = nodes;
   model.hasNodes = true;

@@ -1,20 +1,21 @@
 // Figures and times as people read them.
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const one = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const two = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 
 /// A count.
 export const count = (value) => whole.format(value);
 
 /// `1 node`, `3 nodes`.
-export const counted = (value, one, many = one + "s") => `${count(value)} ${value === 1 ? one : many}`;
+export const counted = (value, single, many = single + "s") => `${count(value)} ${value === 1 ? single : many}`;
 
 /// Three digits that matter, thousands as they are.
 export function figure(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
   if (size >= 100 || value === 0) return whole.format(value);
-  if (size >= 10) return new Intl.NumberFormat("en", { maximumFractionDigits: 1 }).format(value);
+  if (size >= 10) return one.format(value);
   return size >= 0.01 ? two.format(value) : value.toPrecision(2);
 }
 
