@@ -1,4 +1,5 @@
 import Foundation
+import ParvaFormats
 import Synchronization
 
 /// The Envoys that ask, what each holds of each type, and what it refuses.

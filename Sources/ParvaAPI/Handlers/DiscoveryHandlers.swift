@@ -2,12 +2,11 @@ import Foundation
 import ParvaControl
 import ParvaFormats
 import ParvaHTTP
+import ParvaServing
 import Synchronization
 
 /// `/v3/discovery:*`, which Envoys ask, and `/v1/proxies`, which shows them.
 final class DiscoveryHandlers: Sendable {
-  /// An Envoy lists its extensions in every request: tens of kilobytes.
-  static let bodyLimit = 1 << 20
   static let defaultLimit = 100
   static let maxLimit = 1_000
 
@@ -107,9 +106,13 @@ final class DiscoveryHandlers: Sendable {
     body.withUnsafeBytes { hasher.combine(bytes: $0) }
     let digest = hasher.finalize()
     if let known = understood.withLock({ $0[digest] }) { return known }
-    let question = try DiscoveryRequest(body, typeURL: type.url)
-    understood.withLock { $0.keep(question, for: digest, bytes: question.bytes) }
-    return question
+    do throws(InputErrors) {
+      let question = try DiscoveryRequest(body, typeURL: type.url)
+      understood.withLock { $0.keep(question, for: digest, bytes: question.size) }
+      return question
+    } catch {
+      throw ProblemDetails(error)
+    }
   }
 
   private func current(_ table: EndpointTable) -> EnvoyResources {

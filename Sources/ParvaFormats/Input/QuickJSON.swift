@@ -124,6 +124,36 @@ struct QuickJSON {
     return true
   }
 
+  /// Steps over one value, whatever it is; keys that stand twice in it are let be.
+  mutating func skip(levels: Int = 16) throws(Unusual) {
+    guard levels > 0 else { throw Unusual() }
+    skipSpace()
+    guard at < bytes.count else { throw Unusual() }
+    switch bytes[at] {
+    case UInt8(ascii: "{"):
+      try object { json, _ throws(Unusual) in try json.skip(levels: levels - 1) }
+    case UInt8(ascii: "["):
+      try array { json throws(Unusual) in try json.skip(levels: levels - 1) }
+    case UInt8(ascii: "\""): try skipString()
+    case UInt8(ascii: "t"): try skip(word: "true")
+    case UInt8(ascii: "f"): try skip(word: "false")
+    case UInt8(ascii: "n"): try skip(word: "null")
+    default: _ = try number()
+    }
+  }
+
+  private mutating func skip(word: StaticString) throws(Unusual) {
+    let end = at + word.utf8CodeUnitCount
+    guard end <= bytes.count, memcmp(bytes.baseAddress! + at, word.utf8Start, end - at) == 0 else { throw Unusual() }
+    at = end
+  }
+
+  /// Sets a place that is still empty: a key that stands twice is unusual.
+  static func fill<Value>(_ place: inout Value?, with value: Value) throws(Unusual) {
+    guard place == nil else { throw Unusual() }
+    place = value
+  }
+
   /// Whether null stands here; steps over it if so.
   mutating func null() -> Bool {
     skipSpace()
@@ -143,6 +173,13 @@ struct QuickJSON {
   }
 
   mutating func string() throws(Unusual) -> String {
+    let plain = try skipString()
+    return String(decoding: UnsafeRawBufferPointer(rebasing: bytes[plain]), as: UTF8.self)
+  }
+
+  /// Answers where its bytes stand.
+  @discardableResult
+  private mutating func skipString() throws(Unusual) -> Range<Int> {
     try expect(UInt8(ascii: "\""))
     let start = at
     while at < bytes.count, (0x20..<0x7f).contains(bytes[at]), bytes[at] != UInt8(ascii: "\"") {
@@ -151,7 +188,7 @@ struct QuickJSON {
     }
     guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else { throw Unusual() }
     at += 1
-    return String(decoding: UnsafeRawBufferPointer(rebasing: bytes[start..<(at - 1)]), as: UTF8.self)
+    return start..<(at - 1)
   }
 
   /// Text that may hold escapes and all of Unicode.

@@ -73,9 +73,4 @@ extension QuickJSON {
     }
     return labels
   }
-
-  private static func fill<Value>(_ place: inout Value?, with value: Value) throws(Unusual) {
-    guard place == nil else { throw Unusual() }
-    place = value
-  }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import ParvaControlTestSupport
+import ParvaFormats
 import ParvaTestSupport
 import Testing
 
