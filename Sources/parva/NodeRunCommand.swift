@@ -65,6 +65,8 @@ struct NodeRunCommand: AsyncParsableCommand {
     help: "File with the token that state and metrics are shown for to other machines (Authorization: Bearer).")
   var readTokenFile: String?
 
+  @OptionGroup var configured: ConfigurationOptions
+
   private static func users(_ text: String) throws -> ClosedRange<Int> {
     let ends = text.split(separator: "-").map { Int($0) }
     guard ends.count == 2, let first = ends[0], let last = ends[1], first > 0, first <= last, last < 1 << 31 else {

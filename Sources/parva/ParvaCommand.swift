@@ -19,7 +19,8 @@ struct ParvaCommand: AsyncParsableCommand {
       SimulateCommand.self,
       GeometryCommand.self,
       ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self, PlanWorkerCommand.self,
-      GetCommand.self, ApplyCommand.self, DeleteCommand.self, ContextCommand.self, TokenCommand.self,
+      GetCommand.self, DescribeCommand.self, TopCommand.self, ApplyCommand.self, DeleteCommand.self,
+      PinCommand.self, UnpinCommand.self, RollbackCommand.self, ContextCommand.self, TokenCommand.self,
       ExportCommand.self,
       BackupCommand.self, RestoreCommand.self, ProxyCommand.self,
     ])
@@ -27,21 +28,30 @@ struct ParvaCommand: AsyncParsableCommand {
   /// Runs the verb and ends the process with the code that the interface promises.
   static func main() async {
     var verb: any ParsableCommand.Type = Self.self
+    var configuration: VerbConfiguration?
     do {
-      var command = try parseAsRoot()
+      let arguments = Array(CommandLine.arguments.dropFirst())
+      configuration = try VerbConfiguration.of(arguments)
+      var command = try await asyncParseAsRoot(configuration?.arguments ?? arguments)
       verb = type(of: command)
+      if let configuration, arguments.contains("--print-config") {
+        try Console.write(configuration.text)
+        return
+      }
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
       } else {
         try command.run()
       }
     } catch {
-      Foundation.exit(report(error, of: verb))
+      Foundation.exit(report(error, of: verb, configuration))
     }
   }
 
   /// Says what went wrong and returns the exit code. The only place where errors become codes.
-  private static func report(_ error: any Error, of verb: any ParsableCommand.Type) -> Int32 {
+  private static func report(
+    _ error: any Error, of verb: any ParsableCommand.Type, _ configuration: VerbConfiguration?
+  ) -> Int32 {
     switch error {
     case let refusals as InputErrors:
       Console.error(refusals.description)
@@ -51,7 +61,8 @@ struct ParvaCommand: AsyncParsableCommand {
       return failure.status.rawValue
     case let refusal as ValidationError where verb != Self.self:
       // The verb itself knows nothing of what stands before it on the command line.
-      Console.error("Error: \(refusal.message)\n" + usage(of: verb))
+      let origins = configuration?.origins(in: refusal.message) ?? ""
+      Console.error("Error: \(refusal.message)\(origins)\n" + usage(of: verb))
       return ExitStatus.badInput.rawValue
     default:
       let code = verb.exitCode(for: error)
@@ -60,7 +71,8 @@ struct ParvaCommand: AsyncParsableCommand {
         print(message)
         return ExitStatus.done.rawValue
       }
-      Console.error(code == .validationFailure ? UnknownOption.message() ?? message : message)
+      let told = code == .validationFailure ? UnknownOption.message() ?? message : message
+      Console.error(told + (configuration?.origins(in: told) ?? ""))
       return code == .validationFailure ? ExitStatus.badInput.rawValue : ExitStatus.unexpected.rawValue
     }
   }

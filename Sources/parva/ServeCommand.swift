@@ -105,6 +105,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   @OptionGroup var logging: LogOptions
   @OptionGroup var tracing: TracingOptions
+  @OptionGroup var configured: ConfigurationOptions
 
   func validate() throws {
     try ListenAddress.check(listen)

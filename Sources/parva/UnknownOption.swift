@@ -39,7 +39,7 @@ enum UnknownOption {
   }
 
   /// How many letters have to be added, dropped or changed. O(product of the lengths).
-  private static func distance(_ a: String, _ b: String) -> Int {
+  static func distance(_ a: String, _ b: String) -> Int {
     let (a, b) = (Array(a), Array(b))
     var row = Array(0...b.count)
     for i in a.indices {

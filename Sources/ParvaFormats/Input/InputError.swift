@@ -89,8 +89,8 @@ package struct InputErrors: Error, Hashable, Sendable, CustomStringConvertible {
   /// Further refusals that are counted but not kept.
   package private(set) var omitted: Int
 
-  package init(_ error: InputError) {
-    errors = [error]
+  package init(_ error: InputError, _ others: some Sequence<InputError> = []) {
+    errors = [error] + others
     omitted = 0
   }
 

@@ -52,6 +52,11 @@ package struct InputSource: Sendable {
     try InputDocument(self, limit: limit).decode(JSONValue.self)
   }
 
+  /// A mapping of names to scalars or lists of scalars, each as it is written: `007` stays `007`. O(bytes).
+  package func settings(limit: Int) throws(InputErrors) -> [String: WrittenSetting] {
+    try InputDocument(self, limit: limit).decode([String: WrittenSetting].self)
+  }
+
   /// Refuses an input over its limit before any of it is parsed.
   func checkSize(_ limit: Int) throws(InputErrors) {
     let allowed = format == .yaml ? min(limit, InputLimits.yamlBytes) : limit
