@@ -14,10 +14,10 @@ struct DeleteCommand: AsyncParsableCommand {
       that holds something is drained first, and goes with the next roll-out.
       """)
 
-  @Argument(help: "workload, node or profile; without -f.")
+  @Argument(help: "workload, node or profile; without -f.", completion: .list(["workload", "node", "profile"]))
   var kind: String?
 
-  @Argument(help: "Names of those to take away.")
+  @Argument(help: "Names of those to take away.", completion: NameCompletion.names())
   var names: [String] = []
 
   @Option(

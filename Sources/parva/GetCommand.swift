@@ -19,10 +19,11 @@ struct GetCommand: AsyncParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "plan, \(ResourceKind.all.map { $0.names.joined(separator: "|") }.joined(separator: ", ")).", valueName: "kind"))
+      "plan, \(ResourceKind.all.map { $0.names.joined(separator: "|") }.joined(separator: ", ")).", valueName: "kind"),
+    completion: .list(["plan"] + ResourceKind.all.flatMap(\.names)))
   var kind: String
 
-  @Argument(help: "Names of those to show (default: all).")
+  @Argument(help: "Names of those to show (default: all).", completion: NameCompletion.names())
   var names: [String] = []
 
   @Option(name: [.customShort("o"), .customLong("output")], help: "Format of the result.")

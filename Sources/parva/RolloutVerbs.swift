@@ -72,7 +72,7 @@ struct RolloutStatusCommand: AsyncParsableCommand {
     abstract: "Show how far a roll-out is, node by node.",
     discussion: "Ends with 4 where it has ended otherwise than verified.")
 
-  @Argument(help: "Id of the operation (default: the newest).")
+  @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
 
   @Flag(name: [.customShort("w"), .long], help: "Follow it to its end.")
@@ -108,7 +108,7 @@ struct RolloutPauseCommand: RolloutWish {
   static let configuration = CommandConfiguration(
     commandName: wish, abstract: "Let no further part of a roll-out begin; what has begun goes on to its end.")
 
-  @Argument(help: "Id of the operation (default: the newest).")
+  @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
   @OptionGroup var server: ServerOptions
 }
@@ -117,7 +117,7 @@ struct RolloutResumeCommand: RolloutWish {
   static let wish = "resume"
   static let configuration = CommandConfiguration(commandName: wish, abstract: "Let a paused roll-out go on.")
 
-  @Argument(help: "Id of the operation (default: the newest).")
+  @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
   @OptionGroup var server: ServerOptions
 }
@@ -126,7 +126,7 @@ struct RolloutAbortCommand: RolloutWish {
   static let wish = "abort"
   static let configuration = CommandConfiguration(commandName: wish, abstract: "End a roll-out where it is.")
 
-  @Argument(help: "Id of the operation (default: the newest).")
+  @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
   @OptionGroup var server: ServerOptions
 }
@@ -136,7 +136,7 @@ struct RolloutUndoCommand: RolloutWish {
   static let configuration = CommandConfiguration(
     commandName: wish, abstract: "Bring back what stood before a roll-out, in waves as well.")
 
-  @Argument(help: "Id of the operation (default: the newest).")
+  @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
   @OptionGroup var server: ServerOptions
 }

@@ -120,6 +120,12 @@ struct TokenRevokeCommand: AsyncParsableCommand {
 
   @OptionGroup var server: ServerOptions
 
+  func validate() throws {
+    guard !ids.contains(where: { $0.hasPrefix("parva_") }) else {
+      throw ValidationError("That is a token; ids are shown by parva token list.")
+    }
+  }
+
   func run() async throws {
     let connection = try server.connection()
     for id in ids {

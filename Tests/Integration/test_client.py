@@ -51,6 +51,45 @@ def written(folder, *workloads):
     return path
 
 
+def plans(folder):
+    """Which plan stays, and what is told of one thing."""
+    api = Controller(os.path.join(folder, "plans.sqlite"))
+    client = Client(folder, f"http://127.0.0.1:{api.port}")
+    try:
+        client.must("apply", "-f", written(folder, one("a", 100)))
+        first = int(api.get("/v1/plan").headers["Parva-Plan-Revision"])
+        with check("pin keeps the plan, unpin lets plans follow, and get plans tells why each was made"):
+            equal(client.must("pin", "--reason", "audit"), f"plan revision {first} is pinned\n")
+            client.must("apply", "-f", written(folder, one("a", 100), one("b", 200)))
+            waiting = client.must("get", "workloads", "b", "-o", "json")
+            equal(json.loads(waiting)["status"]["code"], "plan_pinned")
+            client.must("unpin")
+            api.get("/v1/plan")
+            table = client.must("get", "plans")
+            if "changed b" not in table:
+                raise AssertionError(table)
+            client.refused(2, "404 not_pinned", "unpin")
+        with check("rollback makes an earlier plan the current one and pins it"):
+            said = client.must("rollback", str(first), "--reason", "b is wrong")
+            equal(said, f"plan revision {first} is brought back as revision {first + 2}, which is pinned\n")
+            client.refused(2, "404 not_found", "rollback", "999")
+            client.must("unpin")
+        with check("describe shows a workload with its segments, and top those with least room first"):
+            text = client.must("describe", "workload", "b")
+            for word in ["conditions:", "segments:", "endpoints:", "gpu:"]:
+                if word not in text:
+                    raise AssertionError(text)
+            client.refused(2, "404 not_found", "describe", "workload", "none")
+            rows = client.must("top", "-n", "1", "--ascii").splitlines()
+            equal(rows[-1], "and 1 more")
+        with check("a shell is offered the names that the controller has"):
+            offered = client.run("---completion", "get", "--", "positional@1", "1", "2", "get", "workloads", "").stdout
+            if "a" not in offered.split() or "b" not in offered.split():
+                raise AssertionError(f"{offered!r}")
+    finally:
+        api.stop()
+
+
 def demand(folder):
     api = Controller(os.path.join(folder, "parva.sqlite"))
     client = Client(folder, f"http://127.0.0.1:{api.port}")
@@ -223,7 +262,7 @@ def rollouts(folder):
 
 
 if __name__ == "__main__":
-    for part in (demand, contexts, rollouts):
+    for part in (demand, plans, contexts, rollouts):
         with tempfile.TemporaryDirectory(prefix="parva-client-") as folder:
             part(folder)
     finish()

@@ -59,7 +59,7 @@ struct ResourceKind: Sendable {
         Column(title: "GPUs", alignment: .right) { figure($0["gpuCount"]) },
         Column(title: "status") { $0["status"].text }, Column(title: "planner") { $0["planner"].text },
         Column(title: "unplaced", alignment: .right) { figure($0["unplaced"]) },
-        Column(title: "made") { $0["createdAt"].text },
+        Column(title: "made") { $0["createdAt"].text }, Column(title: "why") { why($0["cause"]) },
       ]),
     ResourceKind(
       names: ["operations", "operation", "op"], path: "/v1/operations", member: "operations", id: "id", pageLimit: 200,
@@ -105,6 +105,19 @@ struct ResourceKind: Sendable {
     var table = TextTable(shown.map { (columns[$0].title, columns[$0].alignment) })
     for row in cells { table.add(shown.map { row[$0] }) }
     return table.lines(style).joined(separator: "\n") + "\n"
+  }
+
+  /// What a plan was made for.
+  private static func why(_ cause: JSONValue) -> String? {
+    var parts = cause["triggers"].elements.compactMap(\.text)
+    if let revision = figure(cause["broughtBack"]) { parts.append("to \(revision)") }
+    for name in ["changed", "removed"] {
+      guard let count = cause[name]["count"].number else { continue }
+      let first = cause[name]["first"].elements.prefix(3).compactMap(\.text)
+      let more = Int(count) - first.count
+      parts.append("\(name) " + first.joined(separator: " ") + (more > 0 ? " and \(more) more" : ""))
+    }
+    return parts.isEmpty ? nil : parts.joined(separator: ", ")
   }
 
   private static func figure(_ value: JSONValue) -> String? {

@@ -53,7 +53,7 @@ struct ServerOptions: ParsableArguments {
     URLComponents(string: url)?.host.map { ListenAddress.isLocal($0 + ":0") } ?? false
   }
 
-  func connection() throws -> ServerConnection {
+  func connection(timeout: Duration = .seconds(60)) throws -> ServerConnection {
     let environment = ProcessInfo.processInfo.environment
     let named = environment["PARVA_SERVER"].flatMap { $0.isEmpty ? nil : $0 }
     // A server that is named outright is not the context's: neither are its secrets.
@@ -62,7 +62,7 @@ struct ServerOptions: ParsableArguments {
     let address = server ?? (context == nil ? named : nil) ?? stored?.server ?? Self.usualServer
     if let fault = Self.fault(address) { throw CommandFailure(.badInput, "server '\(address)': \(fault)") }
     var configuration = HTTPClientConfiguration()
-    configuration.timeout = .seconds(60)
+    configuration.timeout = timeout
     configuration.maxResponseBytes = 512 << 20
     configuration.tls.caFile = ca ?? stored?.ca
     configuration.tls.certificateFile = certificate ?? stored?.certificate

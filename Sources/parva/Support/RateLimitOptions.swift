@@ -11,7 +11,8 @@ struct RateLimitOptions: ParsableArguments {
       """)
   var rateLimit: String?
 
-  @Option(name: .long, help: "The same for each address from which somebody asks without a credential.")
+  @Option(
+    name: .long, help: "The same for each address from which somebody asks without a credential, where none is needed.")
   var rateLimitAnonymous: String?
 
   @Flag(name: .long, help: "Count heartbeats of agents, too.")
