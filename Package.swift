@@ -23,7 +23,8 @@ let strictC: [CSetting] = [
 let dashboard = [
   "activity.js", "api.js", "app.js", "base.css", "chart.js", "colours.js", "dialogs.js", "diff.js", "dom.js",
   "fleet.js", "health.js", "history.js", "index.html", "inspector.js", "live.js", "mark.svg", "model.js", "plan.js",
-  "rollout.js", "route.js", "stream.js", "strip.js", "text.js", "try.js", "units.js", "views.css", "virtual.js",
+  "reference.css", "reference.html", "reference.js", "rollout.js", "route.js", "stream.js", "strip.js", "text.js",
+  "try.js", "units.js", "views.css", "virtual.js",
   "workload.js", "workloads.js",
 ]
 

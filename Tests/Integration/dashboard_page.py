@@ -9,6 +9,7 @@ from chromium import Chromium
 from controller import Controller, check, equal, finish
 from fleet import Node, ended, ready, until, verified
 
+METHODS = ["get", "put", "post", "patch", "delete"]
 VIEWS = ["fleet", "workloads", "workloads/photos", "plan", "try", "activity", "health"]
 READER, ADMIN = "reader-0123456789abcdefghij", "admin-0123456789abcdefghijk"
 #: What would run, if any of it were taken for markup.
@@ -262,6 +263,25 @@ def accessible(room):
     page.close()
 
 
+def reference(room):
+    with check("the HTTP interface is drawn from its description, and searched"):
+        page = room.browser.open(f"{room.url}docs")
+        page.says("Register one workload", "main")
+        operations = "document.querySelectorAll('article.operation').length"
+        paths = room.api.get("/openapi.json").json()["paths"]
+        equal(page.run(operations), sum(name in METHODS for path in paths.values() for name in path))
+        page.type("#sought", "rollback")
+        page.wait("the operations with that word", f"{operations} < 10 && {operations} > 0")
+        with open(os.environ["AXE"], encoding="utf-8") as file:
+            page.run(f"{file.read()}; true")
+        equal(page.run("axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }).then(({ violations }) => "
+                       "violations.map(({ id, nodes }) => id + nodes[0].html.slice(0, 200)))"), [])
+        page.size(360, 800)
+        equal(page.run("document.documentElement.scrollWidth - document.documentElement.clientWidth"), 0, "what sticks out at 360")
+        equal(page.faults, [], "faults")
+        page.close()
+
+
 def lost(room):
     page = room.page
     with check("the page says when the controller is gone, and goes on by itself when it is back"):
@@ -337,7 +357,7 @@ def little(room):
 with tempfile.TemporaryDirectory(prefix="parva-dashboard-") as folder:
     room = Room(folder)
     try:
-        for part in (fleet, workloads, plan, rollout, trial, hostile, accessible, lost, little):
+        for part in (fleet, workloads, plan, rollout, trial, hostile, accessible, reference, lost, little):
             began = time.monotonic()
             part(room)
             print(f"  {part.__name__}: {time.monotonic() - began:.1f} s", flush=True)

@@ -50,6 +50,8 @@ struct DashboardHandlers: Sendable {
     "mark.svg": File(PackageResources.mark_svg, "image/svg+xml"),
     "model.js": File(PackageResources.model_js, script),
     "plan.js": File(PackageResources.plan_js, script),
+    "reference.css": File(PackageResources.reference_css, style),
+    "reference.js": File(PackageResources.reference_js, script),
     "rollout.js": File(PackageResources.rollout_js, script),
     "route.js": File(PackageResources.route_js, script),
     "stream.js": File(PackageResources.stream_js, script),
@@ -68,10 +70,13 @@ struct DashboardHandlers: Sendable {
     of: files.sorted { $0.key < $1.key }.reduce(into: Data()) { $0.append($1.value.body.plain) }
   ).detail
 
-  private static let page = File(
-    Data(
-      String(decoding: PackageResources.index_html, as: UTF8.self).replacingOccurrences(of: "VERSION", with: version)
-        .utf8), "text/html; charset=utf-8")
+  private static let page = page(PackageResources.index_html)
+  private static let reference = page(PackageResources.reference_html)
+
+  private static func page(_ bytes: [UInt8]) -> File {
+    let text = String(decoding: bytes, as: UTF8.self).replacingOccurrences(of: "VERSION", with: version)
+    return File(Data(text.utf8), "text/html; charset=utf-8")
+  }
 
   /// The page for who likes HTML better than JSON, and the index for everybody else.
   func root(_ request: HTTPRequest) -> HTTPResponse {
@@ -82,12 +87,22 @@ struct DashboardHandlers: Sendable {
       response.headers["Vary"] = "Accept"
       return request.unlessFresh(response)
     }
+    return Self.answer(Self.page, request)
+  }
+
+  /// `/docs`: the interface for people, drawn from `/openapi.json`.
+  func docs(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery()
+    return Self.answer(Self.reference, request)
+  }
+
+  private static func answer(_ page: File, _ request: HTTPRequest) -> HTTPResponse {
     let headers: HTTPHeaders = [
-      "ETag": Self.page.tag, "Cache-Control": "no-cache", "Vary": "Accept", "Content-Security-Policy": Self.policy,
+      "ETag": page.tag, "Cache-Control": "no-cache", "Vary": "Accept", "Content-Security-Policy": policy,
       "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
     ]
     return request.unlessFresh(
-      HTTPResponse(status: 200, contentType: Self.page.contentType, cached: Self.page.body, headers: headers))
+      HTTPResponse(status: 200, contentType: page.contentType, cached: page.body, headers: headers))
   }
 
   /// A file of the page. One that is asked for by the version of another binary is given too, and not kept.

@@ -74,11 +74,12 @@ import Testing
     let api = try await Harness(starts: false)
     let folder = APIDescription.file.deletingLastPathComponent().appending(path: "Sources/ParvaAPI/Dashboard")
     let page = String(decoding: await api.send("GET", "/", ["Accept": "text/html"]).body, as: UTF8.self)
+    let docs = String(decoding: await api.send("GET", "/docs").body, as: UTF8.self)
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path(percentEncoded: false))
     #expect(names.count > 20)
-    for name in names where name != "index.html" {
+    for name in names where !name.hasSuffix(".html") {
       let file = await api.send("GET", "/dashboard/any/\(name)")
-      #expect(file.status == 200 && page.contains("/\(name)\""), "\(name)")
+      #expect(file.status == 200 && (page + docs).contains("/\(name)\""), "\(name)")
       let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
       #expect(String(decoding: file.body, as: UTF8.self) == text)
       for imported in text.matches(of: /from "\.\/([^"]+)"/) { #expect(names.contains(String(imported.output.1))) }
