@@ -11,7 +11,7 @@ package struct RouteTable: Sendable {
   /// Whether changes of what exists must carry If-Match.
   package var requiresPreconditions = false
   /// How long an Envoy that holds what there is may wait for another; shorter than its `request_timeout`.
-  package var discoveryHold = Duration.seconds(4)
+  package var discoveryHold = Duration.seconds(8)
   /// What `/` tells.
   package var version = ""
 
@@ -33,6 +33,7 @@ package struct RouteTable: Sendable {
     let plan = PlanHandlers(registry: registry, nodes: controller.nodes, board: board)
     let events = PlanEventHandlers(board: board)
     let history = PlanHistoryHandlers(store: controller.store)
+    let pins = PlanPinHandlers(controller: controller)
     let preview = PreviewHandlers(
       registry: registry, nodes: controller.nodes, plan: plan, setup: setup, backend: controller.previews)
     let nodes = NodeHandlers(
@@ -64,6 +65,8 @@ package struct RouteTable: Sendable {
       Route("GET", "/readyz", .anyone, .inline(health.ready)),
       Route("GET", "/metrics", .reader, .async(metrics.get)),
       Route("GET", "/openapi.yaml", .anyone, .inline(document.get)),
+      Route("GET", "/openapi.json", .anyone, .async(document.getJSON)),
+      Route("GET", "/docs", .anyone, .inline(dashboard.docs)),
       Route("GET", "/v1/workloads", .reader, .async(set.list)),
       Route("POST", "/v1/workloads", .operator, .begun(workloads.create)),
       Route("PUT", "/v1/workloads", .operator, bodyLimit: InputLimits.fileBytes, .async(set.replaceAll)),
@@ -83,8 +86,12 @@ package struct RouteTable: Sendable {
       Route(
         "POST", "/v1/plan/preview", .reader, bodyLimit: InputLimits.fileBytes, concurrency: PreviewHandlers.mostAtATime,
         .async(preview.post)),
+      Route("GET", "/v1/plan/pin", .reader, .inline(pins.get)),
+      Route("POST", "/v1/plan/pin", .operator, .async(pins.pin)),
+      Route("DELETE", "/v1/plan/pin", .operator, .async(pins.release)),
       Route("GET", "/v1/plans", .reader, .async(history.list)),
       Route("GET", "/v1/plans/{revision}", .reader, .async(history.get)),
+      Route("POST", "/v1/plans/{revision}/rollback", .operator, .async(pins.bringBack)),
       Route("GET", "/v1/plans/{a}/diff/{b}", .reader, .async(history.diff)),
       Route("POST", "/v1/plan/apply", .operator, .async(operations.apply)),
       Route("GET", "/v1/operations", .reader, .async(operations.list)),
@@ -123,7 +130,7 @@ package struct RouteTable: Sendable {
     ]
     let asked = EnvoyType.allCases.map { type in
       var route = Route(
-        "POST", "/v3/discovery:\(type.rawValue)", .reader, bodyLimit: DiscoveryHandlers.bodyLimit,
+        "POST", "/v3/discovery:\(type.rawValue)", .reader, bodyLimit: DiscoveryRequest.bytes,
         .begun(discovery.discover(type)))
       route.takesLargeBodiesOnLoop = true
       return route

@@ -83,9 +83,11 @@ package final class Controller: Sendable {
     board = PlanBoard()
     let events = EventLog(start: configuration.now())
     self.events = events
-    let restored = contents.plan.flatMap { Self.published($0, logger) }
+    let restored = contents.plan.flatMap { Self.published($0, pinned: contents.pin != nil, contents.nodes, logger) }
+    // What cannot be read cannot be kept either.
+    let pin = restored == nil ? nil : contents.pin
     // It covers what its record says; what came after it is planned at the start.
-    if let restored { board.publish(restored) }
+    if let restored { board.publish(restored, pin: pin) }
     registry = DemandRegistry(
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
       tracer: configuration.tracer, onChange: { wakes.continuation.yield() })
@@ -122,6 +124,7 @@ package final class Controller: Sendable {
     }
     loop = PlanningLoop(
       registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan, previous: restored?.plan,
+      pin: pin,
       backend: Self.backend(configuration.worker, idleLimit: nil) { [counters] end, isInJob in
         counters.workerEnded(end)
         // The loop tells what became of the job.
@@ -145,14 +148,17 @@ package final class Controller: Sendable {
   }
 
   /// The stored plan. A document that no longer reads is no reason not to begin: the next plan is made afresh.
+  ///
+  /// - Parameter pinned: whether it stays, so that all nodes are told of it, also those that are to hold nothing.
   private static func published(
-    _ stored: StoredPlan, _ logger: Logger
+    _ stored: StoredPlan, pinned: Bool, _ nodes: [NodeRecord], _ logger: Logger
   ) -> PublishedPlan? {
     do {
       let plan = try PlanReader.read(InputSource(stored.document, format: .json))
+      let assignments = NodeAssignments(data: stored.assignments)
       return PublishedPlan(
         record: stored.record, plan: plan, json: stored.document,
-        assignments: NodeAssignments(data: stored.assignments), origin: .stored)
+        assignments: pinned ? assignments?.told(to: nodes) : assignments, origin: .stored)
     } catch {
       logger.warning(
         "the stored plan cannot be read and is made afresh",
@@ -187,6 +193,9 @@ package final class Controller: Sendable {
       ]
     }
   }
+
+  /// Has the planning do something; answers the pin that is there afterwards.
+  package func order(_ order: PlanOrder) async throws(PlanOrder.Refusal) -> PlanPin? { try await loop.order(order) }
 
   private func watchHeartbeats() async {
     while !Task.isCancelled {

@@ -62,10 +62,14 @@ package struct FleetDocument: Codable, Hashable, Sendable {
   package var autoApply: AutoApply?
   /// Nil where plans follow every rate at once.
   package var holds: Holds?
+  /// Nil where plans follow what changes.
+  package var pin: PlanPinDocument?
 
   package init(
-    nodes: [String: Int], cutOff: Bool, graceSeconds: Double, autoApply: AutoApply? = nil, holds: Holds? = nil
+    nodes: [String: Int], cutOff: Bool, graceSeconds: Double, autoApply: AutoApply? = nil, holds: Holds? = nil,
+    pin: PlanPinDocument? = nil
   ) {
+    self.pin = pin
     self.autoApply = autoApply
     self.holds = holds
     self.nodes = nodes

@@ -36,7 +36,7 @@ import Testing
     let state = try FleetSamples.state("n1", gpus: 1)
     return [
       Sample("GET", "/"), Sample("GET", "/healthz"), Sample("GET", "/readyz"), Sample("GET", "/metrics"),
-      Sample("GET", "/openapi.yaml"), Sample("GET", "/v1"),
+      Sample("GET", "/openapi.yaml"), Sample("GET", "/openapi.json"), Sample("GET", "/docs"), Sample("GET", "/v1"),
       Sample("GET", "/dashboard/{version}/{file}", "/dashboard/any/app.js"),
       Sample("POST", "/v1/workloads", body: Bodies.workload("new")),
       Sample("POST", "/v1/workloads/batch", body: Bodies.batch(Bodies.workload("newer"))),
@@ -54,6 +54,9 @@ import Testing
       Sample("POST", "/v1/plan/preview", body: Bodies.batch(Bodies.workload("what-if"))),
       Sample("GET", "/v1/plans"), Sample("GET", "/v1/plans/{revision}", "/v1/plans/1"),
       Sample("GET", "/v1/plans/{a}/diff/{b}", "/v1/plans/1/diff/1"),
+      Sample("POST", "/v1/plan/pin", body: #"{"reason":"a look"}"#), Sample("GET", "/v1/plan/pin"),
+      Sample("DELETE", "/v1/plan/pin"),
+      Sample("POST", "/v1/plans/{revision}/rollback", "/v1/plans/999/rollback"),
       Sample("GET", "/v1/operations"), Sample("GET", "/v1/operations/{id}", "/v1/operations/none"),
       Sample("POST", "/v1/plan/apply"),
       Sample("POST", "/v1/operations/{id}/pause", "/v1/operations/none/pause"),
@@ -187,6 +190,8 @@ import Testing
     // Another plan is not pushed yet.
     _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("later"))
     _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
+    // There has to be something to release.
+    _ = await api.send("POST", "/v1/plan/pin")
     try #require(gated).fail(with: StoreError(.full, "no room"))
     // A roll-back needs a plan before this one.
     try await Self.provoke(507, on: api, where: { !$0.isRead && !$0.pattern.hasSuffix("/rollback") }) { sample in

@@ -86,8 +86,8 @@ package final class AccessControl: Sendable {
     guard let caller = roles.caller(subject: subject, uris: uris) else {
       throw ProblemDetails(
         status: 403, code: "certificate_unknown",
-        detail: "No line of --certificate-roles names the certificate of \(subject). This needs one of the role "
-          + "\(access.role?.rawValue ?? "").")
+        detail: "No line of --certificate-roles names the certificate of \(subject). A line with the role "
+          + "\(access.role?.rawValue ?? "") is needed.")
     }
     return caller
   }

@@ -24,16 +24,17 @@ struct AuditRecorder: Sendable {
 
   private func draft(_ request: HTTPRequest) -> AuditDraft {
     // Without the version, and without what is done to it: what is left names the thing.
-    var parts = request.path.split(separator: "/").dropFirst()
+    var parts = request.pathForRecords.split(separator: "/").dropFirst()
     if let id = request.pathParameters["id"] ?? request.pathParameters["name"] ?? request.pathParameters["model"],
       let first = parts.first
     {
-      parts = [first, Substring(id)]
+      // The path has the id as well, and there a token in its place is covered.
+      parts = [first, request.path == request.pathForRecords ? Substring(id) : "parva_..."]
     }
     return AuditDraft(
       AuditEntry(
         time: now(), who: request.callerID, name: request.caller?.name ?? HTTPRequest.anonymous, method: request.method,
-        path: request.path, resource: parts.joined(separator: "/"), requestID: request.requestID, status: 0,
+        path: request.pathForRecords, resource: parts.joined(separator: "/"), requestID: request.requestID, status: 0,
         isChange: false))
   }
 

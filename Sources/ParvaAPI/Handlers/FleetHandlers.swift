@@ -36,7 +36,7 @@ struct FleetHandlers: Sendable {
       FleetDocument(
         nodes: Dictionary(uniqueKeysWithValues: states), cutOff: count.isCutOff,
         graceSeconds: nodes.settings.fleet.grace.seconds, autoApply: pusher.autoApply,
-        holds: holdsRates ? Self.document(board.view.holds) : nil))
+        holds: holdsRates ? Self.document(board.view.holds) : nil, pin: board.view.pin.map(PlanPinHandlers.document)))
   }
 
   private static func document(_ holds: [RateHold]) -> FleetDocument.Holds {

@@ -37,6 +37,7 @@ struct PlanHandlers: Sendable {
     /// Whether waiting can be over.
     func isAnswered(by view: PlanBoard.View) -> Bool {
       if let after { return (view.plan?.record.revision ?? 0) > after }
+      if view.pin != nil { return true }
       return view.attempted >= demand && view.fleet >= fleet
     }
   }
@@ -75,7 +76,8 @@ struct PlanHandlers: Sendable {
     return try Self.plan(
       of: await board.wait(for: duration) { view in
         // A plan from the store does not know which nodes are there now.
-        view.attempted >= demand && view.fleet >= fleet && (view.plan?.origin == .planned || view.failure != nil)
+        view.pin != nil
+          || view.attempted >= demand && view.fleet >= fleet && (view.plan?.origin == .planned || view.failure != nil)
       })
   }
 

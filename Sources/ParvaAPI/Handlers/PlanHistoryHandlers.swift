@@ -37,6 +37,7 @@ struct PlanHistoryHandlers: Sendable {
             plan.field("status", record.status)
             plan.field("gpuCount", record.gpuCount)
             plan.field("unplaced", record.unplacedCount)
+            if let cause = record.cause { plan.object("cause", inline: true) { Self.write(cause, &$0) } }
           }
         }
       }
@@ -44,6 +45,24 @@ struct PlanHistoryHandlers: Sendable {
     }
     writer.finish()
     return HTTPResponse(status: 200, contentType: "application/json", body: Data(writer.bytes))
+  }
+
+  private static func write(_ cause: PlanCause, _ object: inout DocumentWriter) {
+    object.array("triggers", inline: true) { list in
+      for trigger in cause.triggers { list.element(trigger.rawValue) }
+    }
+    if let revision = cause.broughtBack { object.field("broughtBack", revision) }
+    if let revision = cause.after { object.field("after", revision) }
+    let kinds: [(StaticString, PlanCause.Names)] = [("changed", cause.changed), ("removed", cause.removed)]
+    for (name, names) in kinds where names.count > 0 {
+      object.object(name, inline: true) { list in
+        list.field("count", names.count)
+        list.array("first", inline: true) { list in
+          for name in names.first { list.element(name) }
+        }
+      }
+    }
+    if cause.profiles > 0 { object.field("profiles", cause.profiles) }
   }
 
   /// A plan as it was published.
@@ -76,18 +95,9 @@ struct PlanHistoryHandlers: Sendable {
   }
 
   private func stored(_ request: HTTPRequest, _ parameter: String) async throws(ProblemDetails) -> StoredPlan {
-    let text = request.pathParameters[parameter] ?? ""
-    guard let revision = Int(text), revision >= 1, String(revision) == text else {
-      throw ProblemDetails(status: 404, code: "not_found", detail: "A plan is named by its revision, a number from 1.")
-    }
+    let revision = try request.planRevision(parameter)
     let found = try await storing { () async throws(StoreError) in try await store.plan(revision) }
-    guard let found else {
-      throw ProblemDetails(
-        status: 404, code: "not_found",
-        detail:
-          "Plan revision \(revision) never was, or is no longer kept (--keep-plans, --keep-plans-mib, --keep-plans-days)."
-      )
-    }
+    guard let found else { throw .unknownPlan("\(revision)") }
     return found
   }
 
@@ -109,5 +119,26 @@ struct PlanHistoryHandlers: Sendable {
         status: 409, code: "plan_unreadable",
         detail: "Plan revision \(stored.record.revision) names what the tables of this version do not have.")
     }
+  }
+}
+
+extension HTTPRequest {
+  /// The plan that the path names.
+  func planRevision(_ parameter: String) throws(ProblemDetails) -> Int {
+    let text = pathParameters[parameter] ?? ""
+    guard let revision = Int(text), revision >= 1, String(revision) == text else {
+      throw ProblemDetails(status: 404, code: "not_found", detail: "A plan is named by its revision, a number from 1.")
+    }
+    return revision
+  }
+}
+
+extension ProblemDetails {
+  static func unknownPlan(_ revision: String) -> Self {
+    ProblemDetails(
+      status: 404, code: "not_found",
+      detail:
+        "Plan revision \(revision) never was, or is no longer kept (--keep-plans, --keep-plans-mib, --keep-plans-days)."
+    )
   }
 }

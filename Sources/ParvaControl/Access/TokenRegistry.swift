@@ -135,7 +135,7 @@ package final class TokenRegistry: Sendable {
   }
 
   private func created(_ wish: Wish) async throws(Refusal) -> (token: AccessToken, secret: String) {
-    let time = Self.wholeMilliseconds(now())
+    let time = now().wholeMilliseconds
     guard count < limit else { throw .tooMany(limit: limit) }
     guard let made = TokenSecret.make() else {
       throw .storeFailed(StoreError(.failed, "OpenSSL gives no digests."))
@@ -211,11 +211,6 @@ package final class TokenRegistry: Sendable {
     } catch {
       throw .storeFailed(error)
     }
-  }
-
-  /// The store keeps milliseconds, so that what is in memory is what a restart reads back.
-  private static func wholeMilliseconds(_ date: Date) -> Date {
-    Date(timeIntervalSince1970: (date.timeIntervalSince1970 * 1000).rounded() / 1000)
   }
 }
 

@@ -64,4 +64,9 @@ package struct NodeAssignments: Hashable, Sendable {
     }
     self.init(gpus: gpus)
   }
+
+  /// The same, told to these nodes too, but for those that are not to be told anything.
+  func told(to nodes: some Sequence<NodeRecord>) -> Self {
+    Self(gpus: gpus, nodes: nodes.filter { ![.pending, .lost].contains(NodeCondition(of: $0)) }.map(\.name))
+  }
 }

@@ -21,6 +21,10 @@ package actor DemandRegistry {
   private nonisolated let demand: Mutex<Demand>
   /// Workloads that changed since somebody last asked; see ``takeChanged()``.
   private nonisolated let changed = Mutex<Set<String>>([])
+  /// Workloads that were removed, with the revision, oldest first.
+  private nonisolated let removed = Mutex<[(revision: Int, id: String)]>([])
+  /// How many of them are known.
+  private static let mostRemoved = 10_000
   private let onChange: @Sendable () -> Void
   private let tracer: Tracer?
   private var queue: [Pending] = [] {
@@ -61,6 +65,11 @@ package actor DemandRegistry {
       defer { changed = [] }
       return changed
     }
+  }
+
+  /// Workloads that were removed after a revision, of the last ten thousand since the start.
+  nonisolated func removed(since revision: Int) -> [String] {
+    removed.withLock { $0.filter { $0.revision > revision }.map(\.id) }
   }
 
   package nonisolated var revision: Int { demand.withLock(\.revision) }
@@ -150,7 +159,7 @@ package actor DemandRegistry {
   private func evaluate(
     _ group: [Pending], _ claims: [HonouredClaim]
   ) -> ([Result<ChangeReceipt, ChangeRefusal>], StoreBatch, [AuditDraft]) {
-    let time = Self.wholeMilliseconds(now())
+    let time = now().wholeMilliseconds
     let oldest = time - IdempotencyClaim.lifetime
     var transaction = DemandTransaction(
       base: snapshot, claims: claims.filter { $0.time >= oldest }, limit: limit, now: time)
@@ -172,14 +181,16 @@ package actor DemandRegistry {
       demand.registrations.apply(batch.registrations)
       for (key, profile) in batch.profiles { demand.profiles[key] = profile }
     }
+    let gone = batch.registrations.filter { $0.value == nil }.keys
+    if !gone.isEmpty {
+      removed.withLock { removed in
+        removed += gone.sorted().map { (revision, $0) }
+        removed.removeFirst(max(0, removed.count - Self.mostRemoved))
+      }
+    }
     changed.withLock { $0.formUnion(batch.registrations.keys) }
     // The next planning belongs to it.
     tracer?.note(span, as: "demand")
     onChange()
-  }
-
-  /// The store keeps milliseconds, so that what is in memory is what a restart reads back.
-  private static func wholeMilliseconds(_ date: Date) -> Date {
-    Date(timeIntervalSince1970: (date.timeIntervalSince1970 * 1000).rounded() / 1000)
   }
 }

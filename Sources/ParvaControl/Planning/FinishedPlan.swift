@@ -10,8 +10,13 @@ struct FinishedPlan: Sendable {
   /// Its revision is that of the newest plan where nothing differs, neither for clients nor for nodes, else the next one
   /// that no node has seen. O(segments): never called on one of Swift's threads.
   ///
-  /// - Parameter newest: the newest plan in the store.
-  init(_ plan: Plan, for demand: Demand, on fleet: Fleet, after newest: StoredPlan?, at time: Date) {
+  /// - Parameters:
+  ///   - newest: the newest plan in the store.
+  ///   - cause: worked out only for a plan of its own.
+  init(
+    _ plan: Plan, for demand: Demand, on fleet: Fleet, after newest: StoredPlan?, at time: Date,
+    cause: (PlanRecord?) -> PlanCause
+  ) {
     let json = PlanWriter.json(plan)
     let assignments =
       fleet.inventory.isEmpty
@@ -26,9 +31,26 @@ struct FinishedPlan: Sendable {
         record: PlanRecord(
           revision: max(newest?.record.revision ?? 0, fleet.newestRevision) + 1, demandRevision: demand.revision,
           createdAt: time, planner: plan.planner, status: plan.status.rawValue, gpuCount: plan.summary.gpuCount,
-          unplacedCount: plan.unplaced.count),
+          unplacedCount: plan.unplaced.count, cause: cause(newest?.record)),
         document: json, assignments: told)
     }
     published = PublishedPlan(record: stored.record, plan: plan, json: json, assignments: assignments)
+  }
+
+  /// An earlier plan as a new one: nodes are told of it by the workloads' launches of today.
+  init(
+    bringingBack earlier: StoredPlan, _ plan: Plan, for demand: Demand, on fleet: Fleet, after newest: StoredPlan?,
+    at time: Date
+  ) {
+    let assignments =
+      fleet.inventory.isEmpty
+      ? nil : NodeAssignments(plan, nodes: fleet.nodes.values, workloads: demand.registrations)
+    var cause = PlanCause([.rollback], after: newest?.record.revision)
+    cause.broughtBack = earlier.record.revision
+    var record = earlier.record
+    record.revision = max(newest?.record.revision ?? 0, fleet.newestRevision) + 1
+    (record.createdAt, record.cause) = (time, cause)
+    stored = StoredPlan(record: record, document: earlier.document, assignments: assignments?.data ?? Data())
+    published = PublishedPlan(record: record, plan: plan, json: earlier.document, assignments: assignments)
   }
 }

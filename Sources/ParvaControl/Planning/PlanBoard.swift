@@ -13,6 +13,8 @@ package final class PlanBoard: Sendable {
     package var trouble: PlanningTrouble?
     /// Workloads that the plan was made for at higher rates than they have.
     package var holds: [RateHold] = []
+    /// What keeps the plan as it is: none is made for what changes.
+    package var pin: PlanPin?
   }
 
   private let board = WaitingBoard(View())
@@ -25,9 +27,11 @@ package final class PlanBoard: Sendable {
   package var isClosed: Bool { board.isClosed }
 
   package func publish(
-    _ plan: PublishedPlan, fleet: Int = 0, holds: [RateHold] = [], trouble: PlanningTrouble? = nil
+    _ plan: PublishedPlan, fleet: Int = 0, holds: [RateHold] = [], trouble: PlanningTrouble? = nil,
+    pin: PlanPin? = nil
   ) {
     board.change { view in
+      view.pin = pin
       view.holds = holds
       view.trouble = trouble
       view.plan = plan
@@ -36,6 +40,8 @@ package final class PlanBoard: Sendable {
       view.failure = nil
     }
   }
+
+  package func pin(_ pin: PlanPin?) { board.change { $0.pin = pin } }
 
   /// The plan that is there stays.
   package func fail(

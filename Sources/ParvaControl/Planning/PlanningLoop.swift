@@ -19,37 +19,46 @@ actor PlanningLoop {
   }
 
   /// What a plan is made for: the same plan would come out again.
-  private struct Attempt: Equatable {
+  struct Attempt: Equatable {
     var demand: Int
     var fleet: Int
   }
 
-  private let registry: DemandRegistry
-  private let nodes: NodeRegistry
-  private let store: any Store
-  private let board: PlanBoard
+  let registry: DemandRegistry
+  let nodes: NodeRegistry
+  let store: any Store
+  let board: PlanBoard
   private let setup: PlanningSetup
   private let ladder: PlanningLadder
-  private let keptPlans: PlanRetention
+  let keptPlans: PlanRetention
   private let tracer: Tracer?
-  private let now: @Sendable () -> Date
+  let now: @Sendable () -> Date
   private let sleep: @Sendable (Duration) async throws -> Void
-  private let wake: @Sendable () -> Void
-  private let logger: Logger
+  let wake: @Sendable () -> Void
+  let logger: Logger
   private let counters: PlanningCounters
   /// What comes before and after the planner takes a core for a while where the fleet is large; Swift's own threads stay
   /// free for requests.
-  private let queue = WorkQueue("parva.plans", yields: true)
-  private var newest: StoredPlan?
+  let queue = WorkQueue("parva.plans", yields: true)
+  var newest: StoredPlan?
   /// The newest plan as it was published, for as few changes as possible from it.
-  private var previous: Plan?
-  private var last: Attempt?
+  var previous: Plan?
+  /// What keeps it from being replaced.
+  var pin: PlanPin?
+  /// What was ordered and not done yet.
+  var orders: [WaitingOrder] = []
+  var last: Attempt?
+  /// The generation of the fleet that the newest plan was made for; at the start, the one that was found.
+  var plannedFleet: Int
+  /// Whether a plan was pinned since the newest one was made.
+  var wasReleased = false
+  private var hasPlanned = false
   private var steady: SteadyDemand
   private let start = ContinuousClock.now
   private var pace = PlanningPace()
   private var retryAt: ContinuousClock.Instant?
-  private var isStopped = false
-  private var resting: Task<Void, Never>?
+  private(set) var isStopped = false
+  private(set) var resting: Task<Void, Never>?
   private var retrying: Task<Void, Never>?
   /// Waits for the next rate that falls by itself.
   private var holding: Task<Void, Never>?
@@ -57,19 +66,22 @@ actor PlanningLoop {
   /// - Parameters:
   ///   - newest: the newest plan in the store: an equal plan keeps its revision, across restarts too.
   ///   - previous: that plan, where it reads.
+  ///   - pin: what keeps that plan.
   ///   - wake: asks for one more turn of ``follow(_:)``.
   init(
     registry: DemandRegistry, nodes: NodeRegistry, store: any Store, board: PlanBoard, newest: StoredPlan?,
-    previous: Plan?,
+    previous: Plan?, pin: PlanPin?,
     backend: any PlanningBackend, settings: Settings, counters: PlanningCounters, logger: Logger,
     wake: @escaping @Sendable () -> Void
   ) {
     self.registry = registry
     self.nodes = nodes
+    plannedFleet = nodes.generation
     self.store = store
     self.board = board
     self.newest = newest
     self.previous = previous
+    self.pin = pin
     ladder = PlanningLadder(backend: backend)
     setup = settings.setup
     steady = SteadyDemand(settings.calm, after: previous)
@@ -86,10 +98,13 @@ actor PlanningLoop {
   /// it count as one.
   func follow(_ wakes: AsyncStream<Void>) async {
     for await _ in wakes {
+      await doOrders()
       let began = ContinuousClock.now
-      guard !isStopped else { continue }
+      guard !isStopped, pin == nil else { continue }
       if await planOnce() { await rest(pace.rest(after: began.duration(to: .now))) }
     }
+    isStopped = true
+    refuseOrders()
   }
 
   /// Ends a planning in a process of its own, a rest and the wait for another attempt; wake-ups do nothing from now on.
@@ -102,7 +117,7 @@ actor PlanningLoop {
   }
 
   private func rest(_ duration: Duration) async {
-    guard !isStopped else { return }
+    guard !isStopped, orders.isEmpty else { return }
     let rest = Task { [sleep] in
       // Cancelled by a stop alone, and then it is over.
       _ = try? await sleep(duration)
@@ -131,6 +146,7 @@ actor PlanningLoop {
       guard let retryAt, ContinuousClock.now >= retryAt else { return false }
     }
     let started = ContinuousClock.now
+    let triggers = triggers(of: attempt)
     let causes = tracer?.take("demand") ?? []
     let span = causes.first.flatMap { tracer?.begin("planning", below: $0, links: Array(causes.dropFirst())) }
     var failures: [PlanningFailure] = []
@@ -147,8 +163,10 @@ actor PlanningLoop {
       let outcome = made.outcome
       failures = outcome.failures
       tell(failures, demand, areCured: !outcome.isResort)
-      let (finished, isNew, change) = await queue.run { [newest, previous, now] in
-        let finished = FinishedPlan(made.plan, for: made.demand, on: fleet, after: newest, at: now())
+      let (finished, isNew, change) = await queue.run { [newest, previous, now, registry] in
+        let finished = FinishedPlan(made.plan, for: made.demand, on: fleet, after: newest, at: now()) { record in
+          PlanCause(triggers, of: demand, removed: registry.removed(since: record?.demandRevision ?? 0), after: record)
+        }
         let isNew = finished.stored.record.revision != newest?.record.revision
         let change = isNew ? previous.map { PlanDiff(from: $0, to: finished.published.plan) } : nil
         return (finished, isNew, change)
@@ -160,6 +178,9 @@ actor PlanningLoop {
       try await store.commit(batch)
       newest = stored
       previous = plan
+      hasPlanned = true
+      plannedFleet = fleet.generation
+      wasReleased = false
       ended(attempt, well: !outcome.isResort)
       // Before anybody hears of the plan.
       tracer?.note(span?.context, as: "plan/\(stored.record.revision)")
@@ -199,6 +220,16 @@ actor PlanningLoop {
     }
     awaitFall()
     return true
+  }
+
+  /// What this planning comes of.
+  private func triggers(of attempt: Attempt) -> [PlanCause.Trigger] {
+    var triggers: [PlanCause.Trigger] = hasPlanned ? [] : [.start]
+    if attempt.demand != newest?.record.demandRevision ?? 0 { triggers.append(.demand) }
+    if plannedFleet != attempt.fleet { triggers.append(.fleet) }
+    if wasReleased { triggers.append(.release) }
+    if steady.next.map({ $0 <= time }) ?? false { triggers.append(.rate) }
+    return triggers
   }
 
   /// Makes a plan for the rates that are held. Where that plan lacks room, no rate is held any more, and the plan is made for

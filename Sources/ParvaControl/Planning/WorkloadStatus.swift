@@ -61,6 +61,9 @@ package struct WorkloadStatus: Hashable, Sendable {
       if let failure = board.failure, board.attempted >= registration.revision {
         code = "planning_failed"
         message = failure
+      } else if let pin = board.pin {
+        code = "plan_pinned"
+        message = "plan revision \(pin.revision) is pinned and stays until it is released"
       }
       return
     }

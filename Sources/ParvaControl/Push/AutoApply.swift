@@ -38,7 +38,10 @@ package struct AutoApply: Sendable {
   /// - Parameter begun: the revision that was pushed to all nodes last; what is behind it is pushed to by itself.
   private func reconcile(_ plan: PublishedPlan, _ retries: inout PushRetries, _ begun: inout Int?) async {
     // A plan from the store may not know every node that is there now; the first planning follows.
-    guard plan.origin == .planned else { return tell("planning", "the first plan since the start is being made") }
+    let pin = board.view.pin
+    guard plan.origin == .planned || pin != nil else {
+      return tell("planning", "the first plan since the start is being made")
+    }
     guard let assignments = plan.assignments else { return tell("no_nodes", "the plan is bound to no nodes") }
     let revision = plan.record.revision
     guard await !pusher.isHalted(revision) else {
@@ -66,7 +69,7 @@ package struct AutoApply: Sendable {
         "revision \(revision) is everywhere; \(count) lower \(count == 1 ? "rate waits" : "rates wait") to be followed, the "
           + "first until \(Timestamp.text(first))")
     } else {
-      tell(due.isEmpty ? "settled" : "pushing", "revision \(revision)")
+      tell(due.isEmpty ? "settled" : "pushing", "revision \(revision)" + (pin == nil ? "" : ", which is pinned"))
     }
     guard !due.isEmpty else { return }
     do throws(PlanPusher.Refusal) {

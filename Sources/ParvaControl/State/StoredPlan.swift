@@ -12,10 +12,12 @@ package struct PlanRecord: Hashable, Sendable {
   package var status: String
   package var gpuCount: Int
   package var unplacedCount: Int
+  /// Why it was made; nil for plans of versions that did not keep it.
+  package var cause: PlanCause?
 
   package init(
     revision: Int, demandRevision: Int, createdAt: Date, planner: String, status: String, gpuCount: Int,
-    unplacedCount: Int
+    unplacedCount: Int, cause: PlanCause? = nil
   ) {
     self.revision = revision
     self.demandRevision = demandRevision
@@ -24,6 +26,7 @@ package struct PlanRecord: Hashable, Sendable {
     self.status = status
     self.gpuCount = gpuCount
     self.unplacedCount = unplacedCount
+    self.cause = cause
   }
 
   /// What the plan is named by in its documents.

@@ -1,7 +1,8 @@
 import Foundation
 import GRDB
+import ParvaFormats
 
-/// Rows of plans.
+/// Rows of plans, and the pin.
 extension SQLiteStore {
   /// A plan on its way into the table.
   struct PlanRow: Sendable {
@@ -40,18 +41,32 @@ extension SQLiteStore {
     }
     try db.execute(
       sql: """
-        INSERT INTO plan (revision, demand_revision, created_at, planner, status, gpus, unplaced, form, document, slices)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO plan (revision, demand_revision, created_at, planner, status, gpus, unplaced, form, document, slices, cause)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         record.revision, record.demandRevision, milliseconds(record.createdAt), record.planner, record.status,
         record.gpuCount, record.unplacedCount, content.packed.form.rawValue, content.packed.document,
-        content.packed.assignments,
+        content.packed.assignments, try record.cause.map { try WireWriter.json($0) } ?? Data(),
       ])
     if let older = content.older {
       try db.execute(
         sql: "UPDATE plan SET form = ?, document = ?, slices = ? WHERE revision = ?",
         arguments: [older.packed.form.rawValue, older.packed.document, older.packed.assignments, older.revision])
+    }
+  }
+
+  static func write(pin: PlanPin?, _ db: Database) throws {
+    try db.execute(sql: "DELETE FROM plan_pin")
+    guard let pin else { return }
+    try db.execute(
+      sql: "INSERT INTO plan_pin (revision, reason, since) VALUES (?, ?, ?)",
+      arguments: [pin.revision, pin.reason, milliseconds(pin.since)])
+  }
+
+  static func pin(_ db: Database) throws -> PlanPin? {
+    try Row.fetchOne(db, sql: "SELECT revision, reason, since FROM plan_pin").map {
+      PlanPin(revision: $0["revision"], reason: $0["reason"], since: date($0["since"]))
     }
   }
 
@@ -85,6 +100,7 @@ extension SQLiteStore {
   static func record(_ row: Row) -> PlanRecord {
     PlanRecord(
       revision: row["revision"], demandRevision: row["demand_revision"], createdAt: date(row["created_at"]),
-      planner: row["planner"], status: row["status"], gpuCount: row["gpus"], unplacedCount: row["unplaced"])
+      planner: row["planner"], status: row["status"], gpuCount: row["gpus"], unplacedCount: row["unplaced"],
+      cause: try? JSONDecoder().decode(PlanCause.self, from: row["cause"] as Data))
   }
 }

@@ -104,6 +104,13 @@ extension SQLiteStore {
               BEGIN SELECT RAISE (ABORT, 'rows of the audit are never changed'); END;
             """)
       }
+      migrator.registerMigration("9 why plans were made, and which one stays") { db in
+        try db.execute(
+          sql: """
+            ALTER TABLE plan ADD COLUMN cause BLOB NOT NULL DEFAULT x'';
+            CREATE TABLE plan_pin (revision INTEGER PRIMARY KEY, reason TEXT NOT NULL, since INTEGER NOT NULL) STRICT;
+            """)
+      }
       return migrator
     }
   }

@@ -52,6 +52,7 @@ package final class SQLiteStore: Store {
       try await pool.write { db in
         try Self.write(demand: batch, db)
         if let plan { try Self.write(plan, db) }
+        if let pin = batch.pin { try Self.write(pin: pin, db) }
         if let kept = batch.keptPlans { try Self.forgetPlans(beyond: kept.bounds, now: kept.now, db) }
         try Self.write(nodes: batch.nodes, removed: batch.removedNodes, db)
         try Self.write(states: batch.nodeStates, assignments: batch.assignments, db)
@@ -101,6 +102,7 @@ package final class SQLiteStore: Store {
         contents.openOperations = try Row.fetchAll(
           db, sql: "SELECT * FROM operation WHERE NOT over ORDER BY number"
         ).map { try Self.operation($0, db) }
+        contents.pin = try Self.pin(db)
         contents.toldSegments = try Self.toldSegments(db)
         contents.tokens = try Self.tokens(db)
         return contents
@@ -136,7 +138,7 @@ package final class SQLiteStore: Store {
         try Row.fetchAll(
           db,
           sql: """
-            SELECT revision, demand_revision, created_at, planner, status, gpus, unplaced FROM plan
+            SELECT revision, demand_revision, created_at, planner, status, gpus, unplaced, cause FROM plan
             WHERE revision < ? ORDER BY revision DESC LIMIT ?
             """, arguments: [before ?? Int.max, limit]
         ).map(Self.record)

@@ -51,6 +51,8 @@ package struct StoreContents: Sendable {
   package var demand: Demand
   /// The newest plan.
   package var plan: StoredPlan?
+  /// What keeps it as it is; nil where nothing does.
+  package var pin: PlanPin?
   package var nodes: [NodeRecord] = []
   /// Names of nodes that were removed and not registered again.
   package var removedNodes: Set<String> = []
@@ -77,6 +79,8 @@ package struct StoreBatch: Sendable {
   package var claims: [HonouredClaim] = []
   /// A plan to add, or whose record to renew where the revision is there.
   package var plan: StoredPlan?
+  /// What keeps the newest plan as it is, or that nothing does.
+  package var pin: PlanPin??
   /// Which plans stay once this one is there; nil forgets none.
   package var keptPlans: (bounds: PlanRetention, now: Date)?
   /// Claims honoured before this are forgotten.
@@ -111,7 +115,7 @@ package struct StoreBatch: Sendable {
   package var isEmpty: Bool {
     demandRevision == nil && registrations.isEmpty && profiles.isEmpty && claims.isEmpty && plan == nil
       && keptPlans == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
-      && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty && toldSegments.isEmpty
+      && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty && toldSegments.isEmpty && pin == nil
       && tokens.isEmpty && tokenUses.isEmpty && audit.isEmpty && keptAudit == nil
   }
 }

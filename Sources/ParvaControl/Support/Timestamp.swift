@@ -6,3 +6,8 @@ package enum Timestamp {
 
   package static func text(_ date: Date) -> String { style.format(date) }
 }
+
+extension Date {
+  /// As the store keeps it, so that what is in memory is what a restart reads back.
+  var wholeMilliseconds: Date { Date(timeIntervalSince1970: (timeIntervalSince1970 * 1000).rounded() / 1000) }
+}

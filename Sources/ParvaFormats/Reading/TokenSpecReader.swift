@@ -28,9 +28,9 @@ package enum TokenSpecReader {
           .outOfRange, "a role is \(roles.joined(separator: ", "))", at: ["role"], value: spec.role))
     }
     if spec.role == "node" {
-      if let node = spec.node, !NodeSpecReader.isName(node) {
+      if let node = spec.node, !Names.isIdentifier(node) {
         refusals.add(
-          document.error(.invalidName, "a node's name is \(NodeSpecReader.nameRule)", at: ["node"], value: node))
+          document.error(.invalidName, "a node's name is \(Names.identifierRule)", at: ["node"], value: node))
       } else if spec.node == nil {
         refusals.add(document.error(.missingKey, "a token of the role node needs the name of its node", at: ["node"]))
       }

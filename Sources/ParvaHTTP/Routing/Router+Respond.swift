@@ -57,20 +57,7 @@ extension Router {
   }
 
   private func run(_ handler: Route.Handler, _ request: HTTPRequest) async -> HTTPResponse {
-    let answer: HTTPResponse
-    do {
-      switch handler {
-      case .inline(let handle): answer = try handle(request)
-      case .begun(let handle):
-        switch try handle(request) {
-        case .answer(let response): answer = response
-        case .rest(let rest): answer = try await rest()
-        }
-      case .async(let handle): answer = try await handle(request)
-      }
-    } catch {
-      return response(to: error, of: request)
-    }
+    let answer = await answer(handler, request)
     // A read may have waited for long. What a change has done is told all the same.
     if let caller = request.caller, caller.hasEnded, ["GET", "HEAD"].contains(request.method) {
       return Caller.endedProblem.response(requestID: request.requestID)
@@ -78,12 +65,28 @@ extension Router {
     return answer
   }
 
+  private func answer(_ handler: Route.Handler, _ request: HTTPRequest) async -> HTTPResponse {
+    do {
+      switch handler {
+      case .inline(let handle): return try handle(request)
+      case .begun(let handle):
+        switch try handle(request) {
+        case .answer(let response): return response
+        case .rest(let rest): return try await rest()
+        }
+      case .async(let handle): return try await handle(request)
+      }
+    } catch {
+      return response(to: error, of: request)
+    }
+  }
+
   private func response(to error: any Error, of request: HTTPRequest) -> HTTPResponse {
     if let problem = error as? ProblemDetails { return problem.response(requestID: request.requestID) }
     logger.error(
       "request failed",
       metadata: [
-        "request_id": "\(request.requestID)", "method": "\(request.method)", "path": "\(request.path)",
+        "request_id": "\(request.requestID)", "method": "\(request.method)", "path": "\(request.pathForRecords)",
         "error": "\(error)",
       ])
     return ProblemDetails(

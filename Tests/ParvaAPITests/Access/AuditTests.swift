@@ -72,11 +72,15 @@ import Testing
     Change("POST /v1/operations/{id}/pause", "/v1/operations/LAST/pause", "", "operations/LAST", before: false),
     Change("POST /v1/operations/{id}/resume", "/v1/operations/LAST/resume", "", "operations/LAST", before: false),
     Change("POST /v1/operations/{id}/abort", "/v1/operations/LAST/abort", "", "operations/LAST", before: false),
+    Change("POST /v1/plan/pin", "/v1/plan/pin", #"{"reason":"freeze"}"#, "plan/pin", before: false),
+    Change("DELETE /v1/plan/pin", "/v1/plan/pin", "", "plan/pin", after: false),
     Change("POST /v1/fleet/accept-silence", "/v1/fleet/accept-silence", "", "fleet", before: false, after: false),
   ]
 
-  /// A roll-back needs a plan before this one: it is stored by the same call as the other wishes.
-  private static let left: Set<String> = ["POST /v1/operations/{id}/rollback"]
+  /// A roll-back needs a plan before this one: both are stored by the same calls as the other wishes and orders.
+  private static let left: Set<String> = [
+    "POST /v1/operations/{id}/rollback", "POST /v1/plans/{revision}/rollback",
+  ]
 
   @Test("each route that changes something stores its row with the change, as the answer says")
   func everyChangeHasItsRow() async throws {

@@ -22,13 +22,16 @@ import Testing
   private static let admins: Set<Asker> = [.admin]
 
   private static let table: [String: Set<Asker>] = [
-    "GET /": all, "GET /v1": all, "GET /dashboard/{version}/{file}": all, "GET /healthz": all, "GET /readyz": all, "GET /openapi.yaml": all, "GET /metrics": readers,
+    "GET /": all, "GET /v1": all, "GET /dashboard/{version}/{file}": all, "GET /healthz": all, "GET /readyz": all,
+    "GET /openapi.yaml": all, "GET /openapi.json": all, "GET /docs": all, "GET /metrics": readers,
     "GET /v1/workloads": readers, "POST /v1/workloads": operators, "PUT /v1/workloads": operators,
     "PATCH /v1/workloads": operators, "POST /v1/workloads/batch": operators, "GET /v1/workloads/{id}": readers,
     "PUT /v1/workloads/{id}": operators, "PATCH /v1/workloads/{id}": operators, "DELETE /v1/workloads/{id}": operators,
     "GET /v1/workloads/{id}/segments": readers, "GET /v1/workloads/{id}/endpoints": readers,
     "GET /v1/profiles": readers, "GET /v1/profiles/{model}": readers, "PUT /v1/profiles/{model}": operators,
     "DELETE /v1/profiles/{model}": operators,
+    "GET /v1/plan/pin": readers, "POST /v1/plan/pin": operators, "DELETE /v1/plan/pin": operators,
+    "POST /v1/plans/{revision}/rollback": operators,
     "GET /v1/plan": readers, "GET /v1/plan/events": readers, "POST /v1/plan/preview": readers,
     "POST /v1/plan/apply": operators, "GET /v1/plans": readers, "GET /v1/plans/{revision}": readers,
     "GET /v1/plans/{a}/diff/{b}": readers,

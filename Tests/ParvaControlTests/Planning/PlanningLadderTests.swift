@@ -93,7 +93,7 @@ private final class ScriptedBackend: PlanningBackend {
       registry: DemandRegistry(demand: Demand(), store: store, limit: 10, now: { Samples.time }, onChange: {}),
       nodes: NodeRegistry(
         nodes: [], removed: [], store: store, settings: NodeRegistry.Settings(), priced: [], now: { Samples.time },
-        onChange: {}), store: store, board: PlanBoard(), newest: nil, previous: nil,
+        onChange: {}), store: store, board: PlanBoard(), newest: nil, previous: nil, pin: nil,
       backend: ScriptedBackend(["optimal": [.ended(Self.trap, isFresh: isFresh)]]),
       settings: PlanningLoop.Settings(
         setup: try Harness.builtIn, keptPlans: PlanRetention(), now: { Samples.time }, sleep: { _ in }),

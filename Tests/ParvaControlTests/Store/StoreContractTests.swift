@@ -50,6 +50,12 @@ import Testing
     let profile = StoredProfile(Samples.profile(), revision: 5)
     batch.profiles[profile.key] = profile
     batch.plan = Samples.plan(3, demand: 7, document: #"{"gpus":[]}"#)
+    var cause = PlanCause([.demand, .fleet], after: 2)
+    cause.changed.count = 21
+    cause.changed.first = ["a", "b"]
+    batch.plan?.record.cause = cause
+    let pin = PlanPin(revision: 3, reason: "why", since: Samples.time)
+    batch.pin = .some(pin)
     try await store.commit(batch)
 
     store = try await reopened(kind, folder, store)
@@ -58,6 +64,12 @@ import Testing
     #expect(contents.demand.registrations.rows == rows.sorted { $0.id < $1.id })
     #expect(contents.demand.profiles == [profile.key: profile])
     #expect(contents.plan == batch.plan)
+    #expect(contents.pin == pin)
+    #expect(try await store.plans(before: nil, limit: 1).first?.cause == cause)
+    var released = StoreBatch()
+    released.pin = .some(nil)
+    try await store.commit(released)
+    #expect(try await store.load().pin == nil)
   }
 
   @Test(arguments: stores) func aLaterBatchReplacesAndRemoves(_ kind: Kind) async throws {
