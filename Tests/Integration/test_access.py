@@ -163,7 +163,7 @@ def made_tokens(folder):
     """Tokens by the command line, with nothing but --require-token: the first comes from a line of the token file."""
     with open(f"{folder}/first", "w") as file:
         file.write(f"admin root {ADMIN}\n")
-    with controller("--token-file", f"{folder}/first") as api:
+    with controller("--token-file", f"{folder}/first", "--access-log") as api:
         url = f"http://127.0.0.1:{api.port}"
         def token(*arguments, admin=ADMIN):
             return run(PARVA, "token", *arguments, "--server", url, env={**os.environ, "PARVA_TOKEN": admin})
@@ -213,6 +213,21 @@ def made_tokens(folder):
             url = f"http://127.0.0.1:{api.port}"
             equal(curl(folder, f"{url}/v1/workloads", *bearer(lost)), "401", "reading after a restart")
             equal(curl(folder, f"{url}/v1/workloads", *bearer(secret)), "200", "reading with the other token")
+        with check("a token in the place of an id reaches neither the audit nor the log"):
+            equal(token("revoke", secret).returncode, 2, "exit status")
+            for path in ("tokens", "workloads"):
+                equal(curl(folder, f"{url}/v1/{path}/{secret}", "-X", "DELETE", *bearer(ADMIN)), "404", path)
+            for _ in range(600):
+                curl(folder, f"{url}/v1/audit", *bearer(ADMIN))
+                with open(f"{folder}/body") as body:
+                    text = body.read()
+                if text.count("parva_...") >= 4:
+                    break
+                time.sleep(0.1)
+            else:
+                raise AssertionError(text[:500])
+            if secret in text:
+                raise AssertionError("a token is in the audit")
         with check("what lets in stands in no log"):
             log = "".join(api.log)
             for one in (ADMIN, secret, lost):
