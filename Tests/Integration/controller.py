@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,13 @@ def finish():
 def equal(got, wanted, what=""):
     if got != wanted:
         raise AssertionError(f"{what or 'value'} is {str(got)[:300]!r}, wanted {str(wanted)[:300]!r}")
+
+
+def free_port():
+    """A port of the loopback address that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 class Response:

@@ -5,13 +5,12 @@ import http.client
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 
-from controller import PARVA, Controller, check, cli, equal, finish
+from controller import PARVA, Controller, check, cli, equal, finish, free_port
 from fleet import Node, ended, ready, until
 
 ENVOY = os.environ["ENVOY"]
@@ -38,12 +37,6 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Envoy:

@@ -12,19 +12,13 @@ import tempfile
 import threading
 import urllib.request
 
-from controller import PARVA, Controller, check, cli, equal, finish
+from controller import PARVA, Controller, check, cli, equal, finish, free_port
 from fleet import Node, ready, until
 from traffic_load import Load
 
 # Nodes start what they launch from their own PATH.
 os.environ["PATH"] = os.path.dirname(PARVA) + ":" + os.environ["PATH"]
 PORT = 29000 + os.getpid() % 3000
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def workload(name, model, rate):

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from controller import ROOT, Controller, check, equal, finish, skip
+from controller import ROOT, Controller, check, equal, finish, free_port, skip
 from fleet import Node, ready, until, verified
 
 PACKAGING = os.path.join(ROOT, "packaging")
@@ -56,12 +55,6 @@ def promtool(*arguments, stdin=None):
         ["promtool", *arguments], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     equal(run.returncode, 0, f"promtool {' '.join(arguments[:2])} says {run.stdout}; its status")
     return run.stdout
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 class Prometheus:

@@ -13,14 +13,13 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 
-from controller import PARVA, ROOT, SEED, Controller, check, equal, finish, skip
+from controller import PARVA, ROOT, SEED, Controller, check, equal, finish, free_port, skip
 from fleet import Node, ended, planned, ready, until, verified
 from traffic_load import Load, figures, table
 
@@ -52,12 +51,6 @@ def envoy_binary():
                 return None
         open(os.path.join(folder, "complete"), "w").close()
     return binary
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 class Envoy:
