@@ -163,13 +163,11 @@ actor PlanningLoop {
       let outcome = made.outcome
       failures = outcome.failures
       tell(failures, demand, areCured: !outcome.isResort)
-      let (finished, isNew, change) = await queue.run { [newest, previous, now, registry] in
-        let finished = FinishedPlan(made.plan, for: made.demand, on: fleet, after: newest, at: now()) { record in
+      let before = (plan: previous, revision: newest?.record.revision)
+      let finished = await queue.run { [newest, now, registry] in
+        FinishedPlan(made.plan, for: made.demand, on: fleet, after: newest, at: now()) { record in
           PlanCause(triggers, of: demand, removed: registry.removed(since: record?.demandRevision ?? 0), after: record)
         }
-        let isNew = finished.stored.record.revision != newest?.record.revision
-        let change = isNew ? previous.map { PlanDiff(from: $0, to: finished.published.plan) } : nil
-        return (finished, isNew, change)
       }
       let (stored, plan) = (finished.stored, finished.published.plan)
       var batch = StoreBatch()
@@ -190,7 +188,10 @@ actor PlanningLoop {
       nodes.take(finished.published.assignments?.planned(revision: stored.record.revision))
       let elapsed = started.duration(to: .now)
       counters.planned(in: elapsed)
-      if isNew { counters.published(change) }
+      if stored.record.revision != before.revision {
+        // Readers have the plan already: what it changes is only counted.
+        counters.published(await queue.run { before.plan.map { PlanDiff(from: $0, to: plan) } })
+      }
       if let span {
         tracer?.end(
           span,
