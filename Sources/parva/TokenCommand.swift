@@ -121,7 +121,7 @@ struct TokenRevokeCommand: AsyncParsableCommand {
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
-    guard !ids.contains(where: { $0.hasPrefix("parva_") }) else {
+    guard !ids.contains(where: { $0.hasPrefix(TokenSecret.prefix) }) else {
       throw ValidationError("That is a token; ids are shown by parva token list.")
     }
   }

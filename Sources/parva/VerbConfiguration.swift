@@ -80,9 +80,8 @@ struct VerbConfiguration {
       guard argument.hasPrefix("--") else { continue }
       let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard let option = known[String(parts[0])] else { continue }
-      var values = given[option.name] ?? []
-      if option.takesValue, let value = parts.count > 1 ? String(parts[1]) : rest.popFirst() { values.append(value) }
-      given[option.name] = values
+      let value = option.takesValue ? parts.count > 1 ? String(parts[1]) : rest.popFirst() : nil
+      given[option.name, default: []] += value.map { [$0] } ?? []
     }
     return given
   }

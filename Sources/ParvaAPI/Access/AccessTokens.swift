@@ -23,24 +23,22 @@ package struct AccessTokens: Sendable {
   /// - Throws: a sentence that names the line, and never what stands in it.
   package init(_ text: String) throws(TokenFileError) {
     var entries: [(digest: SecretDigest, caller: Caller)] = []
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
-      let words = line.split(whereSeparator: \.isWhitespace)
-      if words.isEmpty || words[0].hasPrefix("#") { continue }
-      guard words.count == 3 else { throw TokenFileError(index + 1, "must be ROLE NAME TOKEN") }
+    for (line, words) in AccessFile.lines(of: text) {
+      guard words.count == 3 else { throw TokenFileError(line, "must be ROLE NAME TOKEN") }
       guard let role = Self.words[String(words[0])] else {
-        throw TokenFileError(index + 1, "must begin with reader, operator, admin or node")
+        throw TokenFileError(line, "must begin with reader, operator, admin or node")
       }
       let name = String(words[1])
       if role == .node {
         guard NodeSpecReader.isName(name) else {
-          throw TokenFileError(index + 1, "has a name that no node can have")
+          throw TokenFileError(line, "has a name that no node can have")
         }
       } else if !TokenSpecReader.isName(name) {
-        throw TokenFileError(index + 1, "has a name that is not \(TokenSpecReader.nameRule)")
+        throw TokenFileError(line, "has a name that is not \(TokenSpecReader.nameRule)")
       }
       entries.append(
         (
-          try Self.digest(words[2], line: index + 1),
+          try Self.digest(words[2], line: line),
           Caller(name: name, id: "file:\(name)", role: role.rawValue, node: role == .node ? name : nil)
         ))
     }
@@ -96,6 +94,17 @@ package struct AccessTokens: Sendable {
     var found: Caller?
     for (digest, caller) in entries where digest.matches(given) { found = caller }
     return found
+  }
+}
+
+/// Files of lines that say who may come in.
+enum AccessFile {
+  /// The words of each line, with its number from 1; empty lines and those that begin with `#` are passed over.
+  static func lines(of text: String) -> [(line: Int, words: [Substring])] {
+    text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated().compactMap { index, line in
+      let words = line.split(whereSeparator: \.isWhitespace)
+      return words.isEmpty || words[0].hasPrefix("#") ? nil : (index + 1, words)
+    }
   }
 }
 

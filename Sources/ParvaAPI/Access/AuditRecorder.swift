@@ -24,17 +24,17 @@ struct AuditRecorder: Sendable {
 
   private func draft(_ request: HTTPRequest) -> AuditDraft {
     // Without the version, and without what is done to it: what is left names the thing.
-    var parts = request.pathForRecords.split(separator: "/").dropFirst()
+    var parts = request.path.split(separator: "/").dropFirst()
     if let id = request.pathParameters["id"] ?? request.pathParameters["name"] ?? request.pathParameters["model"],
       let first = parts.first
     {
-      // The path has the id as well, and there a token in its place is covered.
-      parts = [first, request.path == request.pathForRecords ? Substring(id) : "parva_..."]
+      parts = [first, Substring(id)]
     }
     return AuditDraft(
       AuditEntry(
-        time: now(), who: request.callerID, name: request.caller?.name ?? HTTPRequest.anonymous, method: request.method,
-        path: request.pathForRecords, resource: parts.joined(separator: "/"), requestID: request.requestID, status: 0,
+        time: now(), who: request.callerID, name: request.callerName, method: request.method,
+        path: request.path.withoutTokens, resource: parts.joined(separator: "/").withoutTokens,
+        requestID: request.requestID, status: 0,
         isChange: false))
   }
 

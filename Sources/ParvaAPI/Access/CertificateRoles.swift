@@ -38,28 +38,26 @@ package struct CertificateRoles: Sendable {
   /// - Throws: a sentence that names the line.
   package init(_ text: String) throws(TokenFileError) {
     var rows: [Row] = []
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
-      let words = line.split(whereSeparator: \.isWhitespace)
-      if words.isEmpty || words[0].hasPrefix("#") { continue }
+    for (line, words) in AccessFile.lines(of: text) {
       guard let role = AccessRole(rawValue: String(words[0])) else {
-        throw TokenFileError(index + 1, "must begin with reader, operator, admin or node")
+        throw TokenFileError(line, "must begin with reader, operator, admin or node")
       }
       let parts = (words.count > 1 ? words[1] : "").split(
         separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, let name = Name(rawValue: String(parts[0])), !parts[1].isEmpty else {
-        throw TokenFileError(index + 1, "must be ROLE CN=NAME or ROLE URI=NAME")
+        throw TokenFileError(line, "must be ROLE CN=NAME or ROLE URI=NAME")
       }
       let pieces = parts[1].split(separator: "*", omittingEmptySubsequences: false).map(String.init)
-      guard pieces.count <= 2 else { throw TokenFileError(index + 1, "has more than one *") }
+      guard pieces.count <= 2 else { throw TokenFileError(line, "has more than one *") }
       var row = Row(role: role, name: name, prefix: pieces[0], suffix: pieces.count == 2 ? pieces[1] : nil)
       switch (role, row.suffix, words.count) {
       case (.node, nil, 2): row.node = pieces[0]
       case (.node, nil, 3): row.node = String(words[2])
       case (_, _, 2): break
-      default: throw TokenFileError(index + 1, "has a word too many")
+      default: throw TokenFileError(line, "has a word too many")
       }
       if let node = row.node, !NodeSpecReader.isName(node) {
-        throw TokenFileError(index + 1, "has a name that no node can have")
+        throw TokenFileError(line, "has a name that no node can have")
       }
       rows.append(row)
     }

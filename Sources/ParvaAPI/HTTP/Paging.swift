@@ -1,4 +1,5 @@
 import ParvaHTTP
+import ParvaWire
 
 /// Which part of a list a client asks for. Every list has the same dialect: `limit`, `cursor` and `nextCursor`.
 struct PageQuery {
@@ -31,5 +32,24 @@ struct PageQuery {
   func page<Item>(_ items: some Collection<Item>, _ cursor: (Item) -> String) -> (items: [Item], next: String?) {
     let page = Array(items.prefix(limit))
     return (page, items.count > limit ? page.last.map(cursor) : nil)
+  }
+}
+
+/// A page of a list as it is answered.
+struct PageDocument<Item: Encodable>: Encodable {
+  /// What the list is called.
+  let member: WireKey
+  let items: [Item]
+  /// Null on the last page, as in every list.
+  let next: String?
+
+  init(_ member: WireKey, _ items: [Item], next: String?) {
+    (self.member, self.items, self.next) = (member, items, next)
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: WireKey.self)
+    try container.encode(items, forKey: member)
+    try container.encode(next, forKey: "nextCursor")
   }
 }

@@ -7,20 +7,6 @@ import ParvaWire
 
 /// `/v1/audit`: who has done what.
 struct AuditHandlers: Sendable {
-  struct List: Encodable {
-    enum CodingKeys: CodingKey { case entries, nextCursor }
-
-    var entries: [AuditDocument]
-    /// Null on the last page, as in every list.
-    var nextCursor: String?
-
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(entries, forKey: .entries)
-      try container.encode(nextCursor, forKey: .nextCursor)
-    }
-  }
-
   static let defaultLimit = 100
   static let maxLimit = 1000
   /// Exports at a time.
@@ -52,7 +38,7 @@ struct AuditHandlers: Sendable {
     }
     let page = query.page(rows) { String($0.number) }
     return try .json(
-      200, List(entries: page.items.map(AuditDocument.init), nextCursor: page.next), headers: ["Vary": "Accept"])
+      200, PageDocument("entries", page.items.map(AuditDocument.init), next: page.next), headers: ["Vary": "Accept"])
   }
 
   private func export(_ filter: AuditFilter, after: Int) -> HTTPResponse {

@@ -8,20 +8,6 @@ import ParvaWire
 
 /// `/v1/plan/apply` and `/v1/operations`: plans on their way to the nodes.
 struct OperationHandlers: Sendable {
-  struct List: Encodable {
-    enum CodingKeys: CodingKey { case operations, nextCursor }
-
-    var operations: [FleetOperationDocument]
-    /// Null on the last page, as in every list.
-    var nextCursor: String?
-
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(operations, forKey: .operations)
-      try container.encode(nextCursor, forKey: .nextCursor)
-    }
-  }
-
   static let defaultLimit = 20
   static let maxLimit = 200
 
@@ -158,7 +144,7 @@ struct OperationHandlers: Sendable {
       throw ProblemDetails(error)
     }
     let page = query.page(operations) { $0.id }
-    return try .json(200, List(operations: page.items, nextCursor: page.next))
+    return try .json(200, PageDocument("operations", page.items, next: page.next))
   }
 
   /// The operation, at once or, with `wait`, as soon as it is over.

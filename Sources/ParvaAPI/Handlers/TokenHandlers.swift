@@ -7,20 +7,6 @@ import ParvaWire
 
 /// `/v1/tokens` and `/v1/whoami`: who may come in, and who has.
 struct TokenHandlers: Sendable {
-  struct List: Encodable {
-    enum CodingKeys: CodingKey { case tokens, nextCursor }
-
-    var tokens: [TokenDocument]
-    /// Null on the last page, as in every list.
-    var nextCursor: String?
-
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(tokens, forKey: .tokens)
-      try container.encode(nextCursor, forKey: .nextCursor)
-    }
-  }
-
   static let defaultLimit = 100
   static let maxLimit = 1000
 
@@ -32,7 +18,7 @@ struct TokenHandlers: Sendable {
     let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit)
     try request.acceptsJSON()
     let page = query.page(tokens.tokens(after: query.cursor)) { $0.id }
-    return try .json(200, List(tokens: page.items.map { Self.document($0) }, nextCursor: page.next))
+    return try .json(200, PageDocument("tokens", page.items.map { Self.document($0) }, next: page.next))
   }
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -51,7 +37,7 @@ struct TokenHandlers: Sendable {
     return try .json(
       200,
       CallerDocument(
-        id: request.callerID, name: caller?.name ?? HTTPRequest.anonymous, role: role.rawValue, node: caller?.node,
+        id: request.callerID, name: request.callerName, role: role.rawValue, node: caller?.node,
         expiresAt: caller?.expiresAt.map(Timestamp.text), may: role.rights.map(\.rawValue)),
       headers: ["Cache-Control": "no-store"])
   }

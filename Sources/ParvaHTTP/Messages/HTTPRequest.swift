@@ -8,10 +8,6 @@ package struct HTTPRequest: Sendable {
   ///
   /// `%2F` and `%25` stay as they are, so that segments stay unambiguous; `pathParameters` are decoded wholly.
   package var path: String
-  /// The path for logs and records: whoever gives a token where an id is asked for must not find it there.
-  package var pathForRecords: String {
-    path.contains("parva_") ? path.replacing(/parva_[A-Za-z0-9_-]{20,}/, with: "parva_...") : path
-  }
   /// Decoded query pairs in order.
   package var query: [(name: String, value: String)]
   package var headers: HTTPHeaders
@@ -49,4 +45,11 @@ package struct HTTPRequest: Sendable {
 
   /// The first value of a query parameter.
   package func queryValue(_ name: String) -> String? { query.first { $0.name == name }?.value }
+}
+
+extension String {
+  /// For logs and records: whoever gives a token where an id is asked for must not find it there.
+  package var withoutTokens: String {
+    contains("parva_") ? replacing(/parva_[A-Za-z0-9_-]{20,}/, with: "parva_...") : self
+  }
 }

@@ -86,7 +86,7 @@ extension Router {
     logger.error(
       "request failed",
       metadata: [
-        "request_id": "\(request.requestID)", "method": "\(request.method)", "path": "\(request.pathForRecords)",
+        "request_id": "\(request.requestID)", "method": "\(request.method)", "path": "\(request.path.withoutTokens)",
         "error": "\(error)",
       ])
     return ProblemDetails(

@@ -99,7 +99,7 @@ extension ServerCore {
     logger.info(
       "request",
       metadata: [
-        "method": "\(request.method)", "path": "\(request.pathForRecords)", "status": "\(response.status)",
+        "method": "\(request.method)", "path": "\(request.path.withoutTokens)", "status": "\(response.status)",
         "bytes": "\(response.body.count)", "microseconds": "\(Int(elapsed))", "request_id": "\(request.requestID)",
         "peer": "\(request.remoteAddress ?? "")", "principal": "\(request.caller?.name ?? "")",
         "trace": "\(request.traceParent?.traceID ?? "")",
