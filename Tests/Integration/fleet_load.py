@@ -142,20 +142,38 @@ async def ask(connection, method, path, body=b""):
     return json.loads(answer)
 
 
-async def all_nodes(connection):
-    """Every page of the nodes."""
-    nodes, cursor = [], ""
+async def all_nodes(connection, limit=1000):
+    """Every page of the nodes, and the seconds that each took from question to answer."""
+    nodes, cursor, times = [], "", []
     while cursor is not None:
-        page = await ask(connection, "GET", f"/v1/nodes?limit=1000&cursor={cursor}")
+        began = time.monotonic()
+        status, answer = await connection.send("GET", f"/v1/nodes?limit={limit}&cursor={cursor}", b"")
+        times.append(time.monotonic() - began)
+        assert status == 200, (status, answer)
+        page = json.loads(answer)
         nodes += page["nodes"]
         cursor = page["nextCursor"]
-    return nodes
+    return nodes, times
+
+
+async def pages(connection):
+    """What a page of the nodes takes."""
+    times = sorted([one for _ in range(20) for one in (await all_nodes(connection, 100))[1]])
+    print(f"fleet-load: a page of 100 nodes: {1e3 * times[len(times) // 2]:.1f} ms, "
+          f"{1e3 * times[len(times) * 99 // 100]:.1f} ms for the slowest of 100", flush=True)
+
+
+def resident(process):
+    """MB that a process holds, and the most that it held."""
+    with open(f"/proc/{process.pid}/status", encoding="utf-8") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    return [int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM")]
 
 
 async def settled(connection):
     """The plan's revision once all nodes are ready."""
     while True:
-        nodes = await all_nodes(connection)
+        nodes, _ = await all_nodes(connection)
         ready = sum(one["status"]["state"] == "ready" for one in nodes)
         if ready == NODES:
             return
@@ -186,9 +204,11 @@ async def load(api, template):
     meter.say("between")
     await asyncio.sleep(3 * INTERVAL)
     meter.say(f"heartbeats every {INTERVAL:g} s that say nothing new")
-    nodes = await all_nodes(connection)
+    nodes, _ = await all_nodes(connection)
     print(f"fleet-load: ready after it: {sum(one['status']['state'] == 'ready' for one in nodes)}", flush=True)
-    meter.say("GET /v1/nodes")
+    meter.say("all of GET /v1/nodes in one page")
+    await pages(connection)
+    meter.say("200 pages of it")
     await apply(connection, meter, "a first apply")
     await asyncio.sleep(INTERVAL)
     meter.say("its heartbeats")
@@ -202,6 +222,7 @@ async def load(api, template):
             agent.body = None
         await asyncio.sleep(INTERVAL / 2)
     meter.say(f"heartbeats every {INTERVAL:g} s that each say something new")
+    print("fleet-load: the controller holds %.0f MB, and held %.0f MB at most" % tuple(resident(api.process)), flush=True)
     for task in tasks:
         failed = task.done() and task.exception()
         assert not failed, failed

@@ -172,6 +172,23 @@ def kill(pid):
         pass
 
 
+def killed(pids):
+    """Kills processes, and returns the time at which they were gone: until then their sockets go on taking requests."""
+    for pid in pids:
+        kill(pid)
+    until("what was killed to be gone", lambda: all(gone(pid) for pid in pids))
+    return time.monotonic()
+
+
+def gone(pid):
+    """Whether a process is no more, or a zombie, which has closed its sockets."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def other(workload):
     """The same with a demand that needs other segments."""
     return {**workload, "rate": workload["rate"] * FAR, "slo": {"latencyMs": workload["slo"]["latencyMs"] / 4}}
@@ -237,8 +254,7 @@ def run(room):
 
     with check("a killed server costs only what was under way on it"), Phase(room, "a server is killed") as phase:
         victim = sorted(room.pids(room.nodes[0]).items())[0]
-        kill(victim[1])
-        phase.killed_at = time.monotonic()
+        phase.killed_at = killed([victim[1]])
         until("the server to be started again", lambda: room.pids(room.nodes[0]).get(victim[0]) not in (None, victim[1]))
         room.served()
 
@@ -266,9 +282,7 @@ def run(room):
         node = room.nodes[1]
         pids = room.pids(node)
         node.kill()
-        for pid in pids.values():
-            kill(pid)
-        phase.killed_at = time.monotonic()
+        phase.killed_at = killed(pids.values())
         until("the node to get no requests", lambda: not any(
             one["node"] == node.name and one["state"] == "ready" for one in room.endpoints()))
         node.start()

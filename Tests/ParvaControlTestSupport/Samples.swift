@@ -58,7 +58,7 @@ package enum Samples {
     StoredPlan(
       record: PlanRecord(
         revision: revision, demandRevision: demand, createdAt: time, planner: "parvagpu", status: "feasible",
-        gpuCount: revision * 2, unplacedCount: 1),
+        gpuCount: revision * 2, lowerBound: Double(revision) + 0.25, unplacedCount: 1),
       document: Data(document.utf8))
   }
 }

@@ -9,17 +9,24 @@ import { count, counted, figure, rate, words } from "./text.js";
 const SHOWN = 48;
 const MARKS = { added: "new", removed: "gone", moved: "moved", retuned: "retuned", reloaded: "load" };
 
-/// Everything about the way from one revision to another.
-export async function compare(from, to) {
+/// What made the controller plan anew, as a cause of `/v1/plans` names it.
+const TRIGGERS = {
+  demand: "workloads or profiles were registered, changed or removed", fleet: "nodes or GPUs came, went or were cordoned",
+  rate: "a rate that had been held is followed now", start: "the controller had been started",
+  rollback: "an earlier plan was brought back", release: "a plan that had been pinned was released",
+};
+
+/// Everything about the way from one revision to another; `cause` is why the later one was made, where that is known.
+export async function compare(from, to, cause) {
   const [{ body: diff }, before, after] = await Promise.all([
     ask(`/v1/plans/${from}/diff/${to}`), planOf(from), planOf(to),
   ]);
-  return { from, to, diff, before, after, why: reasons(extract(before), extract(after), before, after) };
+  return { from, to, diff, before, after, why: reasons(extract(before), extract(after), before, after, cause) };
 }
 
 /// Why a plan is another one than before: what it is made for and on.
-function reasons(old, now, before, after) {
-  const lines = [];
+function reasons(old, now, before, after, cause) {
+  const lines = cause && cause.after === before.revision ? told(cause) : [];
   if (before.demandRevision !== after.demandRevision) {
     lines.push({ text: `demand revision ${before.demandRevision} became ${after.demandRevision}` });
   }
@@ -38,6 +45,19 @@ function reasons(old, now, before, after) {
   if (rates.length > 8) lines.push({ text: `and ${counted(rates.length - 8, "workload")} more` });
   if (before.planner !== after.planner) lines.push({ text: `planner ${before.planner} became ${after.planner}` });
   if (!lines.length) lines.push({ text: "the same demand: GPUs or nodes came, went or were bound in another way" });
+  return lines;
+}
+
+/// The cause that the controller keeps of a plan, in words.
+function told(cause) {
+  const lines = cause.triggers.map((trigger) => ({
+    text: trigger === "rollback" && cause.broughtBack ? `revision ${cause.broughtBack} was brought back` : TRIGGERS[trigger] ?? words(trigger),
+  }));
+  for (const [kind, text] of [["changed", "registered or changed"], ["removed", "removed"]]) {
+    const names = cause[kind];
+    if (names) lines.push({ text: `${counted(names.count, "workload")} ${text}: ${names.first.slice(0, 6).join(", ")}${names.count > 6 ? " and others" : ""}` });
+  }
+  if (cause.profiles) lines.push({ text: `${counted(cause.profiles, "model")} with new profiles` });
   return lines;
 }
 

@@ -47,11 +47,14 @@ export function extract(plan) {
 /// What is known of a revision; null until it is read.
 export const extractOf = (revision) => extracts.get(revision) ?? null;
 
-/// The records of the newest plans, oldest first, each with its extract as far as it is read; the rest is read now.
+/// The records of the newest plans, oldest first.
+export const records = () => model.plans.slice(0, MOST).reverse();
+
+/// The records, each with its extract as far as it is read; the rest is read now.
 export function history() {
-  const records = model.plans.slice(0, MOST).reverse();
-  readMissing(records);
-  return records.map((record) => ({ ...record, extract: extractOf(record.revision) }));
+  const newest = records();
+  readMissing(newest);
+  return newest.map((record) => ({ ...record, extract: extractOf(record.revision) }));
 }
 
 async function readMissing(records) {

@@ -3,7 +3,7 @@
 import { stepChart } from "./chart.js";
 import { compare, drawn } from "./diff.js";
 import { h, render } from "./dom.js";
-import { history } from "./history.js";
+import { records } from "./history.js";
 import { model, watch } from "./model.js";
 import { rolloutPanel } from "./rollout.js";
 import { setQuery } from "./route.js";
@@ -15,15 +15,15 @@ export function planView(root, query) {
   let wanted = "";
   let failure = null;
   const stop = watch((topics) => {
-    if (["plan", "plans", "history", "operations", "nodes", "rights", "rollout", "compared", "workloads"].some((one) => topics.has(one))) update();
+    if (["plan", "plans", "operations", "nodes", "rights", "rollout", "compared", "workloads"].some((one) => topics.has(one))) update();
   });
   const observer = new ResizeObserver(() => update());
   observer.observe(root);
 
   function update() {
-    const records = history();
-    compareAsked(records);
-    render(root, facts(), records.length ? chart(records) : null, rolloutPanel(), records.length ? difference(records) : null);
+    const known = records();
+    compareAsked(known);
+    render(root, facts(), known.length ? chart(known) : null, rolloutPanel(), known.length ? difference(known) : null);
   }
 
   function facts() {
@@ -46,33 +46,33 @@ export function planView(root, query) {
       h("dl", { class: "facts-list" }, rows.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])));
   }
 
-  function chart(records) {
+  function chart(known) {
     return h("section", { class: "panel", "aria-labelledby": "over-time", key: "chart" },
       h("h2", { id: "over-time" }, "GPUs over the revisions"),
       stepChart({
         width: Math.max(280, root.clientWidth - 40), label: "GPUs of each revision and the least that are needed",
         series: [{ name: "GPUs planned", tone: "one", isFilled: true }, { name: "proven lower bound", tone: "two" }],
-        points: records.map((record) => ({ ...record, values: [record.gpuCount, record.extract?.lowerBound ?? null] })),
+        points: known.map((record) => ({ ...record, values: [record.gpuCount, record.lowerBound] })),
       }));
   }
 
   /// Asks for the two revisions of the address; without any, the newest and the one before.
-  function compareAsked(records) {
-    const newest = records.at(-1)?.revision;
+  function compareAsked(known) {
+    const newest = known.at(-1)?.revision;
     const to = Number(query.get("to")) || newest;
-    const from = Number(query.get("from")) || [...records].reverse().find((one) => one.revision < to)?.revision;
+    const from = Number(query.get("from")) || [...known].reverse().find((one) => one.revision < to)?.revision;
     const now = `${from} ${to}`;
     if (!from || !to || now === wanted) return;
     wanted = now;
-    compare(from, to).then(
+    compare(from, to, known.find((one) => one.revision === to)?.cause).then(
       (result) => { if (wanted === now) { compared = result; failure = null; update(); } },
       (problem) => { if (wanted === now) { failure = problem; update(); } });
   }
 
-  function difference(records) {
+  function difference(known) {
     const choose = (name, chosen) => h("label", { class: "pick" }, h("span", {}, name === "from" ? "From " : "to "),
       h("select", { name, onchange: (event) => { setQuery({ [name]: event.target.value }); update(); } },
-        records.slice().reverse().map(({ revision, createdAt }) => h("option", {
+        known.slice().reverse().map(({ revision, createdAt }) => h("option", {
           value: String(revision), selected: revision === chosen,
         }, `revision ${revision} · ${time(createdAt)}`))));
     const isLast = !query.get("from") && !query.get("to");
@@ -81,7 +81,7 @@ export function planView(root, query) {
         h("div", { class: "actions" }, choose("from", compared?.from), choose("to", compared?.to),
           !isLast && h("button", { type: "button", class: "small", onclick: () => { setQuery({ from: null, to: null }); update(); } }, "The last change"))),
       failure ? h("p", { class: "note bad" }, failure.message)
-      : !compared ? h("p", { class: "quiet" }, records.length < 2 ? "This is the first plan: there is none to compare it with." : "Reading both …")
+      : !compared ? h("p", { class: "quiet" }, known.length < 2 ? "This is the first plan: there is none to compare it with." : "Reading both …")
       : [
         h("div", { class: "note" }, h("h3", {}, "Why"), h("ul", {}, compared.why.map(({ id, text }) =>
           h("li", {}, id && [swatch(id), " ", h("a", { href: `#/workloads/${encodeURIComponent(id)}` }, id), " "], text)))),

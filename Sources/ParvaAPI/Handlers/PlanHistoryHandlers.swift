@@ -36,6 +36,7 @@ struct PlanHistoryHandlers: Sendable {
             plan.field("planner", record.planner)
             plan.field("status", record.status)
             plan.field("gpuCount", record.gpuCount)
+            plan.field("lowerBound", record.lowerBound)
             plan.field("unplaced", record.unplacedCount)
             if let cause = record.cause { plan.object("cause", inline: true) { Self.write(cause, &$0) } }
           }

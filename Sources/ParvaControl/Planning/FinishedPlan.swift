@@ -31,7 +31,7 @@ struct FinishedPlan: Sendable {
         record: PlanRecord(
           revision: max(newest?.record.revision ?? 0, fleet.newestRevision) + 1, demandRevision: demand.revision,
           createdAt: time, planner: plan.planner, status: plan.status.rawValue, gpuCount: plan.summary.gpuCount,
-          unplacedCount: plan.unplaced.count, cause: cause(newest?.record)),
+          lowerBound: plan.summary.lowerBound, unplacedCount: plan.unplaced.count, cause: cause(newest?.record)),
         document: json, assignments: told)
     }
     published = PublishedPlan(record: stored.record, plan: plan, json: json, assignments: assignments)

@@ -11,13 +11,15 @@ package struct PlanRecord: Hashable, Sendable {
   package var planner: String
   package var status: String
   package var gpuCount: Int
+  /// GPUs that no plan for the same can do without, as far as that was proven.
+  package var lowerBound: Double?
   package var unplacedCount: Int
   /// Why it was made; nil for plans of versions that did not keep it.
   package var cause: PlanCause?
 
   package init(
     revision: Int, demandRevision: Int, createdAt: Date, planner: String, status: String, gpuCount: Int,
-    unplacedCount: Int, cause: PlanCause? = nil
+    lowerBound: Double? = nil, unplacedCount: Int, cause: PlanCause? = nil
   ) {
     self.revision = revision
     self.demandRevision = demandRevision
@@ -25,6 +27,7 @@ package struct PlanRecord: Hashable, Sendable {
     self.planner = planner
     self.status = status
     self.gpuCount = gpuCount
+    self.lowerBound = lowerBound
     self.unplacedCount = unplacedCount
     self.cause = cause
   }

@@ -41,12 +41,13 @@ extension SQLiteStore {
     }
     try db.execute(
       sql: """
-        INSERT INTO plan (revision, demand_revision, created_at, planner, status, gpus, unplaced, form, document, slices, cause)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO plan
+          (revision, demand_revision, created_at, planner, status, gpus, bound, unplaced, form, document, slices, cause)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         record.revision, record.demandRevision, milliseconds(record.createdAt), record.planner, record.status,
-        record.gpuCount, record.unplacedCount, content.packed.form.rawValue, content.packed.document,
+        record.gpuCount, record.lowerBound, record.unplacedCount, content.packed.form.rawValue, content.packed.document,
         content.packed.assignments, try record.cause.map { try WireWriter.json($0) } ?? Data(),
       ])
     if let older = content.older {
@@ -100,7 +101,7 @@ extension SQLiteStore {
   static func record(_ row: Row) -> PlanRecord {
     PlanRecord(
       revision: row["revision"], demandRevision: row["demand_revision"], createdAt: date(row["created_at"]),
-      planner: row["planner"], status: row["status"], gpuCount: row["gpus"], unplacedCount: row["unplaced"],
+      planner: row["planner"], status: row["status"], gpuCount: row["gpus"], lowerBound: row["bound"], unplacedCount: row["unplaced"],
       cause: try? JSONDecoder().decode(PlanCause.self, from: row["cause"] as Data))
   }
 }

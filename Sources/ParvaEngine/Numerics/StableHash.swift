@@ -10,6 +10,13 @@ package struct StableHash: Sendable {
     for byte in bytes { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
   }
 
+  /// The same of bytes that lie side by side, without a call for each of them.
+  package mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    var hash = value
+    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    value = hash
+  }
+
   /// The hash of a text in UTF-8. O(bytes).
   package static func value(of text: String) -> UInt64 {
     var hash = StableHash()

@@ -57,6 +57,7 @@ struct ResourceKind: Sendable {
       columns: [
         Column(title: "revision", alignment: .right) { figure($0["revision"]) },
         Column(title: "GPUs", alignment: .right) { figure($0["gpuCount"]) },
+        Column(title: "at least", alignment: .right) { figure($0["lowerBound"]) },
         Column(title: "status") { $0["status"].text }, Column(title: "planner") { $0["planner"].text },
         Column(title: "unplaced", alignment: .right) { figure($0["unplaced"]) },
         Column(title: "made") { $0["createdAt"].text }, Column(title: "why") { why($0["cause"]) },

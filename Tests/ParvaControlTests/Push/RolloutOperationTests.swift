@@ -168,6 +168,7 @@ import Testing
     move.api = try await move.api.restarted()
     let there = await move.api.send("GET", location)
     #expect(there.json("status") == "paused")
+    try await move.speak(move.old)
     try await move.speak(move.new)
     #expect(move.old.agent.received.count == 1)
     #expect(await move.api.send("POST", location + "/resume").status == 202)
@@ -252,7 +253,7 @@ import Testing
 
   @Test("a roll-back that failed, or an operation that was aborted, is rolled back by another request")
   func aFailedRollBackIsTriedAgain() async throws {
-    let move = try await Move(.working, .ended(.stuck, code: "gpu_is_lost"), .verified)
+    var move = try await Move(.working, .ended(.stuck, code: "gpu_is_lost"), .verified)
     let begun = await move.apply()
     let location = try #require(begun.headers["Location"])
     await move.new.agent.untilReceived(2)
@@ -261,7 +262,10 @@ import Testing
     try await move.speak(move.new)
     #expect(try await Move.ended(move.api, begun).json("status") == "failed")
     // Another controller has it from the store alone.
-    let api = try await move.api.restarted()
+    move.api = try await move.api.restarted()
+    let api = move.api
+    try await move.speak(move.old)
+    try await move.speak(move.new)
     let again = await api.send("POST", location + "/rollback")
     #expect(again.json("status") == "rolling_back", "\(again.text)")
     let operation = try await Move.ended(api, again)
