@@ -14,10 +14,12 @@ package struct PlanRecord: Hashable, Sendable {
   package var unplacedCount: Int
   /// Why it was made; nil for plans of versions that did not keep it.
   package var cause: PlanCause?
+  /// What the nodes offered when it was last found to serve; nil for plans of versions that did not keep it.
+  package var fleet: UInt64?
 
   package init(
     revision: Int, demandRevision: Int, createdAt: Date, planner: String, status: String, gpuCount: Int,
-    unplacedCount: Int, cause: PlanCause? = nil
+    unplacedCount: Int, cause: PlanCause? = nil, fleet: UInt64? = nil
   ) {
     self.revision = revision
     self.demandRevision = demandRevision
@@ -27,6 +29,7 @@ package struct PlanRecord: Hashable, Sendable {
     self.gpuCount = gpuCount
     self.unplacedCount = unplacedCount
     self.cause = cause
+    self.fleet = fleet
   }
 
   /// What the plan is named by in its documents.
