@@ -3,6 +3,8 @@ package import Foundation
 /// Format of an input, told by its name or its first bytes.
 package enum InputFormat: String, Hashable, Sendable, CaseIterable {
   case json, yaml, csv
+  /// One JSON document a line.
+  case ndjson
 }
 
 /// Bytes from outside with the name that refusals are to show.
@@ -29,6 +31,7 @@ package struct InputSource: Sendable {
     case "json": .json
     case "yaml", "yml": .yaml
     case "csv": .csv
+    case "ndjson", "jsonl": .ndjson
     default: nil
     }
   }
