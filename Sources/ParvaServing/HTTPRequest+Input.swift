@@ -21,10 +21,11 @@ extension HTTPRequest {
       case "application/json", "text/json": .json
       case "application/yaml", "text/yaml", "application/x-yaml", "text/x-yaml": .yaml
       case "text/csv": .csv
+      case "application/x-ndjson", "application/ndjson", "application/jsonl": .ndjson
       default: nil
       }
     guard let format, allowed.contains(format) else {
-      let names = allowed.map { $0 == .csv ? "text/csv" : "application/\($0.rawValue)" }.joined(separator: ", ")
+      let names = allowed.map(\.mediaType).joined(separator: ", ")
       throw ProblemDetails(
         status: 415, code: "unsupported_media_type",
         detail: "A body of type \(type) is not understood here; send \(names).", headers: ["Accept": names])
@@ -37,5 +38,15 @@ extension HTTPRequest {
     let type = headers["Content-Type"] ?? ""
     if type == "application/json" { return type }
     return type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
+  }
+}
+
+extension InputFormat {
+  fileprivate var mediaType: String {
+    switch self {
+    case .json, .yaml: "application/\(rawValue)"
+    case .csv: "text/csv"
+    case .ndjson: "application/x-ndjson"
+    }
   }
 }

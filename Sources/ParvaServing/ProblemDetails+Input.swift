@@ -18,5 +18,10 @@ extension ProblemDetails {
       detail += " (and \(others) more: \(more)\(others > 4 ? "; …" : ""))"
     }
     self.init(status: status, code: first.code.rawValue, detail: detail, pointer: first.pointer)
+    guard others > 0 || first.line != nil else { return }
+    self.errors = errors.errors.prefix(Self.mostErrors).map {
+      Fault(code: $0.code.rawValue, detail: $0.message, pointer: $0.pointer, line: $0.line)
+    }
+    errorCount = others + 1
   }
 }

@@ -1,3 +1,12 @@
+/// What may be said of a pin: the body of `POST /v1/plan/pin`.
+package struct PlanPinSpec: Decodable, Hashable, Sendable {
+  package var reason: String?
+
+  package init(from decoder: any Decoder) throws {
+    reason = try decoder.object("reason").decodeIfPresent(String.self, forKey: "reason")
+  }
+}
+
 /// What `GET /v1/plan/pin` answers.
 package struct PlanPinState: Codable, Hashable, Sendable {
   package var pinned: Bool

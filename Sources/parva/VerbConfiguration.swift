@@ -99,7 +99,7 @@ struct VerbConfiguration {
 
   /// What a file sets, by the shown name; flags that are off are left out.
   private static func read(_ path: String, _ options: [VerbOption]) throws -> [String: [String]] {
-    let members = try InputSource.load(path).settings(limit: fileBytes)
+    let members = try InputSource.load(path, limit: fileBytes, isRegular: true).settings(limit: fileBytes)
     let known = Dictionary(uniqueKeysWithValues: options.map { ($0.name, $0) })
     var found: [String: [String]] = [:]
     var faults: [InputError] = []

@@ -67,6 +67,8 @@ PARVA_SERVE_HEARTBEAT=soon refused "so is one of the environment" "--heartbeat i
 PARVA_SERVE_AUTO_APPLY=perhaps refused "a flag of the environment is true or false" \
   "PARVA_SERVE_AUTO_APPLY must be true or false" serve
 refused "a file that is not there is told" "$folder/none.yaml" serve --config "$folder/none.yaml"
+mkfifo "$folder/pipe"
+refused "a pipe is refused, and nobody waits for its other end" "is no regular file" serve --config "$folder/pipe"
 printf '[1]\n' >"$folder/list.yaml"
 refused "a configuration is a mapping" "must be an object" serve --config "$folder/list.yaml"
 

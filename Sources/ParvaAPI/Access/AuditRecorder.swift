@@ -2,7 +2,8 @@ import Foundation
 import ParvaControl
 import ParvaHTTP
 
-/// Has the audit know of every call of a route that it is to know of.
+/// Has the audit know of every call of a route that it is to know of: those that change something. So it is here, too, that
+/// each of them has its dry run.
 struct AuditRecorder: Sendable {
   let log: AuditLog
   let now: @Sendable () -> Date
@@ -10,19 +11,41 @@ struct AuditRecorder: Sendable {
   /// The route, whose calls leave a row each: with the change where there is one, else soon after the answer.
   func recorded(_ route: Route) -> Route {
     guard route.access?.isRecorded == true else { return route }
+    let plain = route
     var route = route
     switch route.handler {
     case .inline(let handle):
-      route.handler = .async { request in try await recording(draft(request)) { try handle(request) } }
+      route.handler = .async { request in
+        let (request, draft) = try begun(request, plain)
+        return try await recording(draft) { try handle(request) }
+      }
     case .begun(let handle):
-      route.handler = .begun { request in try recording(draft(request)) { try handle(request) } }
+      route.handler = .begun { request in
+        let (request, draft) = try begun(request, plain)
+        return try recording(draft) { try handle(request) }
+      }
     case .async(let handle):
-      route.handler = .async { request in try await recording(draft(request)) { try await handle(request) } }
+      route.handler = .async { request in
+        let (request, draft) = try begun(request, plain)
+        return try await recording(draft) { try await handle(request) }
+      }
     }
     return route
   }
 
-  private func draft(_ request: HTTPRequest) -> AuditDraft {
+  /// The request as its handler is to see it, and what the audit knows of it by now.
+  private func begun(_ request: HTTPRequest, _ route: Route) throws(ProblemDetails) -> (HTTPRequest, AuditDraft) {
+    var request = request
+    do throws(ProblemDetails) {
+      let isDryRun = try DryRun.take(from: &request, route)
+      return (request, draft(request, isDryRun: isDryRun))
+    } catch {
+      end(draft(request, isDryRun: false), error.status)
+      throw error
+    }
+  }
+
+  private func draft(_ request: HTTPRequest, isDryRun: Bool) -> AuditDraft {
     // Without the version, and without what is done to it: what is left names the thing.
     var parts = request.path.split(separator: "/").dropFirst()
     if let id = request.pathParameters["id"] ?? request.pathParameters["name"] ?? request.pathParameters["model"],
@@ -33,14 +56,17 @@ struct AuditRecorder: Sendable {
     return AuditDraft(
       AuditEntry(
         time: now(), who: request.callerID, name: request.callerName, method: request.method,
-        path: request.path.withoutTokens, resource: parts.joined(separator: "/").withoutTokens,
+        path: request.path.withoutTokens + (isDryRun ? "?\(DryRun.parameter)=true" : ""),
+        resource: parts.joined(separator: "/").withoutTokens,
         requestID: request.requestID, status: 0,
-        isChange: false))
+        isChange: false), isDryRun: isDryRun)
   }
 
   private func recording(_ draft: AuditDraft, _ handle: () async throws -> HTTPResponse) async throws -> HTTPResponse {
     do {
-      let response = try await AuditDraft.$current.withValue(draft) { try await handle() }
+      let response = try await AuditDraft.$current.withValue(draft) {
+        draft.isDryRun ? try await DryRun.answer(draft, handle) : try await handle()
+      }
       end(draft, response.status)
       return response
     } catch {
@@ -53,8 +79,9 @@ struct AuditRecorder: Sendable {
     do {
       switch try handle() {
       case .answer(let response):
-        end(draft, response.status)
-        return .answer(response)
+        let answer = draft.isDryRun ? DryRun.answer(draft, response) : response
+        end(draft, answer.status)
+        return .answer(answer)
       case .rest(let rest): return .rest { try await recording(draft, rest) }
       }
     } catch {

@@ -7,25 +7,38 @@ import ParvaWire
 
 /// A JSON merge patch (RFC 7396): members replace members, null takes one away, which is then at its default.
 struct MergePatch: Sendable {
-  private let patch: JSONValue
+  private enum Content: Sendable {
+    /// Of an object.
+    case members([String: JSONValue])
+    /// What an autoscaler sends, thousands at a time: nothing but another rate.
+    case rate(Double)
+  }
+
+  private let content: Content
 
   /// - Throws: 415 `unsupported_media_type`, 400 `body_missing` and `invalid_syntax`, 422 `duplicate` for a key said twice.
   init(_ request: HTTPRequest) throws(ProblemDetails) {
-    let patch = try Self.value(in: request)
-    guard case .object = patch else {
+    guard case .object(let members) = try Self.value(in: request) else {
       throw ProblemDetails(
         status: 400, code: "invalid_syntax", detail: "A patch is one JSON object, with numbers up to 1.8e308.")
     }
-    self.patch = patch
+    content = .members(members)
   }
 
-  /// - Parameter members: those of an object.
-  private init(_ members: [String: JSONValue]) { patch = .object(members) }
+  private init(_ content: Content) { self.content = content }
 
   /// A patch for each of several workloads, which its member `id` names: a list, or one under `workloads`.
   ///
-  /// - Throws: as for one; 422 `missing_key`, `duplicate` and `wrong_type` with the place of the element.
+  /// - Throws: as for one; 422 `missing_key`, `duplicate` and `wrong_type` with the places of all elements that are so.
   static func several(_ request: HTTPRequest) throws(ProblemDetails) -> [Element] {
+    try checkType(of: request)
+    if request.body.count <= InputLimits.fileBytes, let (rates, isBare) = QuickRateParser.rates(in: request.body) {
+      return rates.enumerated().map { index, rate in
+        Element(
+          id: rate.id, patch: MergePatch(.rate(rate.rate)),
+          place: Element.Place(under: isBare ? "" : "/workloads", index))
+      }
+    }
     var (value, place) = (try value(in: request), "")
     if case .object(let members) = value, members.count == 1, let inner = members["workloads"] {
       (value, place) = (inner, "/workloads")
@@ -36,35 +49,45 @@ struct MergePatch: Sendable {
         detail: "Patches are a JSON list of objects, each with the id of its workload.")
     }
     var seen: Set<String> = []
-    return try patches.enumerated().map { index, patch throws(ProblemDetails) in
-      let pointer = "\(place)/\(index)"
+    var faults = BulkFaults()
+    var elements: [Element] = []
+    for (index, patch) in patches.enumerated() {
+      let place = Element.Place(under: place, index)
       guard case .object(let members) = patch else {
-        throw ProblemDetails(
-          status: 422, code: "wrong_type", detail: "A patch is a JSON object.", pointer: pointer)
+        faults.add(422, "wrong_type", "A patch is a JSON object.", place.pointer)
+        continue
       }
       guard let id = members["id"]?.text else {
-        throw ProblemDetails(
-          status: 422, code: "missing_key", detail: "A patch among several needs the id of its workload.",
-          pointer: pointer + "/id")
+        faults.add(422, "missing_key", "A patch among several needs the id of its workload.", place.pointer + "/id")
+        continue
       }
-      guard seen.insert(id).inserted else {
-        throw ProblemDetails(
-          status: 422, code: "duplicate", detail: "Another patch of the list is about the same workload.",
-          pointer: pointer + "/id")
+      if !seen.insert(id).inserted {
+        faults.add(422, "duplicate", "Another patch of the list is about the same workload.", place.pointer + "/id")
       }
-      return Element(id: id, patch: MergePatch(members), pointer: pointer)
+      elements.append(Element(id: id, patch: MergePatch(.members(members)), place: place))
     }
+    try faults.check()
+    return elements
   }
 
   /// One of several.
   struct Element: Sendable {
+    /// Where it stands in the body.
+    struct Place: Sendable {
+      let root: String
+      let index: Int
+
+      init(under root: String, _ index: Int) { (self.root, self.index) = (root, index) }
+
+      var pointer: String { "\(root)/\(index)" }
+    }
+
     let id: String
     let patch: MergePatch
-    /// Where it stands in the body.
-    let pointer: String
+    let place: Place
   }
 
-  private static func value(in request: HTTPRequest) throws(ProblemDetails) -> JSONValue {
+  private static func checkType(of request: HTTPRequest) throws(ProblemDetails) {
     let type = request.mediaType
     let allowed = ["application/merge-patch+json", "application/json", "application/x-www-form-urlencoded", ""]
     guard allowed.contains(type) else {
@@ -72,6 +95,10 @@ struct MergePatch: Sendable {
         status: 415, code: "unsupported_media_type", detail: "A patch is application/merge-patch+json, not \(type).",
         headers: ["Accept-Patch": "application/merge-patch+json"])
     }
+  }
+
+  private static func value(in request: HTTPRequest) throws(ProblemDetails) -> JSONValue {
+    try checkType(of: request)
     guard !request.body.isEmpty else {
       throw ProblemDetails(status: 400, code: "body_missing", detail: "The request needs a body.")
     }
@@ -85,18 +112,13 @@ struct MergePatch: Sendable {
   /// The workload as the patch leaves it, validated as any other.
   func applied(to workload: Workload) throws(ProblemDetails) -> Workload {
     do {
-      if case .object(let members) = patch, let rate = members["rate"]?.number,
-        members.count == (members["id"] == nil ? 1 : 2),
-        members["id"] ?? .string(workload.id) == .string(workload.id)
-      {
-        // What an autoscaler sends, thousands at a time.
-        var spec = WorkloadReader.spec(of: workload)
-        spec.rate = rate
-        return try WorkloadReader.workload(from: spec)
+      switch content {
+      case .rate(let rate): return try WorkloadReader.workload(workload, at: rate)
+      case .members(let members):
+        var merged = try JSONDecoder().decode(JSONValue.self, from: WorkloadWriter.json(workload))
+        merged.merge(.object(members))
+        return try WorkloadReader.readOne(InputSource(try WireWriter.json(merged), format: .json))
       }
-      var merged = try JSONDecoder().decode(JSONValue.self, from: WorkloadWriter.json(workload))
-      merged.merge(patch)
-      return try WorkloadReader.readOne(InputSource(try WireWriter.json(merged), format: .json))
     } catch let errors as InputErrors {
       throw ProblemDetails(errors)
     } catch {

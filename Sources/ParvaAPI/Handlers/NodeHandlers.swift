@@ -21,7 +21,7 @@ struct NodeHandlers: Sendable {
     let format = try request.preferred([.json, .table])
     let fleet = nodes.snapshot
     let plan = board.view.plan
-    let page = query.page(fleet.sorted.filter { $0.name > query.cursor ?? "" }) { $0.name }
+    let page = query.page(fleet.page(after: query.cursor ?? "", limit: query.limit + 1)) { $0.name }
     let conditions = nodes.conditions(of: page.items.map(\.name))
     let rows = page.items.map { node in
       NodeRepresentation.resource(node, fleet.inventory.gpus(of: node.name), conditions[node.name] ?? [], plan)
@@ -32,7 +32,7 @@ struct NodeHandlers: Sendable {
       ? HTTPResponse(
         status: 200, contentType: format.contentType,
         body: Data(FleetPicture(list, style: TextStyle()).text().utf8))
-      : try HTTPResponse.json(200, list)
+      : HTTPResponse(status: 200, contentType: "application/json", body: NodeWriter.json(list))
     response.headers["Vary"] = "Accept"
     response.headers["ETag"] = EntityTag(of: response.body, as: format).text
     return request.unlessFresh(response)

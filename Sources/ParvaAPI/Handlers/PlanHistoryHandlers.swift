@@ -64,6 +64,16 @@ struct PlanHistoryHandlers: Sendable {
       }
     }
     if cause.profiles > 0 { object.field("profiles", cause.profiles) }
+    if let who = cause.who {
+      object.array("who", inline: true) { list in
+        for author in who {
+          list.object { object in
+            object.field("id", author.id)
+            object.field("name", author.name)
+          }
+        }
+      }
+    }
   }
 
   /// A plan as it was published.

@@ -7,8 +7,6 @@ import ParvaWire
 
 /// `/v1/plan/pin` and `/v1/plans/{revision}/rollback`: which plan stays.
 struct PlanPinHandlers: Sendable {
-  private static let bodyLimit = 4 << 10
-
   let controller: Controller
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
@@ -52,38 +50,10 @@ struct PlanPinHandlers: Sendable {
   private static func reason(_ request: HTTPRequest) throws(ProblemDetails) -> String {
     guard !request.body.isEmpty else { return "" }
     let source = try request.input()
-    let members: [String: JSONValue]
     do {
-      guard case .object(let found) = try source.value(limit: bodyLimit) else {
-        throw ProblemDetails(
-          status: 422, code: "wrong_type", detail: "The body is an object, or there is none.", pointer: "")
-      }
-      members = found
-    } catch let errors as InputErrors {
-      throw ProblemDetails(errors)
-    } catch let problem as ProblemDetails {
-      throw problem
+      return try PlanPinReader.reason(in: source)
     } catch {
-      throw ProblemDetails(status: 400, code: "invalid_syntax", detail: "The body cannot be read.")
-    }
-    if let key = members.keys.filter({ $0 != "reason" }).min() {
-      throw ProblemDetails(
-        status: 422, code: "unknown_key", detail: "The only key is reason.", pointer: "/\(key.shortened)")
-    }
-    switch members["reason"] {
-    case nil: return ""
-    case .string(let reason) where reason.utf8.count <= PlanPin.mostReason && isOneLine(reason): return reason
-    default:
-      throw ProblemDetails(
-        status: 422, code: "out_of_range", detail: "A reason is one line of at most \(PlanPin.mostReason) bytes.",
-        pointer: "/reason")
-    }
-  }
-
-  /// Whether it can stand in a log as it is.
-  private static func isOneLine(_ text: String) -> Bool {
-    !text.unicodeScalars.contains {
-      [.control, .lineSeparator, .paragraphSeparator].contains($0.properties.generalCategory)
+      throw ProblemDetails(error)
     }
   }
 
@@ -121,8 +91,4 @@ struct PlanPinHandlers: Sendable {
         headers: ["Retry-After": "1"])
     }
   }
-}
-
-extension String {
-  fileprivate var shortened: String { String(prefix(64)) }
 }

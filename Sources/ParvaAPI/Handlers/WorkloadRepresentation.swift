@@ -39,6 +39,18 @@ enum WorkloadRepresentation {
     return Data(writer.bytes)
   }
 
+  /// A line of JSON for each.
+  static func lines(_ rows: some Sequence<Registration>, status: (Registration) -> WorkloadStatus) -> Data {
+    var lines = Data()
+    for row in rows {
+      var writer = DocumentWriter(.json, capacity: 512)
+      writer.object(inline: true) { write(row, status(row), [], nil, &$0) }
+      writer.finish()
+      lines.append(contentsOf: writer.bytes)
+    }
+    return lines
+  }
+
   /// - Parameter revision: of the plan; nil before the first.
   static func segments(
     _ segments: [(index: Int, gpu: PlannedGPU, segment: Segment)], revision: Int?, _ format: DocumentFormat

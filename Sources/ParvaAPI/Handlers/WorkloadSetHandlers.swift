@@ -9,6 +9,7 @@ import ParvaServing
 struct WorkloadSetHandlers: Sendable {
   static let defaultLimit = 100
   static let maxLimit = 1000
+  private static let resource = "set of workloads"
 
   let registry: DemandRegistry
   let board: PlanBoard
@@ -24,14 +25,21 @@ struct WorkloadSetHandlers: Sendable {
     }
     let model = request.queryValue("model")
     let state = try request.choice("state", of: WorkloadStatus.State.self)
-    let format = try request.preferred(WorkloadRepresentation.formats)
+    let format = try request.preferred(WorkloadRepresentation.formats + [.ndjson])
     let view = board.view
     let (revision, candidates) = registry.read { ($0.revision, $0.registrations.rows(after: query.cursor)) }
+    let isWanted = { @Sendable [nodes] (row: Registration) in
+      (selector.map { $0.matches(row.workload.labels) } ?? true) && (model.map { $0 == row.workload.model } ?? true)
+        && (state.map { $0 == WorkloadStatus(of: row, on: view, running: nodes.running(row.id)).state } ?? true)
+    }
+    if format == .ndjson {
+      guard request.queryValue("limit") == nil else {
+        throw ProblemDetails.parameter("limit", "is for pages; lines are all there are, from behind 'cursor' on")
+      }
+      return lines(candidates, revision, view, isWanted)
+    }
     var rows: [Registration] = []
-    for row in candidates {
-      guard selector.map({ $0.matches(row.workload.labels) }) ?? true, model.map({ $0 == row.workload.model }) ?? true,
-        state.map({ $0 == WorkloadStatus(of: row, on: view, running: nodes.running(row.id)).state }) ?? true
-      else { continue }
+    for row in candidates where isWanted(row) {
       rows.append(row)
       if rows.count > query.limit { break }
     }
@@ -46,13 +54,40 @@ struct WorkloadSetHandlers: Sendable {
       HTTPResponse(status: 200, contentType: format.contentType, body: body, headers: headers))
   }
 
+  /// All of them as they are at one revision, a line each, written as fast as the client takes them.
+  private func lines(
+    _ rows: ArraySlice<Registration>, _ revision: Int, _ view: PlanBoard.View,
+    _ isWanted: @escaping @Sendable (Registration) -> Bool
+  ) -> HTTPResponse {
+    let headers: HTTPHeaders = ["Vary": "Accept", "Parva-Demand-Revision": String(revision)]
+    return HTTPResponse(status: 200, contentType: DocumentFormat.ndjson.contentType, headers: headers) {
+      [nodes] writer in
+      var rest = rows
+      while !rest.isEmpty {
+        let part = rest.prefix(1_000)
+        rest = rest.dropFirst(part.count)
+        let lines = WorkloadRepresentation.lines(part.lazy.filter(isWanted)) {
+          WorkloadStatus(of: $0, on: view, running: nodes.running($0.id))
+        }
+        if !lines.isEmpty { try await writer.write(lines) }
+      }
+    }
+  }
+
   /// Registers all workloads of the body, or none.
   func createBatch(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let claim = try request.idempotencyClaim()
-    let workloads = try Self.workloads(in: request)
-    let receipt = try await change(
-      DemandChange(.create(workloads), claim: claim), pointerPrefix: Self.pointerPrefix(of: request.body))
+    let (workloads, format) = try Self.workloads(in: request)
+    let receipt: ChangeReceipt
+    do {
+      receipt = try await registry.change(DemandChange(.create(workloads), claim: claim))
+    } catch .exists(let id, let index) {
+      throw taken(
+        workloads, ProblemDetails(.exists(id: id, index: index), resource: Self.resource), request.body, format)
+    } catch {
+      throw ProblemDetails(error, resource: Self.resource)
+    }
     let rows = workloads.map {
       Registration($0, revision: receipt.revision, createdAt: receipt.time, updatedAt: receipt.time)
     }
@@ -67,7 +102,7 @@ struct WorkloadSetHandlers: Sendable {
     try request.allowQuery()
     // A set is always there, if empty.
     let precondition = try rule.precondition(of: request, isThere: true)
-    let workloads = try Self.workloads(in: request)
+    let workloads = try Self.workloads(in: request).workloads
     let receipt = try await change(DemandChange(.replaceAll(workloads), if: precondition))
     let view = board.view
     let rows = registry.read { $0.registrations.rows }
@@ -89,7 +124,7 @@ struct WorkloadSetHandlers: Sendable {
       let change = DemandChange(.change(try patched(patches)), if: precondition, claim: claim)
       if let receipt = try await changeUnlessRaced(change) { return changed(ids, receipt, request) }
     }
-    throw ProblemDetails(.raced, resource: "set of workloads")
+    throw ProblemDetails(.raced, resource: Self.resource)
   }
 
   private func replay(of claim: IdempotencyClaim) async throws(ProblemDetails) -> ChangeReceipt? {
@@ -97,7 +132,7 @@ struct WorkloadSetHandlers: Sendable {
     do {
       honoured = try await registry.honoured(claim)
     } catch {
-      throw ProblemDetails(error, resource: "set of workloads")
+      throw ProblemDetails(error, resource: Self.resource)
     }
     return honoured.map { ChangeReceipt(.replaced, revision: $0.revision, time: $0.time, isReplay: true) }
   }
@@ -108,7 +143,7 @@ struct WorkloadSetHandlers: Sendable {
       return try await registry.change(change)
     } catch {
       if case .raced = error { return nil }
-      throw ProblemDetails(error, resource: "set of workloads")
+      throw ProblemDetails(error, resource: Self.resource)
     }
   }
 
@@ -117,24 +152,27 @@ struct WorkloadSetHandlers: Sendable {
     let current = registry.read { demand in patches.map { demand.registrations[$0.id] } }
     var rows: [(workload: Workload, readAt: Int)] = []
     rows.reserveCapacity(patches.count)
+    var faults = BulkFaults()
     for (element, registration) in zip(patches, current) {
       guard let registration else {
-        throw ProblemDetails(
-          status: 404, code: "not_found", detail: "There is no workload \(element.id), and nothing was changed.",
-          pointer: element.pointer + "/id")
+        faults.add(
+          404, "not_found", "There is no workload \(element.id), and nothing was changed.",
+          element.place.pointer + "/id")
+        continue
       }
       do throws(ProblemDetails) {
-        rows.append((try element.patch.applied(to: registration.workload), registration.revision))
+        let workload = try element.patch.applied(to: registration.workload)
+        if workload.id != element.id {
+          faults.add(422, "id_mismatch", "A patch cannot change an id.", element.place.pointer + "/id")
+        }
+        rows.append((workload, registration.revision))
       } catch {
         var problem = error
-        problem.pointer = element.pointer + (problem.pointer ?? "")
-        throw problem
-      }
-      guard rows.last?.workload.id == element.id else {
-        throw ProblemDetails(
-          status: 422, code: "id_mismatch", detail: "A patch cannot change an id.", pointer: element.pointer + "/id")
+        problem.pointer = element.place.pointer + (problem.pointer ?? "")
+        faults.add(problem)
       }
     }
+    try faults.check()
     return rows
   }
 
@@ -163,20 +201,42 @@ struct WorkloadSetHandlers: Sendable {
       headers: ["ETag": EntityTag(revision: receipt.revision, of: body).text])
   }
 
-  private func change(
-    _ change: DemandChange, pointerPrefix: String? = nil
-  ) async throws(ProblemDetails) -> ChangeReceipt {
+  private func change(_ change: DemandChange) async throws(ProblemDetails) -> ChangeReceipt {
     do {
       return try await registry.change(change)
     } catch {
-      throw ProblemDetails(error, resource: "set of workloads", pointerPrefix: pointerPrefix)
+      throw ProblemDetails(error, resource: Self.resource)
     }
   }
 
-  private static func workloads(in request: HTTPRequest) throws(ProblemDetails) -> [Workload] {
-    let source = try request.input([.json, .yaml, .csv])
+  /// The refusal of a batch of which some ids are taken, with the places of the first hundred.
+  private func taken(
+    _ workloads: [Workload], _ refusal: ProblemDetails, _ body: Data, _ format: InputFormat
+  ) -> ProblemDetails {
+    let places = registry.read { demand in workloads.indices.filter { demand.registrations[workloads[$0].id] != nil } }
+    let told = Array(places.prefix(ProblemDetails.mostErrors))
+    let lines = format == .ndjson ? WorkloadReader.lines(of: told, in: body) : []
+    let prefix = format == .json ? Self.pointerPrefix(of: body) : nil
+    var problem = refusal
+    problem.errors = told.enumerated().map { number, place in
+      ProblemDetails.Fault(
+        code: refusal.code, detail: "A workload with the id \(workloads[place].id) is registered already.",
+        pointer: prefix.map { "\($0)\(place)/id" } ?? (format == .ndjson ? "/id" : nil),
+        line: lines.indices.contains(number) ? lines[number] : nil)
+    }
+    problem.errorCount = places.count
+    problem.pointer = problem.errors.first?.pointer
+    if let line = problem.errors.first?.line { problem.detail = "Line \(line): \(problem.detail)" }
+    if places.count > 1 { problem.detail += " (and \(places.count - 1) more)" }
+    return problem
+  }
+
+  private static func workloads(
+    in request: HTTPRequest
+  ) throws(ProblemDetails) -> (workloads: [Workload], format: InputFormat) {
+    let source = try request.input([.json, .yaml, .csv, .ndjson])
     do {
-      return try WorkloadReader.read(source)
+      return (try WorkloadReader.read(source, refusals: ProblemDetails.mostErrors), source.format)
     } catch {
       throw ProblemDetails(error)
     }

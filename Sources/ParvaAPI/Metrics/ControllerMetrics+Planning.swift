@@ -106,5 +106,9 @@ extension ControllerMetrics {
     }
     text.single(
       "parva_store_size_bytes", "gauge", "Bytes that the store takes on disk.", store.sizeBytes.map(Double.init))
+    text.single(
+      "parva_audit_dropped_total", "counter",
+      "Rows of the audit, none of them of a change, that were lost because the store did not take them for long.",
+      controller.audit.dropped)
   }
 }

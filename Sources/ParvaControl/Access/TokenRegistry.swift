@@ -184,7 +184,11 @@ package final class TokenRegistry: Sendable {
       var batch = StoreBatch()
       batch.tokenUses = due.uses
       for id in due.old { batch.tokens[id] = .some(nil) }
-      try await self.commit(batch)
+      do throws(StoreError) {
+        try await self.store.commit(batch)
+      } catch {
+        throw .storeFailed(error)
+      }
       self.state.withLock { state in
         for (id, date) in due.uses where state.entries[id]?.token.lastUsedAt == date {
           state.entries[id]?.isUseStored = true
@@ -198,16 +202,10 @@ package final class TokenRegistry: Sendable {
   private func commit(
     _ batch: StoreBatch, _ status: Int, _ resource: String, before: String? = nil, after: String? = nil
   ) async throws(Refusal) {
-    var batch = batch
-    let draft = AuditDraft.open
-    if let draft { batch.audit = [draft.change(status, resource, before: before, after: after)] }
-    try await commit(batch)
-    draft?.recorded()
-  }
-
-  private func commit(_ batch: StoreBatch) async throws(Refusal) {
     do throws(StoreError) {
-      try await store.commit(batch)
+      try await store.commit(batch, for: AuditDraft.open) {
+        $0.change(status, resource, before: before, after: after)
+      }
     } catch {
       throw .storeFailed(error)
     }

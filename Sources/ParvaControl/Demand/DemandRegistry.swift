@@ -25,6 +25,8 @@ package actor DemandRegistry {
   private nonisolated let removed = Mutex<[(revision: Int, id: String)]>([])
   /// How many of them are known.
   private static let mostRemoved = 10_000
+  /// Who has changed the demand; within the lock of ``demand``.
+  private nonisolated let authors = Mutex(ChangeAuthors())
   private let onChange: @Sendable () -> Void
   private let tracer: Tracer?
   private var queue: [Pending] = [] {
@@ -58,6 +60,11 @@ package actor DemandRegistry {
 
   /// The whole demand at this moment; the next change copies the table, O(registrations).
   package nonisolated var snapshot: Demand { demand.withLock { $0 } }
+
+  /// The same, with who has changed something of it after a revision.
+  nonisolated func snapshot(authorsSince revision: Int) -> (demand: Demand, authors: Set<PlanCause.Author>) {
+    demand.withLock { demand in (demand, authors.withLock { $0.since(revision) }) }
+  }
 
   /// Workloads that were registered, changed or removed since the last call. A snapshot that is taken afterwards has the changes.
   nonisolated func takeChanged() -> Set<String> {
@@ -111,12 +118,29 @@ package actor DemandRegistry {
 
   /// Does a change, or refuses it whole.
   package func change(_ change: DemandChange) async throws(ChangeRefusal) -> ChangeReceipt {
+    let draft = AuditDraft.open
+    if let draft, draft.isDryRun { return try await tried(change, draft) }
     let result = await withCheckedContinuation { done in
-      queue.append(Pending(change: change, trace: Tracer.current, draft: AuditDraft.open, done: done))
+      queue.append(Pending(change: change, trace: Tracer.current, draft: draft, done: done))
       if !isCommitting {
         isCommitting = true
-        Task { await commitQueue() }
+        // It commits for all, not for who came first.
+        AuditDraft.$current.withValue(nil) { _ = Task { await commitQueue() } }
       }
+    }
+    return try result.get()
+  }
+
+  /// A dry run, on the demand as it is.
+  private func tried(_ change: DemandChange, _ draft: AuditDraft) async throws(ChangeRefusal) -> ChangeReceipt {
+    let result: Result<ChangeReceipt, ChangeRefusal>
+    do throws(StoreError) {
+      let claims = if let claim = change.claim { try await store.claims([claim.key]) } else { [HonouredClaim]() }
+      let (results, batch, _) = evaluate([(change, draft)], claims)
+      result = results[0]
+      if case .success(let receipt) = result, receipt.isChange { try store.end(draft, with: batch) }
+    } catch {
+      throw .storeFailed(error)
     }
     return try result.get()
   }
@@ -136,10 +160,10 @@ package actor DemandRegistry {
     do {
       let keys = Set(group.compactMap(\.change.claim?.key))
       let claims = keys.isEmpty ? [] : try await store.claims(Array(keys))
-      let (results, batch, drafts) = evaluate(group, claims)
-      try await store.commit(batch)
+      let (results, batch, drafts) = evaluate(group.map { ($0.change, $0.draft) }, claims)
+      try await store.commit(batch.claims.isEmpty ? batch : withoutOldClaims(batch))
       if let span { tracer?.end(span, [("parva.changes", .number(group.count))]) }
-      apply(batch, within: span?.context)
+      apply(batch, by: drafts, within: span?.context)
       for draft in drafts { draft.recorded() }
       return results
     } catch {
@@ -157,7 +181,7 @@ package actor DemandRegistry {
 
   /// A function of its own, so that the transaction's hold on the table ends before ``apply(_:)`` changes it in place.
   private func evaluate(
-    _ group: [Pending], _ claims: [HonouredClaim]
+    _ group: [(change: DemandChange, draft: AuditDraft?)], _ claims: [HonouredClaim]
   ) -> ([Result<ChangeReceipt, ChangeRefusal>], StoreBatch, [AuditDraft]) {
     let time = now().wholeMilliseconds
     let oldest = time - IdempotencyClaim.lifetime
@@ -166,17 +190,23 @@ package actor DemandRegistry {
     let results = group.map { pending in
       Result { () throws(ChangeRefusal) in try transaction.perform(pending.change, for: pending.draft) }
     }
-    var batch = transaction.batch
-    if !batch.claims.isEmpty, time.timeIntervalSince(claimsPrunedAt) > 3600 {
-      batch.firstClaimKept = oldest
-      claimsPrunedAt = time
-    }
-    return (results, batch, transaction.drafts)
+    return (results, transaction.batch, transaction.drafts)
   }
 
-  private func apply(_ batch: StoreBatch, within span: SpanContext?) {
+  /// The same, which once an hour forgets claims that are honoured no more.
+  private func withoutOldClaims(_ batch: StoreBatch) -> StoreBatch {
+    let time = now()
+    guard time.timeIntervalSince(claimsPrunedAt) > 3600 else { return batch }
+    claimsPrunedAt = time
+    var batch = batch
+    batch.firstClaimKept = time - IdempotencyClaim.lifetime
+    return batch
+  }
+
+  private func apply(_ batch: StoreBatch, by drafts: [AuditDraft], within span: SpanContext?) {
     guard let revision = batch.demandRevision else { return }
     demand.withLock { demand in
+      authors.withLock { authors in for draft in drafts { authors.note(draft.author, at: revision) } }
       demand.revision = revision
       demand.registrations.apply(batch.registrations)
       for (key, profile) in batch.profiles { demand.profiles[key] = profile }

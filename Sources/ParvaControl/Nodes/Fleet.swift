@@ -9,6 +9,11 @@ package struct Fleet: Sendable {
   /// Grows whenever ``inventory`` offers something else to plans.
   package var generation = 0
 
+  /// The first nodes behind a name, in order of name. O(nodes) for the names, the records of the page alone are copied.
+  package func page(after name: String, limit: Int) -> [NodeRecord] {
+    nodes.keys.filter { $0 > name }.sorted().prefix(limit).compactMap { nodes[$0] }
+  }
+
   package var sorted: [NodeRecord] { nodes.values.sorted { $0.name < $1.name } }
 
   /// The newest plan revision that any node has verified or accepted. A store that was lost must not give its numbers out again: nodes

@@ -117,6 +117,18 @@ package struct FleetInventory: Hashable, Sendable {
     return rest
   }
 
+  /// Of what plans may use and what they may not, the same in every process. What stands there does not count, nor whether a
+  /// node is silent for a while. O(GPUs).
+  var fingerprint: UInt64 {
+    var hash = StableHash()
+    for gpu in gpus {
+      let product = gpu.product?.name ?? ""
+      let exclusion = gpu.exclusion?.rawValue ?? (gpu.isCordoned ? "cordoned" : "")
+      hash.add("\(gpu.node)\t\(gpu.uuid)\t\(product)\t\(gpu.pool ?? "")\t\(exclusion)\n".utf8)
+    }
+    return hash.value
+  }
+
   /// GPUs that plans may use.
   package var usable: [FleetGPU] { gpus.filter { $0.exclusion == nil } }
 

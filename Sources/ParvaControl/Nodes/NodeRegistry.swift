@@ -35,6 +35,8 @@ package final class NodeRegistry: Sendable {
     /// When each node's row was last stored.
     var storedAt: [String: ContinuousClock.Instant] = [:]
     var unstored = Unstored()
+    /// At generations of the fleet.
+    var authors = ChangeAuthors()
   }
 
   /// Nodes of which something is not in the store yet.
@@ -84,6 +86,11 @@ package final class NodeRegistry: Sendable {
 
   /// All nodes at this moment. O(nodes).
   package var snapshot: Fleet { state.withLock { $0.fleet.snapshot() } }
+
+  /// The same, with who has changed what the nodes offer after a generation.
+  func snapshot(authorsSince generation: Int) -> (fleet: Fleet, authors: Set<PlanCause.Author>) {
+    state.withLock { ($0.fleet.snapshot(), $0.authors.since(generation)) }
+  }
 
   var count: Int { state.withLock(\.fleet.count) }
 
@@ -164,11 +171,28 @@ package final class NodeRegistry: Sendable {
 
   private func change(_ change: NodeChange) async throws(ChangeRefusal) -> NodeChange.Effect {
     let draft = AuditDraft.open
+    if let draft, draft.isDryRun { return try tried(change, draft) }
     let result = await withCheckedContinuation { done in
       state.withLock { $0.waiting.append(Pending(change: change, draft: draft, done: done)) }
       saving.request { await self.save() }
     }
     return try result.get()
+  }
+
+  /// A dry run, on the nodes as they are.
+  private func tried(_ change: NodeChange, _ draft: AuditDraft) throws(ChangeRefusal) -> NodeChange.Effect {
+    let fleet = state.withLock(\.fleet)
+    var transaction = NodeTransaction(count: fleet.count, limit: settings.limit, now: wholeNow) { fleet[$0] }
+    let effect = try transaction.perform(change, for: draft)
+    guard !transaction.audit.isEmpty else { return effect }
+    var batch = StoreBatch()
+    (batch.nodes, batch.audit) = (transaction.nodes, transaction.audit)
+    do throws(StoreError) {
+      try store.end(draft, with: batch)
+    } catch {
+      throw .storeFailed(error)
+    }
+    return effect
   }
 
   // MARK: - What runs
@@ -223,6 +247,15 @@ package final class NodeRegistry: Sendable {
   package func acceptSilence() async throws(StoreError) -> [String] {
     let clock = settings.clock()
     let draft = AuditDraft.open
+    if let draft, draft.isDryRun {
+      var fleet = state.withLock(\.fleet)
+      let lost = fleet.acceptSilence(at: clock)
+      guard !lost.isEmpty else { return [] }
+      var batch = StoreBatch()
+      for name in lost { if let record = fleet[name] { batch.nodes[name] = record } }
+      batch.audit = [draft.change(200, "fleet")]
+      try store.end(draft, with: batch)
+    }
     let lost = changing { state in
       let lost = state.fleet.acceptSilence(at: clock)
       state.unstored.rows.formUnion(lost)
@@ -376,6 +409,7 @@ package final class NodeRegistry: Sendable {
       for (name, record) in declared {
         if let record { state.fleet.declare(record, at: clock) } else { state.fleet.remove(name) }
       }
+      for draft in drafts { state.authors.note(draft.author, at: state.fleet.generation) }
       for (name, record) in batch.nodes { state.storedAt[name] = record == nil ? nil : clock }
     }
     for draft in drafts { draft.recorded() }

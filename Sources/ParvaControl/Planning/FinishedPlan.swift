@@ -25,13 +25,15 @@ struct FinishedPlan: Sendable {
     if var same = newest, same.document == json, same.assignments == told, same.record.revision >= fleet.newestRevision
     {
       same.record.demandRevision = demand.revision
+      same.record.fleet = fleet.inventory.fingerprint
       stored = same
     } else {
       stored = StoredPlan(
         record: PlanRecord(
           revision: max(newest?.record.revision ?? 0, fleet.newestRevision) + 1, demandRevision: demand.revision,
           createdAt: time, planner: plan.planner, status: plan.status.rawValue, gpuCount: plan.summary.gpuCount,
-          lowerBound: plan.summary.lowerBound, unplacedCount: plan.unplaced.count, cause: cause(newest?.record)),
+          lowerBound: plan.summary.lowerBound, unplacedCount: plan.unplaced.count, cause: cause(newest?.record),
+          fleet: fleet.inventory.fingerprint),
         document: json, assignments: told)
     }
     published = PublishedPlan(record: stored.record, plan: plan, json: json, assignments: assignments)
@@ -40,16 +42,17 @@ struct FinishedPlan: Sendable {
   /// An earlier plan as a new one: nodes are told of it by the workloads' launches of today.
   init(
     bringingBack earlier: StoredPlan, _ plan: Plan, for demand: Demand, on fleet: Fleet, after newest: StoredPlan?,
-    at time: Date
+    at time: Date, by author: PlanCause.Author?
   ) {
     let assignments =
       fleet.inventory.isEmpty
       ? nil : NodeAssignments(plan, nodes: fleet.nodes.values, workloads: demand.registrations)
     var cause = PlanCause([.rollback], after: newest?.record.revision)
     cause.broughtBack = earlier.record.revision
+    cause.who = author.map { [$0] }
     var record = earlier.record
     record.revision = max(newest?.record.revision ?? 0, fleet.newestRevision) + 1
-    (record.createdAt, record.cause) = (time, cause)
+    (record.createdAt, record.cause, record.fleet) = (time, cause, fleet.inventory.fingerprint)
     stored = StoredPlan(record: record, document: earlier.document, assignments: assignments?.data ?? Data())
     published = PublishedPlan(record: record, plan: plan, json: earlier.document, assignments: assignments)
   }

@@ -57,7 +57,7 @@ extension PlanningLoop {
       try await commit(batch, draft, 204, after: nil)
       // What was kept from being planned comes now, also where nothing has changed since.
       last = nil
-      wasReleased = true
+      (wasReleased, releasedBy) = (true, draft?.author)
       set(nil)
       wake()
     case .bringBack(let revision, let reason):
@@ -70,13 +70,11 @@ extension PlanningLoop {
   private func commit(
     _ batch: StoreBatch, _ draft: AuditDraft?, _ status: Int, after: PlanPin?
   ) async throws(PlanOrder.Refusal) {
-    var batch = batch
-    if let draft {
-      batch.audit = [draft.change(status, "plan/pin", before: Self.tag(pin), after: Self.tag(after))]
-    }
+    let before = pin
     do throws(StoreError) {
-      try await store.commit(batch)
-      draft?.recorded()
+      try await store.commit(batch, for: draft) {
+        $0.change(status, "plan/pin", before: Self.tag(before), after: Self.tag(after))
+      }
     } catch {
       throw .storeFailed(error)
     }
@@ -111,7 +109,8 @@ extension PlanningLoop {
       let faults = Self.faults(of: plan, demand, fleet)
       guard faults.isEmpty else { return .failure(.unusable(faults)) }
       return .success(
-        FinishedPlan(bringingBack: earlier, plan, for: demand, on: fleet, after: before, at: time))
+        FinishedPlan(
+          bringingBack: earlier, plan, for: demand, on: fleet, after: before, at: time, by: draft?.author))
     }
     let made = try finished.get()
     let pinned = PlanPin(revision: made.stored.record.revision, reason: reason, since: time)

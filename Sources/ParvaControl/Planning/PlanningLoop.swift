@@ -52,6 +52,7 @@ actor PlanningLoop {
   var plannedFleet: Int
   /// Whether a plan was pinned since the newest one was made.
   var wasReleased = false
+  var releasedBy: PlanCause.Author?
   private var hasPlanned = false
   private var steady: SteadyDemand
   private let start = ContinuousClock.now
@@ -139,14 +140,15 @@ actor PlanningLoop {
 
   /// - Returns: whether there was anything to plan.
   private func planOnce() async -> Bool {
-    let demand = registry.snapshot
-    let fleet = nodes.snapshot
+    let (demand, demanding) = registry.snapshot(authorsSince: newest?.record.demandRevision ?? 0)
+    let (fleet, changing) = nodes.snapshot(authorsSince: plannedFleet)
     let attempt = Attempt(demand: demand.revision, fleet: fleet.generation)
     if attempt == last, steady.next.map({ $0 > time }) ?? true {
       guard let retryAt, ContinuousClock.now >= retryAt else { return false }
     }
     let started = ContinuousClock.now
-    let triggers = triggers(of: attempt)
+    let triggers = triggers(of: attempt, on: fleet.inventory)
+    let authors = demanding.union(changing).union(releasedBy.map { [$0] } ?? [])
     let causes = tracer?.take("demand") ?? []
     let span = causes.first.flatMap { tracer?.begin("planning", below: $0, links: Array(causes.dropFirst())) }
     var failures: [PlanningFailure] = []
@@ -166,7 +168,9 @@ actor PlanningLoop {
       let before = (plan: previous, revision: newest?.record.revision)
       let finished = await queue.run { [newest, now, registry] in
         FinishedPlan(made.plan, for: made.demand, on: fleet, after: newest, at: now()) { record in
-          PlanCause(triggers, of: demand, removed: registry.removed(since: record?.demandRevision ?? 0), after: record)
+          PlanCause(
+            triggers, of: demand, removed: registry.removed(since: record?.demandRevision ?? 0), after: record,
+            by: authors)
         }
       }
       let (stored, plan) = (finished.stored, finished.published.plan)
@@ -178,7 +182,7 @@ actor PlanningLoop {
       previous = plan
       hasPlanned = true
       plannedFleet = fleet.generation
-      wasReleased = false
+      (wasReleased, releasedBy) = (false, nil)
       ended(attempt, well: !outcome.isResort)
       // Before anybody hears of the plan.
       tracer?.note(span?.context, as: "plan/\(stored.record.revision)")
@@ -224,10 +228,11 @@ actor PlanningLoop {
   }
 
   /// What this planning comes of.
-  private func triggers(of attempt: Attempt) -> [PlanCause.Trigger] {
+  private func triggers(of attempt: Attempt, on fleet: FleetInventory) -> [PlanCause.Trigger] {
     var triggers: [PlanCause.Trigger] = hasPlanned ? [] : [.start]
     if attempt.demand != newest?.record.demandRevision ?? 0 { triggers.append(.demand) }
-    if plannedFleet != attempt.fleet { triggers.append(.fleet) }
+    let wasOther = !hasPlanned && newest?.record.fleet.map { $0 != fleet.fingerprint } == true
+    if plannedFleet != attempt.fleet || wasOther { triggers.append(.fleet) }
     if wasReleased { triggers.append(.release) }
     if steady.next.map({ $0 <= time }) ?? false { triggers.append(.rate) }
     return triggers

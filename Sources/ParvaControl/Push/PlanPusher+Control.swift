@@ -22,14 +22,9 @@ extension PlanPusher {
     guard let control = state.withLock({ $0.controls[id] }) else { throw .over }
     if document.status == .rollingBack && wish != .abort { throw .rollingBack }
     if wish == .rollback { try await checkWayBack(of: document) }
+    try endDryRun(with: document.wishing(wish))
     logger.notice("operation controlled", metadata: ["operation": "\(id)", "wish": "\(wish.rawValue)"])
-    board.update(id) { document in
-      if wish == .pause && document.status == .running { document.status = .paused }
-      if wish == .resume && document.status == .paused { document.status = .running }
-      // Kept, so that it holds after a restart, too.
-      if wish == .abort { document.rollout.ending = .abort }
-      if wish == .rollback { document.rollout.ending = .rollback }
-    }
+    board.update(id) { $0 = $0.wishing(wish) }
     control.change { wishes in
       switch wish {
       case .pause: wishes.isPaused = true
@@ -54,15 +49,32 @@ extension PlanPusher {
         ? .unknown : .over
     }
     try await checkWayBack(of: document)
-    logger.notice("operation controlled", metadata: ["operation": "\(id)", "wish": "rollback"])
-    for other in board.running { await supersede(other.id) }
     document.status = .rollingBack
     document.rollout.ending = .rollback
+    try endDryRun(with: document)
+    logger.notice("operation controlled", metadata: ["operation": "\(id)", "wish": "rollback"])
+    for other in board.running { await supersede(other.id) }
     document.updatedAt = Timestamp.text(now())
     board.reopen(document)
     try await keepHead(of: id)
     launchBack(document)
     return board[id] ?? document
+  }
+
+  private static func row(of draft: AuditDraft, _ document: FleetOperationDocument) -> AuditEntry {
+    draft.change(202, "operations/\(document.id)", after: "\(document.planRevision).\(document.status.rawValue)")
+  }
+
+  /// Before anything of an operation is changed.
+  private func endDryRun(with document: FleetOperationDocument) throws(ControlRefusal) {
+    guard let draft = AuditDraft.open, draft.isDryRun else { return }
+    var batch = StoreBatch()
+    batch.audit = [Self.row(of: draft, document)]
+    do throws(StoreError) {
+      try store.end(draft, with: batch)
+    } catch {
+      throw .storeFailed(error)
+    }
   }
 
   private func checkWayBack(of document: FleetOperationDocument) async throws(ControlRefusal) {
@@ -75,8 +87,7 @@ extension PlanPusher {
     state.withLock { state in
       state.unstored[id, default: []].formUnion([])
       guard let draft = AuditDraft.open, let document = board[id] else { return }
-      state.wishes.append(
-        (draft, draft.change(202, "operations/\(id)", after: "\(document.planRevision).\(document.status.rawValue)")))
+      state.wishes.append((draft, Self.row(of: draft, document)))
     }
     try await stored { () async throws(StoreError) in try await self.saving.run { await self.save() } }
   }
@@ -89,5 +100,20 @@ extension PlanPusher {
     } catch {
       throw .storeFailed(error)
     }
+  }
+}
+
+extension FleetOperationDocument {
+  /// The same as an operator wishes it.
+  fileprivate func wishing(_ wish: PlanPusher.Wish) -> FleetOperationDocument {
+    var document = self
+    switch wish {
+    case .pause: if document.status == .running { document.status = .paused }
+    case .resume: if document.status == .paused { document.status = .running }
+    // Kept, so that it holds after a restart, too.
+    case .abort: document.rollout.ending = .abort
+    case .rollback: document.rollout.ending = .rollback
+    }
+    return document
   }
 }

@@ -146,14 +146,9 @@ package final class PlanPusher: Sendable {
       let stored = try document.stored(at: now(), claim)
       batch.operations = [stored]
       batch.keptOperations = settings.kept
-      let draft = AuditDraft.open
-      if let draft {
-        batch.audit = [
-          draft.change(202, "operations/\(document.id)", after: EntityTag.forRecords(revision, stored.document))
-        ]
+      try await store.commit(batch, for: AuditDraft.open) {
+        $0.change(202, "operations/\(document.id)", after: EntityTag.forRecords(revision, stored.document))
       }
-      try await store.commit(batch)
-      draft?.recorded()
     } catch {
       throw .storeFailed(error)
     }

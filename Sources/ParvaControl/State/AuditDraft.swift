@@ -15,13 +15,19 @@ package final class AuditDraft: Sendable {
   private struct State {
     var isOpen = true
     var isRecorded = false
+    var outcome: DryRunOutcome?
   }
 
   private let base: AuditEntry
+  /// Whether the request only asks what it would change: nothing is stored on its behalf.
+  package let isDryRun: Bool
   private let state = Mutex(State())
 
   /// - Parameter base: what is known at the beginning; its status does not count.
-  package init(_ base: AuditEntry) { self.base = base }
+  package init(_ base: AuditEntry, isDryRun: Bool = false) { (self.base, self.isDryRun) = (base, isDryRun) }
+
+  /// Whose request it is.
+  var author: PlanCause.Author { PlanCause.Author(id: base.who, name: base.name) }
 
   /// The row of a change.
   func change(
@@ -33,6 +39,12 @@ package final class AuditDraft: Sendable {
     (entry.before, entry.after, entry.isChange) = (before, after, true)
     return entry
   }
+
+  /// What a dry run would have changed; nil while it has not come to a change.
+  package var outcome: DryRunOutcome? { state.withLock(\.outcome) }
+
+  /// The dry run has come to what it would store.
+  func end(with batch: StoreBatch) { state.withLock { $0.outcome = DryRunOutcome(batch) } }
 
   /// The row is on disk.
   func recorded() { state.withLock { $0.isRecorded = true } }

@@ -28,6 +28,19 @@ package struct PlanCause: Hashable, Sendable, Codable {
   package var removed = Names()
   /// Profiles put since then.
   package var profiles = 0
+  /// Whose requests it comes of, as far as this process has seen them, at most ``mostNames``; nil where nobody asked.
+  package var who: [Author]?
+
+  /// Somebody who has asked for a change.
+  package struct Author: Hashable, Sendable, Codable, Comparable {
+    /// As the audit has it.
+    package var id: String
+    package var name: String
+
+    package init(id: String, name: String) { (self.id, self.name) = (id, name) }
+
+    package static func < (a: Author, b: Author) -> Bool { (a.id, a.name) < (b.id, b.name) }
+  }
 
   package struct Names: Hashable, Sendable, Codable {
     package var count = 0
@@ -36,9 +49,9 @@ package struct PlanCause: Hashable, Sendable, Codable {
 
     package init() {}
 
-    init(_ ids: [String]) {
-      count = ids.count
-      first = Array(ids.sorted().prefix(mostNames))
+    init(_ ids: some Sequence<String>) {
+      let sorted = ids.sorted()
+      (count, first) = (sorted.count, Array(sorted.prefix(mostNames)))
     }
   }
 
@@ -49,12 +62,13 @@ package struct PlanCause: Hashable, Sendable, Codable {
 
   /// What has changed of a demand since the plan before was made for it. O(registrations).
   init(
-    _ triggers: [Trigger], of demand: Demand, removed: [String], after record: PlanRecord?
+    _ triggers: [Trigger], of demand: Demand, removed: [String], after record: PlanRecord?, by authors: Set<Author>
   ) {
     self.init(triggers, after: record?.revision)
     let seen = record?.demandRevision ?? 0
     changed = Names(demand.registrations.rows.lazy.filter { $0.revision > seen }.map(\.id))
     self.removed = Names(removed)
     profiles = demand.profiles.values.count { $0.revision > seen }
+    who = authors.isEmpty ? nil : Array(authors.sorted().prefix(Self.mostNames))
   }
 }

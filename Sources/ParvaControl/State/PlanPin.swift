@@ -2,9 +2,6 @@ package import Foundation
 
 /// Keeps the plan as it is: no other is made until it is released.
 package struct PlanPin: Hashable, Sendable {
-  /// Bytes that a reason may have.
-  package static let mostReason = 500
-
   /// The plan that stays.
   package var revision: Int
   /// Whoever pinned it says why; may be empty.

@@ -13,6 +13,8 @@ package struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     case full = "store_full"
     /// Reading or writing failed, for example by an I/O error.
     case failed = "store_failed"
+    /// Nothing is stored on behalf of a dry run.
+    case dryRun = "dry_run"
   }
 
   package var code: Code
@@ -23,6 +25,8 @@ package struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     self.code = code
     self.message = message
   }
+
+  static let dryRun = StoreError(.dryRun, "This is a dry run: nothing is stored.")
 
   package var description: String { message }
 }

@@ -16,10 +16,12 @@ package struct PlanRecord: Hashable, Sendable {
   package var unplacedCount: Int
   /// Why it was made; nil for plans of versions that did not keep it.
   package var cause: PlanCause?
+  /// What the nodes offered when it was last found to serve; nil for plans of versions that did not keep it.
+  package var fleet: UInt64?
 
   package init(
     revision: Int, demandRevision: Int, createdAt: Date, planner: String, status: String, gpuCount: Int,
-    lowerBound: Double? = nil, unplacedCount: Int, cause: PlanCause? = nil
+    lowerBound: Double? = nil, unplacedCount: Int, cause: PlanCause? = nil, fleet: UInt64? = nil
   ) {
     self.revision = revision
     self.demandRevision = demandRevision
@@ -30,6 +32,7 @@ package struct PlanRecord: Hashable, Sendable {
     self.lowerBound = lowerBound
     self.unplacedCount = unplacedCount
     self.cause = cause
+    self.fleet = fleet
   }
 
   /// What the plan is named by in its documents.

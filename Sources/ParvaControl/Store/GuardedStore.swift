@@ -41,6 +41,8 @@ package final class GuardedStore: Store {
   package var sizeBytes: Int? { store.sizeBytes }
 
   package func commit(_ batch: StoreBatch) async throws(StoreError) {
+    // Whoever forgets to ask whether a request is a dry run stores nothing all the same.
+    if AuditDraft.current?.isDryRun == true { throw .dryRun }
     if let trouble {
       counted.withLock { $0.failures[trouble.code, default: 0] += 1 }
       throw trouble

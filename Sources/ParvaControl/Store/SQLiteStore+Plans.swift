@@ -35,20 +35,22 @@ extension SQLiteStore {
     let record = row.record
     guard let content = row.content else {
       try db.execute(
-        sql: "UPDATE plan SET demand_revision = ? WHERE revision = ?",
-        arguments: [record.demandRevision, record.revision])
+        sql: "UPDATE plan SET demand_revision = ?, fleet = ? WHERE revision = ?",
+        arguments: [record.demandRevision, record.fleet.map(Int64.init(bitPattern:)), record.revision])
       return
     }
     try db.execute(
       sql: """
-        INSERT INTO plan
-          (revision, demand_revision, created_at, planner, status, gpus, bound, unplaced, form, document, slices, cause)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO plan (
+          revision, demand_revision, created_at, planner, status, gpus, bound, unplaced, form, document, slices, cause,
+          fleet)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         record.revision, record.demandRevision, milliseconds(record.createdAt), record.planner, record.status,
         record.gpuCount, record.lowerBound, record.unplacedCount, content.packed.form.rawValue, content.packed.document,
         content.packed.assignments, try record.cause.map { try WireWriter.json($0) } ?? Data(),
+        record.fleet.map(Int64.init(bitPattern:)),
       ])
     if let older = content.older {
       try db.execute(
@@ -99,9 +101,11 @@ extension SQLiteStore {
   }
 
   static func record(_ row: Row) -> PlanRecord {
-    PlanRecord(
+    let fleet: Int64? = row["fleet"]
+    return PlanRecord(
       revision: row["revision"], demandRevision: row["demand_revision"], createdAt: date(row["created_at"]),
-      planner: row["planner"], status: row["status"], gpuCount: row["gpus"], lowerBound: row["bound"], unplacedCount: row["unplaced"],
-      cause: try? JSONDecoder().decode(PlanCause.self, from: row["cause"] as Data))
+      planner: row["planner"], status: row["status"], gpuCount: row["gpus"], lowerBound: row["bound"],
+      unplacedCount: row["unplaced"], cause: try? JSONDecoder().decode(PlanCause.self, from: row["cause"] as Data),
+      fleet: fleet.map(UInt64.init(bitPattern:)))
   }
 }

@@ -111,7 +111,10 @@ extension SQLiteStore {
             CREATE TABLE plan_pin (revision INTEGER PRIMARY KEY, reason TEXT NOT NULL, since INTEGER NOT NULL) STRICT;
             """)
       }
-      migrator.registerMigration("10 proven bounds of plans") { db in
+      migrator.registerMigration("10 what the nodes offered to a plan") { db in
+        try db.execute(sql: "ALTER TABLE plan ADD COLUMN fleet INTEGER")
+      }
+      migrator.registerMigration("11 proven bounds of plans") { db in
         try db.execute(sql: "ALTER TABLE plan ADD COLUMN bound REAL")
       }
       return migrator

@@ -38,12 +38,41 @@ package protocol Store: Sendable {
   /// Bytes that it takes on disk; nil where it does not say.
   var sizeBytes: Int? { get }
 
+  /// Why it takes no writes now, as far as that is known beforehand.
+  var trouble: StoreError? { get }
+
   /// Gives up files and locks. No other call may follow.
   func close() async throws(StoreError)
 }
 
 extension Store {
   package var sizeBytes: Int? { nil }
+  package var trouble: StoreError? { nil }
+
+  /// Stores what a request has come to, with its row in the audit. Here ends what is a dry run: ``AuditDraft/outcome`` then
+  /// has what would be.
+  ///
+  /// - Parameter row: the row of the change.
+  /// - Throws: for a dry run, whatever it has come to; `dry_run` where the store would have taken it.
+  func commit(
+    _ batch: StoreBatch, for draft: AuditDraft?, _ row: (AuditDraft) -> AuditEntry
+  ) async throws(StoreError) {
+    guard let draft else { return try await commit(batch) }
+    var batch = batch
+    batch.audit.append(row(draft))
+    if draft.isDryRun { try end(draft, with: batch) }
+    try await commit(batch)
+    draft.recorded()
+  }
+
+  /// Ends a dry run with what it would store, its row in the audit included.
+  ///
+  /// - Throws: always.
+  func end(_ draft: AuditDraft, with batch: StoreBatch) throws(StoreError) {
+    if let trouble { throw trouble }
+    draft.end(with: batch)
+    throw .dryRun
+  }
 }
 
 /// What a store holds, without the history of plans.

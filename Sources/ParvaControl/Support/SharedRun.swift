@@ -30,7 +30,9 @@ final class SharedRun<Failure: Error>: Sendable {
       defer { state.isRunning = true }
       return !state.isRunning
     }
-    if isIdle { Task { await self.runAll() } }
+    guard isIdle else { return }
+    // It is nobody's: whoever asks first asks for all that come while it runs.
+    AuditDraft.$current.withValue(nil) { _ = Task { await self.runAll() } }
   }
 
   private func runAll() async {

@@ -215,15 +215,11 @@ package final class TrafficBoard: Sendable {
   private func keep(_ segment: String, _ told: ToldSegment?) async throws(Refusal) {
     var batch = StoreBatch()
     batch.toldSegments[segment] = .some(told)
-    let draft = AuditDraft.open
-    if let draft {
-      batch.audit = [
-        draft.change(200, "segments/\(segment)", before: Self.tag(self.told(segment)), after: Self.tag(told))
-      ]
-    }
+    let before = self.told(segment)
     do throws(StoreError) {
-      try await store.commit(batch)
-      draft?.recorded()
+      try await store.commit(batch, for: AuditDraft.open) {
+        $0.change(200, "segments/\(segment)", before: Self.tag(before), after: Self.tag(told))
+      }
     } catch {
       throw .storeFailed(error)
     }

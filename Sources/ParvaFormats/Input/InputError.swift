@@ -110,14 +110,21 @@ package struct InputErrors: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// Refusals gathered while reading goes on, so that a user can mend a file in one go.
 struct Refusals {
+  /// How many are kept of what a person reads.
   static let kept = 20
   private(set) var errors: [InputError] = []
   private(set) var omitted = 0
   var isEmpty: Bool { errors.isEmpty }
+  private let most: Int
+
+  init(kept most: Int = Refusals.kept) { self.most = most }
 
   mutating func add(_ error: InputError) {
-    if errors.count < Self.kept { errors.append(error) } else { omitted += 1 }
+    if errors.count < most { errors.append(error) } else { omitted += 1 }
   }
+
+  /// Counts refusals that somebody else has not kept.
+  mutating func omit(_ count: Int) { omitted += count }
 
   mutating func add(_ other: InputErrors) {
     for error in other.errors { add(error) }

@@ -3,6 +3,8 @@ package import Foundation
 /// Format of an input, told by its name or its first bytes.
 package enum InputFormat: String, Hashable, Sendable, CaseIterable {
   case json, yaml, csv
+  /// One JSON document a line.
+  case ndjson
 }
 
 /// Bytes from outside with the name that refusals are to show.
@@ -29,6 +31,7 @@ package struct InputSource: Sendable {
     case "json": .json
     case "yaml", "yml": .yaml
     case "csv": .csv
+    case "ndjson", "jsonl": .ndjson
     default: nil
     }
   }
@@ -73,10 +76,16 @@ package struct InputSource: Sendable {
 extension InputSource {
   /// Reads a file, or standard input for `-`, and stops at the limit: memory stays bounded whatever stands there.
   ///
+  /// - Parameter isRegular: whether it has to be a regular file, or a link to one. What a service reads at its start is:
+  ///   the end of a pipe may never come, and opening one whose other end nobody opens waits for ever.
   /// - Throws: `unreadable`, `too_large`.
   package static func load(
-    _ path: String, format: InputFormat? = nil, limit: Int = InputLimits.fileBytes
+    _ path: String, format: InputFormat? = nil, limit: Int = InputLimits.fileBytes, isRegular: Bool = false
   ) throws(InputErrors) -> InputSource {
+    let isFile = path == "-" ? false : isRegular ? try isRegularOrFolder(path) : true
+    if isRegular, !isFile {
+      throw InputErrors(InputError(.unreadable, "is no regular file", file: path))
+    }
     let handle = try open(path)
     if path != "-", let size = size(path), size > limit { throw InputErrors(tooLarge(limit, name: path)) }
     defer { if path != "-" { try? handle.close() } }
@@ -108,6 +117,16 @@ extension InputSource {
     } catch {
       throw InputErrors(InputError(.unreadable, "cannot be opened: \(reason(error))", file: path))
     }
+  }
+
+  /// - Throws: `unreadable` where there is nothing, or nothing that may be looked at.
+  private static func isRegularOrFolder(_ path: String) throws(InputErrors) -> Bool {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      let reason = errno == ENOENT ? "no such file" : "cannot be opened: \(String(cString: strerror(errno)))"
+      throw InputErrors(InputError(.unreadable, reason, file: path))
+    }
+    return status.st_mode & S_IFMT == S_IFREG || status.st_mode & S_IFMT == S_IFDIR
   }
 
   /// Bytes of a regular file; nil for pipes and devices, which tell nothing beforehand.

@@ -50,6 +50,14 @@ struct QuickJSON {
     }
   }
 
+  /// Whether an array begins here.
+  var isArray: Bool {
+    mutating get {
+      skipSpace()
+      return at < bytes.count && bytes[at] == UInt8(ascii: "[")
+    }
+  }
+
   mutating func array(_ element: (inout QuickJSON) throws(Unusual) -> Void) throws(Unusual) {
     try expect(UInt8(ascii: "["))
     skipSpace()

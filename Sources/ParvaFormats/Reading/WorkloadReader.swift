@@ -6,19 +6,25 @@ package enum WorkloadReader {
   static let csvColumns = ["id", "model", "rate", "latency_ms"]
   static let csvOptionalColumns = ["percentile", "margin", "priority", "arrivals", "labels", "queue"]
 
-  /// Reads a list: `{"workloads": [...]}` or a bare array, or CSV with a header.
+  /// Reads a list: `{"workloads": [...]}` or a bare array, CSV with a header, or one workload a line.
   ///
   /// An empty list is valid. Ids are unique within it.
+  /// - Parameter most: refusals that are told; the others are counted.
   /// - Throws: every refusal found, each with its place.
   /// - Complexity: O(bytes).
-  package static func read(_ source: InputSource) throws(InputErrors) -> [Workload] {
-    if source.format == .csv { return try readCSV(source) }
+  package static func read(_ source: InputSource, refusals most: Int = 20) throws(InputErrors) -> [Workload] {
+    switch source.format {
+    case .csv: return try readCSV(source, most)
+    case .ndjson: return try readLines(source, most)
+    case .json, .yaml: break
+    }
+    if let workloads = readListQuickly(source) { return workloads }
     let document = try InputDocument(source, limit: InputLimits.fileBytes)
     let list = try document.decode(WorkloadList.self)
     let prefix = list.isBare ? [] : ["workloads"]
     var workloads: [Workload] = []
     workloads.reserveCapacity(list.items.count)
-    var refusals = Refusals()
+    var refusals = Refusals(kept: most)
     var seen: [String: Int] = [:]
     for (index, item) in list.items.enumerated() {
       switch item {
@@ -100,8 +106,23 @@ extension WorkloadReader {
     return refusals.errors.isEmpty ? workload : nil
   }
 
+  /// The workloads of a list that is written in the usual way and with which nothing is wrong; nil leaves it to the general way.
+  private static func readListQuickly(_ source: InputSource) -> [Workload]? {
+    guard source.format == .json, source.data.count <= InputLimits.fileBytes else { return nil }
+    var seen: Set<String> = []
+    var workloads: [Workload] = []
+    let isUsual = QuickWorkloadParser.list(source.data) { spec in
+      var refusals = Refusals()
+      let workload = validate(spec, &refusals) { code, message, _, _ in InputError(code, message) }
+      guard let workload, seen.insert(workload.id).inserted else { return false }
+      workloads.append(workload)
+      return true
+    }
+    return isUsual ? workloads : nil
+  }
+
   /// Makes the refusal for a path below the workload's own place.
-  private typealias Place = (InputError.Code, String, [String], String?) -> InputError
+  typealias Place = (InputError.Code, String, [String], String?) -> InputError
 
   private static func validate(
     _ spec: WorkloadSpec, _ document: InputDocument, _ path: [String], _ refusals: inout Refusals
@@ -111,7 +132,7 @@ extension WorkloadReader {
     }
   }
 
-  private static func validate(_ spec: WorkloadSpec, _ refusals: inout Refusals, _ place: Place) -> Workload? {
+  static func validate(_ spec: WorkloadSpec, _ refusals: inout Refusals, _ place: Place) -> Workload? {
     let before = refusals.errors.count + refusals.omitted
     if !Names.isIdentifier(spec.id) {
       refusals.add(place(.invalidName, "id must be \(Names.identifierRule)", ["id"], spec.id))
@@ -224,8 +245,8 @@ extension WorkloadReader {
 // MARK: - CSV
 
 extension WorkloadReader {
-  private static func readCSV(_ source: InputSource) throws(InputErrors) -> [Workload] {
-    var refusals = Refusals()
+  private static func readCSV(_ source: InputSource, _ most: Int) throws(InputErrors) -> [Workload] {
+    var refusals = Refusals(kept: most)
     var table = try CSVTable(
       try CSVReader(source), required: csvColumns, optional: csvOptionalColumns + csvPlacementColumns)
     var workloads: [Workload] = []

@@ -8,6 +8,8 @@ package struct DocumentFormat: Sendable {
   package static let json = DocumentFormat(name: "json", mediaTypes: ["application/json"])
   package static let yaml = DocumentFormat(
     name: "yaml", mediaTypes: ["application/yaml", "text/yaml", "application/x-yaml"])
+  /// One JSON document a line.
+  package static let ndjson = DocumentFormat(name: "ndjson", mediaTypes: ["application/x-ndjson"])
   package static let csv = DocumentFormat(name: "csv", mediaTypes: ["text/csv"])
   /// For a person at a terminal.
   package static let table = DocumentFormat(name: "table", mediaTypes: ["text/plain"])

@@ -1,7 +1,8 @@
 import Foundation
 
 extension ProblemDetails {
-  /// The problem as RFC 9457 writes it, with our members `code`, `pointer`, `parameter` and `requestId`.
+  /// The problem as RFC 9457 writes it, with our members `code`, `pointer`, `parameter`, `errors`, `errorCount` and
+  /// `requestId`.
   package func response(requestID: String) -> HTTPResponse {
     var json = #"{"type":"about:blank","title":"#
     json.appendJSON(HTTPStatus.reason(status))
@@ -16,6 +17,22 @@ extension ProblemDetails {
     if let parameter {
       json += ",\"parameter\":"
       json.appendJSON(parameter)
+    }
+    if !errors.isEmpty {
+      json += ",\"errors\":["
+      for (index, fault) in errors.enumerated() {
+        json += index == 0 ? "{\"code\":" : ",{\"code\":"
+        json.appendJSON(fault.code)
+        json += ",\"detail\":"
+        json.appendJSON(fault.detail)
+        if let pointer = fault.pointer {
+          json += ",\"pointer\":"
+          json.appendJSON(pointer)
+        }
+        if let line = fault.line { json += ",\"line\":\(line)" }
+        json += "}"
+      }
+      json += "],\"errorCount\":\(max(errorCount, errors.count))"
     }
     json += ",\"requestId\":"
     json.appendJSON(requestID)

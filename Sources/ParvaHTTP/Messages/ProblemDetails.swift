@@ -11,8 +11,28 @@ package struct ProblemDetails: Error, Sendable, Hashable {
   package var pointer: String?
   /// Name of the query parameter, where the fault is in one.
   package var parameter: String?
+  /// Everything that is wrong, in order, where that is more than what the members above tell of.
+  package var errors: [Fault] = []
+  /// How much is wrong in all, where ``errors`` has but the first of it.
+  package var errorCount = 0
   /// Further response fields such as `Allow` or `Retry-After`.
   package var headers: HTTPHeaders
+
+  /// One of several things that are wrong.
+  package struct Fault: Sendable, Hashable {
+    package var code: String
+    package var detail: String
+    package var pointer: String?
+    /// From 1, where the body has lines.
+    package var line: Int?
+
+    package init(code: String, detail: String, pointer: String? = nil, line: Int? = nil) {
+      (self.code, self.detail, self.pointer, self.line) = (code, detail, pointer, line)
+    }
+  }
+
+  /// Most of what is wrong that an answer tells.
+  package static let mostErrors = 100
 
   package init(
     status: Int, code: String, detail: String, pointer: String? = nil, parameter: String? = nil,

@@ -61,6 +61,8 @@ package struct Route: Sendable {
   package var access: Access?
   /// Whether a handler that begins on the event loop does so whatever the size of the body: where most of it is passed over.
   package var takesLargeBodiesOnLoop = false
+  /// Whether its handler itself does what a request that only asks what would be is to be answered.
+  package var triesItself = false
 
   package init(
     _ method: String, _ pattern: String, bodyLimit: Int = 1 << 20, concurrency: Int? = nil, _ handler: Handler

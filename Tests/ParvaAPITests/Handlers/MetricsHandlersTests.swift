@@ -44,6 +44,17 @@ import Testing
     #expect(served.rows.mapValues(\.type) == fresh.rows.mapValues(\.type), "what is served depends on what happens")
   }
 
+  @Test("rows of the audit that found no room are counted")
+  func lostRowsOfTheAuditAreCounted() async throws {
+    let api = try await Harness(starts: false)
+    let entry = AuditEntry(
+      time: Samples.time, who: "w", name: "w", method: "PUT", path: "/", resource: "r", requestID: "r", status: 409,
+      isChange: false)
+    for _ in 0..<10_003 { api.controller.audit.note(entry) }
+    let lines = await api.send("GET", "/metrics").text.split(separator: "\n")
+    #expect(lines.contains("parva_audit_dropped_total 3"))
+  }
+
   @Test("series by workload are bounded, in order of id, and the sums are of all workloads")
   func seriesByWorkloadAreBounded() async throws {
     let api = try await Harness { $0.measuredWorkloads = 2 }

@@ -2,6 +2,7 @@ import Foundation
 import ParvaControl
 import ParvaControlTestSupport
 import ParvaEngine
+import ParvaFormats
 import ParvaHTTP
 import ParvaTestSupport
 import Testing
@@ -63,6 +64,11 @@ import Testing
     await Self.add("a", api, rate: 4_000)
     let second = try #require(await Self.revision(api))
     #expect(first != second)
+    let dry = await api.send("POST", "/v1/plans/\(first)/rollback", query: [("dryRun", "true")])
+    #expect(dry.status == 200 && dry.json("status") == "201", "\(dry.text)")
+    #expect(dry.json("changes", "0", "set", "first", "0") == "\((Int(second) ?? 0) + 1)", "\(dry.text)")
+    #expect(await Self.revision(api) == second)
+    #expect(await api.send("GET", "/v1/plan/pin").json("pinned") == "0")
     let back = await api.send("POST", "/v1/plans/\(first)/rollback")
     #expect(back.status == 201, "\(back.text)")
     let revision = try #require(back.json("revision"))
@@ -97,7 +103,8 @@ import Testing
     let long = String(repeating: "x", count: 501)
     for (body, problem) in [
       ("[]", "422 wrong_type"), ("{", "400 invalid_syntax"), (#"{"why":""}"#, "422 unknown_key"),
-      (#"{"reason":7}"#, "422 out_of_range"), (#"{"reason":"\#(long)"}"#, "422 out_of_range"),
+      (#"{"reason":"a","reason":"b"}"#, "422 duplicate"),
+      (#"{"reason":7}"#, "422 wrong_type"), (#"{"reason":"\#(long)"}"#, "422 out_of_range"),
       (#"{"reason":"a\u001b[31m"}"#, "422 out_of_range"), (#"{"reason":"a\nb"}"#, "422 out_of_range"),
     ] {
       #expect(await api.send("POST", "/v1/plan/pin", body: body).problem == problem, "\(body)")
@@ -126,6 +133,39 @@ import Testing
     #expect(await api.send("DELETE", "/v1/nodes/n1", query: [(name: "force", value: "true")]).status < 300)
     try await api.join(try FleetSamples.state("n2", gpus: 4))
     #expect(await api.send("POST", "/v1/plans/\(first)/rollback").problem == "409 plan_unusable")
+    try await api.controller.stop()
+  }
+
+  /// Why the newest plan was made.
+  private static func cause(_ api: Harness) async throws -> JSONValue {
+    let list = await api.send("GET", "/v1/plans", query: [("limit", "1")])
+    return try #require(try JSONDecoder().decode(JSONValue.self, from: list.body)["plans"].elements.first)["cause"]
+  }
+
+  @Test("a plan says whose requests it comes of, and that the fleet has changed even where that was before a restart")
+  func causesOutliveARestart() async throws {
+    var api = try await Harness()
+    try await api.join(try FleetSamples.state("n1", gpus: 4))
+    await Self.add("a", api)
+    let first = try #require(await Self.revision(api))
+    #expect(try await Self.cause(api)["who"].elements.first?["id"] == "anonymous")
+    api = try await api.restarted()
+    await Self.add("b", api, rate: 4_000)
+    #expect(await Self.revision(api) != first)
+    var triggers = try await Self.cause(api)["triggers"].elements.compactMap(\.text)
+    #expect(triggers.contains("demand") && !triggers.contains("fleet"), "\(triggers)")
+    // What has changed of the fleet while a plan was pinned is known after a restart, too.
+    #expect(await api.send("POST", "/v1/plan/pin").status == 200)
+    try await api.join(try FleetSamples.state("n2", gpus: 4))
+    await Self.add("c", api, rate: 4_000)
+    api = try await api.restarted()
+    let pinned = await Self.revision(api)
+    #expect(await api.send("DELETE", "/v1/plan/pin").status == 204)
+    #expect(await Self.revision(api) != pinned)
+    let cause = try await Self.cause(api)
+    triggers = cause["triggers"].elements.compactMap(\.text)
+    #expect(triggers.contains("fleet") && triggers.contains("release"), "\(triggers)")
+    #expect(cause["who"].elements.map { $0["name"] } == ["anonymous"], "\(cause)")
     try await api.controller.stop()
   }
 

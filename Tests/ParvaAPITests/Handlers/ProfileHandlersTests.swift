@@ -81,19 +81,19 @@ import Testing
   @Test func plansFollowProfilesByThemselves() async throws {
     let api = try await Harness()
     _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("web", model: "tiny", rate: 1500))
-    _ = await api.send("GET", "/v1/plan")
+    _ = await api.send("GET", "/v1/plan", query: [(name: "wait", value: "60")])
     let unserved = await api.send("GET", "/v1/workloads/web")
     #expect((unserved.json("status", "state"), unserved.json("status", "code")) == ("unserved", "no_profile"))
 
     _ = await Self.put(api, Self.csv, ["Content-Type": "text/csv"])
-    let plan = await api.send("GET", "/v1/plan")
+    let plan = await api.send("GET", "/v1/plan", query: [(name: "wait", value: "60")])
     #expect(plan.headers["Parva-Demand-Revision"] == "2")
     #expect(plan.json("gpus", "0", "segments", "0", "workload") == "web")
     #expect(plan.json("summary", "profileSource") == "filled")
     #expect(await api.send("GET", "/v1/workloads/web").json("status", "state") == "planned")
 
     #expect(await api.send("DELETE", "/v1/profiles/tiny").status == 204)
-    let emptied = await api.send("GET", "/v1/plan")
+    let emptied = await api.send("GET", "/v1/plan", query: [(name: "wait", value: "60")])
     #expect(emptied.headers["Parva-Demand-Revision"] == "3")
     let gone = await api.send("GET", "/v1/workloads/web")
     #expect((gone.json("status", "state"), gone.json("status", "code")) == ("unserved", "no_profile"))

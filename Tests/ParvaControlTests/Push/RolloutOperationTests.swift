@@ -239,6 +239,11 @@ import Testing
     let begun = await move.apply()
     let location = try #require(begun.headers["Location"])
     await move.new.agent.untilReceived(2)
+    for wish in ["pause", "abort", "rollback"] {
+      let dry = await move.api.send("POST", "\(location)/\(wish)", query: [(name: "dryRun", value: "true")])
+      #expect(dry.status == 200 && dry.json("status") == "202" && dry.json("changed") == "1", "\(wish): \(dry.text)")
+    }
+    #expect(await move.api.send("GET", location).json("status") == "running")
     #expect(await move.api.send("POST", location + "/rollback").status == 202)
     move.new.agent.finish()
     try await move.speak(move.new)
@@ -266,6 +271,9 @@ import Testing
     let api = move.api
     try await move.speak(move.old)
     try await move.speak(move.new)
+    let dry = await api.send("POST", location + "/rollback", query: [(name: "dryRun", value: "true")])
+    #expect(dry.json("status") == "202" && dry.json("changed") == "1", "\(dry.text)")
+    #expect(await api.send("GET", location).json("status") == "failed")
     let again = await api.send("POST", location + "/rollback")
     #expect(again.json("status") == "rolling_back", "\(again.text)")
     let operation = try await Move.ended(api, again)

@@ -53,7 +53,9 @@ import Testing
     var cause = PlanCause([.demand, .fleet], after: 2)
     cause.changed.count = 21
     cause.changed.first = ["a", "b"]
+    cause.who = [PlanCause.Author(id: "token:t", name: "ci")]
     batch.plan?.record.cause = cause
+    batch.plan?.record.fleet = .max - 1
     let pin = PlanPin(revision: 3, reason: "why", since: Samples.time)
     batch.pin = .some(pin)
     try await store.commit(batch)

@@ -73,4 +73,20 @@ struct InputSourceTests {
     let folder = try #require(throws: InputErrors.self) { try InputSource.load("/") }
     #expect(folder.description == "/: is a folder, a file is expected [unreadable]")
   }
+
+  @Test("where a regular file is asked for, a pipe is refused at once, and a link to a file is read")
+  func pipesAreNoFiles() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "parva-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let (pipe, file, link) = (folder.path + "/pipe", folder.path + "/file", folder.path + "/link")
+    try #require(mkfifo(pipe, 0o600) == 0)
+    for path in [pipe, "-", "/dev/null"] {
+      let errors = try #require(throws: InputErrors.self) { try InputSource.load(path, isRegular: true) }
+      #expect(errors.description == "\(path): is no regular file [unreadable]")
+    }
+    try Data("{}".utf8).write(to: URL(filePath: file))
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file)
+    #expect(try InputSource.load(link, isRegular: true).data == Data("{}".utf8))
+  }
 }

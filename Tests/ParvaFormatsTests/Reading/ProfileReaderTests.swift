@@ -51,7 +51,7 @@ struct ProfileReaderTests {
     let profiles = BuiltInCatalogue.profiles
     let bytes =
       switch format {
-      case .json: ProfileWriter.json(profiles)
+      case .json, .ndjson: ProfileWriter.json(profiles)
       case .yaml: ProfileWriter.yaml(profiles)
       case .csv: ProfileWriter.csv(profiles)
       }

@@ -1,0 +1,74 @@
+import Foundation
+import ParvaControl
+import ParvaFormats
+import ParvaHTTP
+
+/// `dryRun=true`: the handler does all that it does, the store takes nothing of it, and the answer tells what would have been.
+///
+/// Handlers know nothing of it. What they change goes through a store or comes before one, and there it ends
+/// (`Store.commit(_:for:_:)`).
+enum DryRun {
+  static let parameter = "dryRun"
+  /// A type of its own, so that nobody takes it for the resource that a change answers.
+  static let mediaType = "application/vnd.parva.dry-run+json"
+
+  /// Whether a request is one; takes the parameter away, which handlers do not have. Routes that tell more than what would be
+  /// stored keep it (``Route/triesItself``).
+  ///
+  /// - Throws: 400 `invalid_parameter`, `repeated_parameter`.
+  static func take(from request: inout HTTPRequest, _ route: Route) throws(ProblemDetails) -> Bool {
+    let given = request.query.count { $0.name == parameter }
+    guard given > 0, !route.triesItself else { return false }
+    guard given == 1 else {
+      throw .parameter(parameter, "is given more than once", code: "repeated_parameter")
+    }
+    let isDryRun = try request.flag(parameter)
+    request.query.removeAll { $0.name == parameter }
+    return isDryRun
+  }
+
+  /// What a handler comes to that stores nothing.
+  static func answer(_ draft: AuditDraft, _ handle: () async throws -> HTTPResponse) async throws -> HTTPResponse {
+    do {
+      return answer(draft, try await handle())
+    } catch {
+      guard let outcome = draft.outcome else { throw error }
+      return answer(outcome.row?.status ?? 200, outcome)
+    }
+  }
+
+  /// The same of one that has come to nothing to store, or has gone on all the same.
+  static func answer(_ draft: AuditDraft, _ response: HTTPResponse) -> HTTPResponse {
+    answer(draft.outcome?.row?.status ?? response.status, draft.outcome)
+  }
+
+  private static func answer(_ status: Int, _ outcome: DryRunOutcome?) -> HTTPResponse {
+    var writer = DocumentWriter(.json)
+    writer.object { root in
+      root.field("dryRun", true)
+      root.field("status", status)
+      root.field("changed", outcome != nil)
+      root.field("before", outcome?.row?.before)
+      root.field("after", outcome?.row?.after)
+      root.array("changes") { list in
+        for change in outcome?.changes ?? [] {
+          list.object(inline: true) { object in
+            object.field("kind", change.kind)
+            object.object("set", inline: true) { write(change.set, &$0) }
+            object.object("removed", inline: true) { write(change.removed, &$0) }
+          }
+        }
+      }
+      if let workload = outcome?.workload { root.object("workload") { WorkloadWriter.write(workload, &$0) } }
+    }
+    writer.finish()
+    return HTTPResponse(status: 200, contentType: mediaType, body: Data(writer.bytes))
+  }
+
+  private static func write(_ names: PlanCause.Names, _ object: inout DocumentWriter) {
+    object.field("count", names.count)
+    object.array("first", inline: true) { list in
+      for name in names.first { list.element(name) }
+    }
+  }
+}

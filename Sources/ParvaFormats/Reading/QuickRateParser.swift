@@ -1,0 +1,68 @@
+package import Foundation
+package import ParvaEngine
+
+/// Reads what an autoscaler sends, ids with new rates, in one pass, and gives up on everything else, which the general way
+/// judges: so it knows no errors.
+package enum QuickRateParser {
+  package struct Rate: Hashable, Sendable {
+    package var id: String
+    package var rate: Double
+  }
+
+  /// `[{"id": ..., "rate": ...}, ...]`, or that under `workloads`; each id once. Nil for everything else. O(bytes).
+  ///
+  /// - Returns: the rates, and whether they stood bare.
+  package static func rates(in data: Data) -> (rates: [Rate], isBare: Bool)? {
+    QuickJSON.read(data) { json throws(QuickJSON.Unusual) in
+      var rates: [Rate] = []
+      var seen: Set<String> = []
+      func one(_ json: inout QuickJSON) throws(QuickJSON.Unusual) {
+        let rate = try json.rate()
+        guard seen.insert(rate.id).inserted else { throw QuickJSON.Unusual() }
+        rates.append(rate)
+      }
+      if json.isArray {
+        try json.array { json throws(QuickJSON.Unusual) in try one(&json) }
+        return (rates, true)
+      }
+      var isFilled: Bool?
+      try json.object { json, key throws(QuickJSON.Unusual) in
+        guard key == "workloads" else { throw QuickJSON.Unusual() }
+        try QuickJSON.fill(&isFilled, with: true)
+        try json.array { json throws(QuickJSON.Unusual) in try one(&json) }
+      }
+      guard isFilled == true else { throw QuickJSON.Unusual() }
+      return (rates, false)
+    }
+  }
+}
+
+extension QuickJSON {
+  fileprivate mutating func rate() throws(Unusual) -> QuickRateParser.Rate {
+    var id: String?
+    var rate: Double?
+    try object { json, key throws(Unusual) in
+      switch key {
+      case "id": try Self.fill(&id, with: try json.string())
+      case "rate": try Self.fill(&rate, with: try json.number())
+      default: throw Unusual()
+      }
+    }
+    guard let id, let rate else { throw Unusual() }
+    return QuickRateParser.Rate(id: id, rate: rate)
+  }
+}
+
+extension WorkloadReader {
+  /// A workload that was judged before, at another rate.
+  ///
+  /// - Throws: `out_of_range`.
+  package static func workload(_ workload: Workload, at rate: Double) throws(InputErrors) -> Workload {
+    if let message = RangeCheck.message("rate", rate, InputLimits.rate, unit: "requests/s") {
+      throw InputErrors(InputError(.outOfRange, message, pointer: "/rate", value: RangeCheck.plain(rate)))
+    }
+    var changed = workload
+    changed.rate = rate
+    return changed
+  }
+}

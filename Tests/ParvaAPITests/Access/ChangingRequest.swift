@@ -1,0 +1,76 @@
+import ParvaControlTestSupport
+
+/// A request that changes something, on a controller on which those before it were done.
+struct ChangingRequest {
+  var operation: String
+  var path: String
+  var body = ""
+  var resource: String
+  /// Whether the resource is there before and after.
+  var before = true
+  var after = true
+
+  init(
+    _ operation: String, _ path: String, _ body: String = "", _ resource: String, before: Bool = true,
+    after: Bool = true
+  ) {
+    self.operation = operation
+    self.path = path
+    self.body = body
+    self.resource = resource
+    self.before = before
+    self.after = after
+  }
+}
+
+extension ChangingRequest {
+  private static let profile =
+    #"{"model":"tiny","product":"A100-80GB","source":"measured","points":"#
+    + #"[{"profile":"1g.10gb","batch":1,"processes":1,"throughput":9,"latencyMs":9}]}"#
+
+  static let all = [
+    ChangingRequest("POST /v1/workloads", "/v1/workloads", Bodies.workload("new"), "workloads/new", before: false),
+    ChangingRequest(
+      "POST /v1/workloads/batch", "/v1/workloads/batch",
+      Bodies.batch(Bodies.workload("b1"), Bodies.workload("b2")), "workloads"),
+    ChangingRequest(
+      "PUT /v1/workloads/{id}", "/v1/workloads/put", Bodies.workload("put"), "workloads/put", before: false),
+    ChangingRequest("PUT /v1/workloads/{id}", "/v1/workloads/put", Bodies.workload("put", rate: 3), "workloads/put"),
+    ChangingRequest("PATCH /v1/workloads/{id}", "/v1/workloads/put", #"{"rate":4}"#, "workloads/put"),
+    ChangingRequest("PATCH /v1/workloads", "/v1/workloads", #"[{"id":"b1","rate":5}]"#, "workloads"),
+    ChangingRequest("DELETE /v1/workloads/{id}", "/v1/workloads/put", "", "workloads/put", after: false),
+    ChangingRequest("PUT /v1/workloads", "/v1/workloads", Bodies.batch(Bodies.workload("only")), "workloads"),
+    ChangingRequest("PUT /v1/profiles/{model}", "/v1/profiles/tiny", profile, "profiles/tiny", before: false),
+    ChangingRequest(
+      "PUT /v1/profiles/{model}", "/v1/profiles/tiny", profile.replacing(":9,", with: ":8,"), "profiles/tiny"),
+    ChangingRequest("DELETE /v1/profiles/{model}", "/v1/profiles/tiny", "", "profiles/tiny", after: false),
+    ChangingRequest(
+      "PUT /v1/nodes/{name}", "/v1/nodes/n2", #"{"address":"http://127.0.0.1:2"}"#, "nodes/n2", before: false),
+    ChangingRequest("POST /v1/nodes/{name}/cordon", "/v1/nodes/n2/cordon", "", "nodes/n2"),
+    ChangingRequest("POST /v1/nodes/{name}/uncordon", "/v1/nodes/n2/uncordon", "", "nodes/n2"),
+    ChangingRequest("POST /v1/nodes/{name}/maintenance", "/v1/nodes/n2/maintenance", "", "nodes/n2"),
+    ChangingRequest("POST /v1/nodes/{name}/return", "/v1/nodes/n2/return", "", "nodes/n2"),
+    ChangingRequest("DELETE /v1/nodes/{name}", "/v1/nodes/n2", "", "nodes/n2", after: false),
+    ChangingRequest("POST /v1/tokens", "/v1/tokens", #"{"name":"ci","role":"reader"}"#, "tokens/", before: false),
+    ChangingRequest("DELETE /v1/tokens/{id}", "/v1/tokens/LAST", "", "tokens/LAST", after: false),
+    ChangingRequest(
+      "PUT /v1/segments/{id}/endpoints", "/v1/segments/none/endpoints", #"{"endpoints":[]}"#, "segments/none",
+      before: false, after: false),
+    ChangingRequest("POST /v1/plan/apply", "/v1/plan/apply", "", "operations/", before: false),
+    ChangingRequest(
+      "POST /v1/operations/{id}/pause", "/v1/operations/LAST/pause", "", "operations/LAST", before: false),
+    ChangingRequest(
+      "POST /v1/operations/{id}/resume", "/v1/operations/LAST/resume", "", "operations/LAST", before: false),
+    ChangingRequest(
+      "POST /v1/operations/{id}/abort", "/v1/operations/LAST/abort", "", "operations/LAST", before: false),
+    ChangingRequest("POST /v1/plan/pin", "/v1/plan/pin", #"{"reason":"freeze"}"#, "plan/pin", before: false),
+    ChangingRequest("DELETE /v1/plan/pin", "/v1/plan/pin", "", "plan/pin", after: false),
+    ChangingRequest(
+      "POST /v1/fleet/accept-silence", "/v1/fleet/accept-silence", "", "fleet", before: false, after: false),
+  ]
+
+  /// A roll-back needs a plan before this one: both are stored by the same calls as the other wishes and orders.
+  static let left: Set<String> = [
+    "POST /v1/operations/{id}/rollback", "POST /v1/plans/{revision}/rollback",
+  ]
+}
