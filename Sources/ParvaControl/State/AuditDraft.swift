@@ -44,7 +44,7 @@ package final class AuditDraft: Sendable {
   package var outcome: DryRunOutcome? { state.withLock(\.outcome) }
 
   /// The dry run has come to what it would store.
-  func end(with batch: StoreBatch) { state.withLock { $0.outcome = DryRunOutcome(batch) } }
+  func end(with outcome: DryRunOutcome) { state.withLock { $0.outcome = outcome } }
 
   /// The row is on disk.
   func recorded() { state.withLock { $0.isRecorded = true } }

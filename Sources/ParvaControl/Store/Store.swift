@@ -70,7 +70,7 @@ extension Store {
   /// - Throws: always.
   func end(_ draft: AuditDraft, with batch: StoreBatch) throws(StoreError) {
     if let trouble { throw trouble }
-    draft.end(with: batch)
+    draft.end(with: DryRunOutcome(batch))
     throw .dryRun
   }
 }
