@@ -31,8 +31,8 @@ final class SharedRun<Failure: Error>: Sendable {
       return !state.isRunning
     }
     guard isIdle else { return }
-    // It is nobody's: whoever asks first asks for all that come while it runs.
-    AuditDraft.$current.withValue(nil) { _ = Task { await self.runAll() } }
+    // It is nobody's: whoever asks first asks for all that come while it runs, so nothing of that request goes with it.
+    Task.detached { await self.runAll() }
   }
 
   private func runAll() async {
