@@ -54,8 +54,8 @@ enum DryRun {
         for change in outcome?.changes ?? [] {
           list.object(inline: true) { object in
             object.field("kind", change.kind)
-            object.object("set", inline: true) { write(change.set, &$0) }
-            object.object("removed", inline: true) { write(change.removed, &$0) }
+            object.names("set", change.set)
+            object.names("removed", change.removed)
           }
         }
       }
@@ -63,12 +63,5 @@ enum DryRun {
     }
     writer.finish()
     return HTTPResponse(status: 200, contentType: mediaType, body: Data(writer.bytes))
-  }
-
-  private static func write(_ names: PlanCause.Names, _ object: inout DocumentWriter) {
-    object.field("count", names.count)
-    object.array("first", inline: true) { list in
-      for name in names.first { list.element(name) }
-    }
   }
 }

@@ -56,12 +56,7 @@ struct PlanHistoryHandlers: Sendable {
     if let revision = cause.after { object.field("after", revision) }
     let kinds: [(StaticString, PlanCause.Names)] = [("changed", cause.changed), ("removed", cause.removed)]
     for (name, names) in kinds where names.count > 0 {
-      object.object(name, inline: true) { list in
-        list.field("count", names.count)
-        list.array("first", inline: true) { list in
-          for name in names.first { list.element(name) }
-        }
-      }
+      object.names(name, names)
     }
     if cause.profiles > 0 { object.field("profiles", cause.profiles) }
     if let who = cause.who {

@@ -14,8 +14,6 @@ package struct Fleet: Sendable {
     nodes.keys.filter { $0 > name }.sorted().prefix(limit).compactMap { nodes[$0] }
   }
 
-  package var sorted: [NodeRecord] { nodes.values.sorted { $0.name < $1.name } }
-
   /// The newest plan revision that any node has verified or accepted. A store that was lost must not give its numbers out again: nodes
   /// refuse what is older.
   /// One that no reader of JSON has as it is written does not count: it would take all that follow along.

@@ -75,6 +75,24 @@ struct QuickJSON {
     }
   }
 
+  /// Steps through a list that stands bare, or alone in an object under one key; whether it stood bare.
+  mutating func list(
+    under name: String, _ element: (inout QuickJSON) throws(Unusual) -> Void
+  ) throws(Unusual) -> Bool {
+    if isArray {
+      try array(element)
+      return true
+    }
+    var isFilled: Bool?
+    try object { json, key throws(Unusual) in
+      guard key == name else { throw Unusual() }
+      try Self.fill(&isFilled, with: true)
+      try json.array(element)
+    }
+    guard isFilled == true else { throw Unusual() }
+    return false
+  }
+
   /// Steps into an object, before its first member.
   mutating func begin() throws(Unusual) {
     try expect(UInt8(ascii: "{"))

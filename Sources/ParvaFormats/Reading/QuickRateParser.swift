@@ -16,23 +16,12 @@ package enum QuickRateParser {
     QuickJSON.read(data) { json throws(QuickJSON.Unusual) in
       var rates: [Rate] = []
       var seen: Set<String> = []
-      func one(_ json: inout QuickJSON) throws(QuickJSON.Unusual) {
+      let isBare = try json.list(under: "workloads") { json throws(QuickJSON.Unusual) in
         let rate = try json.rate()
         guard seen.insert(rate.id).inserted else { throw QuickJSON.Unusual() }
         rates.append(rate)
       }
-      if json.isArray {
-        try json.array { json throws(QuickJSON.Unusual) in try one(&json) }
-        return (rates, true)
-      }
-      var isFilled: Bool?
-      try json.object { json, key throws(QuickJSON.Unusual) in
-        guard key == "workloads" else { throw QuickJSON.Unusual() }
-        try QuickJSON.fill(&isFilled, with: true)
-        try json.array { json throws(QuickJSON.Unusual) in try one(&json) }
-      }
-      guard isFilled == true else { throw QuickJSON.Unusual() }
-      return (rates, false)
+      return (rates, isBare)
     }
   }
 }

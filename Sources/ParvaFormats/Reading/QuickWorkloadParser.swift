@@ -15,24 +15,12 @@ enum QuickWorkloadParser {
   ///
   /// - Parameter take: answers whether to go on.
   static func list(_ data: Data, _ take: (WorkloadSpec) -> Bool) -> Bool {
-    let isUsual: Bool? = QuickJSON.read(data) { json throws(QuickJSON.Unusual) in
-      func one(_ json: inout QuickJSON) throws(QuickJSON.Unusual) {
+    let isBare = QuickJSON.read(data) { json throws(QuickJSON.Unusual) in
+      try json.list(under: "workloads") { json throws(QuickJSON.Unusual) in
         guard take(try json.workload()) else { throw QuickJSON.Unusual() }
       }
-      if json.isArray {
-        try json.array { json throws(QuickJSON.Unusual) in try one(&json) }
-        return true
-      }
-      var isFilled: Bool?
-      try json.object { json, key throws(QuickJSON.Unusual) in
-        guard key == "workloads" else { throw QuickJSON.Unusual() }
-        try QuickJSON.fill(&isFilled, with: true)
-        try json.array { json throws(QuickJSON.Unusual) in try one(&json) }
-      }
-      guard isFilled == true else { throw QuickJSON.Unusual() }
-      return true
     }
-    return isUsual == true
+    return isBare != nil
   }
 }
 

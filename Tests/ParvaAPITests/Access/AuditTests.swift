@@ -33,13 +33,7 @@ import Testing
     var last = ""
     var count = 0
     for change in ChangingRequest.all {
-      if change.operation == "POST /v1/plan/apply" {
-        #expect(await api.send("GET", "/v1/plan", query: [("wait", "60")]).json("gpus", "0", "node") == "n1")
-      }
-      if change.resource == "fleet" {
-        clock.advance(by: .seconds(3600))
-        try await api.controller.nodes.check()
-      }
+      try await change.prepare(api, clock)
       let before = store.auditRows
       let response = await api.send(
         String(change.operation.prefix { $0 != " " }), change.path.replacing("LAST", with: last), body: change.body)

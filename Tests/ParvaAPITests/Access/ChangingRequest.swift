@@ -1,4 +1,7 @@
+import ParvaAPI
+import ParvaControl
 import ParvaControlTestSupport
+import Testing
 
 /// A request that changes something, on a controller on which those before it were done.
 struct ChangingRequest {
@@ -73,4 +76,15 @@ extension ChangingRequest {
   static let left: Set<String> = [
     "POST /v1/operations/{id}/rollback", "POST /v1/plans/{revision}/rollback",
   ]
+
+  /// Has the controller come to where it can be done.
+  func prepare(_ api: Harness, _ clock: ManualClock) async throws {
+    if operation == "POST /v1/plan/apply" {
+      #expect(await api.send("GET", "/v1/plan", query: [("wait", "60")]).json("gpus", "0", "node") == "n1")
+    }
+    if resource == "fleet" {
+      clock.advance(by: .seconds(3600))
+      try await api.controller.nodes.check()
+    }
+  }
 }

@@ -27,13 +27,7 @@ import Testing
     try await api.join(try FleetSamples.state("n1", gpus: 1))
     var last = ""
     for change in ChangingRequest.all {
-      if change.operation == "POST /v1/plan/apply" {
-        #expect(await api.send("GET", "/v1/plan", query: [("wait", "60")]).json("gpus", "0", "node") == "n1")
-      }
-      if change.resource == "fleet" {
-        clock.advance(by: .seconds(3600))
-        try await api.controller.nodes.check()
-      }
+      try await change.prepare(api, clock)
       let method = String(change.operation.prefix { $0 != " " })
       let path = change.path.replacing("LAST", with: last)
       let rows = store.auditRows
