@@ -12,7 +12,7 @@ private enum CertifiedOffers {
   /// Workloads that ask the same tables: they differ in rate and objective alone.
   private struct Group: Hashable {
     var model: String
-    var arrivals: ArrivalProcess
+    var arrivals: CertifiedArrivals?
     var percentile: Double
     var queue: QueueForm
     var mostProcesses: Int
@@ -36,7 +36,9 @@ private enum CertifiedOffers {
     var asking = [(group: Int, step: Int)](repeating: (0, 0), count: input.workloads.count)
     for (index, workload) in input.workloads.enumerated() {
       let key = Group(
-        model: workload.model, arrivals: workload.arrivals, percentile: workload.percentile, queue: workload.queue,
+        model: workload.model,
+        arrivals: CertifiedArrivals(workload, margin: input.options.margin, traces: input.traces),
+        percentile: workload.percentile, queue: workload.queue,
         mostProcesses: workload.mostProcesses(input.options.maxProcesses))
       let group = groups[key] ?? representatives.count
       if group == representatives.count {

@@ -1,5 +1,5 @@
 /// The gaps of a recorded stream, at least one above 0, brought to mean 1.
-public struct ArrivalRecording: Hashable, Sendable {
+public struct ArrivalRecording: Equatable, Sendable {
   public let name: String
   public let gaps: [Double]
 
@@ -30,5 +30,13 @@ public struct ArrivalRecording: Hashable, Sendable {
     guard gaps.count >= 2, gaps.allSatisfy({ $0 >= 0 && $0.isFinite }) else { return nil }
     self.name = name
     self.gaps = gaps
+  }
+}
+
+extension ArrivalRecording: Hashable {
+  /// By name and length, so that asking for what is known of one costs little. O(1).
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(name)
+    hasher.combine(gaps.count)
   }
 }

@@ -26,6 +26,18 @@ enum ReferenceGrid {
     values.first { $0 >= 1 && $0 >= cv2 * (1 - 1e-9) } ?? cv2
   }
 
+  /// The greatest number of `steps` an octave that is at most `value`, above 0.
+  static func rounded(down value: Double, steps: Double) -> Double {
+    let step = Double(sign: .plus, exponent: value.exponent, significand: 1) / steps
+    return (value / step).rounded(.down) * step
+  }
+
+  /// The least number of `steps` an octave that is at least `value`, above 0.
+  static func rounded(up value: Double, steps: Double) -> Double {
+    let step = Double(sign: .plus, exponent: value.exponent, significand: 1) / steps
+    return (value / step).rounded(.up) * step
+  }
+
   /// Shares of the throughput that may be given away, ascending.
   static let loads: [Double] = {
     var loads = [0.995]

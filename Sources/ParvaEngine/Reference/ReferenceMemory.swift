@@ -2,18 +2,18 @@ import Synchronization
 
 /// The streams of reference runs, drawn as far as they were asked for.
 final class ReferenceStreams: Sendable {
-  /// Streams kept, of up to 18 MB each; beyond it all are dropped.
-  private static let limit = 8
-  private let known = Mutex<[Double: ReferenceStream]>([:])
+  /// Arrivals kept, eight bytes each; beyond it all are dropped.
+  private static let limit = 1 << 24
+  private let known = Mutex<[ReferenceStream.Kind: ReferenceStream]>([:])
 
   /// The first `count` arrivals at least. O(arrivals drawn).
-  func times(cv2: Double, _ count: Int) -> [Double] {
+  func times(_ kind: ReferenceStream.Kind, _ count: Int) -> [Double] {
     known.withLock { known in
-      if known.count >= Self.limit, known[cv2] == nil { known = [:] }
+      if known[kind] == nil, known.values.reduce(0, { $0 + $1.times.count }) > Self.limit { known = [:] }
       // Taken out while it grows, so that it is not copied.
-      var stream = known.removeValue(forKey: cv2) ?? ReferenceStream(cv2: cv2)
+      var stream = known.removeValue(forKey: kind) ?? ReferenceStream(kind)
       stream.draw(count)
-      known[cv2] = stream
+      known[kind] = stream
       return stream.times
     }
   }
@@ -55,29 +55,32 @@ struct ReferenceTables {
     var product: String
     var instance: Int
     var queue: QueueForm
-    var arrivals: ArrivalProcess
+    var arrivals: ReferenceArrivals?
     var percentile: Double
   }
 
   private let memory: ReferenceMemory
   private let traces: [String: ArrivalRecording]
+  /// For workloads that declare none of their own.
+  private let usualMargin: Double
   private var known: [Key: ReferenceTable?] = [:]
 
   init(_ input: PlanningInput) {
     memory = input.capacities.store(ReferenceMemory.init)
     traces = input.traces
+    usualMargin = input.options.margin
   }
 
   /// Nil where nothing can be certified. O(1) but for the first time.
   mutating func table(_ workload: Workload, _ profile: ModelProfile, instance: Int) -> ReferenceTable? {
+    let rate = workload.rate * (1 + (workload.margin ?? usualMargin))
+    let arrivals = ReferenceArrivals(workload.arrivals, rate: rate, traces)
     let key = Key(
       model: profile.model, product: profile.product, instance: instance, queue: workload.queue,
-      arrivals: workload.arrivals, percentile: workload.percentile)
+      arrivals: arrivals, percentile: workload.percentile)
     if let known = known[key] { return known }
     var made: ReferenceTable?
-    if let tail = ReferenceGrid.tail(percentile: workload.percentile),
-      let arrivals = ReferenceArrivals(workload.arrivals, traces)
-    {
+    if let tail = ReferenceGrid.tail(percentile: workload.percentile), let arrivals {
       made = memory.table(profile, instance: instance, workload.queue, arrivals, tail: tail)
     }
     known[key] = .some(made)

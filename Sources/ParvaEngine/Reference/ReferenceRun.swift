@@ -96,7 +96,7 @@ struct ReferenceRun: Sendable {
     let square = late.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) }
     let product = zip(late, delays).reduce(0) { $0 + Double($1.0) * $1.1 }
     let spread = delays.reduce(0) { $0 + $1 * $1 }
-    let variance = max(0, square - product * product / spread) / (count - 2)
+    let variance = max(0, square - (spread == 0 ? 0 : product * product / spread)) / (count - 2)
     return mean + Self.student * (variance / count).squareRoot() <= tail * Double(size)
   }
 }

@@ -27,8 +27,7 @@ final class ReferenceTable: Sendable {
   }
 
   private let servers: [Server]
-  private let cv2: Double
-  private let recorded: ReferenceRun?
+  private let arrivals: ReferenceArrivals
   private let tail: Double
   private let streams: ReferenceStreams
   private let known = Mutex<[Place: Known]>([:])
@@ -47,8 +46,7 @@ final class ReferenceTable: Sendable {
         throughput: 1000 * Double(point.batch * point.processes) / full,
         together: queue == .perProcess ? 1 : point.processes)
     }
-    cv2 = arrivals.cv2
-    recorded = arrivals.recording.map { ReferenceRun(recorded: ReferenceStream.twice($0), tail: tail) }
+    self.arrivals = arrivals
     self.tail = tail
     self.streams = streams
   }
@@ -75,10 +73,19 @@ final class ReferenceTable: Sendable {
     return isKept
   }
 
-  /// The largest rate of the grid that a binary search from three quarters of it on finds to be kept; 0 for none.
+  /// The load from which on one queue has the whole of a stream that is smoother than its parts.
+  private func wholeLoad(_ server: Int) -> Int? {
+    guard case .part(let whole, let rate) = arrivals else { return nil }
+    if case .recording = whole { return nil }
+    let one = servers[server].throughput * Double(servers[server].together) / Double(servers[server].processes)
+    return ReferenceGrid.loads.firstIndex { $0 * one >= rate }
+  }
+
+  /// The largest rate of the grid that a binary search finds to be kept, from three quarters of it on, or from where a smooth
+  /// stream is whole; 0 for none.
   func capacity(_ server: Int, _ objective: Double) -> Double {
     let loads = ReferenceGrid.loads
-    var (kept, missed, next) = (-1, loads.count, loads.count * 3 / 4)
+    var (kept, missed, next) = (-1, loads.count, wholeLoad(server) ?? loads.count * 3 / 4)
     repeat {
       if keeps(objective, server, load: next) { kept = next } else { missed = next }
       next = (kept + missed) / 2
@@ -97,45 +104,81 @@ final class ReferenceTable: Sendable {
     var best = 0.0
     for index in ranked.sorted().map(\.item) {
       let throughput = servers[index].throughput
-      guard let load = ReferenceGrid.loads.firstIndex(where: { $0 * throughput > best }),
-        keeps(objective, index, load: load)
-      else { continue }
+      guard let load = ReferenceGrid.loads.firstIndex(where: { $0 * throughput > best }) else { continue }
+      let isWorth = { (other: Int) in other >= load && self.keeps(objective, index, load: other) }
+      guard isWorth(load) || wholeLoad(index).map(isWorth) ?? false else { continue }
       best = max(best, capacity(index, objective))
     }
     return best
   }
 
   private func run(_ objective: Double, _ server: Server, load: Double) -> Bool {
+    let cv2 = if case .drawn(let cv2) = arrivals { cv2 } else { 1.0 }
     guard let length = ReferenceGrid.length(load: load, batch: server.batch, cv2: cv2, tail: tail) else {
       return false
     }
-    let drawn = ReferenceRun(drawn: streams.times(cv2: cv2, length / 16 * 17), judged: length, cv2: cv2, tail: tail)
     let rate = load * server.throughput * Double(server.together) / Double(server.processes)
-    return [recorded, drawn].compactMap(\.self).allSatisfy {
-      $0.keeps(
-        objective, rate: rate, milliseconds: server.milliseconds, processes: server.together)
+    return runs(rate, length: length).allSatisfy {
+      $0.keeps(objective, rate: rate, milliseconds: server.milliseconds, processes: server.together)
+    }
+  }
+
+  /// What a queue that gets `rate` requests per second is judged by, in runs of `length` requests or somewhat more.
+  private func runs(_ rate: Double, length: Int) -> [ReferenceRun] {
+    func drawn(_ kind: ReferenceStream.Kind, _ length: Int) -> ReferenceRun {
+      ReferenceRun(drawn: streams.times(kind, length / 16 * 17), judged: length, cv2: kind.cv2, tail: tail)
+    }
+    switch arrivals {
+    case .drawn(let cv2): return [drawn(.renewal(cv2: cv2), length)]
+    case .part(.recording(let recording), let whole):
+      let share = rate < whole ? ReferenceGrid.rounded(up: rate / whole, steps: 4) : 1
+      // Every stretch goes round the recording once or several times.
+      let round = share * Double(recording.gaps.count)
+      let stretch = Int((Double(length / 16) / round).rounded(.up) * round)
+      let isWhole = share == 1 || 17 * stretch > 1 << 23
+      return [
+        isWhole
+          ? ReferenceRun(recorded: ReferenceStream.twice(recording), tail: tail)
+          : drawn(.part(.recording(recording), share: share), 16 * stretch),
+        drawn(.renewal(cv2: 1), length),
+      ]
+    case .part(let smooth, let whole):
+      guard rate / whole >= 0.25 else { return [drawn(.renewal(cv2: 1), length)] }
+      let share = rate < whole ? ReferenceGrid.rounded(down: rate / whole, steps: 4) : 1
+      return [drawn(.part(smooth, share: share), length)]
     }
   }
 }
 
-/// Arrivals that a segment is judged under. Its requests are a random part of its workload's, so streams smoother than
-/// Poisson are judged as Poisson, and recordings with a Poisson stream beside them.
+/// Arrivals that a segment is judged under. Its requests are a random part of its workload's.
 enum ReferenceArrivals: Hashable, Sendable {
   case drawn(cv2: Double)
-  case recorded(ArrivalRecording)
+  /// A random part of a stream of `rate` requests per second in whole.
+  case part(Whole, rate: Double)
 
-  /// Nil for a trace that is not among `traces`.
-  init?(_ process: ArrivalProcess, _ traces: [String: ArrivalRecording]) {
-    switch process {
-    case .gamma(let cv2) where cv2 > 1: self = .drawn(cv2: ReferenceGrid.burstiness(cv2))
-    case .poisson, .deterministic, .gamma: self = .drawn(cv2: 1)
-    case .trace(let name):
-      guard let recording = traces[name] else { return nil }
-      self = .recorded(recording)
-    }
+  enum Whole: Hashable, Sendable {
+    case recording(ArrivalRecording)
+    /// Equal gaps.
+    case even
+    /// Gaps of so many exponential times each.
+    case stages(Int)
   }
 
-  /// Squared coefficient of variation of the stream that is drawn.
-  var cv2: Double { if case .drawn(let cv2) = self { cv2 } else { 1 } }
-  var recording: ArrivalRecording? { if case .recorded(let recording) = self { recording } else { nil } }
+  /// Nil for a trace that is not among `traces`.
+  ///
+  /// - Parameter rate: of the workload, with its margin.
+  init?(_ process: ArrivalProcess, rate: Double, _ traces: [String: ArrivalRecording]) {
+    switch process {
+    case .poisson: self = .drawn(cv2: 1)
+    case .deterministic: self = .part(.even, rate: ReferenceGrid.rounded(up: rate, steps: 32))
+    case .gamma(let cv2) where cv2 > 1: self = .drawn(cv2: ReferenceGrid.burstiness(cv2))
+    case .gamma(let cv2) where cv2 > 0.5: self = .drawn(cv2: 1)
+    case .gamma(let cv2):
+      let stages = (2...16).last { Double($0) * cv2 <= 1 + 1e-9 } ?? 2
+      self = .part(.stages(stages), rate: ReferenceGrid.rounded(up: rate, steps: 32))
+    case .trace(let name):
+      guard let recording = traces[name] else { return nil }
+      self = .part(.recording(recording), rate: ReferenceGrid.rounded(down: rate, steps: 8))
+    }
+  }
 }

@@ -183,9 +183,5 @@ import Testing
         500_000, 100_000, 50_000, 10_000, 1000,
       ])
     #expect(CapacityGrid.tail(percentile: 0.99995) == nil)
-    #expect(CertifiedArrivals(.deterministic, traces: [:]) == .poisson)
-    #expect(CertifiedArrivals(.gamma(cv2: 0.3), traces: [:]) == .poisson)
-    #expect(CertifiedArrivals(.gamma(cv2: 4), traces: [:]) == .gamma(cv2: 4))
-    #expect(CertifiedArrivals(.trace(name: "x"), traces: [:]) == nil)
   }
 }

@@ -49,7 +49,8 @@ import Testing
     var arrivals: ArrivalProcess
     var seeds: Range<UInt64>
     var queue = QueueForm.shared
-    var testDescription: String { "\(arrivals), queue \(queue)" }
+    var rate = 1.0
+    var testDescription: String { "\(arrivals), queue \(queue), \(rate)/s" }
   }
 
   @Test(
@@ -60,6 +61,10 @@ import Testing
       Stream(arrivals: .poisson, seeds: 14..<18, queue: .perProcess),
       Stream(arrivals: .gamma(cv2: 4), seeds: 18..<20, queue: .perProcess),
       Stream(arrivals: .trace(name: "bursts"), seeds: 20..<21, queue: .perProcess),
+      Stream(arrivals: .trace(name: "bursts"), seeds: 21..<23, rate: 300),
+      Stream(arrivals: .deterministic, seeds: 23..<25, rate: 150),
+      Stream(arrivals: .gamma(cv2: 0.3), seeds: 25..<27, rate: 80),
+      Stream(arrivals: .deterministic, seeds: 27..<28, queue: .perProcess, rate: 60),
     ])
   func agreement(_ stream: Stream) throws {
     let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
@@ -76,7 +81,8 @@ import Testing
         options: PlanningOptions(margin: seed % 2 == 0 ? 0 : 0.1),
         traces: ["bursts": try #require(ArrivalRecording(name: "bursts", arrivals: times))])
       let workload = Workload(
-        id: "w", model: "m", rate: 1, sloLatencyMs: exp(Double.random(in: log(20)...log(2000), using: &random)),
+        id: "w", model: "m", rate: stream.rate,
+        sloLatencyMs: exp(Double.random(in: log(20)...log(2000), using: &random)),
         percentile: seed % 3 == 0 ? 0.95 : 0.99, arrivals: stream.arrivals, declaredQueue: stream.queue)
       let admission = try #require(CertifiedAdmission(workload, profile, input))
       let judge = CertifiedJudge(input)

@@ -32,7 +32,10 @@ extension CapacityFacts.Key {
     switch arrivals {
     case .poisson: words.append(0)
     case .gamma(let cv2): words += [1, cv2.bitPattern]
-    case .recorded(let recording): words += [2] + recording.gaps.map(\.bitPattern)
+    case .part(of: .even, let rate): words += [4, rate.bitPattern]
+    case .part(of: .erlang(let stages), let rate): words += [5, rate.bitPattern, UInt64(stages)]
+    case .part(of: .recording(let recording), let rate):
+      words += [6, rate.bitPattern] + recording.gaps.map(\.bitPattern)
     }
     // Nothing for a shared queue, which was the only form once: what was found of it stays known.
     if queue == .perProcess { words.append(3) }

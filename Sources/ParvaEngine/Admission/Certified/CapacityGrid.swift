@@ -48,6 +48,37 @@ enum CapacityGrid {
     return cv2
   }
 
+  /// The most stages of which gaps are made; smoother ones are certified as these.
+  private static let mostStages = 16
+
+  /// Stages of gaps whose squared coefficient of variation is at least `cv2`, which is above 0 and at most a half.
+  static func stages(cv2: Double) -> Int { max(2, Int(min(Double(mostStages), (1 + 1e-9) / cv2))) }
+
+  /// The greatest rate with three bits after the leading one that is at most `rate`, above 0: eight an octave.
+  static func rate(below rate: Double) -> Double { head(of: rate, bits: 3) }
+
+  /// The least rate with five bits after the leading one that is at least `rate`, above 0: 32 an octave.
+  static func rate(above rate: Double) -> Double {
+    let below = head(of: rate, bits: 5)
+    return below == rate ? rate : below + below.binade / 32
+  }
+
+  /// The share of a recording that is played in place of another: at least as much, four an octave; 1 for what is near it.
+  static func share(above share: Double) -> Double {
+    guard share < 1 else { return 1 }
+    let below = head(of: share, bits: 2)
+    return below == share ? share : below + below.binade / 4
+  }
+
+  /// The share of a smooth stream that is played in place of another: at most as much, four an octave; nil for less than a
+  /// quarter, of which no more than the randomness is left.
+  static func share(below share: Double) -> Double? { share < 0.25 ? nil : min(1, head(of: share, bits: 2)) }
+
+  /// The number with no more than so many bits after the leading one, rounded down.
+  private static func head(of value: Double, bits: Int) -> Double {
+    Double(bitPattern: value.bitPattern & (.max << UInt64(52 - bits)))
+  }
+
   /// Loads at which a point is tried, as shares of its throughput: up to 99.5 % in steps of an eighth of a percent of it,
   /// of half a percent below four fifths, and below a quarter in steps of two percent of the load.
   static let loads: [Double] = {

@@ -8,7 +8,7 @@ struct CertifiedAdmission: Sendable {
 
   /// Nil where the percentile is beyond what can be certified, or the trace is not there. O(points x kinds).
   init?(_ workload: Workload, _ profile: ModelProfile, _ input: PlanningInput) {
-    guard let arrivals = CertifiedArrivals(workload.arrivals, traces: input.traces),
+    guard let arrivals = CertifiedArrivals(workload, margin: input.options.margin, traces: input.traces),
       let tail = CapacityGrid.tail(percentile: workload.percentile)
     else { return nil }
     let known = input.capacities.store(CapacityTables.init)
@@ -44,7 +44,7 @@ final class CertifiedAdmissions {
   private struct Key: Hashable {
     var model: String
     var product: String
-    var arrivals: ArrivalProcess
+    var arrivals: CertifiedArrivals?
     var percentile: Double
     var queue: QueueForm
     var mostProcesses: Int
@@ -58,8 +58,10 @@ final class CertifiedAdmissions {
   /// Nil where the model has no profile on the product, or nothing can be certified.
   func admission(_ workload: Workload, _ product: GPUProduct) -> CertifiedAdmission? {
     let key = Key(
-      model: workload.model, product: product.name, arrivals: workload.arrivals, percentile: workload.percentile,
-      queue: workload.queue, mostProcesses: workload.mostProcesses(input.options.maxProcesses))
+      model: workload.model, product: product.name,
+      arrivals: CertifiedArrivals(workload, margin: input.options.margin, traces: input.traces),
+      percentile: workload.percentile, queue: workload.queue,
+      mostProcesses: workload.mostProcesses(input.options.maxProcesses))
     if let known = known[key] { return known }
     let made = input.profiles.profile(model: workload.model, product: product.name)
       .flatMap { CertifiedAdmission(workload, $0, input) }

@@ -41,10 +41,7 @@ final class KindCapacity: Sendable {
   }
 
   let points: [Point]
-  /// Squared coefficient of variation of the stream that is drawn.
-  private let cv2: Double
-  /// What has to be kept beside that stream.
-  private let recorded: UnitArrivals?
+  private let arrivals: CertifiedArrivals
   private let tail: Double
   private let store: ArrivalStore
   private let state: Mutex<State>
@@ -63,8 +60,7 @@ final class KindCapacity: Sendable {
         throughput: 1000 * Double(point.batch * point.processes) / full,
         queues: queue.count(processes: point.processes))
     }
-    cv2 = arrivals.cv2
-    recorded = if case .recorded(let recording) = arrivals { store.recorded(recording) } else { nil }
+    self.arrivals = arrivals
     self.tail = tail
     self.store = store
     state = Mutex(
@@ -80,9 +76,9 @@ final class KindCapacity: Sendable {
     var best = Offer.none
     for index in order(step: step, maxProcesses: maxProcesses) {
       let point = points[index]
-      // One run tells whether the point does better at all.
+      // One run tells whether the point does better at all, or two.
       guard let above = CapacityGrid.loads.firstIndex(where: { $0 * point.throughput > best.capacity }),
-        keeps(step, index, load: above, &run)
+        [above, loadOfWhole(point) ?? 0].contains(where: { $0 >= above && keeps(step, index, load: $0, &run) })
       else { continue }
       let capacity = capacity(of: index, step: step, &run)
       guard capacity > best.capacity else { continue }
@@ -153,13 +149,19 @@ final class KindCapacity: Sendable {
     return promising.sorted { ($1.promise, $0.index) < ($0.promise, $1.index) }.map(\.index)
   }
 
+  /// The first load at which one queue carries the whole of a smooth stream, nil for other streams and beyond the last.
+  private func loadOfWhole(_ point: Point) -> Int? {
+    guard case .part(of: let whole, let rate) = arrivals, whole.isSmooth else { return nil }
+    return CapacityGrid.loads.firstIndex { $0 * point.throughput / Double(point.queues) >= rate }
+  }
+
   /// The highest load of the grid that a binary search finds to be kept. Its order of tries is fixed, so a looser
-  /// objective never ends lower.
+  /// objective never ends lower. Smooth streams may be kept in whole though parts of them are not, so that is tried first.
   private func capacity(of index: Int, step: Int, _ run: inout SojournRun) -> Double {
     let loads = CapacityGrid.loads
     var kept = -1
     var missed = loads.count
-    var load = loads.count * 3 / 4
+    var load = loadOfWhole(points[index]) ?? loads.count * 3 / 4
     while true {
       if keeps(step, index, load: load, &run) { kept = load } else { missed = load }
       guard missed - kept > 1 else { break }
@@ -193,19 +195,29 @@ final class KindCapacity: Sendable {
   private func play(_ index: Int, load: Int, objective: Int, _ run: inout SojournRun) -> Known {
     let point = points[index]
     let share = CapacityGrid.loads[load]
-    guard let exponent = CapacityGrid.runExponent(load: share, batch: point.batch, cv2: cv2) else {
+    let rate = share * point.throughput / Double(point.queues)
+    guard let exponent = CapacityGrid.runExponent(load: share, batch: point.batch, cv2: arrivals.cv2) else {
       return .keeps(from: .max)
     }
     var least = 0
-    for arrivals in [recorded, store.drawn(cv2: cv2, tail: tail, exponent: exponent)].compactMap({ $0 }) {
+    for stream in streams(rate: rate, exponent: exponent) {
       let outcome = run.play(
-        arrivals, rate: share * point.throughput / Double(point.queues), milliseconds: point.milliseconds,
-        processes: point.processesPerQueue, objective: objective)
+        stream, rate: rate, milliseconds: point.milliseconds, processes: point.processesPerQueue, objective: objective)
       switch outcome {
       case .misses: return .misses(upTo: objective)
       case .keeps(let step): least = max(least, step)
       }
     }
     return .keeps(from: least)
+  }
+
+  /// What a queue that gets `rate` requests per second has to keep. Of a recording a small part looks like a Poisson
+  /// stream in the short run, whatever it is in the long one.
+  private func streams(rate: Double, exponent: Int) -> [UnitArrivals] {
+    let drawn = store.drawn(cv2: arrivals.cv2, tail: tail, exponent: exponent)
+    guard case .part(of: let whole, let all) = arrivals else { return [drawn] }
+    let part = { [store, tail] (share: Double) in store.part(of: whole, share: share, tail: tail, exponent: exponent) }
+    guard whole.isSmooth else { return [part(CapacityGrid.share(above: rate / all)), drawn] }
+    return [CapacityGrid.share(below: rate / all).map(part) ?? drawn]
   }
 }

@@ -101,7 +101,9 @@ struct SojournPatience {
     let groups = Double(late.count)
     let mean = Double(sum) / groups
     guard late.count > 2 else { return mean <= tail * groupSize }
-    let variance = max(0, squares - groups * mean * mean - product * product / spread) / (groups - 2)
+    // Even arrivals come at one pace in all groups.
+    let owed = spread > 0 ? product * product / spread : 0
+    let variance = max(0, squares - groups * mean * mean - owed) / (groups - 2)
     return mean + Self.student * (variance / groups).squareRoot() <= tail * groupSize
   }
 }

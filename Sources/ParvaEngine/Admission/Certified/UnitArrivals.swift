@@ -15,6 +15,8 @@ struct UnitArrivals: Sendable {
   let pace: Double
 
   static let mostGroups = 16
+  /// Arrivals of the longest run of a part of a recording; where it had to be longer, the recording is played in whole.
+  static let longestPart = 1 << 23
 
   /// The judged arrivals of a run of 2^`exponent` for one late request in a hundred: more where a share `tail` below
   /// that asks for it.

@@ -34,9 +34,8 @@ struct UnitStream: Sendable {
 
 /// A renewal stream of unit rate that is drawn as far as it was asked for, always from the same seed.
 struct DrawnStream {
-  private static let seed: UInt64 = 0x5061_7276_61
   private let cv2: Double
-  private var random = UnitRandom(seed: seed)
+  private var random = UnitRandom(seed: UnitRandom.seed)
   private var time = 0.0
   private(set) var stream = UnitStream()
 
@@ -65,8 +64,70 @@ struct DrawnStream {
   }
 }
 
+/// A random share of a whole stream at unit rate, drawn as far as it was asked for, always from the same seed.
+struct PartStream {
+  private let whole: WholeStream
+  private let share: Double
+  /// Of a recording: when its arrivals come.
+  private let ends: [Double]
+  private var random = UnitRandom(seed: UnitRandom.seed)
+  /// Arrivals of the whole that went by, in the present round of a recording.
+  private var passed = 0
+  private var rounds = 0
+  private var time = 0.0
+  private(set) var stream = UnitStream()
+
+  /// - Parameter share: above 0, at most 1.
+  init(of whole: WholeStream, share: Double) {
+    (self.whole, self.share) = (whole, share)
+    var (ends, time): ([Double], Double) = ([], 0)
+    if case .recording(let recording) = whole {
+      ends.reserveCapacity(recording.gaps.count)
+      for gap in recording.gaps {
+        time += gap
+        ends.append(time)
+      }
+    }
+    self.ends = ends
+  }
+
+  /// Draws until there are `count` arrivals at least. O(arrivals drawn), times the stages of a smooth stream.
+  mutating func draw(_ count: Int) {
+    guard stream.count < count else { return }
+    // In variables of their own they stay in registers.
+    var (random, passed, rounds, time) = (random, passed, rounds, time)
+    let (share, ends) = (share, ends)
+    let missing = count - stream.count
+    switch whole {
+    case .recording:
+      let length = ends[ends.count - 1]
+      stream.extend(by: missing) { _ in
+        passed += share < 1 ? random.tries(share: share) : 1
+        while passed > ends.count {
+          passed -= ends.count
+          rounds += 1
+        }
+        return (Double(rounds) * length + ends[passed - 1]) * share
+      }
+    case .even:
+      stream.extend(by: missing) { _ in
+        passed += share < 1 ? random.tries(share: share) : 1
+        return Double(passed) * share
+      }
+    case .erlang(let stages):
+      stream.extend(by: missing) { _ in
+        time += random.exponentials((share < 1 ? random.tries(share: share) : 1) * stages)
+        return time * share / Double(stages)
+      }
+    }
+    (self.random, self.passed, self.rounds, self.time) = (random, passed, rounds, time)
+  }
+}
+
 /// SplitMix64 (Steele, Lea and Flood, 2014) with the variates that arrivals need.
-private struct UnitRandom {
+struct UnitRandom {
+  /// Where every stream begins.
+  static let seed: UInt64 = 0x5061_7276_61
   private var state: UInt64
 
   init(seed: UInt64) { state = seed }
@@ -81,6 +142,22 @@ private struct UnitRandom {
   }
 
   mutating func exponential() -> Double { -Elementary.log(uniform()) }
+
+  /// The sum of so many exponential variates; a product of sixteen is far from the least number there is.
+  mutating func exponentials(_ count: Int) -> Double {
+    var sum = 0.0
+    var left = count
+    while left > 0 {
+      var product = 1.0
+      for _ in 0..<min(16, left) { product *= uniform() }
+      sum -= Elementary.log(product)
+      left -= 16
+    }
+    return sum
+  }
+
+  /// How many come until the first that is kept, that one counted, where each is with a probability of `share`, below 1.
+  mutating func tries(share: Double) -> Int { 1 + Int(Elementary.log(uniform()) / Elementary.log(1 - share)) }
 
   /// A gamma variate of mean and shape 1 / `cv2`, which is above 1, by algorithm GS of Ahrens and Dieter (1974).
   mutating func gamma(cv2: Double) -> Double {
