@@ -12,7 +12,7 @@ enum DocumentDelta {
 
   // MARK: - Making
 
-  /// O(bytes of both) time and memory for their pieces.
+  /// O(bytes of both) time; memory for the pieces of the base where they are looked through.
   static func make(from base: Data, to target: Data) -> Data {
     var writer = NumberWriter()
     writer.add(UInt64(target.count))
@@ -31,48 +31,112 @@ enum DocumentDelta {
     return writer.data
   }
 
+  /// Goes through both in step, whole pieces at a time. Where they part, the next pieces of both are looked through for where
+  /// they go on together; only where they do not, all pieces of the base are.
   private static func addMiddle(_ baseRange: Range<Int>, _ targetRange: Range<Int>, _ runs: inout Runs) {
-    guard !targetRange.isEmpty else { return }
-    let base = pieces(of: runs.base, in: baseRange)
-    var places: [UInt64: Int] = [:]
-    places.reserveCapacity(base.count)
-    for (index, piece) in base.enumerated() where piece.count >= shortPiece {
-      let key = hash(runs.base[piece])
-      if places[key] == nil { places[key] = index }
-    }
-    // The piece of the base that would go on with the copy before.
-    var next = base.endIndex
-    for piece in pieces(of: runs.target, in: targetRange) {
-      if next < base.endIndex, isEqual(runs.base[base[next]], runs.target[piece]) {
-        runs.copy(base[next].lowerBound, piece.count)
-        next += 1
-      } else if piece.count >= shortPiece, let found = places[hash(runs.target[piece])],
-        isEqual(runs.base[base[found]], runs.target[piece])
+    var (old, new) = (baseRange.lowerBound, targetRange.lowerBound)
+    // A small target is told rather than looked for in a large base.
+    var places: [UInt64: Int]? = targetRange.count < baseRange.count / 16 ? [:] : nil
+    while new < targetRange.upperBound {
+      let same = wholePieces(old..<baseRange.upperBound, new..<targetRange.upperBound, runs)
+      if same > 0 {
+        runs.copy(old, same)
+        (old, new) = (old + same, new + same)
+        continue
+      }
+      let before = nextPieces(of: runs.base, old..<baseRange.upperBound)
+      let after = nextPieces(of: runs.target, new..<targetRange.upperBound)
+      if let (i, j) = meeting(before, after, runs) {
+        if j > 0 { runs.tell(new..<after[j].lowerBound) }
+        (old, new) = (before[i].lowerBound, after[j].lowerBound)
+        continue
+      }
+      let known = places ?? Self.places(of: runs.base, in: baseRange)
+      places = known
+      let piece = after[0]
+      if piece.count >= shortPiece, let found = known[hash(runs.target[piece])],
+        isEqual(runs.base, found..<min(found + piece.count, baseRange.upperBound), runs.target, piece)
       {
-        runs.copy(base[found].lowerBound, piece.count)
-        next = found + 1
+        old = found
       } else {
         runs.tell(piece)
         // The next piece may be the one after the changed one.
-        if next < base.endIndex { next += 1 }
+        (old, new) = (before.first?.upperBound ?? old, piece.upperBound)
       }
     }
   }
 
-  private static func pieces(of bytes: UnsafeRawBufferPointer, in range: Range<Int>) -> [Range<Int>] {
+  /// How many pieces are looked through where both part.
+  private static let window = 8
+
+  private static func nextPieces(of bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> [Range<Int>] {
     var pieces: [Range<Int>] = []
     var start = range.lowerBound
-    for index in range where bytes[index] == 0x0a || bytes[index] == 0x7d {
-      pieces.append(start..<index + 1)
-      start = index + 1
+    while start < range.upperBound, pieces.count < window {
+      let piece = nextPiece(of: bytes, from: start, to: range.upperBound)
+      pieces.append(piece)
+      start = piece.upperBound
     }
-    if start < range.upperBound { pieces.append(start..<range.upperBound) }
     return pieces
   }
+
+  /// The nearest pieces that are the same, and long enough to say something.
+  private static func meeting(_ old: [Range<Int>], _ new: [Range<Int>], _ runs: Runs) -> (Int, Int)? {
+    for sum in 0..<(old.count + new.count) {
+      for j in max(0, sum - old.count + 1)..<min(new.count, sum + 1)
+      where new[j].count >= shortPiece && isEqual(runs.base, old[sum - j], runs.target, new[j]) {
+        return (sum - j, j)
+      }
+    }
+    return nil
+  }
+
+  /// Bytes in which both go on alike, up to the end of a piece. O(those).
+  private static func wholePieces(_ old: Range<Int>, _ new: Range<Int>, _ runs: Runs) -> Int {
+    let (base, target) = (
+      UnsafeRawBufferPointer(rebasing: runs.base[old]), UnsafeRawBufferPointer(rebasing: runs.target[new])
+    )
+    var length = commonPrefix(base, target)
+    guard length < target.count else { return length }
+    while length > 0, !isEnd(target[length - 1]) { length -= 1 }
+    return length
+  }
+
+  /// Where each piece of a document begins, by its hash. O(bytes).
+  private static func places(of bytes: UnsafeRawBufferPointer, in range: Range<Int>) -> [UInt64: Int] {
+    var places: [UInt64: Int] = [:]
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let piece = nextPiece(of: bytes, from: start, to: range.upperBound)
+      if piece.count >= shortPiece {
+        let key = hash(bytes[piece])
+        if places[key] == nil { places[key] = start }
+      }
+      start = piece.upperBound
+    }
+    return places
+  }
+
+  /// The piece that begins at `start`; empty at the end.
+  private static func nextPiece(of bytes: UnsafeRawBufferPointer, from start: Int, to end: Int) -> Range<Int> {
+    var next = start
+    while next < end {
+      next += 1
+      if isEnd(bytes[next - 1]) { break }
+    }
+    return start..<next
+  }
+
+  /// Pieces end with a line or with an object.
+  private static func isEnd(_ byte: UInt8) -> Bool { byte == 0x0a || byte == 0x7d }
 
   private static func commonPrefix(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
     let most = min(a.count, b.count)
     var length = 0
+    while length + 8 <= most,
+      a.loadUnaligned(fromByteOffset: length, as: UInt64.self)
+        == b.loadUnaligned(fromByteOffset: length, as: UInt64.self)
+    { length += 8 }
     while length < most, a[length] == b[length] { length += 1 }
     return length
   }
@@ -82,15 +146,20 @@ enum DocumentDelta {
   ) -> Int {
     let most = min(a.count, b.count) - prefix
     var length = 0
+    while length + 8 <= most,
+      a.loadUnaligned(fromByteOffset: a.count - length - 8, as: UInt64.self)
+        == b.loadUnaligned(fromByteOffset: b.count - length - 8, as: UInt64.self)
+    { length += 8 }
     while length < most, a[a.count - 1 - length] == b[b.count - 1 - length] { length += 1 }
     return length
   }
 
-  private static func isEqual(_ a: Slice<UnsafeRawBufferPointer>, _ b: Slice<UnsafeRawBufferPointer>) -> Bool {
-    guard a.count == b.count else { return false }
-    let (x, y) = (UnsafeRawBufferPointer(rebasing: a), UnsafeRawBufferPointer(rebasing: b))
-    guard let p = x.baseAddress, let q = y.baseAddress else { return true }
-    return memcmp(p, q, x.count) == 0
+  private static func isEqual(
+    _ a: UnsafeRawBufferPointer, _ x: Range<Int>, _ b: UnsafeRawBufferPointer, _ y: Range<Int>
+  ) -> Bool {
+    guard x.count == y.count else { return false }
+    guard !x.isEmpty, let p = a.baseAddress, let q = b.baseAddress else { return true }
+    return memcmp(p + x.lowerBound, q + y.lowerBound, x.count) == 0
   }
 
   /// What is told and copied, neighbours joined.
@@ -171,9 +240,9 @@ enum DocumentDelta {
     return reader.isAtEnd && result.count == Int(count) && hash(result) == wanted ? result : nil
   }
 
-  private static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
+  private static func hash(_ bytes: Slice<UnsafeRawBufferPointer>) -> UInt64 {
     var hash = StableHash()
-    hash.add(bytes)
+    hash.add(UnsafeRawBufferPointer(rebasing: bytes))
     return hash.value
   }
 

@@ -69,10 +69,15 @@ import Testing
 
   @Test func aSmallChangeOfALargeDocumentIsSmall() {
     let lines = (0..<20_000).map { #"{ "index": \#($0), "segments": [ { "id": "w\#($0)/0", "load": \#($0 * 7) } ] },"# }
-    var fewer = lines
-    fewer.remove(at: 9_000)
-    fewer[100] = "{ other }"
-    let delta = DocumentDelta.make(from: Self.data(lines), to: Self.data(fewer))
-    #expect(delta.count < 1_000, "\(delta.count) bytes")
+    var other = lines
+    other.remove(at: 9_000)
+    other[100] = "{ other }"
+    other.insert("{ one more that is not in the base }", at: 15_000)
+    other.swapAt(3_000, 4_000)
+    other.insert(other.remove(at: 17_000), at: 500)
+    for (base, target) in [(lines, other), (other, lines)] {
+      let delta = DocumentDelta.make(from: Self.data(base), to: Self.data(target))
+      #expect(delta.count < 1_000, "\(delta.count) bytes")
+    }
   }
 }
