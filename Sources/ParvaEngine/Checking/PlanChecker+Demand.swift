@@ -21,25 +21,27 @@ extension PlanChecker {
     }
   }
 
-  static func checkDemand(_ plan: Plan, _ input: PlanningInput, _ found: inout [PlanViolation]) {
-    var demand: [String: (workload: Workload, capacity: Double, load: Double)] = [:]
-    for workload in input.workloads { demand[workload.id] = (workload, 0, 0) }
+  static func checkDemand(
+    _ plan: Plan, _ demand: CheckedDemand, _ input: PlanningInput, _ found: inout [PlanViolation]
+  ) {
+    var capacity = [Double](repeating: 0, count: demand.workloads.count)
+    var load = capacity
     var claims: [CapacityClaim] = []
-    var claimants: [(gpu: Int, segment: String)] = []
-    for (index, gpu) in plan.gpus.enumerated() {
-      for segment in gpu.segments {
-        guard let workload = demand[segment.workload]?.workload else {
-          found.append(
-            PlanViolation(
-              .unknownWorkload, gpu: index, segment: segment.id, "workload \(segment.workload) is not in the demand"))
-          continue
-        }
-        demand[segment.workload]?.capacity += segment.capacity
-        demand[segment.workload]?.load += segment.load
-        if let claim = checkPoint(segment, workload, gpu.product, index, input, &found) {
-          claims.append(claim)
-          claimants.append((index, segment.id))
-        }
+    var claimants: [(gpu: Int, ordinal: Int)] = []
+    demand.forEach(plan) { index, segment, owner in
+      guard let owner else {
+        found.append(
+          PlanViolation(
+            .unknownWorkload, gpu: index, segment: segment.id, "workload \(segment.workload) is not in the demand"))
+        return
+      }
+      capacity[owner] += segment.capacity
+      load[owner] += segment.load
+      if let claim = checkPoint(
+        segment, demand.workloads[owner], plan.gpus[index].product, index, input, &found)
+      {
+        claims.append(claim)
+        claimants.append((index, segment.ordinal))
       }
     }
     for (index, fault) in input.options.admission.judge(input).faults(claims).enumerated() {
@@ -49,29 +51,29 @@ extension PlanChecker {
       case .sloMissed(let text): (code, message) = (.sloMissed, text)
       case .overCapacity(let text): (code, message) = (.overCapacity, text)
       }
+      let (workload, claimant) = (claims[index].workload.id, claimants[index])
       found.append(
         PlanViolation(
-          code, gpu: claimants[index].gpu, segment: claimants[index].segment, workload: claims[index].workload.id,
-          message))
+          code, gpu: claimant.gpu, segment: "\(workload)/\(claimant.ordinal)", workload: workload, message))
     }
     let refused = Set(plan.unplaced.map(\.workload))
     let served = Dictionary(plan.partial.map { ($0.workload, $0.served) }, uniquingKeysWith: { first, _ in first })
-    for workload in input.workloads where !refused.contains(workload.id) {
-      guard let sums = demand[workload.id] else { continue }
-      let rate = served[workload.id] ?? workload.rate
-      if sums.capacity < rate * (1 - tolerance) {
+    for (number, workload) in demand.workloads.enumerated() {
+      guard refused.isEmpty || !refused.contains(workload.id) else { continue }
+      let rate = (served.isEmpty ? nil : served[workload.id]) ?? workload.rate
+      if capacity[number] < rate * (1 - tolerance) {
         found.append(
           PlanViolation(
             .notCovered, workload: workload.id,
-            "\(workload.id) is to get \(rate) requests/s and gets \(sums.capacity)"))
-      } else if (sums.load - rate).magnitude > tolerance * rate {
+            "\(workload.id) is to get \(rate) requests/s and gets \(capacity[number])"))
+      } else if (load[number] - rate).magnitude > tolerance * rate {
         found.append(
           PlanViolation(
             .loadMismatch, workload: workload.id,
-            "the loads of \(workload.id) add up to \(sums.load), its rate is \(rate)"))
+            "the loads of \(workload.id) add up to \(load[number]), its rate is \(rate)"))
       }
     }
-    for refusal in plan.unplaced where demand[refusal.workload] == nil {
+    for refusal in plan.unplaced where demand.number(of: refusal.workload) == nil {
       found.append(
         PlanViolation(.unknownWorkload, workload: refusal.workload, "\(refusal.workload) is not in the demand"))
     }

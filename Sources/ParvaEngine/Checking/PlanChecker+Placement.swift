@@ -1,59 +1,60 @@
 extension PlanChecker {
   /// Whether every workload stands where it wants to: allowed pools, enough failure domains, no strangers on its GPUs,
   /// and no node holding more GPUs than it has. O(segments + nodes).
-  static func checkPlacement(_ plan: Plan, _ input: PlanningInput, _ found: inout [PlanViolation]) {
+  static func checkPlacement(
+    _ plan: Plan, _ demand: CheckedDemand, _ input: PlanningInput, _ found: inout [PlanViolation]
+  ) {
     checkNodes(plan, input, &found)
-    let demand = Dictionary(input.workloads.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    guard demand.workloads.contains(where: { $0.constraints != .none }) else { return }
     let pools = Dictionary(input.pools.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    var gpusOf: [String: Set<Int>] = [:]
-    var nodesOf: [String: Set<String>] = [:]
-    for (index, gpu) in plan.gpus.enumerated() {
-      for segment in gpu.segments {
-        gpusOf[segment.workload, default: []].insert(index)
-        if let node = gpu.node { nodesOf[segment.workload, default: []].insert(node) }
-        guard let rules = demand[segment.workload]?.constraints, rules != .none, let pool = pools[gpu.pool] else {
-          continue
-        }
-        let productFits =
-          (rules.products.isEmpty || rules.products.contains(pool.product.name))
-          && !rules.excludeProducts.contains(pool.product.name)
-        let poolFits =
-          (rules.pools.isEmpty || rules.pools.contains(pool.name)) && !rules.excludePools.contains(pool.name)
-        if !productFits || !poolFits {
+    var domains: [Int: (gpus: Set<Int>, nodes: Set<String>)] = [:]
+    var first: (gpu: Int, segment: Segment, tenant: [String])?
+    demand.forEach(plan) { index, segment, owner in
+      let workload = owner.map { demand.workloads[$0] }
+      let tenant = workload.map(Self.tenant) ?? []
+      if let first, first.gpu == index {
+        if tenant != first.tenant {
           found.append(
             PlanViolation(
-              .excludedPool, gpu: index, segment: segment.id, workload: segment.workload,
-              "\(segment.workload) does not want pool \(pool.name) (\(pool.product.name))"))
+              .sharedGPU, gpu: index, segment: segment.id, workload: segment.workload,
+              "\(segment.workload) and \(first.segment.workload) are of different tenants"))
         }
+      } else {
+        first = (index, segment, tenant)
       }
-      checkTenants(gpu, index, demand, &found)
+      guard let owner, let rules = workload?.constraints, rules != .none else { return }
+      let gpu = plan.gpus[index]
+      if rules.spread != nil {
+        domains[owner, default: ([], [])].gpus.insert(index)
+        if let node = gpu.node { domains[owner, default: ([], [])].nodes.insert(node) }
+      }
+      guard let pool = pools[gpu.pool], !allows(rules, pool) else { return }
+      found.append(
+        PlanViolation(
+          .excludedPool, gpu: index, segment: segment.id, workload: segment.workload,
+          "\(segment.workload) does not want pool \(pool.name) (\(pool.product.name))"))
     }
-    for workload in input.workloads {
-      guard let spread = workload.constraints.spread, let gpus = gpusOf[workload.id] else { continue }
-      let domains = spread.over == .gpu ? gpus.count : nodesOf[workload.id, default: []].count
-      if domains < spread.atLeast {
+    for (number, workload) in demand.workloads.enumerated() {
+      guard let spread = workload.constraints.spread, let there = domains[number] else { continue }
+      let count = spread.over == .gpu ? there.gpus.count : there.nodes.count
+      if count < spread.atLeast {
         found.append(
           PlanViolation(
             .notSpread, workload: workload.id,
-            "\(workload.id) stands on \(domains) \(spread.over.rawValue)s, it wants at least \(spread.atLeast)"))
+            "\(workload.id) stands on \(count) \(spread.over.rawValue)s, it wants at least \(spread.atLeast)"))
       }
     }
   }
 
-  private static func checkTenants(
-    _ gpu: PlannedGPU, _ index: Int, _ demand: [String: Workload], _ found: inout [PlanViolation]
-  ) {
-    func tenant(_ segment: Segment) -> [String] {
-      guard let workload = demand[segment.workload], let key = workload.constraints.exclusive else { return [] }
-      return [key, workload.labels[key] ?? ""]
-    }
-    guard let first = gpu.segments.first else { return }
-    for segment in gpu.segments.dropFirst() where tenant(segment) != tenant(first) {
-      found.append(
-        PlanViolation(
-          .sharedGPU, gpu: index, segment: segment.id, workload: segment.workload,
-          "\(segment.workload) and \(first.workload) are of different tenants"))
-    }
+  private static func allows(_ rules: Constraints, _ pool: Pool) -> Bool {
+    (rules.products.isEmpty || rules.products.contains(pool.product.name))
+      && !rules.excludeProducts.contains(pool.product.name)
+      && (rules.pools.isEmpty || rules.pools.contains(pool.name)) && !rules.excludePools.contains(pool.name)
+  }
+
+  /// Key and value of what a workload is exclusive by; empty for one that shares.
+  private static func tenant(_ workload: Workload) -> [String] {
+    workload.constraints.exclusive.map { [$0, workload.labels[$0] ?? ""] } ?? []
   }
 
   private static func checkNodes(_ plan: Plan, _ input: PlanningInput, _ found: inout [PlanViolation]) {
@@ -75,10 +76,9 @@ extension PlanChecker {
   }
 
   /// Partial service only for those who allow it, and below what they ask for.
-  static func checkPartial(_ plan: Plan, _ input: PlanningInput, _ found: inout [PlanViolation]) {
-    let demand = Dictionary(input.workloads.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+  static func checkPartial(_ plan: Plan, _ demand: CheckedDemand, _ found: inout [PlanViolation]) {
     for service in plan.partial {
-      guard let workload = demand[service.workload] else {
+      guard let workload = demand.number(of: service.workload).map({ demand.workloads[$0] }) else {
         found.append(
           PlanViolation(.unknownWorkload, workload: service.workload, "\(service.workload) is not in the demand"))
         continue

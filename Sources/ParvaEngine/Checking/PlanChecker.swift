@@ -7,12 +7,12 @@ public enum PlanChecker {
   /// What can be judged from the plan alone: geometry, figures, status. O(segments).
   public static func violations(of plan: Plan) -> [PlanViolation] {
     var found: [PlanViolation] = []
-    var ids: Set<String> = []
+    var names = SegmentNames(of: plan)
     for (index, gpu) in plan.gpus.enumerated() {
       checkGeometry(gpu, index, &found)
       for segment in gpu.segments {
         checkFigures(segment, index, &found)
-        if !ids.insert(segment.id).inserted {
+        if !names.insert(segment) {
           found.append(
             PlanViolation(.duplicateSegment, gpu: index, segment: segment.id, "two segments are called \(segment.id)"))
         }
@@ -27,10 +27,11 @@ public enum PlanChecker {
   /// Everything: the plan alone, and against the demand, pools and profiles it was made for. O(segments + workloads).
   public static func violations(of plan: Plan, against input: PlanningInput) -> [PlanViolation] {
     var found = violations(of: plan)
+    let demand = CheckedDemand(input.workloads, plan)
     checkPools(plan, input, &found)
-    checkDemand(plan, input, &found)
-    checkPlacement(plan, input, &found)
-    checkPartial(plan, input, &found)
+    checkDemand(plan, demand, input, &found)
+    checkPlacement(plan, demand, input, &found)
+    checkPartial(plan, demand, &found)
     checkSource(plan, input, &found)
     if let certificate = plan.certificate {
       found += CertificateChecker(input, plan).judge(certificate).violations
@@ -41,8 +42,6 @@ public enum PlanChecker {
   private static func checkGeometry(_ gpu: PlannedGPU, _ index: Int, _ found: inout [PlanViolation]) {
     let product = gpu.product
     if gpu.segments.isEmpty { found.append(PlanViolation(.emptyGPU, gpu: index, "GPU \(index) holds no segment")) }
-    var intervals: [(from: Int, to: Int, id: String)] = []
-    var counts: [Int: Int] = [:]
     var slices = 0
     for segment in gpu.segments {
       guard product.profiles.indices.contains(segment.profile) else {
@@ -57,20 +56,21 @@ public enum PlanChecker {
             .illegalStart, gpu: index, segment: segment.id,
             "\(profile.name) cannot start at \(segment.start) on \(product.name); legal starts are \(profile.starts)"))
       }
-      intervals.append((segment.start, segment.start + profile.placementSize, segment.id))
-      counts[segment.profile, default: 0] += 1
       slices += profile.computeSlices
     }
-    intervals.sort { ($0.from, $0.to) < ($1.from, $1.to) }
-    for (a, b) in zip(intervals, intervals.dropFirst()) where b.from < a.to {
+    let known = gpu.segments.filter { product.profiles.indices.contains($0.profile) }
+    func end(_ segment: Segment) -> Int { segment.start + product.profiles[segment.profile].placementSize }
+    let ranked = known.indices.sorted { (known[$0].start, end(known[$0])) < (known[$1].start, end(known[$1])) }
+    for (a, b) in zip(ranked.lazy.map { known[$0] }, ranked.lazy.dropFirst().map { known[$0] })
+    where b.start < end(a) {
       found.append(
         PlanViolation(
-          .overlap, gpu: index, segment: b.id, "\(b.id) at \(b.from)..<\(b.to) overlaps \(a.id) at \(a.from)..<\(a.to)")
-      )
+          .overlap, gpu: index, segment: b.id,
+          "\(b.id) at \(b.start)..<\(end(b)) overlaps \(a.id) at \(a.start)..<\(end(a))"))
     }
-    for (profile, count) in counts.sorted(by: { $0.key < $1.key }) where count > product.profiles[profile].maxInstances
-    {
-      let kind = product.profiles[profile]
+    for (profile, kind) in product.profiles.enumerated() {
+      let count = known.count { $0.profile == profile }
+      guard count > kind.maxInstances else { continue }
       found.append(
         PlanViolation(
           .tooManyInstances, gpu: index, "\(count) instances of \(kind.name), at most \(kind.maxInstances) fit"))
@@ -102,7 +102,7 @@ public enum PlanChecker {
         PlanViolation(
           .wrongStatus, "status \(plan.status.rawValue) with \(plan.unplaced.count) workloads left out"))
     }
-    let placed = Set(plan.gpus.flatMap { $0.segments.map(\.workload) })
+    let placed = plan.unplaced.isEmpty ? [] : Set(plan.gpus.flatMap { $0.segments.map(\.workload) })
     for refusal in plan.unplaced where placed.contains(refusal.workload) {
       found.append(
         PlanViolation(.unplacedAndPlaced, workload: refusal.workload, "\(refusal.workload) is both placed and refused"))
@@ -160,14 +160,16 @@ public enum PlanChecker {
 
   /// The profiles behind the plan are what it says of them.
   private static func checkSource(_ plan: Plan, _ input: PlanningInput, _ found: inout [PlanViolation]) {
-    var sources: Set<ProfileSource> = []
+    var models: [String: Set<String>] = [:]
     for gpu in plan.gpus {
-      for segment in gpu.segments {
-        if let profile = input.profiles.profile(model: segment.model, product: gpu.product.name) {
-          sources.insert(profile.source)
-        }
+      for segment in gpu.segments where models[gpu.product.name]?.contains(segment.model) != true {
+        models[gpu.product.name, default: []].insert(segment.model)
       }
     }
+    let sources = Set(
+      models.flatMap { product, models in
+        models.compactMap { input.profiles.profile(model: $0, product: product)?.source }
+      })
     guard !sources.isEmpty, sources.merged != plan.summary.profileSource else { return }
     found.append(
       PlanViolation(

@@ -28,7 +28,8 @@ final class CertifiedJudge: CapacityJudge {
         table.server(batch: claim.point.batch, processes: claim.point.processes).map { (table, $0) }
       }
     }
-    let ranked = claims.indices.sorted { claims[$0].workload.sloLatencyMs < claims[$1].workload.sloLatencyMs }
+    let objectives = claims.map(\.workload.sloLatencyMs)
+    let ranked = objectives.indices.sorted { objectives[$0] < objectives[$1] }
     var isKept: Set<Group> = []
     for index in ranked {
       let claim = claims[index]

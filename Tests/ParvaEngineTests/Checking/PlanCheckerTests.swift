@@ -129,6 +129,44 @@ import Testing
     #expect(found.contains { $0.code == fault.code }, "found \(found.map(\.code))")
   }
 
+  @Test("a fault is told with its place, wherever it is", arguments: 0..<8)
+  func faultsHaveTheirPlaces(_ offset: UInt64) throws {
+    let seed = TestSeed.of(offset: offset)
+    var random = SeededGenerator(seed: seed)
+    let (plan, input) = try goodPlan()
+    let gpu = Int.random(in: plan.gpus.indices, using: &random)
+    let index = Int.random(in: plan.gpus[gpu].segments.indices, using: &random)
+    let segment = plan.gpus[gpu].segments[index]
+    func places(_ code: PlanViolation.Code, _ change: (inout Segment) -> Void) -> [PlanViolation] {
+      var changed = plan
+      change(&changed.gpus[gpu].segments[index])
+      return PlanChecker.violations(of: changed, against: input).filter { $0.code == code }
+    }
+    let over = places(.overCapacity) { $0.capacity *= 1.01 }
+    #expect(over.map(\.gpu) == [gpu] && over.map(\.segment) == [segment.id], "seed \(seed)")
+    #expect(over.map(\.workload) == [segment.workload], "seed \(seed)")
+    let unasked = places(.unknownWorkload) { $0.workload = "nobody" }
+    #expect(unasked.map(\.gpu) == [gpu] && unasked.map(\.segment) == ["nobody/\(segment.ordinal)"], "seed \(seed)")
+    let light = places(.loadMismatch) { $0.load *= 0.9 }
+    #expect(light.map(\.workload) == [segment.workload], "seed \(seed)")
+  }
+
+  @Test func segmentsOfOneNameAreFoundWhateverTheirNumbers() throws {
+    let (plan, _) = try goodPlan()
+    for ordinal in [0, 1, 63, 64, 1_000_000] {
+      var twins = plan
+      let last = try #require(plan.gpus.indices.last)
+      for gpu in [0, last] {
+        twins.gpus[gpu].segments[0].ordinal = ordinal + (gpu == 0 ? 0 : 1)
+        twins.gpus[gpu].segments[0].workload = "twin"
+      }
+      #expect(!PlanChecker.violations(of: twins).contains { $0.code == .duplicateSegment })
+      twins.gpus[last].segments[0].ordinal = ordinal
+      let found = PlanChecker.violations(of: twins).filter { $0.code == .duplicateSegment }
+      #expect(found.map(\.segment) == ["twin/\(ordinal)"] && found.map(\.gpu) == [last])
+    }
+  }
+
   @Test("each code is injected by some test")
   func allCodes() {
     // Found by whoever looks into what a plan claims, or requires more of it than to be valid.
