@@ -32,12 +32,11 @@ extension SQLiteStore {
         ON CONFLICT DO UPDATE SET spec = excluded.spec, revision = excluded.revision, updated_at = excluded.updated_at
         """)
     let remove = try db.cachedStatement(sql: "DELETE FROM workload WHERE id = ?")
-    let encoder = RegistrationCodec.encoder()
     // In order of id, so that a large batch appends to the table's tree instead of splitting it everywhere.
     for (id, registration) in registrations.sorted(by: { $0.key < $1.key }) {
       if let registration {
         try set.execute(arguments: [
-          id, try RegistrationCodec.data(registration.workload, encoder), registration.revision,
+          id, RegistrationCodec.data(registration.workload), registration.revision,
           milliseconds(registration.createdAt), milliseconds(registration.updatedAt),
         ])
       } else {

@@ -14,6 +14,13 @@ package enum WorkloadWriter {
     return Data(writer.bytes)
   }
 
+  /// The same on one line.
+  package static func line(_ workload: Workload) -> Data {
+    var writer = DocumentWriter(.json, capacity: 256)
+    writer.object(inline: true) { write(workload, &$0) }
+    return Data(writer.bytes)
+  }
+
   private static func document(_ workloads: [Workload], _ style: DocumentWriter.Style) -> Data {
     var writer = DocumentWriter(style)
     writer.object { root in

@@ -2,18 +2,21 @@ import Foundation
 import ParvaEngine
 import ParvaFormats
 import ParvaTestSupport
+import ParvaWire
 import Testing
 
-/// One workload alone is read in a quick way where it can be; in a list it always goes the general way.
+/// What is read in a quick way is read as the general way reads it.
 @Suite struct QuickWorkloadTests {
   private static func alone(_ text: [UInt8]) -> Workload? {
     try? WorkloadReader.readOne(InputSource(Data(text), format: .json))
   }
 
+  /// An escape elsewhere in the list has all of it read the general way.
   private static func inList(_ text: [UInt8]) -> Workload? {
+    let other = #",{"id":"ot\u0068er","model":"m","rate":1,"slo":{"latencyMs":1}}]"#
     let list = try? WorkloadReader.read(
-      InputSource(Data([UInt8(ascii: "[")] + text + [UInt8(ascii: "]")]), format: .json))
-    return list?.count == 1 ? list?.first : nil
+      InputSource(Data([UInt8(ascii: "[")] + text + Array(other.utf8)), format: .json))
+    return list?.count == 2 ? list?.first : nil
   }
 
   private static let texts = [
@@ -67,6 +70,65 @@ import Testing
       let workload = Self.alone(text)
       accepted += workload == nil ? 0 : 1
       #expect(workload == Self.inList(text), "seed \(seed): \(String(decoding: text, as: UTF8.self))")
+    }
+    #expect((100..<3_000).contains(accepted), "seed \(seed)")
+  }
+
+  @Test("a workload on one line, as stores keep it, is read back equal in either way")
+  func linesAreReadBack() throws {
+    let seed = TestSeed.of()
+    var random = SeededGenerator(seed)
+    for _ in 0..<300 {
+      for workload in RandomWorkloads.list(&random) {
+        let line = WorkloadWriter.line(workload)
+        #expect(!line.contains(UInt8(ascii: "\n")))
+        let spec = try JSONDecoder().decode(WorkloadSpec.self, from: line)
+        #expect(try WorkloadReader.workload(from: spec) == workload, "seed \(seed)")
+        #expect(Self.alone(Array(line)) == workload, "seed \(seed)")
+      }
+    }
+  }
+
+  @Test("rates that are read in a quick way are those of the general way, each id once and nothing beside them")
+  func damagedRatesAreReadAsTheyStandOrNotAtAll() throws {
+    let seed = TestSeed.of(offset: 1)
+    var random = SeededGenerator(seed)
+    let texts = [
+      #"[{"id":"a","rate":829},{"id":"b","rate":0.25}]"#,
+      #" { "workloads" : [ { "rate" : 1.5e3 , "id" : "a.b-c" } , { "id" : "b" , "rate" : 1E-1 } ] } "#,
+      #"[{"rate":123456789.12345678,"id":"a"}]"#, "[]",
+    ]
+    var accepted = 0
+    for round in 0..<3_000 {
+      var text = Array(texts[round % texts.count].utf8)
+      for _ in 0..<Int.random(in: 0...2, using: &random) where !text.isEmpty {
+        let place = Int.random(in: 0..<text.count, using: &random)
+        switch Int.random(in: 0...2, using: &random) {
+        case 0: text.remove(at: place)
+        case 1: text.insert(Array("0123456789.eE+-\"\\{}[]:, \u{0}ab".utf8).randomElement(using: &random)!, at: place)
+        default: text[place] = text[Int.random(in: 0..<text.count, using: &random)]
+        }
+      }
+      guard let (rates, isBare) = QuickRateParser.rates(in: Data(text)) else { continue }
+      accepted += 1
+      let shown = "seed \(seed): \(String(decoding: text, as: UTF8.self))"
+      var value = try #require(try? InputSource(Data(text), format: .json).value(limit: 1_000), "\(shown)")
+      if !isBare {
+        guard case .object(let members) = value, members.count == 1 else {
+          Issue.record("\(shown)")
+          continue
+        }
+        value = try #require(members["workloads"], "\(shown)")
+      }
+      let general: [(id: String, members: [String: JSONValue])] =
+        if case .list(let list) = value {
+          list.map { if case .object(let members) = $0 { (members["id"]?.text ?? "?", members) } else { ("?", [:]) } }
+        } else { [] }
+      #expect(Set(rates.map(\.id)).count == rates.count, "\(shown)")
+      #expect(general.map(\.id) == rates.map(\.id), "\(shown)")
+      for (rate, said) in zip(rates, general) {
+        #expect(said.members == ["id": .string(rate.id), "rate": .number(rate.rate)], "\(shown)")
+      }
     }
     #expect((100..<3_000).contains(accepted), "seed \(seed)")
   }

@@ -5,16 +5,7 @@ import ParvaWire
 
 /// Declarations of workloads as stores keep them: their wire JSON.
 enum RegistrationCodec {
-  static func data(_ workload: Workload, _ encoder: JSONEncoder) throws -> Data {
-    try encoder.encode(WorkloadReader.spec(of: workload))
-  }
-
-  /// Writes what the quick reader reads.
-  static func encoder() -> JSONEncoder {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.withoutEscapingSlashes]
-    return encoder
-  }
+  static func data(_ workload: Workload) -> Data { WorkloadWriter.line(workload) }
 
   /// - Throws: `store_corrupt`, naming the workload.
   static func workload(_ data: Data, id: String) throws(StoreError) -> Workload {
