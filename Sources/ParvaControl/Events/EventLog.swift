@@ -42,6 +42,13 @@ package final class EventLog: Sendable {
       }
     }
 
+    /// Numbers that nobody reads any more: all that came before goes with them.
+    mutating func skip(_ count: Int) {
+      newest += count
+      events = []
+      oldest = 0
+    }
+
     /// Those after an id, oldest first. Ids are without holes. O(batch).
     func batch(after id: Int) -> Batch {
       let first = newest - events.count + 1
@@ -70,11 +77,25 @@ package final class EventLog: Sendable {
   }
 
   /// An event of a document, written with sorted keys.
-  func add(_ kind: String, of document: some Encodable) {
+  func add(_ kind: String, of document: some Encodable) { add(kind, ofAll: CollectionOfOne(document)) }
+
+  /// Events of many documents at once. Those that would be gone at once are counted and not written.
+  ///
+  /// - Parameter gone: how many there were before these already.
+  func add<Documents: RandomAccessCollection>(
+    _ kind: String, ofAll documents: Documents, after gone: Int = 0
+  ) where Documents.Element: Encodable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    guard let data = try? encoder.encode(document) else { return }
-    add(kind, String(decoding: data, as: UTF8.self))
+    let texts = documents.suffix(capacity).compactMap { document in
+      (try? encoder.encode(document)).map { String(decoding: $0, as: UTF8.self) }
+    }
+    guard !texts.isEmpty else { return }
+    let gone = gone + max(0, documents.count - capacity)
+    board.change { ring in
+      if gone > 0 { ring.skip(gone) }
+      for text in texts { ring.add(Event(id: ring.newest + 1, kind: kind, data: text), capacity) }
+    }
   }
 
   /// What has come after an event as soon as there is something, or nothing after `duration`.

@@ -52,9 +52,27 @@ package final class WorkloadConditions: Sendable {
     var rows: [Mark?] { [planned, running, up, traffic] }
   }
 
+  private struct Changed {
+    var condition: Condition
+    var since: Date
+  }
+
   private struct News: Encodable {
     var id: String
     var conditions: [ConditionDocument]
+  }
+
+  /// What a look has found out, of which no more is kept than the log of events does.
+  private struct Findings {
+    private(set) var newest: [(id: String, changed: [Changed])] = []
+    private(set) var gone = 0
+
+    mutating func add(_ id: String, _ changed: [Changed]) {
+      newest.append((id, changed))
+      guard newest.count >= 2 * EventLog.capacity else { return }
+      gone += EventLog.capacity
+      newest.removeFirst(EventLog.capacity)
+    }
   }
 
   private struct State {
@@ -148,21 +166,17 @@ package final class WorkloadConditions: Sendable {
       since: Timestamp.text(since))
   }
 
-  /// Notes what is so now, and tells those conditions of which status or reason is another than before.
-  private func note(
-    _ conditions: [Condition], of id: String, at date: Date, isSilent: Bool, isCovered: Bool
-  ) {
+  /// Notes what is so now; answers those conditions of which status or reason is another than before, nil where there are none.
+  private func note(_ conditions: [Condition], of id: String, at date: Date, isCovered: Bool) -> [Changed]? {
     state.withLock { state in
       if isCovered { state.uncovered.remove(id) } else { state.uncovered.insert(id) }
       let before = state.marks[id]
       let marks = state.marks(of: conditions, id, at: date)
       state.told[id] = nil
-      if before == marks { return }
+      if before == marks { return nil }
       state.marks[id] = marks
-      if isSilent { return }
-      let changed = conditions.indices.filter { before?.rows[$0] != marks.rows[$0] }
-        .map { Self.document(conditions[$0], since: marks.rows[$0]?.since ?? date) }
-      events.add("workload", of: News(id: id, conditions: changed))
+      return conditions.indices.filter { before?.rows[$0] != marks.rows[$0] }
+        .map { Changed(condition: conditions[$0], since: marks.rows[$0]?.since ?? date) }
     }
   }
 
@@ -191,23 +205,30 @@ package final class WorkloadConditions: Sendable {
     default: all = true
     }
     if all { due.formUnion(demand.registrations.rows.lazy.map(\.id)) }
+    var findings = Findings()
     for id in due.sorted() {
-      guard let registration = demand.registrations[id] else {
-        forget(id)
-        continue
+      let changed: [Changed]?
+      if let registration = demand.registrations[id] {
+        let status = WorkloadStatus(of: registration, on: view, running: nodes.running(id))
+        changed = note(
+          conditions(of: status, registration), of: id, at: date, isCovered: status.planRevision != nil)
+      } else {
+        changed = forget(id)
       }
-      let status = WorkloadStatus(of: registration, on: view, running: nodes.running(id))
-      note(
-        conditions(of: status, registration), of: id, at: date, isSilent: isFirst, isCovered: status.planRevision != nil
-      )
+      if let changed, !isFirst { findings.add(id, changed) }
     }
+    let news = findings.newest.lazy.map { id, changed in
+      News(id: id, conditions: changed.map { Self.document($0.condition, since: $0.since) })
+    }
+    events.add("workload", ofAll: news, after: findings.gone)
   }
 
-  private func forget(_ id: String) {
+  /// Nil where nothing was known of it.
+  private func forget(_ id: String) -> [Changed]? {
     state.withLock { state in
       state.told[id] = nil
       state.uncovered.remove(id)
-      if state.marks.removeValue(forKey: id) != nil { events.add("workload", of: News(id: id, conditions: [])) }
+      return state.marks.removeValue(forKey: id) == nil ? nil : []
     }
   }
 }

@@ -35,6 +35,28 @@ import Testing
     }
   }
 
+  @Test("events that come together are those that come one after another", arguments: 0..<4)
+  func manyAtOnceAreAsOneByOne(_ offset: UInt64) async {
+    let seed = TestSeed.of(offset: offset)
+    var random = SeededGenerator(seed: seed)
+    let capacity = Int.random(in: 1...20, using: &random)
+    let (one, many) = (
+      EventLog(start: Samples.time, capacity: capacity), EventLog(start: Samples.time, capacity: capacity)
+    )
+    var seen = one.newest
+    for round in 0..<60 {
+      let texts = (0..<Int.random(in: 0...50, using: &random)).map { "\(round).\($0)" }
+      for text in texts { one.add("node", of: text) }
+      let known = texts.suffix(Int.random(in: min(texts.count, capacity)...texts.count, using: &random))
+      many.add("node", ofAll: Array(known), after: texts.count - known.count)
+      #expect(one.newest == many.newest, "seed \(seed)")
+      let after = Int.random(in: seen...one.newest, using: &random)
+      let batch = await one.next(after: after, within: .zero)
+      #expect(batch == (await many.next(after: after, within: .zero)), "seed \(seed)")
+      if Bool.random(using: &random) { seen = batch.last }
+    }
+  }
+
   @Test func anotherProcessIsAGap() async {
     let before = EventLog(start: Samples.time)
     before.add("node", "old")
