@@ -14,6 +14,11 @@ package enum PlanInForce {
   /// - Returns: GPUs in order of the published plan, others behind them by node and index; nil where nothing is known.
   /// - Complexity: O(GPUs + segments).
   package static func plan(standing: [String: [WantedGPU]], on fleet: FleetInventory, published: Plan?) -> Plan? {
+    // Where there are no nodes nothing stands, and nothing is in the way of what is published.
+    if fleet.isEmpty, var plan = published {
+      plan.gpus.removeAll { $0.segments.isEmpty }
+      return plan
+    }
     let known = known(segmentsOf: published)
     var there: [String: [Segment]] = [:]
     var used: Set<String> = []

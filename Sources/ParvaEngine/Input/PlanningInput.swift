@@ -18,7 +18,8 @@ public struct PlanningInput: Sendable {
     traces: [String: ArrivalRecording] = [:], capacities: CapacityCache = CapacityCache(),
     current: Plan? = nil
   ) {
-    self.workloads = workloads.sorted { $0.id < $1.id }
+    let isSorted = zip(workloads, workloads.dropFirst()).allSatisfy { $0.id <= $1.id }
+    self.workloads = isSorted ? workloads : workloads.sorted { $0.id < $1.id }
     self.pools = pools
     self.profiles = profiles
     self.options = options

@@ -38,16 +38,22 @@ public struct PlanDiff: Hashable, Sendable {
 
   public var isEmpty: Bool { changes.isEmpty && newlyUnserved.isEmpty && noLongerUnserved.isEmpty }
 
-  /// O(segments x log segments).
-  public init(from old: Plan, to new: Plan) {
+  /// O(segments), and O(n x log n) for the n segments of GPUs that are not as they were.
+  public init(from old: Plan, to new: Plan) { self.init(from: old, to: new, stepsOverSame: true) }
+
+  /// - Parameter stepsOverSame: whether GPUs that are as they were under the same index are not looked at any closer. The
+  ///   result is the same either way.
+  init(from old: Plan, to new: Plan, stepsOverSame: Bool) {
     gpusBefore = old.gpus.count
     gpusAfter = new.gpus.count
     let before = Set(old.unplaced.map(\.workload))
     let after = Set(new.unplaced.map(\.workload))
     newlyUnserved = new.unplaced.filter { !before.contains($0.workload) }
     noLongerUnserved = old.unplaced.filter { !after.contains($0.workload) }
-    let match = Self.match(old.gpus, new.gpus)
-    compareSegments(old, new, match)
+    let same = stepsOverSame ? Self.same(old.gpus, new.gpus) : []
+    let match = Self.match(old.gpus, new.gpus, same)
+    kept = same.reduce(0) { $0 + old.gpus[$1].segments.count }
+    compareSegments(old, new, match, same)
     compareInstances(old, new, match)
   }
 
@@ -61,14 +67,21 @@ public struct PlanDiff: Hashable, Sendable {
     var segments: Set<String>
   }
 
-  /// For each GPU of the new plan the index of the same GPU in the old one.
-  static func match(_ old: [PlannedGPU], _ new: [PlannedGPU]) -> [Int?] {
+  /// Indices of GPUs that hold the very same in both plans, which are then those that any way to match them finds: no two
+  /// GPUs of a plan have a segment in common.
+  private static func same(_ old: [PlannedGPU], _ new: [PlannedGPU]) -> Set<Int> {
+    Set(zip(old, new).enumerated().lazy.filter { !$1.0.segments.isEmpty && $1.0 == $1.1 }.map(\.offset))
+  }
+
+  /// For each GPU of the new plan the index of the same GPU in the old one; those of `same` are known.
+  static func match(_ old: [PlannedGPU], _ new: [PlannedGPU], _ same: Set<Int> = []) -> [Int?] {
     var result = [Int?](repeating: nil, count: new.count)
-    var free = Set(old.indices)
+    for index in same { result[index] = index }
+    var free = Set(old.indices).subtracting(same)
     let byUUID = Dictionary(
       old.enumerated().compactMap { index, gpu in gpu.uuid.map { ($0, index) } },
       uniquingKeysWith: { first, _ in first })
-    for (index, gpu) in new.enumerated() {
+    for (index, gpu) in new.enumerated() where result[index] == nil {
       guard let uuid = gpu.uuid, let same = byUUID[uuid], free.remove(same) != nil else { continue }
       result[index] = same
     }
@@ -130,13 +143,14 @@ public struct PlanDiff: Hashable, Sendable {
 
   // MARK: - Segments and instances
 
-  private static func places(_ plan: Plan) -> [Place] {
-    plan.gpus.enumerated().flatMap { index, gpu in gpu.segments.map { Place(gpu: index, segment: $0) } }
+  private static func places(_ plan: Plan, without same: Set<Int>) -> [Place] {
+    plan.gpus.indices.lazy.filter { !same.contains($0) }
+      .flatMap { index in plan.gpus[index].segments.map { Place(gpu: index, segment: $0) } }
       .sorted { ($0.segment.workload, $0.segment.ordinal) < ($1.segment.workload, $1.segment.ordinal) }
   }
 
-  private mutating func compareSegments(_ old: Plan, _ new: Plan, _ match: [Int?]) {
-    let (before, after) = (Self.places(old), Self.places(new))
+  private mutating func compareSegments(_ old: Plan, _ new: Plan, _ match: [Int?], _ same: Set<Int>) {
+    let (before, after) = (Self.places(old, without: same), Self.places(new, without: same))
     var (i, j) = (0, 0)
     while i < before.count || j < after.count {
       guard i < before.count else {

@@ -1,5 +1,6 @@
 import ParvaControlTestSupport
 import ParvaEngine
+import ParvaTestSupport
 import ParvaWire
 import Testing
 
@@ -54,6 +55,19 @@ import Testing
     let inForce = PlanInForce.plan(standing: standing, on: try Self.fleet("a", "b"), published: published)
     #expect(inForce?.gpus.map(\.node) == ["a"])
     #expect(inForce?.gpus.first?.segments.map(\.start) == [0])
+  }
+
+  @Test("without nodes a plan is in force as it is on nodes that it says nothing of")
+  func whereThereAreNoNodesThePublishedPlanIsInForce() throws {
+    for seed in 0..<5 {
+      let input = RandomDemand.input(seed: UInt64(seed), products: [try Self.product], models: 4, workloads: 20)
+      var published = OptimalPlanner().plan(input)
+      try #require(published.gpus.count > 2)
+      published.gpus[1].segments = []
+      let none = PlanInForce.plan(standing: [:], on: FleetInventory([]), published: published)
+      #expect(none?.gpus.count == published.gpus.count - 1)
+      #expect(none == PlanInForce.plan(standing: [:], on: try Self.fleet("a"), published: published))
+    }
   }
 
   @Test func whereNothingIsKnownThePublishedPlanIsInForce() throws {

@@ -1,5 +1,7 @@
-import ParvaEngine
+import ParvaTestSupport
 import Testing
+
+@testable import ParvaEngine
 
 @Suite("Differences between plans")
 struct PlanDiffTests {
@@ -33,6 +35,26 @@ struct PlanDiffTests {
     #expect(diff.isEmpty)
     #expect(diff.kept == 3)
     #expect((diff.instancesCreated, diff.instancesDestroyed, diff.instancesKept) == (0, 0, 3))
+  }
+
+  @Test("GPUs that are as they were are stepped over with the same result", arguments: 0..<12)
+  func steppingOverChangesNothing(_ seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    var input = RandomDemand.input(seed: seed, products: [Self.product], models: 5, workloads: 40)
+    let old = OptimalPlanner().plan(input)
+    for _ in 0..<Int.random(in: 0...6, using: &random) {
+      let index = Int.random(in: 0..<input.workloads.count, using: &random)
+      input.workloads[index].rate *= Double.random(in: 0.5...2, using: &random)
+    }
+    if Bool.random(using: &random) { input.workloads.removeLast() }
+    input.current = Bool.random(using: &random) ? old : nil
+    var new = OptimalPlanner().plan(input)
+    for index in new.gpus.indices where Int.random(in: 0..<4, using: &random) == 0 {
+      new.gpus[index].uuid = "GPU-\(index)"
+    }
+    if Bool.random(using: &random) { new.gpus.swapAt(0, new.gpus.count - 1) }
+    #expect(PlanDiff(from: old, to: new) == PlanDiff(from: old, to: new, stepsOverSame: false))
+    #expect(PlanDiff(from: new, to: old) == PlanDiff(from: new, to: old, stepsOverSame: false))
   }
 
   @Test func numberingGPUsAnotherWayIsNoDifference() {

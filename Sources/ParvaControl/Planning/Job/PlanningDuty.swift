@@ -9,8 +9,9 @@ enum PlanningDuty {
     let plan = job.planner.plan(input, .allCores(patience: job.patience))
     if job.isResort { return try better(of: plan, or: StandingPlanner().plan(input, .serial), job) }
     try judge(plan, job)
+    // What it says nothing of, it serves whole: it was judged.
+    guard input.current != nil, !plan.unplaced.isEmpty || !plan.partial.isEmpty else { return plan }
     let served = ServedDemand(by: plan, of: input.workloads)
-    guard input.current != nil, !served.isComplete else { return plan }
     var standing = StandingPlanner().plan(input, .serial)
     // Why it leaves something out, the planner knows better.
     let reasons = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
