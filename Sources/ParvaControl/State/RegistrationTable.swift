@@ -34,40 +34,52 @@ package struct RegistrationTable: Sendable {
 
   /// Sets the registrations that `changes` names, nil taking one away.
   ///
-  /// O(m log n + m moves) for a few changes, O(n + m log m) for many, where moving is copying n pointers at most.
+  /// O(m log n) for m changes, and moving n pointers at most where rows come or go.
   package mutating func apply(_ changes: [String: Registration?]) {
-    if changes.count <= 32 {
-      for (id, registration) in changes { set(registration, for: id) }
-    } else {
-      merge(changes)
-    }
-  }
-
-  private mutating func set(_ registration: Registration?, for id: String) {
-    let place = firstIndex(from: id)
-    let isThere = place < rows.count && rows[place].id == id
-    switch (registration, isThere) {
-    case (let registration?, true): rows[place] = registration
-    case (let registration?, false): rows.insert(registration, at: place)
-    case (nil, true): rows.remove(at: place)
-    case (nil, false): break
-    }
-  }
-
-  private mutating func merge(_ changes: [String: Registration?]) {
-    let added = changes.values.compactMap(\.self).sorted { $0.id < $1.id }
-    var merged: [Registration] = []
-    merged.reserveCapacity(rows.count + added.count)
-    var next = 0
-    for row in rows where !changes.keys.contains(row.id) {
-      while next < added.count, added[next].id < row.id {
-        merged.append(added[next])
-        next += 1
+    var added: [Registration] = []
+    var gone: [Int] = []
+    for (id, registration) in changes {
+      let place = firstIndex(from: id)
+      let isThere = place < rows.count && rows[place].id == id
+      switch (registration, isThere) {
+      case (let registration?, true): rows[place] = registration
+      case (let registration?, false): added.append(registration)
+      case (nil, true): gone.append(place)
+      case (nil, false): break
       }
-      merged.append(row)
     }
-    merged += added[next...]
-    rows = merged
+    if !gone.isEmpty { remove(gone) }
+    if !added.isEmpty { insert(added.sorted { $0.id < $1.id }) }
+  }
+
+  private mutating func remove(_ places: [Int]) {
+    guard places.count > 32 else {
+      for place in places.sorted(by: >) { rows.remove(at: place) }
+      return
+    }
+    let (gone, before) = (Set(places), rows)
+    rows = before.indices.filter { !gone.contains($0) }.map { before[$0] }
+  }
+
+  /// Makes room for all at once, from behind: what stands is moved once and not counted anew.
+  ///
+  /// - Parameter added: ascending by id, none of them there.
+  private mutating func insert(_ added: [Registration]) {
+    let places = added.map { firstIndex(from: $0.id) }
+    let count = rows.count
+    rows += added
+    rows.withUnsafeMutableBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { return }
+      let waiting = UnsafeMutablePointer<Registration>.allocate(capacity: added.count)
+      waiting.moveInitialize(from: base + count, count: added.count)
+      var end = count
+      for (number, place) in places.enumerated().reversed() {
+        (base + place + number + 1).moveInitialize(from: base + place, count: end - place)
+        (base + place + number).moveInitialize(from: waiting + number, count: 1)
+        end = place
+      }
+      waiting.deallocate()
+    }
   }
 
   /// Index of the first row whose id is not before `id`.
