@@ -10,24 +10,25 @@ enum PlanFinish {
     guard let current = market.input.current, !current.gpus.isEmpty else {
       return options.headroom ? Headroom.fill(fresh, market, rates: rates) : fresh
     }
-    let draft = keep(fresh, current, market, rates: rates, prices: prices, context)
+    let numbers = market.numbers
+    let draft = keep(fresh, current, market, numbers, rates: rates, prices: prices, context)
     guard options.headroom else { return draft }
     // A workload may get its former number of segments back: it is shown as changed anyway.
-    var additions = CurrentSlots(current, market, isServed: rates.map { _ in true }).segmentsBefore
+    var additions = market.segments(of: current, numbers)
     for gpu in draft { for segment in gpu.segments { additions[segment.workload] -= 1 } }
     return Headroom.fill(draft, market, rates: rates, additions: additions.map { max(0, $0) })
   }
 
   /// Tenant by tenant: no two share a GPU. The fresh plan stands where what is kept breaks a spread or a node.
   private static func keep(
-    _ fresh: [DraftGPU], _ current: Plan, _ market: Market, rates: [Double], prices: [Double]?,
-    _ context: PlanningContext
+    _ fresh: [DraftGPU], _ current: Plan, _ market: Market, _ numbers: [String: Int], rates: [Double],
+    prices: [Double]?, _ context: PlanningContext
   ) -> [DraftGPU] {
     let tenants = Tenants(market)
     guard tenants.count > 1 else {
       let stock = market.input.pools.map { $0.count ?? .max }
       let draft = Keeping.plan(
-        fresh, near: current, market, rates: rates, stock: stock, extra: market.input.options.maxExtraGPUs,
+        fresh, near: current, market, numbers, rates: rates, stock: stock, extra: market.input.options.maxExtraGPUs,
         prices: prices, context)
       return isLegal(draft, market) ? draft : fresh
     }
@@ -43,7 +44,7 @@ enum PlanFinish {
       // What the others need stays theirs.
       var stock = left
       for gpu in own where stock[gpu.pool] != .max { stock[gpu.pool] += 1 }
-      let kept = Keeping.plan(own, near: near, market, rates: rates, stock: stock, extra: extra, context)
+      let kept = Keeping.plan(own, near: near, market, numbers, rates: rates, stock: stock, extra: extra, context)
       extra = max(0, extra - max(0, kept.count - own.count))
       for (pool, stock) in stock.enumerated() where stock != .max {
         left[pool] = stock - kept.count { $0.pool == pool }

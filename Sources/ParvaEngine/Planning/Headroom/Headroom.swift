@@ -79,7 +79,7 @@ struct Headroom {
   private mutating func run() {
     guard !states.isEmpty else { return }
     var queue = Heap<Keyed>()
-    for workload in capacity.indices where capacity[workload] > 0 {
+    for workload in capacity.indices where capacity[workload] > 0 && mayGrow(workload) {
       queue.insert(Keyed(key: capacity[workload] / rates[workload], item: workload))
     }
     while let workload = queue.popFirst()?.item {
@@ -87,6 +87,15 @@ struct Headroom {
       apply(step, workload)
       queue.insert(Keyed(key: capacity[workload] / rates[workload], item: workload))
     }
+  }
+
+  /// Whether any step could ever help the workload: of one that is kept as it stands there is none. O(its segments on GPUs with
+  /// room).
+  private func mayGrow(_ workload: Int) -> Bool {
+    additions.map { $0[workload] > 0 } ?? true
+      || openGPUs[workload].contains { gpu in
+        gpus[Int(gpu)].segments.contains { $0.workload == workload && !$0.isKept }
+      }
   }
 
   private func best(_ a: Step?, _ b: Step?) -> Step? {

@@ -5,15 +5,9 @@
 struct CurrentSlots {
   /// In order of the current plan.
   var slots: [DraftGPU] = []
-  /// Segments in the current plan per workload, whether they can stay or not.
-  var segmentsBefore: [Int]
 
-  /// `isServed` says which workloads get anything at all. O(segments).
-  init(_ current: Plan, _ market: Market, isServed: [Bool]) {
-    segmentsBefore = [Int](repeating: 0, count: market.input.workloads.count)
-    var workloads: [String: Int] = [:]
-    workloads.reserveCapacity(market.input.workloads.count)
-    for (index, workload) in market.input.workloads.enumerated() { workloads[workload.id] = index }
+  /// `workloads` has their indices by id, see ``Market/numbers``; `isServed` says which get anything at all. O(segments).
+  init(_ current: Plan, _ market: Market, _ workloads: [String: Int], isServed: [Bool]) {
     let classes = market.classes
     let pools = Dictionary(
       classes.pools.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { first, _ in first })
@@ -23,9 +17,6 @@ struct CurrentSlots {
       Dictionary(pool.nodes.map { ($0.name, $0.count) }, uniquingKeysWith: +)
     }
     for gpu in current.gpus {
-      for segment in gpu.segments {
-        if let workload = workloads[segment.workload] { segmentsBefore[workload] += 1 }
-      }
       guard let home = pools[gpu.pool], classes.pools[home].product.name == gpu.product.name else { continue }
       // A GPU named twice is one GPU.
       if let uuid = gpu.uuid, !uuids.insert(uuid).inserted { continue }
@@ -69,5 +60,22 @@ struct CurrentSlots {
       }
       slots.append(slot)
     }
+  }
+}
+
+extension Market {
+  /// Index of each workload by its id. O(workloads).
+  var numbers: [String: Int] {
+    Dictionary(
+      zip(input.workloads.lazy.map(\.id), input.workloads.indices), uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Segments of a plan per workload, whether they can stay or not; `numbers` are those of the market. O(segments).
+  func segments(of plan: Plan, _ numbers: [String: Int]) -> [Int] {
+    var counts = [Int](repeating: 0, count: input.workloads.count)
+    for gpu in plan.gpus {
+      for segment in gpu.segments { if let workload = numbers[segment.workload] { counts[workload] += 1 } }
+    }
+    return counts
   }
 }

@@ -30,20 +30,21 @@ struct Keeping {
   /// A plan for the same workloads as `fresh`, at most `extra` GPUs larger, near `current`; all may share GPUs. Nearly linear in the segments
   /// while little changes.
   ///
-  /// `prices` are those that prove the cost of `fresh`, where they are known.
+  /// `numbers` are those of the market; `prices` those that prove the cost of `fresh`, where they are known.
   static func plan(
-    _ fresh: [DraftGPU], near current: Plan, _ market: Market, rates: [Double], stock: [Int], extra: Int,
+    _ fresh: [DraftGPU], near current: Plan, _ market: Market, _ numbers: [String: Int], rates: [Double], stock: [Int],
+    extra: Int,
     prices: [Double]? = nil, _ context: PlanningContext
   ) -> [DraftGPU] {
     guard !fresh.isEmpty, !current.gpus.isEmpty else { return fresh }
     var keeping = Keeping(
-      fresh, current, market, rates: rates, stock: stock, extra: extra, prices: prices, context)
+      fresh, current, market, numbers, rates: rates, stock: stock, extra: extra, prices: prices, context)
     return keeping.run(fresh)
   }
 
   private init(
-    _ fresh: [DraftGPU], _ current: Plan, _ market: Market, rates: [Double], stock: [Int], extra: Int,
-    prices: [Double]?, _ context: PlanningContext
+    _ fresh: [DraftGPU], _ current: Plan, _ market: Market, _ numbers: [String: Int], rates: [Double], stock: [Int],
+    extra: Int, prices: [Double]?, _ context: PlanningContext
   ) {
     self.market = market
     self.stock = stock
@@ -53,8 +54,8 @@ struct Keeping {
     var served = [Bool](repeating: false, count: rates.count)
     for gpu in fresh { for segment in gpu.segments { served[segment.workload] = true } }
     self.rates = zip(rates, served).map { $1 ? $0 : 0 }
-    let there = CurrentSlots(current, market, isServed: served)
-    segmentsBefore = there.segmentsBefore
+    let there = CurrentSlots(current, market, numbers, isServed: served)
+    segmentsBefore = market.segments(of: current, numbers)
     self.prices = KeepingPrices(market, rates: self.rates, weights: weights, proven: prices, context)
     self.extra = extra
     leastCount = fresh.count
