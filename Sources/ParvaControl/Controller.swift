@@ -80,9 +80,9 @@ package final class Controller: Sendable {
     let store = GuardedStore(store, logger: logger, onRecovery: { wakes.continuation.yield() })
     self.store = store
     await store.check()
-    board = PlanBoard()
     let events = EventLog(start: configuration.now())
     self.events = events
+    board = PlanBoard(events: events)
     let restored = contents.plan.flatMap { Self.published($0, pinned: contents.pin != nil, contents.nodes, logger) }
     // What cannot be read cannot be kept either.
     let pin = restored == nil ? nil : contents.pin

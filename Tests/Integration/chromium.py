@@ -1,4 +1,8 @@
-"""A Chromium without a window, driven by its DevTools protocol over a pipe: nothing else is needed."""
+"""A Chromium without a window, driven by its DevTools protocol over a pipe: nothing else is needed.
+
+Where DASHBOARD names a folder, the page's scripts and styles come from there in place of those in the binary: a change of one is
+seen without a build.
+"""
 
 import base64
 import json
@@ -9,6 +13,13 @@ import subprocess
 import tempfile
 import threading
 import time
+
+
+FOLDER = os.environ.get("DASHBOARD")
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+#: In place of an answer that never comes.
+HOLD = "hold"
+LISTS = ("workloads*", "plan\\?*", "plans*", "nodes*", "operations*", "profiles*", "whoami*")
 
 
 class Chromium:
@@ -57,9 +68,10 @@ class Chromium:
             raise AssertionError(f"{method}: {answer['error']}")
         return answer["result"]
 
-    def open(self, url, width=1440, height=900, scheme="light", alter=None):
-        """A tab; `alter` makes another text of what comes from the lists of the interface."""
-        return Page(self, url, width, height, scheme, alter)
+    def open(self, url, width=1440, height=900, scheme="light", alter=None, instead=None, script=None, beside=None):
+        """A tab; `alter` makes another text of what comes from the lists of the interface, `instead` answers some requests to it
+        itself: (status, type, text), or HOLD for never. `script` runs before those of the page; `beside`: the tab of the same window."""
+        return Page(self, url, width, height, scheme, alter, instead, script, beside)
 
     def close(self):
         self.process.terminate()
@@ -68,20 +80,30 @@ class Chromium:
 
 
 class Page:
-    """One tab with a storage of its own."""
+    """One tab, with a storage and connections of its own unless it is opened beside another."""
 
-    def __init__(self, chromium, url, width, height, scheme, alter):
-        self.chromium, self.requests, self.faults, self.alter = chromium, [], [], alter
-        self.context = chromium.call("Target.createBrowserContext")["browserContextId"]
+    def __init__(self, chromium, url, width, height, scheme, alter, instead, script, beside):
+        self.chromium, self.requests, self.faults, self.alter, self.instead = chromium, [], [], alter, instead
+        #: Fields of each request, by name.
+        self.fields = []
+        self.isGuest = beside is not None
+        self.context = beside.context if beside else chromium.call("Target.createBrowserContext")["browserContextId"]
         self.target = chromium.call("Target.createTarget", url="about:blank", browserContextId=self.context)["targetId"]
         self.session = chromium.call("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         chromium.pages[self.session] = self
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
-        if alter:
-            self.call("Fetch.enable", patterns=[
-                {"urlPattern": f"*/v1/{one}", "requestStage": "Response"}
-                for one in ("workloads*", "plan\\?*", "plans*", "nodes*", "operations*", "profiles*", "whoami*")])
+        # Else the tab would hold every body that came, for whoever asks by the protocol.
+        self.call("Network.enable", maxTotalBufferSize=0, maxResourceBufferSize=0)
+        patterns = [{"urlPattern": f"*/v1/{one}", "requestStage": "Response"} for one in LISTS] if alter else []
+        if instead:
+            patterns.append({"urlPattern": "*/v1/*", "requestStage": "Request"})
+        if FOLDER:
+            patterns.append({"urlPattern": "*/dashboard/*", "requestStage": "Request"})
+        if patterns:
+            self.call("Fetch.enable", patterns=patterns)
+        if script:
+            self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
         self.size(width, height)
         self.scheme(scheme)
         self.go(url)
@@ -92,8 +114,11 @@ class Page:
     def heard(self, method, parameters):
         if method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
+            self.fields.append(parameters["request"]["headers"])
         elif method == "Fetch.requestPaused":
-            threading.Thread(target=self._altered, args=(parameters,), daemon=True).start()
+            answer = self._altered if "responseStatusCode" in parameters else (
+                self._from_folder if "/dashboard/" in parameters["request"]["url"] else self._answered)
+            threading.Thread(target=answer, args=(parameters,), daemon=True).start()
         elif method == "Runtime.exceptionThrown":
             self.faults.append(parameters["exceptionDetails"].get("exception", {}).get("description", "an exception"))
         elif method == "Log.entryAdded" and parameters["entry"]["source"] in ("security", "javascript", "violation"):
@@ -110,12 +135,36 @@ class Page:
     def go(self, url):
         self.call("Page.navigate", url=url)
 
+    def _reply(self, method, **parameters):
+        """For a request that the tab may have taken back by going away."""
+        try:
+            self.call(method, **parameters)
+        except AssertionError:
+            if self.session in self.chromium.pages:
+                raise
+
     def _altered(self, paused):
         body = self.call("Fetch.getResponseBody", requestId=paused["requestId"])
         text = base64.b64decode(body["body"]).decode() if body["base64Encoded"] else body["body"]
         headers = [one for one in paused["responseHeaders"] if one["name"].lower() not in ("content-encoding", "content-length")]
-        self.call("Fetch.fulfillRequest", requestId=paused["requestId"], responseCode=paused["responseStatusCode"],
-                  responseHeaders=headers, body=base64.b64encode(self.alter(text).encode()).decode())
+        self._reply("Fetch.fulfillRequest", requestId=paused["requestId"], responseCode=paused["responseStatusCode"],
+                    responseHeaders=headers, body=base64.b64encode(self.alter(text).encode()).decode())
+
+    def _answered(self, paused):
+        answer = self.instead(paused["request"]["url"])
+        if answer is None:
+            self._reply("Fetch.continueRequest", requestId=paused["requestId"])
+        elif answer != HOLD:
+            status, kind, text = answer
+            self._reply("Fetch.fulfillRequest", requestId=paused["requestId"], responseCode=status,
+                        responseHeaders=[{"name": "Content-Type", "value": kind}], body=base64.b64encode(text.encode()).decode())
+
+    def _from_folder(self, paused):
+        name = paused["request"]["url"].rsplit("/", 1)[1]
+        with open(os.path.join(FOLDER, name), "rb") as file:
+            body = base64.b64encode(file.read()).decode()
+        headers = [{"name": "Content-Type", "value": TYPES[os.path.splitext(name)[1]]}, {"name": "Cache-Control", "value": "no-store"}]
+        self._reply("Fetch.fulfillRequest", requestId=paused["requestId"], responseCode=200, responseHeaders=headers, body=body)
 
     def run(self, script):
         """The value of an expression, or of what it promises."""
@@ -178,4 +227,7 @@ class Page:
 
     def close(self):
         self.chromium.pages.pop(self.session, None)
-        self.chromium.call("Target.disposeBrowserContext", browserContextId=self.context)
+        if self.isGuest:
+            self.chromium.call("Target.closeTarget", targetId=self.target)
+        else:
+            self.chromium.call("Target.disposeBrowserContext", browserContextId=self.context)

@@ -62,7 +62,8 @@ class Connection:
         self.port, self.writer = port, None
 
     async def send(self, method, path, body):
-        if self.writer is None:
+        # The controller closes connections that rest for long.
+        if self.writer is None or self.reader.at_eof():
             self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.writer.write(
             f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -1,7 +1,7 @@
 // What was done and what happened: operations, events as they come, and the audit where the controller keeps one.
 
-import { ask, one } from "./api.js";
-import { h, render } from "./dom.js";
+import { ask, encoded } from "./api.js";
+import { h, render, tableHead } from "./dom.js";
 import { loadOperation, model, watch } from "./model.js";
 import { nodeTable } from "./rollout.js";
 import { setQuery } from "./route.js";
@@ -41,9 +41,9 @@ export function activityView(root, query, id) {
   function operations() {
     return h("section", { class: "panel", "aria-labelledby": "operations", key: "operations" }, h("h2", { id: "operations" }, "Operations"),
       model.operations.length === 0 ? h("p", { class: "quiet" }, "Nothing was brought to nodes yet. ", h("a", { href: "#/plan" }, "The plan"), " tells what an apply would do.")
-      : h("table", {}, h("thead", {}, h("tr", {}, ["Operation", "Status", "Nodes", "Began"].map((title) => h("th", { scope: "col" }, title)))),
+      : h("table", {}, tableHead(["Operation", "Status", "Nodes", "Began"]),
         h("tbody", {}, model.operations.map((operation) => h("tr", { key: operation.id },
-          h("th", { scope: "row" }, h("a", { href: `#/activity/${one(operation.id)}` }, operation.id), operation.rollout.automatic && h("span", { class: "quiet" }, " by itself")),
+          h("th", { scope: "row" }, h("a", { href: `#/activity/${encoded(operation.id)}` }, operation.id), operation.rollout.automatic && h("span", { class: "quiet" }, " by itself")),
           h("td", {}, h("span", { class: ["badge", `is-${operation.status}`] }, words(operation.status))),
           h("td", {}, `${count(operation.nodes.filter((node) => node.status === "verified").length)} of ${count(operation.nodes.length)}`),
           h("td", {}, time(operation.createdAt)))))));
@@ -69,7 +69,7 @@ export function activityView(root, query, id) {
     return h("section", { class: "panel", "aria-labelledby": "audit", key: "audit" }, h("h2", { id: "audit" }, "Audit"),
       audit.refused ? h("p", { class: "note" }, audit.refused.message)
       : entries.length === 0 ? h("p", { class: "quiet" }, "Nothing was changed yet.")
-      : h("table", {}, h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
+      : h("table", {}, tableHead(columns),
         h("tbody", {}, entries.slice(0, 100).map((entry) => h("tr", {}, columns.map((name) => h("td", {},
           name === "time" ? time(entry.time) : String(entry[name] ?? ""))))))));
   }

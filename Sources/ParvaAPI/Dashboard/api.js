@@ -1,16 +1,24 @@
 // Requests to the controller. The token lives in sessionStorage: it is this tab's, and gone with it.
 
-const KEY = "parva-token";
+import { clock } from "./text.js";
 
-/// What the controller refused, as it said it (RFC 9457).
+const KEY = "parva-token";
+/// Head and body of an answer have to be there within so many milliseconds; the plan of a large fleet is tens of megabytes.
+const PATIENCE = 120_000;
+/// Bytes that are read of a refusal, and characters of it that are shown: who refuses may be a proxy with a page of its own.
+const MOST_READ = 65_536;
+const MOST_SHOWN = 600;
+
+/// What the controller refused, as it said it (RFC 9457). `retryAfter`: seconds, where it named some.
 export class Problem extends Error {
-  constructor(status, document) {
-    super(document.detail ?? `The controller answered ${status}.`);
-    this.status = status;
-    this.code = document.code ?? "unknown";
-    this.requestId = document.requestId;
+  constructor(status, document, retryAfter) {
+    const { detail, code, requestId } = document ?? {};
+    super(typeof detail === "string" && detail ? shortened(detail) : `The controller answered ${status}.`);
+    Object.assign(this, { status, code: code ?? "unknown", requestId, retryAfter });
   }
 }
+
+const shortened = (text) => (text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)} …` : text);
 
 const listeners = { refused: () => {}, forbidden: () => {} };
 
@@ -19,11 +27,23 @@ export function onRefusal(refused, forbidden) {
   Object.assign(listeners, { refused, forbidden });
 }
 
-export const token = () => sessionStorage.getItem(KEY);
+/// Where the browser keeps nothing for pages, a token is known for as long as the page stands.
+let unkept = null;
+
+export function token() {
+  try {
+    return sessionStorage.getItem(KEY) ?? unkept;
+  } catch {
+    return unkept;
+  }
+}
 
 export function setToken(text) {
-  if (text) sessionStorage.setItem(KEY, text);
-  else sessionStorage.removeItem(KEY);
+  unkept = text;
+  try {
+    if (text) sessionStorage.setItem(KEY, text);
+    else sessionStorage.removeItem(KEY);
+  } catch { /* it is known to this page alone */ }
 }
 
 export function headersWith(more = {}) {
@@ -31,37 +51,57 @@ export function headersWith(more = {}) {
   return own ? { ...more, Authorization: `Bearer ${own}` } : more;
 }
 
-/// The answer: `status`, `headers`, `body` (JSON read). A 304 has none.
-/// - Parameter isQuiet: whether the caller alone says what was refused.
-/// - Throws: Problem; TypeError where nobody answers.
-export async function ask(path, { method = "GET", body, headers = {}, signal, tag, isQuiet } = {}) {
+/// The answer: `status`, `headers`, `body` (JSON read). A 304 and a 204 have none.
+/// - Parameters:
+///   - isQuiet: whether the caller alone says what was refused.
+///   - isText: whether the body is text.
+/// - Throws: Problem; an error without a status where nobody answers in time, or no controller does.
+export async function ask(path, { method = "GET", body, headers = {}, signal, tag, isQuiet, isText } = {}) {
   const used = token();
-  const fields = headersWith({ Accept: "application/json", ...headers });
+  const fields = headersWith({ Accept: isText ? "text/plain" : "application/json", ...headers });
   if (tag) fields["If-None-Match"] = tag;
   if (body !== undefined) fields["Content-Type"] ??= "application/json";
+  const patience = AbortSignal.timeout(PATIENCE);
   const response = await fetch(path, {
-    method, headers: fields, signal, cache: "no-store", credentials: "omit", redirect: "error",
-    body: body === undefined ? undefined : JSON.stringify(body),
+    method, headers: fields, signal: signal ? AbortSignal.any([signal, patience]) : patience, cache: "no-store",
+    credentials: "omit", redirect: "error", body: body === undefined ? undefined : JSON.stringify(body),
   });
-  if (response.status === 304) return { status: 304, headers: response.headers, body: null };
-  const isJSON = /json/.test(response.headers.get("Content-Type") ?? "");
-  if (!response.ok) {
-    const problem = await problemOf(response, isJSON);
+  clock.compare(response.headers.get("Date"));
+  if (!response.ok && response.status !== 304) {
+    const problem = await problemOf(response);
     if (!isQuiet) refused(problem, method !== "GET", used);
     throw problem;
   }
-  return {
-    status: response.status, headers: response.headers,
-    body: response.status === 204 ? null : isJSON ? await response.json() : await response.text(),
-  };
+  const answer = { status: response.status, headers: response.headers, body: null };
+  if (response.status === 304 || response.status === 204) return answer;
+  const type = response.headers.get("Content-Type") ?? "nothing";
+  if (!isText && !type.includes("json")) throw new TypeError(`No controller answers here: ${shortened(type)} came for ${path}.`);
+  answer.body = await (isText ? response.text() : response.json());
+  return answer;
 }
 
-export async function problemOf(response, isJSON = true) {
-  let document = {};
+/// What was refused, whoever refuses: of a body that is no JSON, or does not end, the status alone counts.
+export async function problemOf(response) {
+  let document = null;
   try {
-    if (isJSON) document = await response.json();
-  } catch { /* what is no JSON says no more than its status */ }
-  return new Problem(response.status, document);
+    document = JSON.parse(await beginning(response));
+  } catch { /* it says no more than its status */ }
+  return new Problem(response.status, document, Number(response.headers.get("Retry-After")) || undefined);
+}
+
+async function beginning(response) {
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text;
+    text += decoder.decode(value, { stream: true });
+    if (text.length > MOST_READ) {
+      reader.cancel().catch(() => {});
+      return text;
+    }
+  }
 }
 
 /// What came for a token that was meanwhile replaced is no news.
@@ -75,16 +115,18 @@ const PAGE = 1000;
 /// The first page of a list is small, so that something is there at once.
 const FIRST = 40;
 
-/// All items of a list with pages, a page at a time: `onPage(items, body, headers)` may answer false to end it.
-export async function pages(path, member, onPage) {
+/// All items of a list with pages, one by one; `onPage()` after each page may answer false to end it.
+export async function pages(path, member, onItem, onPage = () => {}) {
   let cursor = null;
   do {
     const query = new URLSearchParams({ limit: cursor ? PAGE : FIRST });
     if (cursor) query.set("cursor", cursor);
-    const { body, headers } = await ask(`${path}?${query}`);
+    const { body } = await ask(`${path}?${query}`);
     cursor = body.nextCursor ?? null;
-    if (onPage(body[member], body, headers) === false) return;
+    body[member].forEach(onItem);
+    if (onPage() === false) return;
   } while (cursor);
 }
 
-export const one = (id) => encodeURIComponent(id);
+/// An id as a part of a path.
+export const encoded = (id) => encodeURIComponent(id);

@@ -9,7 +9,7 @@ import { healthView } from "./health.js";
 import { begin, retry } from "./live.js";
 import { changed, model, watch } from "./model.js";
 import { planView } from "./plan.js";
-import { enter, here } from "./route.js";
+import { enter, here, turn } from "./route.js";
 import { seconds } from "./text.js";
 import { tryView } from "./try.js";
 import { workloadView } from "./workload.js";
@@ -26,9 +26,13 @@ const top = document.getElementById("top");
 let leave = () => {};
 let shown = null;
 
+/// The view of an address; one that names none is the fleet.
+const nameOf = (parts) => (Object.hasOwn(VIEWS, parts[0] ?? "") ? parts[0] : "fleet");
+
 function show() {
   const { parts, query } = enter();
-  const name = VIEWS[parts[0]] ? parts[0] : "fleet";
+  const position = turn(scrollY);
+  const name = nameOf(parts);
   const [title, view] = VIEWS[name];
   const item = parts.slice(1).join("/");
   leave();
@@ -40,7 +44,7 @@ function show() {
   root.append(place);
   document.title = `${item || title} · Parva`;
   leave = (name === "workloads" && item ? workloadView(place, item) : view(place, query, item)) ?? (() => {});
-  scrollTo(0, 0);
+  scrollTo(0, position);
   // The reader of a screen is told of the new place; at the very first the page itself is the news.
   if (shown !== null) main.focus({ preventScroll: true });
   shown = name;
@@ -48,7 +52,7 @@ function show() {
 }
 
 function frame() {
-  const name = VIEWS[here().parts[0]] ? here().parts[0] : "fleet";
+  const name = nameOf(here().parts);
   render(top,
     h("a", { class: "brand", href: "#/fleet" }, h("span", { class: "mark", "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Parva"),
     h("nav", { "aria-label": "Views" }, Object.entries(VIEWS).map(([key, [title]]) =>
@@ -58,17 +62,19 @@ function frame() {
 
 const LINKS = {
   live: ["live", "Live"], connecting: ["busy", "Connecting"], waiting: ["bad", "Disconnected"], paused: ["quiet", "Paused"],
-  refused: ["bad", "Not signed in"],
+  refused: ["bad", "Not signed in"], forbidden: ["bad", "No right to read"], unread: ["bad", "Live in part"],
 };
 
 function link() {
-  const { kind, since, until, why } = model.link;
+  const { kind, since, until, why, unread } = model.link;
   const isLost = kind === "waiting" || (kind === "connecting" && since);
-  const [tone, text] = isLost ? LINKS.waiting : LINKS[kind] ?? LINKS.connecting;
-  const rest = isLost && until > Date.now() ? `, again in ${Math.ceil((until - Date.now()) / 1000)} s` : "";
+  const [tone, text] = LINKS[isLost ? "waiting" : kind === "live" && unread ? "unread" : kind === "refused" && token() ? "forbidden" : kind];
+  const now = performance.now();
+  const rest = isLost && until > now ? `, again in ${Math.ceil((until - now) / 1000)} s` : "";
+  const more = isLost ? ` for ${seconds((now - since) / 1000)}: what is shown is old${rest}` : text === LINKS.unread[1] ? `: ${unread}` : "";
   return h("div", { class: ["link", tone], title: isLost ? why : undefined },
     h("span", { class: "dot", "aria-hidden": "true" }),
-    h("span", {}, text, isLost && h("span", { class: "more" }, ` for ${seconds((Date.now() - since) / 1000)}: what is shown is old${rest}`)),
+    h("span", {}, text, more && h("span", { class: "more" }, more)),
     isLost && h("button", { type: "button", class: "small", onclick: retry }, "Now"));
 }
 
@@ -82,28 +88,39 @@ function rights() {
   ];
 }
 
+/// Each choice of colours with its sign, in the order in which the button goes through them.
+const THEMES = { auto: "◐", light: "☀", dark: "☾" };
+const THEME_KEY = "parva-theme";
+let colours = "auto";
+
 function theme() {
-  const now = localStorage.getItem("parva-theme") ?? "auto";
-  const next = { auto: "light", light: "dark", dark: "auto" }[now];
+  const names = Object.keys(THEMES);
+  const next = names[(names.indexOf(colours) + 1) % names.length];
   return h("button", {
-    type: "button", class: "small theme", "aria-label": `Colours: ${now}. Change to ${next}`, title: `Colours: ${now}`,
+    type: "button", class: "small theme", "aria-label": `Colours: ${colours}. Change to ${next}`, title: `Colours: ${colours}`,
     onclick: () => {
-      localStorage.setItem("parva-theme", next);
-      dress();
+      dress(next);
       frame();
     },
-  }, { auto: "◐", light: "☀", dark: "☾" }[now]);
+  }, THEMES[colours]);
 }
 
-function dress() {
-  const now = localStorage.getItem("parva-theme") ?? "auto";
-  document.documentElement.dataset.theme = now;
+/// - Parameter wanted: nothing for what was chosen before, where the browser keeps that.
+function dress(wanted) {
+  try {
+    if (wanted) localStorage.setItem(THEME_KEY, wanted);
+    wanted ??= localStorage.getItem(THEME_KEY);
+  } catch { /* it holds for this page alone */ }
+  colours = Object.hasOwn(THEMES, wanted ?? "") ? wanted : "auto";
+  document.documentElement.dataset.theme = colours;
 }
 
 async function signIn() {
   const given = await askForToken(model.rights.said);
   if (!given) return;
   setToken(given);
+  // What was shown to another token is not for this one: nothing of it stays.
+  if (model.hasNodes || model.plan) return location.reload();
   begin();
   show();
 }
@@ -145,6 +162,12 @@ setInterval(() => {
 }, 1000);
 
 dress();
+// The address is where one is: this link must not write to it.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+history.scrollRestoration = "manual";
 addEventListener("hashchange", show);
 begin();
 show();

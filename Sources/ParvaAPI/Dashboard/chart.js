@@ -1,6 +1,6 @@
 // Lines in steps over revisions, with the same figures as a table beside for those who do not see them.
 
-import { h, svg } from "./dom.js";
+import { h, svg, tableHead } from "./dom.js";
 import { figure, time } from "./text.js";
 
 const HEIGHT = 190;
@@ -37,7 +37,7 @@ export function stepChart({ points, series, width, label, unit = "" }) {
         (points.length - 1 - index) % every === 0 && svg("text", { class: "tick", x: x(index) + step / 2, y: HEIGHT - 8, "text-anchor": "middle" }, `r${point.revision}`)))),
     h("details", { class: "as-table" }, h("summary", {}, "The same as a table"),
       h("table", {},
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "revision"), h("th", { scope: "col" }, "since"), series.map(({ name }) => h("th", { scope: "col", class: "n" }, name)))),
+        tableHead(["revision", "since", ...series.map(({ name }) => [name, "n"])]),
         h("tbody", {}, points.slice().reverse().map((point) => h("tr", {},
           h("td", {}, point.revision), h("td", {}, time(point.createdAt)), point.values.map((value) => h("td", { class: "n" }, `${figure(value)}${value == null ? "" : unit}`))))))));
 }

@@ -17,6 +17,8 @@ export function askForToken(why) {
     let answer = null;
     const field = h("input", {
       id: "token", type: "password", autocomplete: "off", required: true, minlength: "8", spellcheck: "false",
+      // What no field of a request can carry would look like a controller that is gone.
+      pattern: "\\s*[!-~]+\\s*", title: "letters, digits and signs without accents or spaces",
     });
     const dialog = open(h("form", {
       method: "dialog",
@@ -35,15 +37,17 @@ export function askForToken(why) {
   });
 }
 
-/// Whether somebody meant it.
-export function confirmed(title, text, action) {
+/// Whether somebody meant it; where a reason is asked for, that, or false.
+export function confirmed(title, text, action, { reason } = {}) {
   return new Promise((resolve) => {
     let answer = false;
-    const dialog = open(h("form", { method: "dialog", onsubmit: () => { answer = true; } },
+    const field = reason && h("input", { id: "reason", required: true, maxlength: "200", autocomplete: "off", autofocus: true });
+    const dialog = open(h("form", { method: "dialog", onsubmit: () => { answer = field?.value.trim() ?? true; } },
       h("h2", { id: "confirm-title" }, title), h("p", {}, text),
+      field && [h("label", { for: "reason" }, reason), field],
       h("div", { class: "actions" },
         h("button", { type: "submit", class: "danger" }, action),
-        h("button", { type: "button", onclick: () => dialog.close() }, "Leave it"))), "confirm");
+        h("button", { type: "button", autofocus: !field, onclick: () => dialog.close() }, "Leave it"))), "confirm");
     dialog.setAttribute("aria-labelledby", "confirm-title");
     dialog.addEventListener("close", () => resolve(answer));
   });

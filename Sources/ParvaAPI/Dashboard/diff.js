@@ -1,6 +1,6 @@
 // Two revisions of the plan beside each other: every GPU that differs, as it was and as it is, and why.
 
-import { ask, one } from "./api.js";
+import { ask, encoded } from "./api.js";
 import { h } from "./dom.js";
 import { extract, planOf } from "./history.js";
 import { segmentBox, swatch } from "./strip.js";
@@ -48,6 +48,9 @@ function reasons(old, now, before, after, cause) {
   return lines;
 }
 
+/// A caller by name, and by id where that says more: two may have one name.
+const asker = ({ id, name }) => (id === name ? name : `${name} (${id})`);
+
 /// The cause that the controller keeps of a plan, in words.
 function told(cause) {
   const lines = cause.triggers.map((trigger) => ({
@@ -58,6 +61,7 @@ function told(cause) {
     if (names) lines.push({ text: `${counted(names.count, "workload")} ${text}: ${names.first.slice(0, 6).join(", ")}${names.count > 6 ? " and others" : ""}` });
   }
   if (cause.profiles) lines.push({ text: `${counted(cause.profiles, "model")} with new profiles` });
+  if (cause.who?.length) lines.push({ text: `asked for by ${cause.who.map(asker).join(", ")}` });
   return lines;
 }
 
@@ -103,7 +107,7 @@ function unplaced(title, list) {
   if (!list.length) return null;
   return h("div", { class: "note warn" }, h("h3", {}, title),
     h("ul", {}, list.slice(0, 20).map(({ workload, code, message }) => h("li", {}, swatch(workload), " ",
-      h("a", { href: `#/workloads/${one(workload)}` }, workload), ` ${words(code)}: ${message}`))));
+      h("a", { href: `#/workloads/${encoded(workload)}` }, workload), ` ${words(code)}: ${message}`))));
 }
 
 function lane(title, gpu, marks, place) {

@@ -39,6 +39,15 @@ function add(element, children) {
   }
 }
 
+/// The head of a table. Titles: texts, or each with a class.
+export const tableHead = (titles) => h("thead", {}, h("tr", {}, titles.map((given) => {
+  const [title, kind] = [given].flat();
+  return h("th", { scope: "col", class: kind }, title);
+})));
+
+/// Names, each beside what it is.
+export const factList = (rows) => h("dl", { class: "facts-list" }, rows.map(([name, what]) => [h("dt", {}, name), h("dd", {}, what)]));
+
 /// Makes the children of `element` what `wanted` says and keeps what is there already, with its focus, selection and scrolling.
 /// Children with a key are known again by it. What carries `data-keep` looks after its own inside.
 export function render(element, ...wanted) {
@@ -84,7 +93,8 @@ function become(node, wanted) {
   for (const { name, value } of [...wanted.attributes]) {
     if (name !== "style" && node.getAttribute(name) !== value) node.setAttribute(name, value);
   }
-  if (node.style.cssText !== wanted.style.cssText) node.style.cssText = wanted.style.cssText;
+  if (!wanted.hasAttribute("style")) node.removeAttribute("style");
+  else if (node.style.cssText !== wanted.style.cssText) node.style.cssText = wanted.style.cssText;
   for (const name of HANDLERS) if (node[name] !== wanted[name]) node[name] = wanted[name];
   if (node.nodeName === "SELECT") {
     match(node, wanted);

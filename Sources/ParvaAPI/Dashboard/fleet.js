@@ -31,8 +31,8 @@ export function fleetView(root, query) {
   list.addEventListener("keydown", walk);
 
   function sizeOf() {
-    const asked = query.get("size");
-    if (SIZES[asked]) return asked;
+    const asked = query.get("size") ?? "";
+    if (Object.hasOwn(SIZES, asked)) return asked;
     return gpus <= 24 ? "large" : gpus <= 400 ? "medium" : "small";
   }
 

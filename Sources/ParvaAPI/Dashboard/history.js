@@ -1,7 +1,6 @@
 // Plans that were: read once each, since a revision never changes, and kept as what charts and workloads need of them.
 
-import { ask } from "./api.js";
-import { changed, model } from "./model.js";
+import { changed, model, readPlan } from "./model.js";
 
 const MOST = 24;
 /// Beyond so many GPUs only the newest revision is read by itself: each is megabytes.
@@ -19,11 +18,11 @@ export async function planOf(revision) {
   if (model.plan?.revision === revision) return model.plan;
   const known = documents.get(revision);
   if (known) return known;
-  const { body } = await ask(`/v1/plans/${revision}`);
-  documents.set(revision, body);
+  const { body: plan } = await readPlan(`/v1/plans/${revision}`);
+  documents.set(revision, plan);
   if (documents.size > (isLarge() ? 1 : KEPT)) documents.delete(documents.keys().next().value);
-  extracts.set(revision, extract(body));
-  return body;
+  extracts.set(revision, extract(plan));
+  return plan;
 }
 
 export function extract(plan) {

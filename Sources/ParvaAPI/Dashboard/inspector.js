@@ -1,6 +1,6 @@
 // What a segment is, beside it: by pointer and by focus. It can be pointed at itself, and Escape takes it away (WCAG 1.4.13).
 
-import { ask, one } from "./api.js";
+import { ask, encoded } from "./api.js";
 import { h, render } from "./dom.js";
 import { model } from "./model.js";
 import { swatch } from "./strip.js";
@@ -13,12 +13,12 @@ const FRESH = 10_000;
 /// What proxies counted of a workload, asked for at most every ten seconds; null where nothing is observed.
 export async function observedOf(id) {
   const known = observations.get(id);
-  if (known && Date.now() - known.at < FRESH) return known.value;
+  if (known && performance.now() - known.at < FRESH) return known.value;
   try {
-    const { body } = await ask(`/v1/workloads/${one(id)}`);
-    observations.set(id, { at: Date.now(), value: body.status.observed ?? null });
+    const { body } = await ask(`/v1/workloads/${encoded(id)}`);
+    observations.set(id, { at: performance.now(), value: body.status.observed ?? null });
   } catch {
-    observations.set(id, { at: Date.now(), value: null });
+    observations.set(id, { at: performance.now(), value: null });
   }
   if (observations.size > 500) observations.delete(observations.keys().next().value);
   return observations.get(id).value;
@@ -139,7 +139,7 @@ export class Inspector {
     ].filter(Boolean);
     render(this.box,
       h("p", { class: "tip-title" }, workload && swatch(workload),
-        workload ? h("a", { href: `#/workloads/${one(workload)}` }, segment?.id ?? workload) : STATES[cell.state]),
+        workload ? h("a", { href: `#/workloads/${encoded(workload)}` }, segment?.id ?? workload) : STATES[cell.state]),
       h("dl", {}, rows.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])));
   }
 

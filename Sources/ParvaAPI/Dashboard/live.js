@@ -1,19 +1,23 @@
-// Keeps the model true: reads it once, and then what the streams of events say has changed.
+// Keeps the model true: reads it once, and then what the stream of events says has changed.
 
-import { token } from "./api.js";
 import {
   changed, loadHealth, loadIndex, loadNode, loadNodes, loadOperation, loadOperations, loadPlan, loadPlans, loadWorkload,
   loadWorkloads, model,
 } from "./model.js";
 import { follow } from "./stream.js";
+import { counted } from "./text.js";
 
-/// Between two readings of a list that is large: so many times what one took, so that they take a hundredth of the time.
-const SHARE = 100;
+/// Longest pause before what could not be read is read again, in milliseconds.
+const LONGEST = 30_000;
 
-/// Reads once more whenever it is wanted, one at a time; what is large so seldom that it takes a small share of the time.
+/// Reads once more whenever it is wanted, one at a time, and by itself after a failure.
 class Reading {
-  constructor(load, { least = 100, isLarge = () => false } = {}) {
-    Object.assign(this, { load, least, isLarge, isRunning: false, isWanted: false, free: 0 });
+  /// - Parameters:
+  ///   - what: what it reads, in words.
+  ///   - least: milliseconds between two.
+  ///   - share: what is large is read so seldom that it takes one part in so many of the time; 1 for what is not.
+  constructor(what, load, { least = 100, share = () => 1 } = {}) {
+    Object.assign(this, { what, load, least, share, isRunning: false, isWanted: false, free: 0, failures: 0 });
   }
 
   want() {
@@ -22,27 +26,43 @@ class Reading {
       return;
     }
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.run(), Math.max(0, this.free - Date.now()));
+    this.timer = setTimeout(() => this.run(), Math.max(0, this.free - performance.now()));
   }
 
   async run() {
     if (this.isRunning) return this.want();
     this.isRunning = true;
     this.isWanted = false;
-    const began = Date.now();
+    clearTimeout(this.timer);
+    const began = performance.now();
+    let pause;
     try {
       await this.load();
+      this.failures = 0;
+      unread(this.what, null);
     } catch (error) {
-      if (error.status === undefined) lost(error);
+      pause = this.pauseAfter(error);
     }
-    const took = Date.now() - began;
-    this.free = Date.now() + (this.isLarge() ? took * SHARE : Math.min(1000, Math.max(this.least, took)));
+    const took = performance.now() - began;
+    const share = this.share();
+    this.free = performance.now() + (pause ?? (share > 1 ? took * share : Math.min(1000, Math.max(this.least, took))));
     this.isRunning = false;
-    if (this.isWanted) this.want();
+    if (this.isWanted || pause !== undefined) this.want();
+  }
+
+  /// Milliseconds until it is tried again; nothing where another try is refused as well.
+  pauseAfter(error) {
+    if (error.status === 401 || error.status === 403) return undefined;
+    unread(this.what, error.message);
+    const pause = Math.min(LONGEST, 500 * 2 ** this.failures++);
+    return error.retryAfter ? error.retryAfter * 1000 : pause * (0.75 + Math.random() / 2);
   }
 }
 
-/// What was named by events, read together after a moment: one by one while they are few, else the whole list.
+/// Requests of one kind at a time, for what events have named.
+const AT_ONCE = 4;
+
+/// What was named by events, read together after a moment: one by one while they are fewer than `most()`, else the whole list.
 class Names {
   constructor(load, whole, most) {
     Object.assign(this, { load, whole, most, names: new Set() });
@@ -57,51 +77,45 @@ class Names {
   async flush() {
     const names = [...this.names];
     this.names.clear();
-    if (names.length > this.most) this.whole.want();
-    else await Promise.allSettled(names.map((name) => this.load(name)));
+    if (names.length > this.most()) this.whole.want();
+    else await Promise.all(Array.from({ length: AT_ONCE }, () => this.some(names)));
     this.timer = this.names.size ? setTimeout(() => this.flush(), 120) : undefined;
+  }
+
+  async some(names) {
+    for (let name = names.pop(); name !== undefined; name = names.pop()) {
+      await this.load(name).catch(() => { /* the stream tells whether anybody answers */ });
+    }
   }
 }
 
-const plan = new Reading(loadPlan);
+const areManyNodes = () => model.nodes.size > 200;
+const areManyWorkloads = () => model.workloads.size > 2000;
+const plan = new Reading("the plan", loadPlan, { share: () => (areManyNodes() ? 10 : 1) });
 let firstNodes = () => {};
-const nodes = new Reading(() => loadNodes(firstNodes), { isLarge: () => model.nodes.size > 200 });
-const workloads = new Reading(loadWorkloads, { isLarge: () => model.workloads.size > 2000 });
-const operations = new Reading(loadOperations);
-const plans = new Reading(loadPlans);
-const health = new Reading(loadHealth, { least: 500 });
-const index = new Reading(loadIndex);
-const someNodes = new Names(loadNode, nodes, 8);
-const someWorkloads = new Names(loadWorkload, workloads, 8);
-const someOperations = new Names(loadOperation, operations, 4);
+const nodes = new Reading("the nodes", () => loadNodes(firstNodes), { share: () => (areManyNodes() ? 100 : 1) });
+const workloads = new Reading("the workloads", loadWorkloads, { share: () => (areManyWorkloads() ? 100 : 1) });
+const operations = new Reading("the operations", loadOperations);
+const plans = new Reading("earlier plans", loadPlans);
+const health = new Reading("the controller's health", loadHealth, { least: 500 });
+const index = new Reading("the index", loadIndex);
+// The whole of a large list comes seldom: of those, many are read one by one.
+const someNodes = new Names(loadNode, nodes, () => (areManyNodes() ? 64 : 8));
+const someWorkloads = new Names(loadWorkload, workloads, () => (areManyWorkloads() ? 500 : 8));
+const someOperations = new Names(loadOperation, operations, () => 4);
 
-let streams = [];
+let stream = null;
 const MOST_EVENTS = 500;
 
-let generation = 0;
-
-function planned(event) {
-  plan.want();
-  // The stream begins with the plan that there is, and all of that is being read already.
-  if (Number(event.id) === model.plan?.revision || model.plan === null) return;
-  plans.want();
-  workloads.want();
-  health.want();
-}
-
-/// Everything anew, and the streams with it: at the start, and after somebody has signed in.
+/// Everything anew, and the stream with it: at the start, and after somebody has signed in.
 export function begin() {
-  for (const stream of streams) stream.close();
-  Object.assign(model.rights, { mayChange: true, isSignedIn: token() !== null, isRefused: false, said: null, caller: null });
-  model.link.streams = {};
+  stream?.close();
+  Object.assign(model.rights, { mayChange: true, isRefused: false, said: null, caller: null });
+  model.link.kind = "connecting";
   // First the stream, so that nothing is missed between what is read and what comes.
-  for (const reading of [nodes, workloads]) reading.free = 0;
-  streams = [open("events", "/v1/events", heard)];
-  const own = (generation += 1);
-  // That of plans begins with the newest one, which would be asked for at once: it comes after the first picture.
-  all().then(() => {
-    if (own === generation) streams.push(open("plan", "/v1/plan/events", planned));
-  });
+  for (const reading of [plan, nodes, workloads]) reading.free = 0;
+  stream = follow("/v1/events", { onEvent: heard, onState: settle });
+  all();
   changed("rights");
 }
 
@@ -118,7 +132,6 @@ function all() {
   const hasPlan = drawn.then(() => plan.run());
   drawn.then(() => { for (const reading of [index, operations, plans, health]) reading.want(); });
   Promise.allSettled([read, hasPlan]).then(() => workloads.want());
-  return drawn;
 }
 
 function heard(event) {
@@ -132,6 +145,8 @@ function heard(event) {
   if (event.event === "node") {
     someNodes.add(data.name);
     health.want();
+  } else if (event.event === "plan") {
+    for (const reading of [plan, plans, workloads, health]) reading.want();
   } else if (event.event === "workload") {
     someWorkloads.add(data.id);
   } else if (event.event === "operation") {
@@ -144,6 +159,7 @@ function heard(event) {
 
 const because = (one) => `${one.type} ${one.status === "True" ? "holds" : one.status === "False" ? "does not hold" : "is not known"}: ${one.message}`;
 const titles = {
+  plan: (data) => `plan revision ${data.revision}: ${counted(data.gpuCount, "GPU")}${data.unplaced ? `, ${counted(data.unplaced, "workload")} left out` : ""}`,
   node: (data) => [`${data.name} is ${data.state}`, ...(data.conditions ?? []).map(because)].join("; "),
   workload: (data) => data.conditions?.length
     ? [data.id, data.conditions.map(because).join("; ")].join(": ") : `${data.id} was deleted`,
@@ -159,46 +175,29 @@ function note(event) {
   changed("events");
 }
 
-function open(name, path, onEvent) {
-  return follow(path, {
-    onEvent,
-    onState(state) {
-      const before = model.link.streams[name]?.kind;
-      model.link.streams[name] = state;
-      // What happened between two connections came with no event where the controller was another one.
-      if (state.kind === "live" && model.link.wasLost && before === "connecting") {
-        model.link.wasLost = false;
-        all();
-      }
-      settle();
-    },
-  });
-}
-
-/// The worst of the streams is what the page says of its link.
-function settle() {
-  const states = Object.values(model.link.streams);
-  const kind = ["refused", "waiting", "connecting", "paused", "live"].find((one) => states.some((state) => state.kind === one));
-  const waiting = states.find((state) => state.kind === "waiting");
-  if (kind === "waiting" || (kind === "connecting" && model.link.wasLost)) {
-    model.link.wasLost = true;
-    model.link.since ??= Date.now();
-  } else {
-    model.link.since = undefined;
-  }
-  if (waiting) Object.assign(model.link, { until: waiting.until, why: waiting.why });
-  if (kind === "live") model.link.heard = Date.now();
-  model.link.kind = kind ?? "connecting";
+/// What the page says of its link, by the state of the stream.
+function settle({ kind, until, why }) {
+  const { link } = model;
+  // What happened between two connections came with no event where the controller was another one.
+  if (kind === "live" && link.wasLost) all();
+  link.wasLost = kind === "waiting" || (kind === "connecting" && link.wasLost);
+  if (link.wasLost) link.since ??= performance.now();
+  else link.since = undefined;
+  if (kind === "waiting") Object.assign(link, { until, why });
+  link.kind = kind;
   changed("link");
 }
 
-function lost(error) {
-  model.link.why = error.message;
+/// What could not be read is said for as long as that is so: the page shows what it had before.
+const failing = new Map();
+function unread(what, why) {
+  if (why === null ? !failing.delete(what) : failing.get(what) === why) return;
+  if (why !== null) failing.set(what, why);
+  model.link.unread = failing.size ? [...failing].map(([name, reason]) => `${name} could not be read: ${reason}`).join(" ") : null;
+  changed("link");
 }
 
-export function retry() {
-  for (const stream of streams) stream.retry();
-}
+export const retry = () => stream.retry();
 
 // Nothing tells of a heartbeat that says nothing new, of a rate that changed without a new plan, or of proxies.
 setInterval(() => {
@@ -208,14 +207,14 @@ setInterval(() => {
   health.want();
 }, 20_000);
 
-// A browser opens six connections to a server and no more: who is not looked at gives back those of the streams.
+// A browser opens six connections to a server and no more: who is not looked at gives back that of the stream.
 let hiding = 0;
 document.addEventListener("visibilitychange", () => {
   clearTimeout(hiding);
   if (document.hidden) {
-    hiding = setTimeout(() => streams.forEach((stream) => stream.pause()), 30_000);
+    hiding = setTimeout(() => stream.pause(), 30_000);
   } else {
-    streams.forEach((stream) => stream.resume());
+    stream.resume();
     retry();
   }
 });

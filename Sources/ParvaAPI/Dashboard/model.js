@@ -1,6 +1,6 @@
 // What the page knows of the controller, and who is told when it changes.
 
-import { ask, one, pages } from "./api.js";
+import { ask, encoded, pages } from "./api.js";
 import { claim } from "./colours.js";
 
 export const model = {
@@ -8,16 +8,17 @@ export const model = {
   /// GPUs of the plan by UUID; segments by workload, each with its GPU.
   planned: new Map(), segments: new Map(),
   nodes: new Map(), hasNodes: false,
-  workloads: new Map(), workloadsTag: null,
+  workloads: new Map(),
   /// How far the first reading of the workloads has come.
-  reading: { isDone: false, count: 0 },
+  reading: { isDone: false, count: 0, at: null },
   operations: [],
   plans: [],
   fleet: null, readiness: null, index: null,
   events: [],
   /// What the token of this tab may do, as far as the controller has said.
-  rights: { mayChange: true, isSignedIn: false, isRefused: false, said: null },
-  link: { kind: "connecting", streams: {} },
+  rights: { mayChange: true, isRefused: false, said: null, caller: null },
+  /// The stream's `kind`, since when it is lost and until when it waits (of `performance.now()`), and what could not be read.
+  link: { kind: "connecting", unread: null },
 };
 
 /// With more workloads than this each has the colour of its name alone.
@@ -47,14 +48,21 @@ export function changed(topic) {
   });
 }
 
+/// A plan, with what the page shows of its segments.
+export async function readPlan(path, tag) {
+  const answer = await ask(path, { tag });
+  for (const gpu of answer.body?.gpus ?? []) gpu.segments = gpu.segments.map(slimSegment);
+  return answer;
+}
+
 export async function loadPlan() {
   try {
-    const { status, body, headers } = await ask("/v1/plan?wait=0", { tag: model.planTag });
+    const { status, body, headers } = await readPlan("/v1/plan?wait=0", model.planTag);
     if (status === 304) return;
     model.planTag = headers.get("ETag");
     take(body);
   } catch (problem) {
-    if (problem.status !== 503) throw problem;
+    if (problem.code !== "plan_pending") throw problem;
     model.plan = null;
   }
   changed("plan");
@@ -65,7 +73,6 @@ function take(plan) {
   model.planned = new Map();
   model.segments = new Map();
   for (const gpu of plan.gpus) {
-    gpu.segments = gpu.segments.map(slimSegment);
     if (gpu.uuid) model.planned.set(gpu.uuid, gpu);
     for (const segment of gpu.segments) {
       const own = model.segments.get(segment.workload);
@@ -81,23 +88,27 @@ const slimSegment = ({ id, workload, profile, profileId, start, size, batch, pro
 
 /// - Parameter onFirst: called when there is something to draw.
 export async function loadNodes(onFirst = () => {}) {
-  const nodes = new Map();
-  await pages("/v1/nodes", "nodes", (items) => {
-    for (const node of items) nodes.set(node.name, slimNode(node));
-    if (!model.hasNodes) {
-      for (const [name, node] of nodes) model.nodes.set(name, node);
-      changed("nodes");
-    }
+  const seen = new Set();
+  await pages("/v1/nodes", "nodes", (node) => {
+    seen.add(node.name);
+    model.nodes.set(node.name, slimNode(node));
+  }, () => {
+    if (!model.hasNodes) changed("nodes");
     onFirst();
   });
-  model.nodes = nodes;
+  keep(model.nodes, seen);
   model.hasNodes = true;
   changed("nodes");
 }
 
+/// Takes away what a list has no more.
+function keep(map, seen) {
+  for (const key of map.keys()) if (!seen.has(key)) map.delete(key);
+}
+
 export async function loadNode(name) {
   try {
-    const { body } = await ask(`/v1/nodes/${one(name)}`);
+    const { body } = await ask(`/v1/nodes/${encoded(name)}`);
     model.nodes.set(name, slimNode(body));
   } catch (problem) {
     if (problem.status !== 404 && problem.status !== 410) throw problem;
@@ -131,29 +142,26 @@ export function slimWorkload({ id, model: name, rate, slo, labels, priority, arr
 }
 
 export async function loadWorkloads() {
-  const workloads = new Map();
+  const seen = new Set();
   let told = 0;
-  await pages("/v1/workloads", "workloads", (items, body, headers) => {
-    for (const item of items) workloads.set(item.id, slimWorkload(item));
-    model.workloadsTag = headers.get("ETag");
-    if (!model.reading.isDone) {
-      for (const item of items) model.workloads.set(item.id, workloads.get(item.id));
-      model.reading.count = workloads.size;
-      if (Date.now() - told > 500) {
-        told = Date.now();
-        changed("workloads");
-      }
-    }
+  await pages("/v1/workloads", "workloads", (workload) => {
+    seen.add(workload.id);
+    model.workloads.set(workload.id, slimWorkload(workload));
+  }, () => {
+    model.reading.count = seen.size;
+    if (model.reading.isDone || performance.now() - told < 500) return;
+    told = performance.now();
+    changed("workloads");
   });
-  model.workloads = workloads;
-  model.reading = { isDone: true, count: workloads.size };
-  if (workloads.size <= MOST_COLOURED && claim(workloads.keys())) changed("colours");
+  keep(model.workloads, seen);
+  model.reading = { isDone: true, count: seen.size, at: performance.now() };
+  if (seen.size <= MOST_COLOURED && claim(seen)) changed("colours");
   changed("workloads");
 }
 
 export async function loadWorkload(id) {
   try {
-    const { body } = await ask(`/v1/workloads/${one(id)}`);
+    const { body } = await ask(`/v1/workloads/${encoded(id)}`);
     model.workloads.set(id, slimWorkload(body));
     if (model.workloads.size <= MOST_COLOURED && claim([id])) changed("colours");
   } catch (problem) {
@@ -170,7 +178,7 @@ export async function loadOperations() {
 }
 
 export async function loadOperation(id) {
-  const { body } = await ask(`/v1/operations/${one(id)}`);
+  const { body } = await ask(`/v1/operations/${encoded(id)}`);
   const index = model.operations.findIndex((one) => one.id === id);
   if (index >= 0) model.operations[index] = body;
   else model.operations.unshift(body);

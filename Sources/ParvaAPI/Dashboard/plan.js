@@ -1,9 +1,12 @@
 // The plan over time, what its last revision changed, any two revisions beside each other, and the way to it.
 
+import { ask } from "./api.js";
 import { stepChart } from "./chart.js";
+import { act, confirmed, toast } from "./dialogs.js";
 import { compare, drawn } from "./diff.js";
-import { h, render } from "./dom.js";
+import { factList, h, render } from "./dom.js";
 import { records } from "./history.js";
+import { refresh } from "./live.js";
 import { model, watch } from "./model.js";
 import { rolloutPanel } from "./rollout.js";
 import { setQuery } from "./route.js";
@@ -15,7 +18,7 @@ export function planView(root, query) {
   let wanted = "";
   let failure = null;
   const stop = watch((topics) => {
-    if (["plan", "plans", "operations", "nodes", "rights", "rollout", "compared", "workloads"].some((one) => topics.has(one))) update();
+    if (["plan", "plans", "operations", "nodes", "rights", "rollout", "workloads", "health"].some((one) => topics.has(one))) update();
   });
   const observer = new ResizeObserver(() => update());
   observer.observe(root);
@@ -43,8 +46,31 @@ export function planView(root, query) {
         h("p", { class: "headline" }, h("strong", {}, count(summary.gpuCount)), summary.gpuCount === 1 ? " GPU" : " GPUs",
           summary.lowerBound != null && h("span", { class: "quiet" }, ` · at least ${figure(summary.lowerBound)} are needed`
             + (summary.gap === 0 || Math.ceil(summary.lowerBound - 1e-6) >= summary.gpuCount ? ", proven: fewer do not suffice" : "")))),
-      h("dl", { class: "facts-list" }, rows.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)])));
+      factList(rows), pinned());
   }
+
+  /// A plan that stays until somebody releases it: who wonders why nothing follows is told.
+  function pinned() {
+    const pin = model.fleet?.pin;
+    return [
+      pin && h("p", { class: "note warn", key: "pin" }, `Revision ${pin.revision} is pinned since ${time(pin.since)}: ${pin.reason}. Nothing is planned until it is released.`),
+      model.rights.mayChange && h("div", { class: "actions", key: "pin-actions" },
+        pin ? button("Release", () => ask("/v1/plan/pin", { method: "DELETE" }), "Plans follow the demand again.")
+        : button("Pin this plan", (reason) => ask("/v1/plan/pin", { method: "POST", body: { reason } }), "Nothing is planned until it is released.",
+          ["Pin this plan?", "Changes of workloads and nodes are taken, and wait until it is released."])),
+    ];
+  }
+
+  const button = (text, action, news, question) => h("button", {
+    type: "button", key: text,
+    onclick: (event) => act(event.currentTarget, async () => {
+      const reason = !question || await confirmed(...question, text, { reason: "Why, for whoever sees it" });
+      if (!reason) return;
+      await action(reason);
+      for (const reading of [refresh.plan, refresh.plans, refresh.health]) reading.want();
+      toast(news);
+    }),
+  }, text);
 
   function chart(known) {
     return h("section", { class: "panel", "aria-labelledby": "over-time", key: "chart" },
@@ -66,7 +92,13 @@ export function planView(root, query) {
     wanted = now;
     compare(from, to, known.find((one) => one.revision === to)?.cause).then(
       (result) => { if (wanted === now) { compared = result; failure = null; update(); } },
-      (problem) => { if (wanted === now) { failure = problem; update(); } });
+      (problem) => {
+        if (wanted !== now) return;
+        failure = problem;
+        update();
+        // Nobody answered: with the next news it is asked for again.
+        if (problem.status === undefined) wanted = "";
+      });
   }
 
   function difference(known) {
@@ -79,6 +111,7 @@ export function planView(root, query) {
     return h("section", { class: "panel", "aria-labelledby": "changes", key: "diff" },
       h("header", {}, h("h2", { id: "changes" }, isLast ? "What the last revision changed" : "What differs"),
         h("div", { class: "actions" }, choose("from", compared?.from), choose("to", compared?.to),
+          model.rights.mayChange && compared && compared.from < known.at(-1).revision && bringBack(compared.from),
           !isLast && h("button", { type: "button", class: "small", onclick: () => { setQuery({ from: null, to: null }); update(); } }, "The last change"))),
       failure ? h("p", { class: "note bad" }, failure.message)
       : !compared ? h("p", { class: "quiet" }, known.length < 2 ? "This is the first plan: there is none to compare it with." : "Reading both …")
@@ -88,6 +121,10 @@ export function planView(root, query) {
         drawn(compared),
       ]);
   }
+
+  const bringBack = (revision) => button(`Bring back revision ${revision}`,
+    (reason) => ask(`/v1/plans/${revision}/rollback`, { method: "POST", body: { reason } }), `Revision ${revision} is the plan again, and pinned.`,
+    [`Bring back revision ${revision}?`, "It is published as a new revision and pinned; nodes get it when it is applied."]);
 
   update();
   return () => {

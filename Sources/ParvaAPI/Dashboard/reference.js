@@ -1,5 +1,5 @@
 // The HTTP interface as pages of text, drawn from the controller's own description.
-import { h, render } from "./dom.js";
+import { h, render, tableHead } from "./dom.js";
 
 const METHODS = ["get", "put", "post", "patch", "delete"];
 /// Levels of a schema that are drawn; deeper ones are named.
@@ -138,7 +138,7 @@ function kind(api, given) {
 }
 
 function table(caption, heads, rows) {
-  return h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
+  return h("table", {}, h("caption", {}, caption), tableHead(heads),
     h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, column) => h("td", { class: column < row.length - 1 && "short" }, cell))))));
 }
 

@@ -1,8 +1,8 @@
 // The way from what stands to the plan: the waves beforehand, and how they go.
 
-import { ask, one } from "./api.js";
+import { ask, encoded } from "./api.js";
 import { act, confirmed, toast } from "./dialogs.js";
-import { h } from "./dom.js";
+import { h, tableHead } from "./dom.js";
 import { loadOperation, loadOperations, changed, isBehind, model, underWay, watch } from "./model.js";
 import { swatch } from "./strip.js";
 import { age, count, counted, figure, rate, seconds, words } from "./text.js";
@@ -24,6 +24,8 @@ watch((topics) => {
   if (followed !== operation.id) {
     followed = operation.id;
     least.clear();
+    // Whoever has begun it: the way that is ahead is asked for once, and how far it is gone is seen on the nodes.
+    if (model.rights.mayChange && outlook?.revision !== operation.planRevision) look();
   }
   for (const { id, up } of model.workloads.values()) {
     if (up !== null && !(least.get(id) <= up)) least.set(id, up);
@@ -34,7 +36,7 @@ async function look() {
   failure = null;
   try {
     const { body, headers } = await ask("/v1/plan/apply?dryRun=true", { method: "POST" });
-    outlook = { ...body, revision: Number(headers.get("Parva-Plan-Revision")) };
+    outlook = { ...body, revision: Number(headers.get("Parva-Plan-Revision")), isRest: underWay() !== undefined };
   } catch (problem) {
     outlook = null;
     failure = problem;
@@ -51,7 +53,7 @@ async function apply(revision) {
 }
 
 async function steer(operation, action) {
-  await ask(`/v1/operations/${one(operation.id)}/${action}`, { method: "POST" });
+  await ask(`/v1/operations/${encoded(operation.id)}/${action}`, { method: "POST" });
   await loadOperations();
 }
 
@@ -64,7 +66,7 @@ export function rolloutPanel() {
     operation ? progress(operation) : last ? ended(last) : h("p", { class: "quiet" }, "Nothing was brought to the nodes yet."),
     controls(operation, last),
     failure && h("p", { class: "note bad" }, failure.message),
-    outlook && outlook.revision === model.plan?.revision && waves(outlook, operation));
+    outlook && outlook.revision === model.plan?.revision && operation?.status !== "rolling_back" && waves(outlook, operation));
 }
 
 function controls(operation, last) {
@@ -105,16 +107,21 @@ const nodeLine = (node) => {
     h("td", {}, node.unchanged ? "has it already" : node.failure ? `${node.failure.code}: ${node.failure.detail}` : node.message ?? counted(node.instances, "instance")));
 };
 
+/// What went wrong first, then what is not over: of many nodes only some are shown.
+const RANKS = ["failed", "stuck", "refused", "applying", "pushing", "pending"];
+const rankOf = ({ status }) => (RANKS.indexOf(status) + RANKS.length + 1) % (RANKS.length + 1);
+
 export function nodeTable(operation) {
+  const nodes = [...operation.nodes].sort((a, b) => rankOf(a) - rankOf(b)).slice(0, ROWS);
   return h("table", { class: "operation-nodes" }, h("caption", { class: "unseen" }, "Nodes of the operation"),
-    h("thead", {}, h("tr", {}, ["Node", "Status", "Done", "What it does or waits for"].map((title) => h("th", { scope: "col" }, title)))),
-    h("tbody", {}, operation.nodes.slice(0, ROWS).map(nodeLine)),
+    tableHead(["Node", "Status", "Done", "What it does or waits for"]),
+    h("tbody", {}, nodes.map(nodeLine)),
     operation.nodes.length > ROWS && h("tfoot", {}, h("tr", {}, h("td", { colspan: "4" }, `and ${count(operation.nodes.length - ROWS)} more nodes`))));
 }
 
 const headline = (operation) => h("p", {},
   h("span", { class: ["badge", `is-${operation.status}`] }, words(operation.status)), " · ",
-  h("a", { href: `#/activity/${one(operation.id)}` }, `revision ${operation.planRevision}`), ` · ${age(operation.createdAt)}`,
+  h("a", { href: `#/activity/${encoded(operation.id)}` }, `revision ${operation.planRevision}`), ` · ${age(operation.createdAt)}`,
   operation.rollout.waves && ` · ${counted(operation.rollout.waves, "wave")}`,
   operation.rollout.expectedSeconds ? `, about ${seconds(operation.rollout.expectedSeconds)} in all` : "",
   operation.rollout.temporaries ? `, ${counted(operation.rollout.temporaries, "segment")} for the way only` : "");
@@ -142,25 +149,41 @@ function leastSeen() {
       h("span", { class: "quiet" }, `${rate(up)} for ${rate(asked)}`)))));
 }
 
+const placeOf = ({ gpu, start, profileId }) => `${gpu} ${start} ${profileId}`;
+
+/// Of each wave whether it is `done`, goes on `now`, or is `ahead`, by what stands on the nodes. A place that several steps are
+/// about tells nothing: a wave of such steps alone is over once a later one has begun.
+export function progressOf(waves, nodes) {
+  const standing = new Set([...nodes].flatMap((node) => node.gpus.flatMap(({ uuid, instances }) =>
+    instances.map(({ start, profileId }) => placeOf({ gpu: uuid, start, profileId })))));
+  const times = new Map();
+  for (const { steps } of waves) for (const step of steps) times.set(placeOf(step), (times.get(placeOf(step)) ?? 0) + 1);
+  const done = waves.map(({ steps }) => steps.filter((step) => times.get(placeOf(step)) === 1)
+    .map((step) => standing.has(placeOf(step)) === (step.action === "create")));
+  const last = done.findLastIndex((steps) => steps.includes(true));
+  const now = done.findIndex((steps, index) => steps.includes(false) || (steps.length === 0 && index > last));
+  return waves.map((_, index) => (now < 0 || index < now ? "done" : index === now ? "now" : "ahead"));
+}
+
 /// The waves one after the other, as wide as they are expected to take, and what each workload keeps on the way.
-function waves({ summary, waves: list, workloads, revision }, operation) {
+function waves({ summary, waves: list, workloads, revision, isRest }, operation) {
   const short = workloads.filter((one) => one.shortfall > 0);
   const touched = workloads.filter((one) => one.leastAtWave != null || one.capacityBefore !== one.capacityAfter || one.shortfall > 0);
   const rows = (touched.length ? touched : workloads).slice().sort((a, b) => margin(a) - margin(b)).slice(0, ROWS);
+  const progress = operation ? progressOf(list, model.nodes.values()) : [];
   return h("div", { class: "stack", key: "waves" },
-    h("h3", {}, `${operation ? "What is still ahead to" : "The way to"} revision ${revision}`),
+    h("h3", {}, `${isRest ? "The rest of the way" : "The way"} to revision ${revision}`, operation && `: ${count(progress.filter((one) => one === "done").length)} of ${counted(list.length, "wave")} done`),
     h("p", {}, `${counted(summary.waves, "wave")} · ${counted(summary.creates, "segment")} to make, ${count(summary.destroys)} to destroy`
       + `${summary.temporaries ? `, ${count(summary.temporaries)} for the way only` : ""} · about ${seconds(summary.expectedSeconds)} · `,
       h("strong", { class: short.length ? "is-bad" : "is-ok" }, short.length ? `${counted(short.length, "workload")} short on the way` : "every workload keeps its rate")),
-    h("ol", { class: "waves" }, list.map((wave, index) => h("li", { class: "wave", style: { "flex-grow": String(Math.max(1, wave.expectedSeconds)) } },
-      h("h4", {}, `Wave ${index + 1}`, h("span", { class: "quiet" }, ` ${seconds(wave.expectedSeconds)}`)),
+    h("ol", { class: "waves" }, list.map((wave, index) => h("li", { class: ["wave", progress[index]], style: { "flex-grow": String(Math.max(1, wave.expectedSeconds)) } },
+      h("h4", {}, `Wave ${index + 1}`, h("span", { class: "quiet" }, ` ${seconds(wave.expectedSeconds)}${progress[index] ? ` · ${progress[index]}` : ""}`)),
       h("ul", {}, wave.steps.slice(0, STEPS).map((step) => h("li", { class: `step ${step.action}`, title: `${step.segment}, ${figure(step.capacity)}/s, ${step.gpu}` },
         h("span", { class: "sign" }, step.action === "create" ? "+" : "−"), h("span", { class: "unseen" }, step.action), swatch(step.workload),
         ` ${step.workload} ${step.profile}`, h("span", { class: "quiet" }, ` ${step.node ?? ""}${step.temporary ? ", for the way" : ""}`))),
       wave.steps.length > STEPS && h("li", { class: "quiet" }, `and ${count(wave.steps.length - STEPS)} more`))))),
     h("table", {}, h("caption", {}, "What each workload keeps on the way, in requests per second"),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Workload"), h("th", { scope: "col", class: "n" }, "before"), h("th", { scope: "col", class: "n" }, "least"),
-        h("th", { scope: "col", class: "n" }, "after"), h("th", { scope: "col" }, "at wave"))),
+      tableHead(["Workload", ["before", "n"], ["least", "n"], ["after", "n"], "at wave"]),
       h("tbody", {}, rows.map((row) => h("tr", { key: row.workload },
         h("th", { scope: "row" }, swatch(row.workload), " ", row.workload), h("td", { class: "n" }, figure(row.capacityBefore)),
         h("td", { class: ["n", row.shortfall > 0 && "is-bad"] }, figure(row.leastCapacity), row.shortfall > 0 && ` (${figure(row.shortfall)} short)`),

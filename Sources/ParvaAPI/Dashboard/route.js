@@ -3,7 +3,16 @@
 /// The path's parts and the query of the present address.
 export function here() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  return { parts: path.split("/").filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(query ?? "") };
+  return { parts: path.split("/").filter(Boolean).map(decoded), query: new URLSearchParams(query ?? "") };
+}
+
+/// An address that is written wrongly names what it says.
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 let current = here().query;
@@ -23,5 +32,21 @@ export function setQuery(changes) {
   }
   const path = location.hash.replace(/^#/, "").split("?")[0] || "/fleet";
   const text = current.toString();
-  history.replaceState(null, "", `#${path}${text ? `?${text}` : ""}`);
+  history.replaceState(history.state, "", `#${path}${text ? `?${text}` : ""}`);
+}
+
+/// How far each entry of the browser's history was scrolled, by a number that the entry carries.
+const scrolled = new Map();
+let entry = null;
+
+/// Notes how far the view was scrolled that is left, and answers how far the one was that is come to: back and forward
+/// find the place again, a new view begins at its top.
+export function turn(position) {
+  if (entry !== null) scrolled.set(entry, position);
+  entry = history.state?.entry ?? null;
+  if (entry === null) {
+    entry = crypto.getRandomValues(new Uint32Array(2)).join("-");
+    history.replaceState({ entry }, "");
+  }
+  return scrolled.get(entry) ?? 0;
 }

@@ -4,9 +4,11 @@ import { headersWith, problemOf, refused, token } from "./api.js";
 
 /// The controller sends a comment every 15 s; after this long without anything the connection is dead.
 const SILENCE = 40_000;
+/// Characters of one line: an event is a few hundred.
+const LONGEST_LINE = 1 << 20;
 
-/// Follows a stream until `close()`. `onState({ kind, until, why })` tells how it goes: connecting, live, waiting,
-/// paused, refused.
+/// Follows a stream until `close()`. `onState({ kind, until, why })` tells how it goes: connecting, live, waiting (until then of
+/// `performance.now()`), paused, refused.
 export function follow(path, { onEvent, onState }) {
   let last = null;
   let pause = 500;
@@ -18,6 +20,7 @@ export function follow(path, { onEvent, onState }) {
 
   async function run() {
     clearTimeout(timer);
+    if (isClosed) return;
     isWaiting = false;
     running = new AbortController();
     let watch = 0;
@@ -63,8 +66,8 @@ export function follow(path, { onEvent, onState }) {
     isWaiting = true;
     const wait = pause * (0.75 + Math.random() / 2);
     pause = Math.min(pause * 2, 15_000);
-    onState({ kind: "waiting", until: Date.now() + wait, why });
     timer = setTimeout(run, wait);
+    onState({ kind: "waiting", until: performance.now() + wait, why });
   }
 
   run();
@@ -108,6 +111,7 @@ async function read(reader, heard, onEvent) {
     rest += decoder.decode(value, { stream: true });
     const lines = rest.split("\n");
     rest = lines.pop();
+    if (rest.length > LONGEST_LINE) throw new Error("what came is no stream of events");
     for (const raw of lines) {
       const line = raw.endsWith("\r") ? raw.slice(0, -1) : raw;
       if (line === "") {

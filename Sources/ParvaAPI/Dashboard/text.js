@@ -10,13 +10,13 @@ export const count = (value) => whole.format(value);
 /// `1 node`, `3 nodes`.
 export const counted = (value, single, many = single + "s") => `${count(value)} ${value === 1 ? single : many}`;
 
-/// Three digits that matter, thousands as they are.
+/// Three digits that matter, thousands as they are; below one, two.
 export function figure(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
   if (size >= 100 || value === 0) return whole.format(value);
   if (size >= 10) return one.format(value);
-  return size >= 0.01 ? two.format(value) : value.toPrecision(2);
+  return size >= 1 ? two.format(value) : String(Number(value.toPrecision(2)));
 }
 
 export const rate = (value) => (value === null || value === undefined ? "–" : `${figure(value)}/s`);
@@ -45,11 +45,23 @@ export function seconds(value) {
 /// Time of day; with the date where it was another day.
 export function time(text) {
   const at = new Date(text);
-  const clock = at.toLocaleTimeString("en-GB");
-  return at.toDateString() === new Date().toDateString() ? clock : `${at.toLocaleDateString("en-CA")} ${clock}`;
+  const hour = at.toLocaleTimeString("en-GB");
+  return at.toDateString() === new Date(now()).toDateString() ? hour : `${at.toLocaleDateString("en-CA")} ${hour}`;
 }
 
-export const age = (text) => `${seconds(Math.max(0, (Date.now() - new Date(text)) / 1000))} ago`;
+/// How far the controller's clock is ahead of this machine's, in milliseconds: ages are told by the clock that set the times.
+export const clock = {
+  ahead: 0,
+  /// - Parameter date: the field of an answer; it tells whole seconds, and the way takes a while.
+  compare(date) {
+    const ahead = Date.parse(date) - Date.now();
+    if (!Number.isNaN(ahead)) clock.ahead = Math.abs(ahead) < 3000 ? 0 : ahead;
+  },
+};
+
+const now = () => Date.now() + clock.ahead;
+
+export const age = (text) => `${seconds(Math.max(0, (now() - new Date(text)) / 1000))} ago`;
 
 /// `slo_unreachable` → `slo unreachable`.
 export const words = (code) => String(code).replaceAll("_", " ");

@@ -1,6 +1,6 @@
 // What if: rates by a slider, workloads that are not there yet; the plan for it and its price, with nothing stored.
 
-import { ask, one, pages } from "./api.js";
+import { ask, encoded, pages } from "./api.js";
 import { drawn } from "./diff.js";
 import { act, toast } from "./dialogs.js";
 import { h, render } from "./dom.js";
@@ -34,7 +34,7 @@ export function tryView(root, query) {
   async function readModels() {
     const found = new Set();
     try {
-      await pages("/v1/profiles", "profiles", (items) => items.forEach((item) => found.add(item.model)));
+      await pages("/v1/profiles", "profiles", (profile) => found.add(profile.model));
       models = [...found].sort();
       update();
     } catch { /* a model can be typed as well */ }
@@ -43,7 +43,7 @@ export function tryView(root, query) {
   async function choose(id) {
     if (!id || edits.has(id)) return;
     try {
-      const { body, headers } = await ask(`/v1/workloads/${one(id)}`);
+      const { body, headers } = await ask(`/v1/workloads/${encoded(id)}`);
       edits.set(id, { base: body, tag: headers.get("ETag"), wanted: body.rate });
       update();
       root.querySelector(`[data-key="edit ${CSS.escape(id)}"] input[type="range"]`)?.focus();
@@ -92,11 +92,11 @@ export function tryView(root, query) {
       for (const edit of changes) {
         const id = bodyOf(edit).id;
         if (edit.base) {
-          await ask(`/v1/workloads/${one(id)}`, {
+          await ask(`/v1/workloads/${encoded(id)}`, {
             method: "PATCH", body: { rate: edit.wanted }, headers: { "If-Match": edit.tag, "Content-Type": "application/merge-patch+json" },
           });
         } else {
-          await ask(`/v1/workloads/${one(id)}`, { method: "PUT", body: edit.workload, headers: { "If-None-Match": "*" } });
+          await ask(`/v1/workloads/${encoded(id)}`, { method: "PUT", body: edit.workload, headers: { "If-None-Match": "*" } });
         }
         edits.delete(id);
       }

@@ -38,6 +38,24 @@ export function grouped(model) {
   return result;
 }
 
+/// The GPUs on which a workload has something, or is to have it. O(GPUs), without drawing the others.
+export function unitsOf(model, workload) {
+  const units = [];
+  const seen = new Set();
+  const wants = (planned) => planned?.segments.some((one) => one.workload === workload);
+  for (const node of model.nodes.values()) {
+    for (const gpu of node.gpus) {
+      seen.add(gpu.uuid);
+      const planned = model.planned.get(gpu.uuid);
+      if (wants(planned) || gpu.instances.some((one) => one.workload === workload)) units.push(unit(node, gpu, planned, model.plan !== null));
+    }
+  }
+  for (const planned of model.plan?.gpus ?? []) {
+    if (!seen.has(planned.uuid) && wants(planned)) units.push(unit(null, null, planned, true));
+  }
+  return units.sort((a, b) => byName(a.node?.name ?? "", b.node?.name ?? "") || a.index - b.index);
+}
+
 export const byName = (a, b) => a.localeCompare(b, "en", { numeric: true });
 
 function zoneOf(zones, zone) {

@@ -1,14 +1,14 @@
 // One workload: what it asks for, has, was promised and is seen to get, where it stands, and how that came about.
 
-import { ask, one } from "./api.js";
+import { ask, encoded } from "./api.js";
 import { stepChart } from "./chart.js";
-import { h, render } from "./dom.js";
+import { factList, h, render, tableHead } from "./dom.js";
 import { history } from "./history.js";
 import { Inspector, observedShare, promised } from "./inspector.js";
 import { model, watch } from "./model.js";
 import { gpuStrip, swatch } from "./strip.js";
 import { age, count, counted, figure, milliseconds, percent, rate, time, words } from "./text.js";
-import { grouped } from "./units.js";
+import { unitsOf } from "./units.js";
 import { badge, capacityBar } from "./workloads.js";
 
 export function workloadView(root, id) {
@@ -35,9 +35,9 @@ export function workloadView(root, id) {
     }
     isReading = true;
     try {
-      resource = (await ask(`/v1/workloads/${one(id)}`)).body;
+      resource = (await ask(`/v1/workloads/${encoded(id)}`)).body;
       failure = null;
-      endpoints = (await ask(`/v1/workloads/${one(id)}/endpoints`)).body.endpoints;
+      endpoints = (await ask(`/v1/workloads/${encoded(id)}/endpoints`)).body.endpoints;
     } catch (problem) {
       // Right after a start nobody knows the servers yet; the workload itself is known.
       if (resource === null || problem.status === 404) failure = problem;
@@ -61,7 +61,7 @@ export function workloadView(root, id) {
     return h("section", { class: "workload-head" },
       h("p", {}, swatch(id), " ", badge(status.state), status.code && h("span", {}, ` · ${words(status.code)}`),
         status.message && h("span", { class: "quiet" }, ` · ${status.message}`)),
-      h("a", { class: "button", href: `#/try?change=${one(id)}` }, "Try another rate"));
+      h("a", { class: "button", href: `#/try?change=${encoded(id)}` }, "Try another rate"));
   }
 
   function promise() {
@@ -91,13 +91,13 @@ export function workloadView(root, id) {
       ["last change", `revision ${revision}, ${time(updatedAt)}`],
     ].filter(Boolean);
     return h("section", { class: "panel", "aria-labelledby": "asked" }, h("h2", { id: "asked" }, "Asked for"),
-      h("dl", { class: "facts-list" }, rows.map(([title, text]) => [h("dt", {}, title), h("dd", {}, text)])),
+      factList(rows),
       labels && Object.keys(labels).length > 0 && h("ul", { class: "legend" }, Object.entries(labels).map(([key, value]) => h("li", { class: "tag" }, `${key}=${value}`))));
   }
 
   function where() {
     const own = model.segments.get(id) ?? [];
-    const units = grouped(model).flatMap((zone) => zone.nodes.flatMap((node) => node.gpus)).filter((unit) => unit.cells.some((cell) => cell.workload === id));
+    const units = unitsOf(model, id);
     cells.clear();
     return h("section", { class: "panel", "aria-labelledby": "where" },
       h("h2", { id: "where" }, own.length ? counted(own.length, "segment") : "Segments"),
@@ -107,7 +107,7 @@ export function workloadView(root, id) {
           (unit.cells.forEach((cell, order) => cells.set(`${number}.${order}`, { cell, unit })),
           gpuStrip(unit, { size: "large", isLit: (cell) => cell.workload === id, at: String(number) }))))),
         h("table", {}, h("caption", { class: "unseen" }, "Segments"),
-          h("thead", {}, h("tr", {}, ["Segment", "Instance", "Batch × processes", "Load of capacity", "Where"].map((title) => h("th", { scope: "col" }, title)))),
+          tableHead(["Segment", "Instance", "Batch × processes", "Load of capacity", "Where"]),
           h("tbody", {}, own.slice(0, 100).map(({ segment, gpu }) => h("tr", { key: segment.id },
             h("th", { scope: "row" }, segment.id), h("td", {}, segment.profile), h("td", {}, `${segment.batch} × ${segment.processes}`),
             h("td", {}, `${figure(segment.load)} of ${rate(segment.capacity)}`), h("td", {}, gpu.node ? `${gpu.node}, ${gpu.uuid}` : `GPU ${gpu.index} of ${gpu.pool}`))))),
@@ -117,7 +117,7 @@ export function workloadView(root, id) {
   function servers() {
     if (!endpoints?.length) return null;
     return h("section", { class: "panel", "aria-labelledby": "servers" }, h("h2", { id: "servers" }, "Endpoints"),
-      h("table", {}, h("thead", {}, h("tr", {}, ["Address", "State", "Weight", "Segment", "Since"].map((title) => h("th", { scope: "col" }, title)))),
+      h("table", {}, tableHead(["Address", "State", "Weight", "Segment", "Since"]),
         h("tbody", {}, endpoints.slice(0, 100).map((endpoint) => h("tr", { key: `${endpoint.uuid} ${endpoint.ordinal}` },
           h("th", { scope: "row" }, `${endpoint.address}${endpoint.port ? `:${endpoint.port}` : ""}`),
           h("td", {}, h("span", { class: `is-${endpoint.state === "gone" ? "failed" : endpoint.state}` }, endpoint.state), endpoint.reason && ` · ${words(endpoint.reason)}`),
@@ -127,7 +127,7 @@ export function workloadView(root, id) {
   function conditions() {
     const list = resource.status.conditions ?? [];
     return list.length > 0 && h("section", { class: "panel", "aria-labelledby": "conditions" }, h("h2", { id: "conditions" }, "Conditions"),
-      h("table", {}, h("thead", {}, h("tr", {}, ["Condition", "Holds", "Why", "Since"].map((title) => h("th", { scope: "col" }, title)))),
+      h("table", {}, tableHead(["Condition", "Holds", "Why", "Since"]),
         h("tbody", {}, list.map(({ type, status, message, since }) => h("tr", { key: type },
           h("th", { scope: "row" }, type), h("td", {}, h("span", { class: `is-${status}` }, status === "True" ? "yes" : status === "False" ? "no" : "not known")),
           h("td", {}, message), h("td", {}, age(since)))))));

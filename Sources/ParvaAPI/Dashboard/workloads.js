@@ -1,20 +1,21 @@
 // All workloads: searched, filtered and sorted as the address says.
 
-import { one } from "./api.js";
+import { encoded } from "./api.js";
 import { h, kept, render } from "./dom.js";
 import { observedOf, observedShare } from "./inspector.js";
 import { model, watch } from "./model.js";
 import { setQuery } from "./route.js";
 import { swatch } from "./strip.js";
-import { count, counted, figure, milliseconds, percent, rate, words } from "./text.js";
+import { count, counted, figure, milliseconds, percent, rate, seconds, words } from "./text.js";
 import { VirtualList } from "./virtual.js";
 
-export const STATES = {
+/// Signs of a workload's states: they are not told by colour alone.
+const SIGNS = {
   served: "●", partial: "◐", planned: "○", unserved: "✕", pending: "…",
 };
 
 export const badge = (state) => h("span", { class: ["badge", `is-${state}`] },
-  h("span", { "aria-hidden": "true" }, STATES[state] ?? "?"), state);
+  h("span", { "aria-hidden": "true" }, SIGNS[state] ?? "?"), state);
 
 /// Columns: name, title, what they sort by, and what they show.
 const COLUMNS = [
@@ -115,14 +116,20 @@ export function workloadsView(root, query) {
               h("option", { value: `-${name}`, selected: query.get("sort") === `-${name}` }, `${title} ↓`)])))),
       h("div", { class: "legend" },
         filter(null, "all", model.workloads.size), counts.short > 0 && filter("short", "short of their rate", counts.short),
-        Object.keys(STATES).filter((one) => counts[one]).map((one) => filter(one, one, counts[one]))));
+        Object.keys(SIGNS).filter((one) => counts[one]).map((one) => filter(one, one, counts[one]))));
   }
 
   function summary() {
     return h("p", { class: "quiet", role: "status" },
       !model.reading.isDone ? `${count(model.reading.count)} workloads read so far …`
-      : rows.length === model.workloads.size ? counted(rows.length, "workload") : `${count(rows.length)} of ${counted(model.workloads.size, "workload")}`);
+      : `${rows.length === model.workloads.size ? "" : `${count(rows.length)} of `}${counted(model.workloads.size, "workload")}${ageOfReading()}`);
   }
+
+  /// A large list is read seldom; what events name is newer.
+  const ageOfReading = () => {
+    const age = (performance.now() - model.reading.at) / 1000;
+    return age < 60 ? "" : `, all of them read ${seconds(age)} ago`;
+  };
 
   function table() {
     const sorted = query.get("sort") ?? "id";
@@ -151,7 +158,7 @@ export function workloadsView(root, query) {
       });
     }
     return h("div", { class: "tr", role: "row", key: workload.id, "aria-rowindex": String(index + 2) },
-      cell("id", swatch(workload.id), h("a", { href: `#/workloads/${one(workload.id)}` }, workload.id),
+      cell("id", swatch(workload.id), h("a", { href: `#/workloads/${encoded(workload.id)}` }, workload.id),
         h("span", { class: "sub" }, workload.model)),
       cell("state", badge(workload.state), workload.code && h("span", { class: "sub why", title: workload.message }, words(workload.code))),
       cell("rate", rate(workload.rate)),

@@ -2,7 +2,7 @@ import Foundation
 import ParvaControl
 import ParvaHTTP
 
-/// `/v1/events`: what happens to operations, nodes and workloads, as server-sent events.
+/// `/v1/events`: what happens to plans, operations, nodes and workloads, as server-sent events.
 struct EventHandlers: Sendable {
   let log: EventLog
 
@@ -21,7 +21,8 @@ struct EventHandlers: Sendable {
         let batch = await log.next(after: last, within: .seconds(EventStream.heartbeat))
         if batch.hasGap {
           try await writer.send(
-            event: "gap", id: String(batch.last), data: #"{"read":["/v1/operations","/v1/nodes","/v1/workloads"]}"#)
+            event: "gap", id: String(batch.last),
+            data: #"{"read":["/v1/plan","/v1/operations","/v1/nodes","/v1/workloads"]}"#)
           // Who cannot keep up reads the lists again, and comes back with the id.
           guard isFirst else { return }
         } else if batch.events.isEmpty, !log.isClosed {

@@ -1,12 +1,12 @@
 package import Foundation
 
-/// What happens to operations, nodes and workloads, numbered, for those who follow it. As many events are kept as
+/// What happens to plans, operations, nodes and workloads, numbered, for those who follow it. As many events are kept as
 /// ``capacity`` says; who falls behind further than that is told, and not waited for.
 package final class EventLog: Sendable {
   package struct Event: Hashable, Sendable {
     /// Grows from event to event, over restarts too while the clock does not go back.
     package var id: Int
-    /// `operation`, `node` or `workload`.
+    /// `plan`, `operation`, `node` or `workload`.
     package var kind: String
     /// A JSON object on one line.
     package var data: String

@@ -17,9 +17,19 @@ package final class PlanBoard: Sendable {
     package var pin: PlanPin?
   }
 
-  private let board = WaitingBoard(View())
+  /// A new plan as the stream of events tells it.
+  private struct News: Encodable {
+    var revision: Int
+    var demandRevision: Int
+    var gpuCount: Int
+    var unplaced: Int
+  }
 
-  package init() {}
+  private let board = WaitingBoard(View())
+  private let events: EventLog?
+
+  /// - Parameter events: are told of every plan that differs from the one before.
+  package init(events: EventLog? = nil) { self.events = events }
 
   package var view: View { board.read { copy $0 } }
 
@@ -30,7 +40,8 @@ package final class PlanBoard: Sendable {
     _ plan: PublishedPlan, fleet: Int = 0, holds: [RateHold] = [], trouble: PlanningTrouble? = nil,
     pin: PlanPin? = nil
   ) {
-    board.change { view in
+    let isNew = board.change { view in
+      let isNew = view.plan?.record.revision != plan.record.revision
       view.pin = pin
       view.holds = holds
       view.trouble = trouble
@@ -38,7 +49,16 @@ package final class PlanBoard: Sendable {
       view.attempted = plan.record.demandRevision
       view.fleet = fleet
       view.failure = nil
+      return isNew
     }
+    // Who hears of it finds it.
+    guard isNew else { return }
+    let record = plan.record
+    events?.add(
+      "plan",
+      of: News(
+        revision: record.revision, demandRevision: record.demandRevision, gpuCount: record.gpuCount,
+        unplaced: record.unplacedCount))
   }
 
   package func pin(_ pin: PlanPin?) { board.change { $0.pin = pin } }
