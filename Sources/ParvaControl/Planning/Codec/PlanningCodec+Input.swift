@@ -3,9 +3,9 @@ import ParvaEngine
 extension PlanningCodec {
   /// What a planner looks at of the workloads, the pools, the options and the plan in force. Profiles and recordings go
   /// in messages of their own, since they hardly ever change.
-  static func write(_ input: PlanningInput, to writer: inout ByteWriter) {
+  static func write(_ input: PlanningInput, after memory: PlanningMemory, to writer: inout ByteWriter) {
     var products = ProductTable()
-    writer.list(input.workloads) { write($1, to: &$0) }
+    writer.list(input.workloads, after: memory.workloads) { write($1, to: &$0) }
     writer.list(input.pools) { writer, pool in
       writer.text(pool.name)
       products.write(pool.product, to: &writer)
@@ -26,16 +26,18 @@ extension PlanningCodec {
     writer.flag(options.headroom)
     writer.integer(options.maxExtraGPUs)
     writer.number(options.moveCost)
-    writer.optional(input.current) { write($1, to: &$0) }
+    writer.optional(input.current) { write($1, after: memory.gpus, to: &$0) }
   }
 
   /// - Parameters: what other messages brought.
   static func input(
-    from reader: inout ByteReader, profiles: ProfileCatalogue, traces: [String: ArrivalRecording],
-    capacities: CapacityCache
+    from reader: inout ByteReader, after memory: PlanningMemory, profiles: ProfileCatalogue,
+    traces: [String: ArrivalRecording], capacities: CapacityCache
   ) throws(ByteReader.Malformed) -> PlanningInput {
     var products = ProductTable()
-    let workloads = try reader.list(each: 45) { r throws(ByteReader.Malformed) in try workload(from: &r) }
+    let workloads = try reader.list(each: 45, after: memory.workloads) { r throws(ByteReader.Malformed) in
+      try workload(from: &r)
+    }
     let pools = try reader.list { r throws(ByteReader.Malformed) in
       let name = try r.text()
       let product = try products.read(from: &r)
@@ -57,10 +59,13 @@ extension PlanningCodec {
       allocationOptimization: try reader.flag(), objective: try reader.named(PlanObjective.self),
       certificate: try reader.flag(), margin: try reader.number(), headroom: try reader.flag(),
       maxExtraGPUs: try reader.integer(), moveCost: try reader.number())
-    let current = try reader.optional { r throws(ByteReader.Malformed) in try plan(from: &r) }
-    return PlanningInput(
-      workloads: workloads, pools: pools, profiles: profiles, options: options, traces: traces, capacities: capacities,
+    let current = try reader.optional { r throws(ByteReader.Malformed) in try plan(from: &r, after: memory.gpus) }
+    var input = PlanningInput(
+      workloads: [], pools: pools, profiles: profiles, options: options, traces: traces, capacities: capacities,
       current: current)
+    // In the order in which they were sent, which is what both ends know of them.
+    input.workloads = workloads
+    return input
   }
 
   /// A workload as planners see it: without the command that starts its servers but for the queue that follows from it, and of the labels only the one that

@@ -1,16 +1,16 @@
 import ParvaEngine
 
 extension PlanningCodec {
-  static func write(_ job: PlanningJob, to writer: inout ByteWriter) {
+  static func write(_ job: PlanningJob, after memory: PlanningMemory = PlanningMemory(), to writer: inout ByteWriter) {
     writer.text(job.planner.name)
     writer.integer(Int(job.patience / .milliseconds(1)))
     writer.flag(job.isResort)
-    write(job.input, to: &writer)
+    write(job.input, after: memory, to: &writer)
   }
 
   static func job(
-    from reader: inout ByteReader, profiles: ProfileCatalogue, traces: [String: ArrivalRecording],
-    capacities: CapacityCache
+    from reader: inout ByteReader, after memory: PlanningMemory = PlanningMemory(), profiles: ProfileCatalogue,
+    traces: [String: ArrivalRecording], capacities: CapacityCache
   ) throws(ByteReader.Malformed) -> PlanningJob {
     let name = try reader.text()
     guard let planner = Planners.named(name) ?? (name == StandingPlanner().name ? StandingPlanner() : nil) else {
@@ -20,7 +20,7 @@ extension PlanningCodec {
     let isResort = try reader.flag()
     var job = PlanningJob(
       planner: planner,
-      input: try input(from: &reader, profiles: profiles, traces: traces, capacities: capacities),
+      input: try input(from: &reader, after: memory, profiles: profiles, traces: traces, capacities: capacities),
       patience: patience)
     job.isResort = isResort
     return job

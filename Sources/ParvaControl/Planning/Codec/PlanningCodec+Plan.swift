@@ -1,13 +1,14 @@
 import ParvaEngine
 
 extension PlanningCodec {
-  static func write(_ plan: Plan, to writer: inout ByteWriter) {
+  /// - Parameter base: GPUs that the reader has.
+  static func write(_ plan: Plan, after base: [PlannedGPU] = [], to writer: inout ByteWriter) {
     var products = ProductTable()
     writer.text(plan.planner)
     writer.text(plan.admission)
     writer.optional(plan.margin) { $0.number($1) }
     writer.text(plan.status.rawValue)
-    writer.list(plan.gpus) { writer, gpu in
+    writer.list(plan.gpus, after: base) { writer, gpu in
       writer.text(gpu.pool)
       products.write(gpu.product, to: &writer)
       writer.optional(gpu.node) { $0.text($1) }
@@ -30,13 +31,13 @@ extension PlanningCodec {
     writer.optional(plan.certificate) { write($1, &products, to: &$0) }
   }
 
-  static func plan(from reader: inout ByteReader) throws(ByteReader.Malformed) -> Plan {
+  static func plan(from reader: inout ByteReader, after base: [PlannedGPU] = []) throws(ByteReader.Malformed) -> Plan {
     var products = ProductTable()
     let planner = try reader.text()
     let admission = try reader.text()
     let margin = try reader.optionalNumber()
     let status = try reader.named(PlanStatus.self)
-    let gpus = try reader.list { r throws(ByteReader.Malformed) in
+    let gpus = try reader.list(after: base) { r throws(ByteReader.Malformed) in
       let pool = try r.text()
       let product = try products.read(from: &r)
       let node = try r.optionalText()

@@ -37,6 +37,7 @@ package final class PlanWorker: PlanningBackend {
     var isFresh = true
     var profiles: ProfileCatalogue?
     var traces: [String: ArrivalRecording]?
+    var memory = PlanningMemory()
     var jobs = 0
   }
 
@@ -90,7 +91,8 @@ package final class PlanWorker: PlanningBackend {
       message += Self.frame(.traces) { PlanningCodec.write(job.input.traces, to: &$0) }
       running.traces = job.input.traces
     }
-    message += Self.frame(.job) { PlanningCodec.write(job, to: &$0) }
+    message += Self.frame(.job) { [memory = running.memory] in PlanningCodec.write(job, after: memory, to: &$0) }
+    running.memory.workloads = job.input.workloads
     let isFresh = running.isFresh
     running.isFresh = false
     running.jobs += 1
@@ -100,7 +102,8 @@ package final class PlanWorker: PlanningBackend {
       running.process, memoryMiB: settings.memoryMiB, seconds: (job.patience + settings.grace).seconds)
     do throws(WorkerExchange.Failure) {
       let (kind, body) = try exchange.run(message)
-      let plan = try Self.answer(kind, body)
+      let plan = try Self.answer(kind, body, to: job)
+      state.withLock { $0.running?.memory.gpus = plan.gpus }
       retireWhenIdle(after: running.jobs, process: running.process.pid)
       return plan
     } catch {
@@ -121,13 +124,13 @@ package final class PlanWorker: PlanningBackend {
 
   /// The plan of an answer, judged once more by what needs no capacities: the process may be broken.
   private static func answer(
-    _ kind: WorkerFrame.Kind, _ body: [UInt8]
+    _ kind: WorkerFrame.Kind, _ body: [UInt8], to job: PlanningJob
   ) throws(WorkerExchange.Failure) -> Plan {
     do {
       var reader = try ByteReader(body)
       switch kind {
       case .plan:
-        let plan = try PlanningCodec.plan(from: &reader)
+        let plan = try PlanningCodec.plan(from: &reader, after: job.input.current?.gpus ?? [])
         try reader.end()
         if let first = PlanChecker.violations(of: plan).first {
           throw WorkerExchange.Failure.broke(.garbled(first.message))

@@ -46,6 +46,69 @@ import Testing
     #expect(read.input.current == job.input.current, "seed \(seed)")
   }
 
+  @Test("P1: what is told as a difference from what crossed before is what was sent", arguments: 0..<40)
+  func differences(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    var job = RandomPlanning.job(&random)
+    var (sent, known) = (PlanningMemory(), PlanningMemory())
+    for _ in 0..<6 {
+      var writer = ByteWriter()
+      PlanningCodec.write(job, after: sent, to: &writer)
+      var reader = try ByteReader(writer.finish())
+      let read = try PlanningCodec.job(
+        from: &reader, after: known, profiles: job.input.profiles, traces: job.input.traces, capacities: CapacityCache()
+      )
+      try reader.end()
+      #expect(read.input.workloads == job.input.workloads.map(PlanningCodec.planned), "seed \(seed)")
+      #expect(read.input.current == job.input.current, "seed \(seed)")
+      var plan = job.input.current ?? RandomPlanning.plan(&random)
+      RandomPlanning.edit(&plan.gpus, RandomPlanning.plan(&random).gpus, &random)
+      writer = ByteWriter()
+      PlanningCodec.write(plan, after: job.input.current?.gpus ?? [], to: &writer)
+      reader = try ByteReader(writer.finish())
+      let answered = try PlanningCodec.plan(from: &reader, after: read.input.current?.gpus ?? [])
+      try reader.end()
+      #expect(answered == plan, "seed \(seed)")
+      (sent.workloads, sent.gpus) = (job.input.workloads, plan.gpus)
+      (known.workloads, known.gpus) = (read.input.workloads, answered.gpus)
+      RandomPlanning.edit(&job.input.workloads, RandomPlanning.job(&random).input.workloads, &random)
+      RandomPlanning.edit(&plan.gpus, RandomPlanning.plan(&random).gpus, &random)
+      job.input.current = Int.random(in: 0..<5, using: &random) == 0 ? nil : plan
+    }
+  }
+
+  @Test func oneChangeOfManyIsFewBytes() throws {
+    let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
+    var input = RandomDemand.input(seed: 1, products: [product], models: 3, workloads: 500)
+    let memory = PlanningMemory(workloads: input.workloads, gpus: [])
+    input.workloads[70].rate += 1
+    input.workloads.remove(at: 300)
+    var writer = ByteWriter()
+    PlanningCodec.write(
+      PlanningJob(planner: OptimalPlanner(), input: input, patience: .seconds(1)), after: memory, to: &writer)
+    let count = writer.finish().count
+    #expect(count < 3_000, "\(count) bytes")
+  }
+
+  @Test("P1: a garbled difference is refused and costs no more than what is there", arguments: 0..<20)
+  func garbledDifference(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    var plan = RandomPlanning.plan(&random)
+    let base = plan.gpus
+    RandomPlanning.edit(&plan.gpus, RandomPlanning.plan(&random).gpus, &random)
+    var writer = ByteWriter()
+    PlanningCodec.write(plan, after: base, to: &writer)
+    let whole = writer.finish()
+    for _ in 0..<200 {
+      var bytes = whole
+      bytes[Int.random(in: 0..<bytes.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+      guard var reader = try? ByteReader(bytes), let read = try? PlanningCodec.plan(from: &reader, after: base) else {
+        continue
+      }
+      #expect(read.gpus.count <= base.count + bytes.count)
+    }
+  }
+
   @Test("P1: what the planning process leaves out of a workload changes no plan", arguments: 0..<8)
   func sameplan(seed: UInt64) throws {
     let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
@@ -110,6 +173,20 @@ import Testing
 
 /// Jobs and plans of every shape; they need not be legal.
 enum RandomPlanning {
+  /// Takes some away, puts some of `others` in, and has some stand elsewhere.
+  static func edit<Value>(_ values: inout [Value], _ others: [Value], _ random: inout SeededGenerator) {
+    for _ in 0..<Int.random(in: 0...3, using: &random) {
+      let place = Int.random(in: 0...values.count, using: &random)
+      let end = Int.random(in: place...values.count, using: &random)
+      switch Int.random(in: 0...3, using: &random) {
+      case 0: values.removeSubrange(place..<min(end, place + 2))
+      case 1: values.insert(contentsOf: others, at: place)
+      case 2: values.replaceSubrange(place..<end, with: others.prefix(end - place))
+      default: values = Array(values[place...] + values[..<place])
+      }
+    }
+  }
+
   static func job(_ random: inout SeededGenerator) -> PlanningJob {
     let products = (0..<3).compactMap { _ in ProductCatalogue.all.randomElement(using: &random) }
     var input = RandomDemand.input(

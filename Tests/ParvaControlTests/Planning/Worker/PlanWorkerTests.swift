@@ -49,6 +49,26 @@ import Testing
     }
   }
 
+  @Test("P1: a demand that changes little is planned as it is, from the plan before, whatever process does it")
+  func samePlanOfChanges() async throws {
+    let worker = PlanWorker(Self.settings())
+    defer { worker.stop() }
+    var random = SeededGenerator(seed: 7)
+    var job = try Self.job()
+    for round in 0..<8 {
+      let plan = try await worker.plan(job)
+      #expect(try plan == PlanningDuty.perform(job), "round \(round)")
+      job.input.current = round == 4 ? nil : plan
+      let index = Int.random(in: 0..<job.input.workloads.count, using: &random)
+      job.input.workloads[index].rate *= Double.random(in: 0.5...2, using: &random)
+      if round == 2 { job.input.workloads.remove(at: 0) }
+      guard round == 5, let pid = worker.processID else { continue }
+      #expect(kill(pid, SIGKILL) == 0)
+      var info = siginfo_t()
+      #expect(waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) == 0)
+    }
+  }
+
   @Test(
     "P1: a process that traps or ends costs its job, and the next one has another process",
     arguments: [("trap", WorkerEnd.signal(SIGILL)), ("exit", .status(7))])
