@@ -2,22 +2,32 @@ import Foundation
 import ParvaEngine
 import ParvaFormats
 
-/// A judged and bound plan as it is stored and as it is published.
+/// A judged and bound plan as it is stored, from which it is published.
 struct FinishedPlan: Sendable {
   let stored: StoredPlan
-  let published: PublishedPlan
+  let plan: Plan
+  /// Its document, for the next plan's; nil where it was not written here.
+  let written: WrittenPlan?
+  private let assignments: NodeAssignments?
+
+  /// As clients see it. O(segments).
+  func published() -> PublishedPlan {
+    PublishedPlan(record: stored.record, plan: plan, json: stored.document, assignments: assignments)
+  }
 
   /// Its revision is that of the newest plan where nothing differs, neither for clients nor for nodes, else the next one
   /// that no node has seen. O(segments): never called on one of Swift's threads.
   ///
   /// - Parameters:
   ///   - newest: the newest plan in the store.
+  ///   - written: the document of a plan before, of which much may be in this one.
   ///   - cause: worked out only for a plan of its own.
   init(
-    _ plan: Plan, for demand: Demand, on fleet: Fleet, after newest: StoredPlan?, at time: Date,
+    _ plan: Plan, for demand: Demand, on fleet: Fleet, after newest: StoredPlan?, written: WrittenPlan?, at time: Date,
     cause: (PlanRecord?) -> PlanCause
   ) {
-    let json = PlanWriter.json(plan)
+    let document = WrittenPlan(plan, after: written)
+    let json = document.json
     let assignments =
       fleet.inventory.isEmpty
       ? nil : NodeAssignments(plan, nodes: fleet.nodes.values, workloads: demand.registrations)
@@ -27,6 +37,8 @@ struct FinishedPlan: Sendable {
       same.record.demandRevision = demand.revision
       same.record.fleet = fleet.inventory.fingerprint
       stored = same
+      // Only one of two equal documents is kept.
+      self.written = written
     } else {
       stored = StoredPlan(
         record: PlanRecord(
@@ -35,8 +47,9 @@ struct FinishedPlan: Sendable {
           lowerBound: plan.summary.lowerBound, unplacedCount: plan.unplaced.count, cause: cause(newest?.record),
           fleet: fleet.inventory.fingerprint),
         document: json, assignments: told)
+      self.written = document
     }
-    published = PublishedPlan(record: stored.record, plan: plan, json: json, assignments: assignments)
+    (self.plan, self.assignments) = (plan, assignments)
   }
 
   /// An earlier plan as a new one: nodes are told of it by the workloads' launches of today.
@@ -52,8 +65,9 @@ struct FinishedPlan: Sendable {
     cause.who = author.map { [$0] }
     var record = earlier.record
     record.revision = max(newest?.record.revision ?? 0, fleet.newestRevision) + 1
+    written = nil
     (record.createdAt, record.cause, record.fleet) = (time, cause, fleet.inventory.fingerprint)
     stored = StoredPlan(record: record, document: earlier.document, assignments: assignments?.data ?? Data())
-    published = PublishedPlan(record: record, plan: plan, json: earlier.document, assignments: assignments)
+    (self.plan, self.assignments) = (plan, assignments)
   }
 }

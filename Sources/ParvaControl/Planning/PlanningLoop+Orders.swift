@@ -119,13 +119,14 @@ extension PlanningLoop {
     batch.keptPlans = (keptPlans, time)
     batch.pin = .some(pinned)
     try await commit(batch, draft, 201, after: pinned)
+    let published = await queue.run { made.published() }
     newest = made.stored
-    previous = made.published.plan
+    previous = made.plan
     last = nil
     plannedFleet = fleet.generation
     pin = pinned
-    board.publish(made.published, fleet: fleet.generation, pin: pinned)
-    nodes.take(made.published.assignments?.planned(revision: made.stored.record.revision))
+    board.publish(published, fleet: fleet.generation, pin: pinned)
+    nodes.take(published.assignments?.planned(revision: made.stored.record.revision))
     logger.info(
       "brought back",
       metadata: ["revision": "\(made.stored.record.revision)", "earlier": "\(revision)", "reason": "\(reason)"])

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import ParvaEngine
+import ParvaFormats
 import ParvaServing
 
 /// Plans whenever the demand has changed: one plan at a time, and what changes meanwhile goes into the next.
@@ -43,6 +44,8 @@ actor PlanningLoop {
   var newest: StoredPlan?
   /// The newest plan as it was published, for as few changes as possible from it.
   var previous: Plan?
+  /// The document of a plan that was made here.
+  private var written: WrittenPlan?
   /// What keeps it from being replaced.
   var pin: PlanPin?
   /// What was ordered and not done yet.
@@ -166,20 +169,24 @@ actor PlanningLoop {
       failures = outcome.failures
       tell(failures, demand, areCured: !outcome.isResort)
       let before = (plan: previous, revision: newest?.record.revision)
-      let finished = await queue.run { [newest, now, registry] in
-        FinishedPlan(made.plan, for: made.demand, on: fleet, after: newest, at: now()) { record in
+      let finished = await queue.run { [newest, written, now, registry] in
+        FinishedPlan(made.plan, for: made.demand, on: fleet, after: newest, written: written, at: now()) { record in
           PlanCause(
             triggers, of: demand, removed: registry.removed(since: record?.demandRevision ?? 0), after: record,
             by: authors)
         }
       }
-      let (stored, plan) = (finished.stored, finished.published.plan)
+      let (stored, plan) = (finished.stored, finished.plan)
       var batch = StoreBatch()
       batch.plan = stored
       batch.keptPlans = (keptPlans, now())
+      // Made while it is stored, and seen by nobody before.
+      async let rendered = queue.run { finished.published() }
       try await store.commit(batch)
+      let published = await rendered
       newest = stored
       previous = plan
+      written = finished.written
       hasPlanned = true
       plannedFleet = fleet.generation
       (wasReleased, releasedBy) = (false, nil)
@@ -187,9 +194,9 @@ actor PlanningLoop {
       // Before anybody hears of the plan.
       tracer?.note(span?.context, as: "plan/\(stored.record.revision)")
       board.publish(
-        finished.published, fleet: fleet.generation, holds: steady.holds(at: time, date: now()),
+        published, fleet: fleet.generation, holds: steady.holds(at: time, date: now()),
         trouble: outcome.isResort ? trouble(failures[0], demand, resort: plan.planner) : nil)
-      nodes.take(finished.published.assignments?.planned(revision: stored.record.revision))
+      nodes.take(published.assignments?.planned(revision: stored.record.revision))
       let elapsed = started.duration(to: .now)
       counters.planned(in: elapsed)
       if stored.record.revision != before.revision {

@@ -8,8 +8,6 @@ import Synchronization
 package final class PublishedPlan: Sendable {
   package let record: PlanRecord
   package let plan: Plan
-  /// The JSON document as it is kept, without the plan's name.
-  package let json: Data
   /// Where it comes from.
   package let origin: Origin
   private let document: Rendering
@@ -31,12 +29,12 @@ package final class PublishedPlan: Sendable {
     case stored
   }
 
+  /// - Parameter json: the JSON document as it is kept, without the plan's name.
   package init(
     record: PlanRecord, plan: Plan, json: Data, assignments: NodeAssignments? = nil, origin: Origin = .planned
   ) {
     self.record = record
     self.plan = plan
-    self.json = json
     self.assignments = assignments
     self.origin = origin
     rates = plan.gpus.reduce(into: [:]) { sums, gpu in

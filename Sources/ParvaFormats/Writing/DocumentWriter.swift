@@ -1,3 +1,5 @@
+import Foundation
+
 /// Writes a document once described as JSON or as YAML, in the order of the calls, straight into bytes.
 ///
 /// Plans have hundreds of thousands of segments; building a tree first would cost ten times their text.
@@ -155,6 +157,13 @@ extension DocumentWriter {
   package mutating func null(_ key: StaticString) {
     beginScalar(key)
     bytes.append(contentsOf: "null".utf8)
+  }
+
+  /// Elements of an array as a writer of this style has written them at this place of another document, with what stands before
+  /// each of them.
+  mutating func elements(written: Data) {
+    levels[levels.count - 1].isEmpty = false
+    bytes.append(contentsOf: written)
   }
 
   package mutating func element(_ value: String) {

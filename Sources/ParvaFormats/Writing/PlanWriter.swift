@@ -80,16 +80,24 @@ package enum PlanWriter {
   package static func write(
     _ plan: Plan, _ style: DocumentWriter.Style, _ identity: PlanIdentity?, _ root: inout DocumentWriter
   ) {
+    write(plan, style, identity, &root) { gpus in
+      for (index, gpu) in plan.gpus.enumerated() {
+        gpus.object { write(gpu, index, style, &$0) }
+      }
+    }
+  }
+
+  /// The same, with the list of GPUs by whoever knows better.
+  static func write(
+    _ plan: Plan, _ style: DocumentWriter.Style, _ identity: PlanIdentity?, _ root: inout DocumentWriter,
+    gpus: (inout DocumentWriter) -> Void
+  ) {
     begin(&root, identity)
     root.field("planner", plan.planner)
     root.field("admission", plan.admission)
     if let margin = plan.margin { root.field("margin", margin) }
     root.field("status", plan.status.rawValue)
-    root.array("gpus") { gpus in
-      for (index, gpu) in plan.gpus.enumerated() {
-        gpus.object { write(gpu, index, style, &$0) }
-      }
-    }
+    root.array("gpus", gpus)
     root.array("unplaced") { list in
       for refusal in plan.unplaced {
         list.object(inline: style == .json) {
@@ -104,7 +112,7 @@ package enum PlanWriter {
     if let certificate = plan.certificate { write(certificate, style, &root) }
   }
 
-  private static func write(
+  static func write(
     _ gpu: PlannedGPU, _ index: Int, _ style: DocumentWriter.Style, _ object: inout DocumentWriter
   ) {
     object.field("index", index)

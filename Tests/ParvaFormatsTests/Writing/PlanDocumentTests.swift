@@ -7,6 +7,30 @@ import Testing
 
 @Suite("Plan documents")
 struct PlanDocumentTests {
+  @Test("a document that is written from the one before is the one that is written whole")
+  func documentsFromThoseBefore() {
+    let seed = TestSeed.of(offset: 9)
+    var random = SeededGenerator(seed)
+    var before: WrittenPlan?
+    var plan = RandomPlans.plan(&random)
+    for _ in 0..<400 {
+      let written = WrittenPlan(plan, after: before)
+      #expect(written.json == PlanWriter.json(plan), "seed \(seed)")
+      before = Int.random(in: 0..<20, using: &random) == 0 ? nil : written
+      var next = RandomPlans.plan(&random)
+      if Bool.random(using: &random) { next.planner = "another planner" }
+      let (place, other) = (Int.random(in: 0...plan.gpus.count, using: &random), next.gpus)
+      switch Int.random(in: 0...4, using: &random) {
+      case 0: next.gpus = other
+      case 1: next.gpus = Array(plan.gpus[..<place])
+      case 2: next.gpus = Array(plan.gpus[..<place] + other.prefix(1) + plan.gpus[place...])
+      case 3: next.gpus = Array(plan.gpus[..<place] + other.prefix(1) + plan.gpus[place...].dropFirst())
+      default: next.gpus = plan.gpus
+      }
+      plan = next
+    }
+  }
+
   @Test(arguments: [InputFormat.json, .yaml])
   func aWrittenPlanReadsBackEqual(format: InputFormat) throws {
     for seed in 1...300 as ClosedRange<UInt64> {
