@@ -77,21 +77,20 @@ package final class EventLog: Sendable {
   }
 
   /// An event of a document, written with sorted keys.
-  func add(_ kind: String, of document: some Encodable) { add(kind, ofAll: CollectionOfOne(document)) }
-
-  /// Events of many documents at once. Those that would be gone at once are counted and not written.
-  ///
-  /// - Parameter gone: how many there were before these already.
-  func add<Documents: RandomAccessCollection>(
-    _ kind: String, ofAll documents: Documents, after gone: Int = 0
-  ) where Documents.Element: Encodable {
+  func add(_ kind: String, of document: some Encodable) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let texts = documents.suffix(capacity).compactMap { document in
-      (try? encoder.encode(document)).map { String(decoding: $0, as: UTF8.self) }
-    }
-    guard !texts.isEmpty else { return }
-    let gone = gone + max(0, documents.count - capacity)
+    guard let data = try? encoder.encode(document) else { return }
+    add(kind, String(decoding: data, as: UTF8.self))
+  }
+
+  /// Many events at once, of which those that would be gone at once are counted and not asked for their text.
+  ///
+  /// - Parameter gone: how many there were before these already.
+  func add(_ kind: String, all data: some RandomAccessCollection<String>, after gone: Int = 0) {
+    guard !data.isEmpty else { return }
+    let texts = Array(data.suffix(capacity))
+    let gone = gone + max(0, data.count - capacity)
     board.change { ring in
       if gone > 0 { ring.skip(gone) }
       for text in texts { ring.add(Event(id: ring.newest + 1, kind: kind, data: text), capacity) }

@@ -52,23 +52,13 @@ package final class WorkloadConditions: Sendable {
     var rows: [Mark?] { [planned, running, up, traffic] }
   }
 
-  private struct Changed {
-    var condition: Condition
-    var since: Date
-  }
-
-  private struct News: Encodable {
-    var id: String
-    var conditions: [ConditionDocument]
-  }
-
   /// What a look has found out, of which no more is kept than the log of events does.
   private struct Findings {
-    private(set) var newest: [(id: String, changed: [Changed])] = []
+    private(set) var newest: [WorkloadNews] = []
     private(set) var gone = 0
 
-    mutating func add(_ id: String, _ changed: [Changed]) {
-      newest.append((id, changed))
+    mutating func add(_ news: WorkloadNews) {
+      newest.append(news)
       guard newest.count >= 2 * EventLog.capacity else { return }
       gone += EventLog.capacity
       newest.removeFirst(EventLog.capacity)
@@ -167,7 +157,8 @@ package final class WorkloadConditions: Sendable {
   }
 
   /// Notes what is so now; answers those conditions of which status or reason is another than before, nil where there are none.
-  private func note(_ conditions: [Condition], of id: String, at date: Date, isCovered: Bool) -> [Changed]? {
+  private func note(_ conditions: [Condition], of id: String, at date: Date, isCovered: Bool) -> [WorkloadNews.Changed]?
+  {
     state.withLock { state in
       if isCovered { state.uncovered.remove(id) } else { state.uncovered.insert(id) }
       let before = state.marks[id]
@@ -176,7 +167,7 @@ package final class WorkloadConditions: Sendable {
       if before == marks { return nil }
       state.marks[id] = marks
       return conditions.indices.filter { before?.rows[$0] != marks.rows[$0] }
-        .map { Changed(condition: conditions[$0], since: marks.rows[$0]?.since ?? date) }
+        .map { WorkloadNews.Changed(condition: conditions[$0], since: marks.rows[$0]?.since ?? date) }
     }
   }
 
@@ -207,7 +198,7 @@ package final class WorkloadConditions: Sendable {
     if all { due.formUnion(demand.registrations.rows.lazy.map(\.id)) }
     var findings = Findings()
     for id in due.sorted() {
-      let changed: [Changed]?
+      let changed: [WorkloadNews.Changed]?
       if let registration = demand.registrations[id] {
         let status = WorkloadStatus(of: registration, on: view, running: nodes.running(id))
         changed = note(
@@ -215,16 +206,13 @@ package final class WorkloadConditions: Sendable {
       } else {
         changed = forget(id)
       }
-      if let changed, !isFirst { findings.add(id, changed) }
+      if let changed, !isFirst { findings.add(WorkloadNews(id: id, changed: changed)) }
     }
-    let news = findings.newest.lazy.map { id, changed in
-      News(id: id, conditions: changed.map { Self.document($0.condition, since: $0.since) })
-    }
-    events.add("workload", ofAll: news, after: findings.gone)
+    events.add("workload", all: findings.newest.lazy.map(\.text), after: findings.gone)
   }
 
   /// Nil where nothing was known of it.
-  private func forget(_ id: String) -> [Changed]? {
+  private func forget(_ id: String) -> [WorkloadNews.Changed]? {
     state.withLock { state in
       state.told[id] = nil
       state.uncovered.remove(id)

@@ -46,9 +46,9 @@ import Testing
     var seen = one.newest
     for round in 0..<60 {
       let texts = (0..<Int.random(in: 0...50, using: &random)).map { "\(round).\($0)" }
-      for text in texts { one.add("node", of: text) }
+      for text in texts { one.add("node", text) }
       let known = texts.suffix(Int.random(in: min(texts.count, capacity)...texts.count, using: &random))
-      many.add("node", ofAll: Array(known), after: texts.count - known.count)
+      many.add("node", all: known, after: texts.count - known.count)
       #expect(one.newest == many.newest, "seed \(seed)")
       let after = Int.random(in: seen...one.newest, using: &random)
       let batch = await one.next(after: after, within: .zero)

@@ -44,16 +44,14 @@ enum DocumentDelta {
         (old, new) = (old + same, new + same)
         continue
       }
-      let before = nextPieces(of: runs.base, old..<baseRange.upperBound)
-      let after = nextPieces(of: runs.target, new..<targetRange.upperBound)
-      if let (i, j) = meeting(before, after, runs) {
-        if j > 0 { runs.tell(new..<after[j].lowerBound) }
-        (old, new) = (before[i].lowerBound, after[j].lowerBound)
+      if let (nextOld, nextNew) = meeting(old..<baseRange.upperBound, new..<targetRange.upperBound, runs) {
+        if nextNew > new { runs.tell(new..<nextNew) }
+        (old, new) = (nextOld, nextNew)
         continue
       }
       let known = places ?? Self.places(of: runs.base, in: baseRange)
       places = known
-      let piece = after[0]
+      let piece = nextPiece(of: runs.target, from: new, to: targetRange.upperBound)
       if piece.count >= shortPiece, let found = known[hash(runs.target[piece])],
         isEqual(runs.base, found..<min(found + piece.count, baseRange.upperBound), runs.target, piece)
       {
@@ -61,15 +59,27 @@ enum DocumentDelta {
       } else {
         runs.tell(piece)
         // The next piece may be the one after the changed one.
-        (old, new) = (before.first?.upperBound ?? old, piece.upperBound)
+        (old, new) = (nextPiece(of: runs.base, from: old, to: baseRange.upperBound).upperBound, piece.upperBound)
       }
     }
   }
 
-  /// How many pieces are looked through where both part.
-  private static let window = 8
+  /// How many pieces are looked through where both part: as many as a segment has about it, then as many as a GPU.
+  private static let windows = [8, 64]
 
-  private static func nextPieces(of bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> [Range<Int>] {
+  /// Where both go on together after some pieces of either.
+  private static func meeting(_ old: Range<Int>, _ new: Range<Int>, _ runs: Runs) -> (old: Int, new: Int)? {
+    for window in windows {
+      let before = nextPieces(of: runs.base, old, window)
+      let after = nextPieces(of: runs.target, new, window)
+      if let (i, j) = meeting(before, after, runs) { return (before[i].lowerBound, after[j].lowerBound) }
+    }
+    return nil
+  }
+
+  private static func nextPieces(
+    of bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ window: Int
+  ) -> [Range<Int>] {
     var pieces: [Range<Int>] = []
     var start = range.lowerBound
     while start < range.upperBound, pieces.count < window {
