@@ -132,6 +132,7 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    Allocation.returnLargeBlocks()
     let logger = logging.logger("parva")
     let tracer = tracing.tracer("parva-controller", logger: logger)
     var configuration = Controller.Configuration(

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import ParvaEngine
+import ParvaServing
 
 /// The other end: what a planning process does until its stream ends.
 package enum WorkerService {
@@ -10,6 +11,7 @@ package enum WorkerService {
   ///   refused here.
   /// - Throws: for a message that is none: who sends such a thing is not to be answered.
   package static func run(memoryMiB: Int) throws {
+    Allocation.returnLargeBlocks()
     closeInherited()
     // What some library prints must not get between the answers.
     let stream = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
@@ -21,18 +23,23 @@ package enum WorkerService {
     let capacities = CapacityCache()
     var profiles = ProfileCatalogue()
     var traces: [String: ArrivalRecording] = [:]
+    var memory = PlanningMemory()
     while let (kind, body) = try next() {
       var reader = try ByteReader(body)
       switch kind {
       case .profiles: profiles = try PlanningCodec.profiles(from: &reader)
       case .traces: traces = try PlanningCodec.traces(from: &reader)
       case .job:
-        let job = try PlanningCodec.job(from: &reader, profiles: profiles, traces: traces, capacities: capacities)
+        let job = try PlanningCodec.job(
+          from: &reader, after: memory, profiles: profiles, traces: traces, capacities: capacities)
+        memory.workloads = job.input.workloads
         faults.strike(job)
         var writer = ByteWriter()
         var kind = WorkerFrame.Kind.plan
         do throws(PlanningFault) {
-          PlanningCodec.write(try PlanningDuty.perform(job), to: &writer)
+          let plan = try PlanningDuty.perform(job)
+          PlanningCodec.write(plan, after: job.input.current?.gpus ?? [], to: &writer)
+          memory.gpus = plan.gpus
         } catch {
           kind = .refused
           PlanningCodec.write(error, to: &writer)
