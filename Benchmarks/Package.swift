@@ -9,11 +9,15 @@ let engine: Target.Dependency = .product(name: "ParvaEngine", package: "parva")
 
 let package = Package(
   name: "benchmarks",
-  dependencies: [.package(name: "parva", path: "..")],
+  dependencies: [
+    .package(name: "parva", path: ".."), .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+  ],
   targets: [
     .target(name: "BenchmarkInputs", dependencies: [engine], swiftSettings: strict),
     .executableTarget(name: "PlanningBenchmark", dependencies: ["BenchmarkInputs", engine], swiftSettings: strict),
     .executableTarget(name: "CapacityBenchmark", dependencies: ["BenchmarkInputs", engine], swiftSettings: strict),
+    .executableTarget(
+      name: "StoreBenchmark", dependencies: [.product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )
