@@ -52,7 +52,8 @@ package struct RouteTable: Sendable {
     let proxies = ProxyRegistry()
     let discovery = DiscoveryHandlers(
       traffic: controller.traffic, proxies: proxies, hold: discoveryHold, now: controller.configuration.now)
-    let tokens = TokenHandlers(tokens: controller.tokens)
+    let tokens = TokenHandlers(tokens: controller.tokens, registry: registry)
+    let namespaces = NamespaceHandlers(registry: registry, tokens: controller.tokens, rule: rule)
     let audit = AuditHandlers(log: controller.audit)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(
@@ -67,22 +68,24 @@ package struct RouteTable: Sendable {
       Route("GET", "/openapi.yaml", .anyone, .inline(document.get)),
       Route("GET", "/openapi.json", .anyone, .async(document.getJSON)),
       Route("GET", "/docs", .anyone, .inline(dashboard.docs)),
-      Route("GET", "/v1/workloads", .reader, .async(set.list)),
-      Route("POST", "/v1/workloads", .operator, .begun(workloads.create)),
-      Route("PUT", "/v1/workloads", .operator, bodyLimit: InputLimits.fileBytes, .async(set.replaceAll)),
-      Route("PATCH", "/v1/workloads", .operator, bodyLimit: InputLimits.fileBytes, .async(set.patch)),
-      Route("POST", "/v1/workloads/batch", .operator, bodyLimit: InputLimits.fileBytes, .async(set.createBatch)),
-      Route("GET", "/v1/workloads/{id}", .reader, .inline(workloads.get)),
-      Route("PUT", "/v1/workloads/{id}", .operator, .async(workloads.put)),
-      Route("PATCH", "/v1/workloads/{id}", .operator, .async(workloads.patch)),
-      Route("DELETE", "/v1/workloads/{id}", .operator, .async(workloads.delete)),
-      Route("GET", "/v1/workloads/{id}/segments", .reader, .async(workloads.segments)),
-      Route("GET", "/v1/profiles", .reader, .async(profiles.list)),
-      Route("GET", "/v1/profiles/{model}", .reader, .async(profiles.get)),
+      Route("GET", "/v1/workloads", .reader.orItsNamespace, .async(set.list)),
+      Route("POST", "/v1/workloads", .operator.orItsNamespace, .begun(workloads.create)),
+      Route("PUT", "/v1/workloads", .operator.orItsNamespace, bodyLimit: InputLimits.fileBytes, .async(set.replaceAll)),
+      Route("PATCH", "/v1/workloads", .operator.orItsNamespace, bodyLimit: InputLimits.fileBytes, .async(set.patch)),
+      Route(
+        "POST", "/v1/workloads/batch", .operator.orItsNamespace, bodyLimit: InputLimits.fileBytes,
+        .async(set.createBatch)),
+      Route("GET", "/v1/workloads/{id}", .reader.orItsNamespace, .inline(workloads.get)),
+      Route("PUT", "/v1/workloads/{id}", .operator.orItsNamespace, .async(workloads.put)),
+      Route("PATCH", "/v1/workloads/{id}", .operator.orItsNamespace, .async(workloads.patch)),
+      Route("DELETE", "/v1/workloads/{id}", .operator.orItsNamespace, .async(workloads.delete)),
+      Route("GET", "/v1/workloads/{id}/segments", .reader.orItsNamespace, .async(workloads.segments)),
+      Route("GET", "/v1/profiles", .reader.orItsNamespace, .async(profiles.list)),
+      Route("GET", "/v1/profiles/{model}", .reader.orItsNamespace, .async(profiles.get)),
       Route("PUT", "/v1/profiles/{model}", .operator, bodyLimit: ProfileHandlers.bodyLimit, .async(profiles.put)),
       Route("DELETE", "/v1/profiles/{model}", .operator, .async(profiles.delete)),
-      Route("GET", "/v1/plan", .reader, .begun(plan.get)),
-      Route("GET", "/v1/plan/events", .reader, concurrency: EventStream.most, .async(events.stream)),
+      Route("GET", "/v1/plan", .reader.orItsNamespace, .begun(plan.get)),
+      Route("GET", "/v1/plan/events", .reader.orItsNamespace, concurrency: EventStream.most, .async(events.stream)),
       Route(
         "POST", "/v1/plan/preview", .reader, bodyLimit: InputLimits.fileBytes, concurrency: PreviewHandlers.mostAtATime,
         .async(preview.post)),
@@ -114,12 +117,17 @@ package struct RouteTable: Sendable {
       Route("GET", "/v1/events", .reader, concurrency: EventStream.most, .async(stream.stream)),
       Route("GET", "/v1/fleet", .reader, .inline(fleet.get)),
       Route("POST", "/v1/fleet/accept-silence", .operator, .async(fleet.acceptSilence)),
-      Route("GET", "/v1/endpoints", .reader, .async(endpoints.list)),
+      Route("GET", "/v1/endpoints", .reader.orItsNamespace, .async(endpoints.list)),
       Route(
-        "GET", "/v1/endpoints/events", .reader, concurrency: EventStream.most, .async(endpoints.stream)),
-      Route("GET", "/v1/workloads/{id}/endpoints", .reader, .async(endpoints.ofWorkload)),
-      Route("PUT", "/v1/segments/{id}/endpoints", .operator, .async(endpoints.put)),
+        "GET", "/v1/endpoints/events", .reader.orItsNamespace, concurrency: EventStream.most, .async(endpoints.stream)),
+      Route("GET", "/v1/workloads/{id}/endpoints", .reader.orItsNamespace, .async(endpoints.ofWorkload)),
+      Route("PUT", "/v1/segments/{id}/endpoints", .operator.orItsNamespace, .async(endpoints.put)),
       Route("GET", "/v1/proxies", .reader, .inline(discovery.list)),
+      Route("GET", "/v1/namespaces", .reader.orItsNamespace, .inline(namespaces.list)),
+      Route("POST", "/v1/namespaces", .admin, .async(namespaces.create)),
+      Route("GET", "/v1/namespaces/{name}", .reader.orItsNamespace, .inline(namespaces.get)),
+      Route("PUT", "/v1/namespaces/{name}", .admin, .async(namespaces.put)),
+      Route("DELETE", "/v1/namespaces/{name}", .admin, .async(namespaces.delete)),
       Route("GET", "/v1/tokens", .auditor, .inline(tokens.list)),
       Route("POST", "/v1/tokens", .admin, .async(tokens.create)),
       Route("GET", "/v1/tokens/{id}", .auditor, .inline(tokens.get)),

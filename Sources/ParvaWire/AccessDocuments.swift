@@ -3,14 +3,17 @@ package struct TokenSpec: Decodable, Hashable, Sendable {
   package var name: String?
   package var role: String
   package var node: String?
+  /// The one namespace that it is for.
+  package var namespace: String?
   /// How long it lasts, for example `30d`.
   package var ttl: String?
 
   package init(from decoder: any Decoder) throws {
-    let object = try decoder.object("name", "role", "node", "ttl")
+    let object = try decoder.object("name", "role", "node", "namespace", "ttl")
     name = try object.decodeIfPresent(String.self, forKey: "name")
     role = try object.decode(String.self, forKey: "role")
     node = try object.decodeIfPresent(String.self, forKey: "node")
+    namespace = try object.decodeIfPresent(String.self, forKey: "namespace")
     ttl = try object.decodeIfPresent(String.self, forKey: "ttl")
   }
 }
@@ -21,6 +24,7 @@ package struct TokenDocument: Encodable, Sendable {
   package var name: String
   package var role: String
   package var node: String?
+  package var namespace: String?
   package var createdAt: String
   package var createdBy: String
   package var expiresAt: String?
@@ -29,13 +33,15 @@ package struct TokenDocument: Encodable, Sendable {
   package var token: String?
 
   package init(
-    id: String, name: String, role: String, node: String?, createdAt: String, createdBy: String, expiresAt: String?,
+    id: String, name: String, role: String, node: String?, namespace: String? = nil, createdAt: String,
+    createdBy: String, expiresAt: String?,
     lastUsedAt: String?, token: String? = nil
   ) {
     self.id = id
     self.name = name
     self.role = role
     self.node = node
+    self.namespace = namespace
     self.createdAt = createdAt
     self.createdBy = createdBy
     self.expiresAt = expiresAt
@@ -50,14 +56,18 @@ package struct CallerDocument: Encodable, Sendable {
   package var name: String
   package var role: String
   package var node: String?
+  package var namespace: String?
   package var expiresAt: String?
   package var may: [String]
 
-  package init(id: String, name: String, role: String, node: String?, expiresAt: String?, may: [String]) {
+  package init(
+    id: String, name: String, role: String, node: String?, namespace: String? = nil, expiresAt: String?, may: [String]
+  ) {
     self.id = id
     self.name = name
     self.role = role
     self.node = node
+    self.namespace = namespace
     self.expiresAt = expiresAt
     self.may = may
   }

@@ -45,6 +45,8 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
   }
 
   package var id: String
+  /// That of the workload, where ``id`` does not say it.
+  package var namespace: String?
   package var model: String
   /// Requests per second.
   package var rate: Double
@@ -65,12 +67,14 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
   package var maxProcesses: Int?
 
   package init(
-    id: String, model: String, rate: Double, slo: SLO, arrivals: Arrivals? = nil, priority: Int? = nil,
+    id: String, namespace: String? = nil, model: String, rate: Double, slo: SLO, arrivals: Arrivals? = nil,
+    priority: Int? = nil,
     labels: [String: String]? = nil, launch: LaunchSpec? = nil, queue: String? = nil,
     placement: PlacementSpec? = nil, allowPartial: Bool? = nil, moveCost: Double? = nil,
     maxProcesses: Int? = nil
   ) {
     self.id = id
+    self.namespace = namespace
     self.model = model
     self.rate = rate
     self.slo = slo
@@ -87,9 +91,10 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "id", "model", "rate", "slo", "arrivals", "priority", "labels", "launch", "queue", "placement",
+      "id", "namespace", "model", "rate", "slo", "arrivals", "priority", "labels", "launch", "queue", "placement",
       "allowPartial", "moveCost", "maxProcesses", ignoring: ["revision", "createdAt", "updatedAt", "status"])
     id = try object.decode(String.self, forKey: "id")
+    namespace = try object.decodeIfPresent(String.self, forKey: "namespace")
     model = try object.decode(String.self, forKey: "model")
     rate = try object.number("rate")
     slo = try object.decode(SLO.self, forKey: "slo")

@@ -31,6 +31,9 @@ struct TokenCreateCommand: AsyncParsableCommand {
   @Option(name: .long, help: "The node that it speaks for, with --role node.")
   var node: String?
 
+  @Option(name: .long, help: "The one namespace that it sees and changes, with --role reader or operator.")
+  var namespace: String?
+
   @Option(name: .long, help: "How long it lasts, as 45s, 90m, 12h or 30d (default: until it is revoked).")
   var ttl: String?
 
@@ -48,13 +51,19 @@ struct TokenCreateCommand: AsyncParsableCommand {
     if let name, !TokenSpecReader.isName(name) {
       throw ValidationError("--name must be \(TokenSpecReader.nameRule).")
     }
+    if let namespace {
+      guard Namespace.isName(namespace) else { throw ValidationError("--namespace must be \(Namespace.nameRule).") }
+      guard TokenSpecReader.boundRoles.contains(role) else {
+        throw ValidationError("--namespace goes with --role \(TokenSpecReader.boundRoles.joined(separator: " or ")).")
+      }
+    }
     if let ttl, TokenSpecReader.seconds(ttl) == nil {
       throw ValidationError("--ttl must be \(TokenSpecReader.lifetimeRule).")
     }
   }
 
   func run() async throws {
-    let members = ["role": role, "name": name, "node": node, "ttl": ttl].compactMapValues { $0 }
+    let members = ["role": role, "name": name, "node": node, "namespace": namespace, "ttl": ttl].compactMapValues { $0 }
     let response = try await server.connection().send(
       "POST", "/v1/tokens", body: try WireWriter.json(members))
     let made = try ServerConnection.value(of: response)
@@ -99,7 +108,8 @@ struct TokenListCommand: AsyncParsableCommand {
   private static func table(_ rows: [JSONValue], _ style: TextStyle) -> String {
     guard !rows.isEmpty else { return "no tokens\n" }
     let columns = [
-      ("token", "id"), ("name", "name"), ("role", "role"), ("node", "node"), ("made", "createdAt"),
+      ("token", "id"), ("name", "name"), ("role", "role"), ("node", "node"), ("namespace", "namespace"),
+      ("made", "createdAt"),
       ("by", "createdBy"), ("ends", "expiresAt"), ("used", "lastUsedAt"),
     ]
     var table = TextTable(columns.map { ($0.0, TextTable.Alignment.left) })

@@ -2,6 +2,7 @@
 # The running controller answers as openapi.yaml says: requests generated from the document, valid and broken, and every
 # answer compared with it (status, content type, headers, schema), by an independent tool.
 #   PARVA_ROLE=reader   asks with a token of that role at a controller that wants one, so that refusals are compared, too
+#   PARVA_NAMESPACE=a   with it, a token that is for that namespace alone, beside another with workloads of its own
 set -uo pipefail
 : "${PARVA:?names the binary to be tested}"
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
@@ -15,7 +16,8 @@ asking=()
 if [ -n "${PARVA_ROLE:-}" ]; then
   name="$name, asked with the role $PARVA_ROLE"
   token=conformance-0123456789abcdef
-  printf '%s conformance %s\n' "$PARVA_ROLE" "$token" >"$work/tokens"
+  admin=administrator-0123456789ab
+  printf '%s conformance %s %s\nadmin admin %s\n' "$PARVA_ROLE" "$token" "${PARVA_NAMESPACE:-}" "$admin" >"$work/tokens"
   guarded=(--token-file "$work/tokens")
   asking=(--header "Authorization: Bearer $token")
 fi
@@ -28,6 +30,15 @@ for _ in $(seq 200); do
   sleep 0.1
 done
 [ -n "$address" ] || { cat "$work/log"; fail "$name"; exit 1; }
+
+if [ -n "${PARVA_NAMESPACE:-}" ]; then
+  name="$name, within a namespace"
+  for body in "namespaces {\"name\":\"$PARVA_NAMESPACE\"}" 'namespaces {"name":"other"}' \
+    'workloads {"id":"other:web","model":"resnet50","rate":50,"slo":{"latencyMs":200}}'; do
+    curl -sf -o /dev/null -H "Authorization: Bearer $admin" -d "${body#* }" "http://$address/v1/${body%% *}" ||
+      { fail "$name"; exit 1; }
+  done
+fi
 
 checks=not_a_server_error,status_code_conformance,content_type_conformance
 checks+=,response_schema_conformance,response_headers_conformance

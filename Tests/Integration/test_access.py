@@ -243,6 +243,54 @@ def wait_for_log(api, text, times):
     raise AssertionError(f"no '{text}' in the log: {''.join(api.log)[-1000:]}")
 
 
+def namespaces(folder):
+    with open(f"{folder}/tokens", "w") as file:
+        file.write(f"admin root {ADMIN}\noperator file-vision {WRITER} vision\n")
+    with controller("--token-file", f"{folder}/tokens") as api:
+        def cli(*arguments):
+            return must(PARVA, *arguments, "--server", f"http://127.0.0.1:{api.port}",
+                        env={**os.environ, "PARVA_TOKEN": ADMIN}).strip()
+
+        def ask(token, method, path, body=None):
+            return api.request(method, path, body, headers={"Authorization": f"Bearer {token}"})
+
+        def web(name, rate=5):
+            return {"id": name, "model": "resnet50", "rate": rate, "slo": {"latencyMs": 200}}
+        for name in ("speech", "vision"):
+            equal(ask(ADMIN, "POST", "/v1/namespaces", {"name": name, "quota": {"rate": 20}}).status, 201, "made")
+        speech = cli("token", "create", "--role", "operator", "--name", "speech-ci", "--namespace", "speech")
+        with check("two namespaces use one id, each sees its own, and others see both"):
+            equal(ask(speech, "POST", "/v1/workloads", web("web")).status, 201, "speech")
+            equal(ask(WRITER, "POST", "/v1/workloads", web("web", 7)).status, 201, "vision")
+            equal(ask(speech, "GET", "/v1/workloads").json()["workloads"][0]["rate"], 5, "rate")
+            equal(ask(WRITER, "GET", "/v1/workloads/web").json()["rate"], 7, "rate")
+            equal(cli("get", "workloads", "-o", "name"), "workloads/speech:web\nworkloads/vision:web", "all")
+            equal(cli("get", "namespaces", "-o", "name"),
+                  "namespaces/default\nnamespaces/speech\nnamespaces/vision", "namespaces")
+            plan = ask(speech, "GET", "/v1/plan?wait=60")
+            equal(plan.json()["segments"][0]["id"], "web/0", "segment")
+            for word in (b"vision:", b"gpu", b"node", b"uuid"):
+                if word in plan.body:
+                    raise AssertionError(plan.body)
+        with check("what is another's is what does not exist, and the fleet is nobody's"):
+            ask(WRITER, "POST", "/v1/workloads", web("hidden"))
+            answers = [ask(speech, "GET", f"/v1/workloads/{name}") for name in ("hidden", "absent")]
+            for answer, name in zip(answers, (b"hidden", b"absent")):
+                equal(answer.status, 404, "status")
+                answer.body = answer.body.replace(name, b"").replace(answer.headers["X-Request-Id"].encode(), b"")
+            equal(answers[0].body, answers[1].body, "bodies")
+            for path in ("/v1/nodes", "/v1/fleet", "/v1/plans", "/metrics", "/v1/events", "/v1/audit"):
+                equal(ask(speech, "GET", path).json()["code"], "namespace_insufficient", path)
+        with check("a quota refuses by how much, and the namespace goes when it is empty"):
+            refused = ask(speech, "POST", "/v1/workloads", web("more", 30)).json()
+            equal(refused["code"], "quota_exceeded", "code")
+            if "35" not in refused["detail"] or "15 too many" not in refused["detail"]:
+                raise AssertionError(refused["detail"])
+            equal(ask(ADMIN, "DELETE", "/v1/namespaces/speech").json()["code"], "namespace_in_use", "code")
+            api.restart()
+            equal(ask(speech, "GET", "/v1/namespaces").json()["namespaces"][0]["use"]["rate"], 5, "use")
+
+
 def client_certificates(folder):
     options = ["--tls-certificate", f"{folder}/server.pem", "--tls-key", f"{folder}/server-key.pem",
                "--tls-client-ca", f"{folder}/ca.pem"]
@@ -319,6 +367,7 @@ with tempfile.TemporaryDirectory(prefix="parva-access-") as work:
     refusals(work)
     tokens_over_tls(work)
     made_tokens(work)
+    namespaces(work)
     client_certificates(work)
     socket_activation(work)
     events(work)

@@ -79,6 +79,10 @@ import Testing
       Sample("POST", "/v3/discovery:routes", body: #"{"node":{"id":"edge"}}"#),
       Sample("POST", "/v3/discovery:clusters", body: #"{"node":{"id":"edge"}}"#),
       Sample("POST", "/v3/discovery:endpoints", body: #"{"node":{"id":"edge"}}"#),
+      Sample("GET", "/v1/namespaces"), Sample("POST", "/v1/namespaces", body: #"{"name":"vision"}"#),
+      Sample("PUT", "/v1/namespaces/{name}", "/v1/namespaces/speech", body: #"{"quota":{"workloads":5}}"#),
+      Sample("GET", "/v1/namespaces/{name}", "/v1/namespaces/speech"),
+      Sample("DELETE", "/v1/namespaces/{name}", "/v1/namespaces/speech"),
       Sample("GET", "/v1/tokens"), Sample("GET", "/v1/tokens/{id}", "/v1/tokens/none"),
       Sample("POST", "/v1/tokens", body: #"{"name":"ci","role":"reader","ttl":"1d"}"#),
       Sample("DELETE", "/v1/tokens/{id}", "/v1/tokens/none"), Sample("GET", "/v1/whoami"),
@@ -103,6 +107,7 @@ import Testing
     try await api.join(try FleetSamples.state("n1", gpus: 1))
     #expect(await api.send("POST", "/v1/workloads", body: Bodies.workload("web")).status == 201)
     #expect(await api.send("PUT", "/v1/profiles/tiny", body: profile).status == 201)
+    #expect(await api.send("POST", "/v1/namespaces", body: #"{"name":"speech"}"#).status == 201)
     #expect(await api.send("GET", "/v1/plan", query: [("wait", "60")]).json("gpus", "0", "node") == "n1")
     return api
   }
@@ -224,7 +229,7 @@ import Testing
 
   @Test func everyListEndsWithANullCursor() async throws {
     let api = try await Self.controller()
-    for path in ["workloads", "profiles", "plans", "operations", "nodes", "proxies", "tokens", "audit"] {
+    for path in ["workloads", "profiles", "plans", "operations", "nodes", "proxies", "tokens", "audit", "namespaces"] {
       let list = await api.send("GET", "/v1/\(path)")
       let members = try JSONDecoder().decode(JSONValue.self, from: list.body).members
       #expect(members["nextCursor"] == .null, "\(path)")

@@ -56,10 +56,11 @@ package final class Harness: Sendable {
   /// Answers one request; an answer that openapi.yaml does not describe is an issue of the test.
   package func send(
     _ method: String, _ path: String, query: [(name: String, value: String)] = [], _ headers: HTTPHeaders = [:],
-    body: String = ""
+    body: String = "", as caller: Caller? = nil
   ) async -> HTTPResponse {
-    let response = await router.respond(
-      to: HTTPRequest(method: method, path: path, query: query, headers: headers, body: Data(body.utf8)))
+    var request = HTTPRequest(method: method, path: path, query: query, headers: headers, body: Data(body.utf8))
+    request.caller = caller
+    let response = await router.respond(to: request)
     if let route = router.route(method: method, path: path) {
       let operation = "\(route.method) \(route.pattern)"
       do {

@@ -62,6 +62,12 @@ package final class AccessControl: Sendable {
       throw refusal(of: token, access)
     }
     request.caller = caller
+    if let namespace = caller.namespace, access.tenancy == .none {
+      throw ProblemDetails(
+        status: 403, code: "namespace_insufficient",
+        detail: "\(caller.name) is for the namespace \(namespace) alone, and this is about more than one.",
+        headers: ["WWW-Authenticate": "Bearer realm=\"parva\", error=\"insufficient_scope\""])
+    }
     guard access.allows(caller, request) else {
       let needed = access.role?.rawValue ?? ""
       throw ProblemDetails(

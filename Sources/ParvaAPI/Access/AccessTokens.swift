@@ -17,14 +17,17 @@ package struct AccessTokens: Sendable {
     "read": .reader, "reader": .reader, "write": .operator, "operator": .operator, "admin": .admin, "node": .node,
   ]
 
-  /// Reads lines `ROLE NAME TOKEN`, where NAME is the node's for the role `node`; the token may be given as `sha256:` and
+  /// Reads lines `ROLE NAME TOKEN`, with the one namespace that a reader or operator is for as a fourth word; NAME is the
+  /// node's for the role `node`; the token may be given as `sha256:` and
   /// 64 hexadecimal digits instead. Empty lines and those that begin with `#` are passed over.
   ///
   /// - Throws: a sentence that names the line, and never what stands in it.
   package init(_ text: String) throws(TokenFileError) {
     var entries: [(digest: SecretDigest, caller: Caller)] = []
     for (line, words) in AccessFile.lines(of: text) {
-      guard words.count == 3 else { throw TokenFileError(line, "must be ROLE NAME TOKEN") }
+      guard (3...4).contains(words.count) else {
+        throw TokenFileError(line, "must be ROLE NAME TOKEN, or ROLE NAME TOKEN NAMESPACE")
+      }
       guard let role = Self.words[String(words[0])] else {
         throw TokenFileError(line, "must begin with reader, operator, admin or node")
       }
@@ -39,7 +42,9 @@ package struct AccessTokens: Sendable {
       entries.append(
         (
           try Self.digest(words[2], line: line),
-          Caller(name: name, id: "file:\(name)", role: role.rawValue, node: role == .node ? name : nil)
+          Caller(
+            name: name, id: "file:\(name)", role: role.rawValue, node: role == .node ? name : nil,
+            namespace: try AccessFile.namespace(words.dropFirst(3).first, role, line: line))
         ))
     }
     guard !entries.isEmpty else { throw TokenFileError(nil, "holds no token") }
@@ -81,6 +86,7 @@ package struct AccessTokens: Sendable {
       guard
         let place = gone.firstIndex(where: {
           $0.digest.matches(digest) && ($0.caller.name, $0.caller.role) == (caller.name, caller.role)
+            && $0.caller.namespace == caller.namespace
         })
       else { continue }
       tokens.entries[index].caller = gone.remove(at: place).caller
@@ -99,6 +105,20 @@ package struct AccessTokens: Sendable {
 
 /// Files of lines that say who may come in.
 enum AccessFile {
+  /// The namespace that a line's last word names; nil where there is none.
+  static func namespace(
+    _ word: Substring?, _ role: AccessRole, line: Int
+  ) throws(TokenFileError) -> String? {
+    guard let word else { return nil }
+    guard TokenSpecReader.boundRoles.contains(role.rawValue) else {
+      throw TokenFileError(line, "has a word too many: only readers and operators are for one namespace")
+    }
+    guard Namespace.isName(String(word)) else {
+      throw TokenFileError(line, "has a namespace that is not \(Namespace.nameRule)")
+    }
+    return String(word)
+  }
+
   /// The words of each line, with its number from 1; empty lines and those that begin with `#` are passed over.
   static func lines(of text: String) -> [(line: Int, words: [Substring])] {
     text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated().compactMap { index, line in

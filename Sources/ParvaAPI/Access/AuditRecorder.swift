@@ -51,7 +51,7 @@ struct AuditRecorder: Sendable {
     if let id = request.pathParameters["id"] ?? request.pathParameters["name"] ?? request.pathParameters["model"],
       let first = parts.first
     {
-      parts = [first, Substring(id)]
+      parts = [first, Substring(first == "workloads" || first == "segments" ? request.space.id(id) : id)]
     }
     return AuditDraft(
       AuditEntry(
@@ -59,7 +59,7 @@ struct AuditRecorder: Sendable {
         path: request.path.withoutTokens + (isDryRun ? "?\(DryRun.parameter)=true" : ""),
         resource: parts.joined(separator: "/").withoutTokens,
         requestID: request.requestID, status: 0,
-        isChange: false), isDryRun: isDryRun)
+        isChange: false), isDryRun: isDryRun, in: request.space.name)
   }
 
   private func recording(_ draft: AuditDraft, _ handle: () async throws -> HTTPResponse) async throws -> HTTPResponse {

@@ -20,6 +20,7 @@ package struct CertificateRoles: Sendable {
     var suffix: String?
     /// The node of a row without a `*`.
     var node: String?
+    var namespace: String?
 
     /// What the `*` stands for, all of it where there is none; nil where the text is another.
     func match(_ text: String) -> String? {
@@ -33,7 +34,8 @@ package struct CertificateRoles: Sendable {
   private let rows: [Row]
 
   /// Reads lines `ROLE CN=NAME` or `ROLE URI=NAME`, where NAME may hold one `*`. With the role `node` the node is what the `*`
-  /// stands for, or a third word, or NAME itself. Empty lines and those that begin with `#` are passed over.
+  /// stands for, or a third word, or NAME itself. With the roles `reader` and `operator` a third word is the one namespace that
+  /// it is for. Empty lines and those that begin with `#` are passed over.
   ///
   /// - Throws: a sentence that names the line.
   package init(_ text: String) throws(TokenFileError) {
@@ -54,6 +56,7 @@ package struct CertificateRoles: Sendable {
       case (.node, nil, 2): row.node = pieces[0]
       case (.node, nil, 3): row.node = String(words[2])
       case (_, _, 2): break
+      case (_, _, 3): row.namespace = try AccessFile.namespace(words[2], role, line: line)
       default: throw TokenFileError(line, "has a word too many")
       }
       if let node = row.node, !NodeSpecReader.isName(node) {
@@ -74,7 +77,8 @@ package struct CertificateRoles: Sendable {
         let node = row.role == .node ? row.node ?? matched : nil
         // A name with more in it than a node's must not pass for one.
         if let node, !NodeSpecReader.isName(node) { continue }
-        return Caller(name: text, id: "certificate:\(text)", role: row.role.rawValue, node: node)
+        return Caller(
+          name: text, id: "certificate:\(text)", role: row.role.rawValue, node: node, namespace: row.namespace)
       }
     }
     return nil

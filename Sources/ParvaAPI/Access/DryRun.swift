@@ -33,16 +33,16 @@ enum DryRun {
       return answer(draft, try await handle())
     } catch {
       guard let outcome = draft.outcome else { throw error }
-      return answer(outcome.row?.status ?? 200, outcome)
+      return answer(outcome.row?.status ?? 200, outcome, Space(name: draft.namespace))
     }
   }
 
   /// The same of one that has come to nothing to store, or has gone on all the same.
   static func answer(_ draft: AuditDraft, _ response: HTTPResponse) -> HTTPResponse {
-    answer(draft.outcome?.row?.status ?? response.status, draft.outcome)
+    answer(draft.outcome?.row?.status ?? response.status, draft.outcome, Space(name: draft.namespace))
   }
 
-  private static func answer(_ status: Int, _ outcome: DryRunOutcome?) -> HTTPResponse {
+  private static func answer(_ status: Int, _ outcome: DryRunOutcome?, _ space: Space) -> HTTPResponse {
     var writer = DocumentWriter(.json)
     writer.object { root in
       root.field("dryRun", true)
@@ -54,14 +54,25 @@ enum DryRun {
         for change in outcome?.changes ?? [] {
           list.object(inline: true) { object in
             object.field("kind", change.kind)
-            object.names("set", change.set)
-            object.names("removed", change.removed)
+            object.names("set", space.told(change.set, of: change.kind))
+            object.names("removed", space.told(change.removed, of: change.kind))
           }
         }
       }
-      if let workload = outcome?.workload { root.object("workload") { WorkloadWriter.write(workload, &$0) } }
+      if let workload = outcome?.workload {
+        root.object("workload") { WorkloadWriter.write(space.told(workload), &$0) }
+      }
     }
     writer.finish()
     return HTTPResponse(status: 200, contentType: mediaType, body: Data(writer.bytes))
+  }
+}
+
+extension Space {
+  fileprivate func told(_ names: PlanCause.Names, of kind: String) -> PlanCause.Names {
+    guard kind == "workloads" || kind == "segments" else { return names }
+    var names = names
+    names.first = names.first.map { told($0) }
+    return names
   }
 }

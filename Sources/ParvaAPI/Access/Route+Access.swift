@@ -3,9 +3,9 @@ package import ParvaHTTP
 
 extension Route.Access {
   /// Whoever reaches the address.
-  static let anyone = Route.Access(level: 0, isRecorded: false)
+  static let anyone = Route.Access(level: 0, isRecorded: false).with(.any)
   /// Whoever shows a credential, of a node too.
-  static let anyCaller = Route.Access(level: AccessRole.reader.level, speakers: .all, isRecorded: false)
+  static let anyCaller = Route.Access(level: AccessRole.reader.level, speakers: .all, isRecorded: false).with(.any)
   static let reader = Route.Access(level: AccessRole.reader.level, isRecorded: false)
   /// A change, which the audit has.
   static let `operator` = Route.Access(level: AccessRole.operator.level, isRecorded: true)
@@ -18,6 +18,15 @@ extension Route.Access {
   var orItsNode: Route.Access {
     var access = self
     access.speakers = .of(parameter: "name")
+    return access
+  }
+
+  /// Holders of tokens of one namespace, too, of whose things it tells and changes nothing but their own.
+  var orItsNamespace: Route.Access { with(.own) }
+
+  private func with(_ tenancy: Tenancy) -> Route.Access {
+    var access = self
+    access.tenancy = tenancy
     return access
   }
 

@@ -127,8 +127,11 @@ package enum EnvoyShapes {
       // How many requests each server gets, so that they can be told by segment.
       "track_cluster_stats": ["per_endpoint_stats": true],
     ]
-    // A dot would end the name there.
-    if workload.contains(".") { cluster["alt_stat_name"] = .string(clusterName(workload.replacing(".", with: "~"))) }
+    // A dot would end the name there, and a colon become another mark.
+    if workload.contains(where: { $0 == "." || $0 == ":" }) {
+      cluster["alt_stat_name"] = .string(
+        clusterName(workload.replacing(".", with: "~").replacing(":", with: "!")))
+    }
     if needsNames {
       cluster["type"] = "STRICT_DNS"
       cluster["load_assignment"] = .object(assignment(workload, endpoints))

@@ -1,4 +1,5 @@
 import ParvaControl
+import ParvaEngine
 import ParvaHTTP
 
 /// Where errors of the layers below become problem details; handlers make only what is theirs alone.
@@ -10,12 +11,15 @@ extension ProblemDetails {
       headers: ["Retry-After": "1"])
   }
 
-  /// - Parameter pointerPrefix: where the workloads stand in the body, for the pointer to a taken id.
-  init(_ refusal: ChangeRefusal, resource: String, pointerPrefix: String? = nil) {
+  /// - Parameters:
+  ///   - pointerPrefix: where the workloads stand in the body, for the pointer to a taken id.
+  ///   - space: whose ids the caller knows.
+  init(_ refusal: ChangeRefusal, resource: String, pointerPrefix: String? = nil, in space: Space = .everything) {
     switch refusal {
     case .exists(let id, let index):
       self.init(
-        status: 409, code: "already_exists", detail: "A workload with the id \(id) is registered already.",
+        status: 409, code: "already_exists",
+        detail: "A workload with the id \(space.told(id)) is registered already.",
         pointer: pointerPrefix.map { $0.isEmpty ? "/id" : "\($0)\(index)/id" })
     case .notFound:
       self.init(status: 404, code: "not_found", detail: "There is no \(resource).")
@@ -41,6 +45,32 @@ extension ProblemDetails {
     case .tooManyProfiles(let limit):
       self.init(
         status: 409, code: "too_many_profiles", detail: "This controller keeps at most \(limit) profiles of clients.")
+    case .unknownNamespace(let name):
+      self.init(
+        status: 422, code: "unknown_namespace",
+        detail: "There is no namespace \(name); POST /v1/namespaces makes it.")
+    case .namespaceExists(let name):
+      self.init(
+        status: 409, code: "already_exists", detail: "There is a namespace \(name) already.", pointer: "/name")
+    case .namespaceInUse(let name, let workloads):
+      self.init(
+        status: 409, code: "namespace_in_use",
+        detail: "The namespace \(name) holds \(workloads) workloads; only an empty one can be deleted.")
+    case .namespaceStays:
+      self.init(
+        status: 409, code: "namespace_stays",
+        detail: "The namespace default is that of all ids without one, and cannot be deleted.")
+    case .tooManyNamespaces(let limit):
+      self.init(
+        status: 409, code: "too_many_namespaces", detail: "This controller keeps at most \(limit) namespaces.")
+    case .quotaExceeded(let excess):
+      let (limit, used, wanted) = (excess.limit.shortText, excess.used.shortText, excess.wanted.shortText)
+      self.init(
+        status: 409, code: "quota_exceeded",
+        detail: "The quota of the namespace \(excess.namespace) is \(limit) "
+          + (excess.kind == .rate ? "requests/s" : "workloads")
+          + "; \(used) are used, and with this it would be \(wanted), \((excess.wanted - excess.limit).shortText) too many.",
+        pointer: pointerPrefix == "" ? (excess.kind == .rate ? "/rate" : "/id") : nil)
     case .storeFailed(let error):
       self.init(error)
     }

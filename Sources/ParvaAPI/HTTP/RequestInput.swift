@@ -40,7 +40,8 @@ extension HTTPRequest {
     fingerprint.add("\(method) \(path)\n".utf8)
     for (name, value) in query { fingerprint.add("\(name)=\(value)\n".utf8) }
     body.withUnsafeBytes { fingerprint.add($0) }
-    return IdempotencyClaim(key: key, fingerprint: fingerprint.value)
+    // No key of a client holds a space: what is one's own in a namespace is nobody's elsewhere.
+    return IdempotencyClaim(key: space.name.map { "\($0) \(key)" } ?? key, fingerprint: fingerprint.value)
   }
 
   /// Whether the client asks for no representation in the answer (RFC 7240, section 4.2).

@@ -13,6 +13,7 @@ final class EndpointBodies: Sendable {
 
   private struct Key: Hashable, Sendable {
     var workload: String?
+    var space: Space
     var form: String
   }
 
@@ -25,14 +26,25 @@ final class EndpointBodies: Sendable {
   private let state = Mutex(State())
 
   /// - Parameter form: JSON, or the table for people.
-  func body(_ view: TrafficBoard.View, _ workload: String?, as form: DocumentFormat) throws -> Body {
-    let key = Key(workload: workload, form: form.name)
+  func body(
+    _ view: TrafficBoard.View, _ workload: String?, as form: DocumentFormat, in space: Space
+  ) throws -> Body {
+    let key = Key(workload: workload, space: space, form: form.name)
     let known = state.withLock { $0.edition == view.edition ? $0.bodies[key] : nil }
     if let known { return known }
-    let list = view.table.document(workload)
-    let bytes =
-      form == .table
-      ? Data(EndpointPicture.text(list, style: TextStyle()).utf8) : try WireWriter.json(list) + Data("\n".utf8)
+    let bytes: Data
+    if let name = space.name {
+      let part = view.table.part(of: name)
+      let rows = part.endpoints.filter { endpoint in workload.map { $0 == endpoint.workload } ?? true }
+      let list = NamespaceEndpoint.List(
+        version: part.version, endpoints: rows.map { NamespaceEndpoint($0.document, space) })
+      bytes = try WireWriter.json(list) + Data("\n".utf8)
+    } else {
+      let list = view.table.document(workload)
+      bytes =
+        form == .table
+        ? Data(EndpointPicture.text(list, style: TextStyle()).utf8) : try WireWriter.json(list) + Data("\n".utf8)
+    }
     let body = Body(bytes: bytes, tag: EntityTag(of: bytes, as: form).text)
     state.withLock { state in
       // One that was begun before another edition came is not kept.

@@ -17,15 +17,16 @@ struct EndpointHandlers: Sendable {
   /// Every server there is, or those of one workload; with `after`, once the version is another one.
   func list(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery("workload", "after", "wait")
-    return try await answer(request, request.queryValue("workload"))
+    return try await answer(request, request.queryValue("workload").map { request.space.id($0) })
   }
 
   func ofWorkload(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery("after", "wait")
-    let id = request.pathParameters["id"] ?? ""
+    let id = request.workloadID
     let isKnown = registry.read { $0.registrations[id] != nil }
     guard isKnown || !traffic.view.table[id].isEmpty else {
-      throw ProblemDetails(status: 404, code: "not_found", detail: "There is no workload \(id.prefix(300)).")
+      throw ProblemDetails(
+        status: 404, code: "not_found", detail: "There is no workload \(request.space.told(id).prefix(300)).")
     }
     return try await answer(request, id)
   }
@@ -33,39 +34,45 @@ struct EndpointHandlers: Sendable {
   private func answer(_ request: HTTPRequest, _ workload: String?) async throws -> HTTPResponse {
     let after = request.queryValue("after")
     let seconds = try request.integer("wait", in: 0...Self.maxWait, default: after == nil ? 0 : 10)
-    let format = try request.preferred([.json, .table])
+    let space = request.space
+    let format = try request.preferred(space.name == nil ? [.json, .table] : [.json])
     if !traffic.isCurrent { await traffic.refresh() }
     let view = await traffic.wait(for: .seconds(seconds)) { view in
-      view.isSettled && after.map { view.table.version != $0 } ?? true
+      view.isSettled && after.map { Self.version(of: view, space) != $0 } ?? true
     }
     guard view.isSettled else { throw ProblemDetails.unsettled }
-    let body = try bodies.body(view, workload, as: format)
+    let body = try bodies.body(view, workload, as: format, in: space)
     var response = HTTPResponse(status: 200, contentType: format.contentType, body: body.bytes)
     response.headers["Vary"] = "Accept"
     response.headers["ETag"] = body.tag
-    return request.unlessFresh(response, isKnown: after == view.table.version)
+    return request.unlessFresh(response, isKnown: after.map { $0 == Self.version(of: view, space) } ?? false)
+  }
+
+  /// Changes with what there is in the space.
+  private static func version(of view: TrafficBoard.View, _ space: Space) -> String {
+    space.name.map { view.table.part(of: $0).version } ?? view.table.version
   }
 
   /// An event with all endpoints for every change; begins with what is, unless `Last-Event-ID` says that the client has it.
   func stream(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery("workload")
     try EventStream.accepted(by: request)
-    let (traffic, bodies, workload, given) = (
-      traffic, bodies, request.queryValue("workload"), request.headers["Last-Event-ID"]
-    )
+    let (traffic, bodies, space, given) = (traffic, bodies, request.space, request.headers["Last-Event-ID"])
+    let workload = request.queryValue("workload").map { space.id($0) }
     return EventStream.response { writer in
       var last = given
       try await writer.sendComment("endpoints")
       while !traffic.isClosed {
         let known = last
         let view = await traffic.wait(for: .seconds(EventStream.heartbeat)) {
-          $0.isSettled && $0.table.version != known
+          $0.isSettled && Self.version(of: $0, space) != known
         }
-        if view.isSettled, view.table.version != known {
-          last = view.table.version
-          let data = try bodies.body(view, workload, as: .json).bytes
+        let version = Self.version(of: view, space)
+        if view.isSettled, version != known {
+          last = version
+          let data = try bodies.body(view, workload, as: .json, in: space).bytes
           try await writer.send(
-            event: "endpoints", id: view.table.version, data: String(decoding: data.dropLast(), as: UTF8.self))
+            event: "endpoints", id: version, data: String(decoding: data.dropLast(), as: UTF8.self))
         } else if !traffic.isClosed {
           try await writer.sendComment("still here")
         }
@@ -83,7 +90,7 @@ struct EndpointHandlers: Sendable {
     } catch {
       throw ProblemDetails(error)
     }
-    let segment = request.pathParameters["id"] ?? ""
+    let segment = request.workloadID
     do throws(TrafficBoard.Refusal) {
       try await traffic.tell(segment, told.endpoints)
     } catch {
@@ -91,7 +98,7 @@ struct EndpointHandlers: Sendable {
       case .unknownSegment:
         throw ProblemDetails(
           status: 404, code: "not_found",
-          detail: "No node has verified a segment \(segment.prefix(300)).")
+          detail: "No node has verified a segment \(request.space.told(segment).prefix(300)).")
       case .launched:
         throw ProblemDetails(
           status: 409, code: "launched_by_node",

@@ -84,6 +84,7 @@ struct HealthHandlers: Sendable {
         links.field("envoyRoutes", "/v3/discovery:routes")
         links.field("envoyClusters", "/v3/discovery:clusters")
         links.field("envoyEndpoints", "/v3/discovery:endpoints")
+        links.field("namespaces", "/v1/namespaces")
         links.field("tokens", "/v1/tokens")
         links.field("audit", "/v1/audit")
         links.field("whoami", "/v1/whoami")

@@ -13,7 +13,7 @@ struct PlanEventHandlers: Sendable {
     try request.allowQuery()
     try EventStream.accepted(by: request)
     let last = try EventStream.last(of: request, default: 0)
-    let board = board
+    let (board, space) = (board, request.space)
     return EventStream.response { writer in
       var last = last
       try await writer.sendComment("plans")
@@ -21,17 +21,26 @@ struct PlanEventHandlers: Sendable {
         let known = last
         // Another revision, not a later one only: a store that was replaced starts again.
         let view = await board.wait(for: .seconds(EventStream.heartbeat)) { view in
-          view.plan.map { $0.record.revision != known } ?? false
+          Self.revision(of: view, space).map { $0 != known } ?? false
         }
-        if let plan = view.plan, plan.record.revision != known {
-          last = plan.record.revision
-          try await writer.send(event: "plan", id: String(last), data: Self.data(of: plan))
+        if let plan = view.plan, let revision = Self.revision(of: view, space), revision != known {
+          last = revision
+          try await writer.send(
+            event: "plan", id: String(last), data: space.name == nil ? Self.data(of: plan) : Self.data(of: revision))
         } else if !board.isClosed {
           try await writer.sendComment("still here")
         }
       }
     }
   }
+
+  /// Of the plan as the caller is told of it.
+  private static func revision(of view: PlanBoard.View, _ space: Space) -> Int? {
+    space.name.map { view.revision(for: $0) } ?? view.plan?.record.revision
+  }
+
+  /// What is said of a plan to one namespace.
+  private static func data(of revision: Int) -> String { #"{"revision":\#(revision),"plan":"/v1/plan"}"# }
 
   private static func data(of plan: PublishedPlan) -> String {
     var writer = DocumentWriter(.json)

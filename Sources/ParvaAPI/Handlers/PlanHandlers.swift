@@ -46,6 +46,7 @@ struct PlanHandlers: Sendable {
   ///
   /// Where that is there and written already, which most readers find, no other thread is needed.
   func get(_ request: HTTPRequest) throws -> Route.Beginning {
+    if request.space.name != nil { return .rest { try await own(request) } }
     let question = try Question(request, demand: registry.revision, fleet: nodes.generation)
     let view = board.view
     if question.isAnswered(by: view), let plan = view.plan, let written = plan.writtenDocument(question.export) {
@@ -66,6 +67,32 @@ struct PlanHandlers: Sendable {
     let answer = HTTPResponse(
       status: 200, contentType: question.export.format.contentType, cached: written.body, headers: written.headers)
     return request.unlessFresh(answer, isKnown: isKnown)
+  }
+
+  /// What the plan has for one namespace. Revisions are those since which it has been so, and only changes of its own are waited
+  /// for.
+  private func own(_ request: HTTPRequest) async throws -> HTTPResponse {
+    let (space, name) = (request.space, request.space.name ?? "")
+    try request.allowQuery("after", "wait")
+    let after = try request.integer("after", in: 0...Int.max)
+    let seconds = try request.integer("wait", in: 0...Self.maxWait, default: Self.defaultWait)
+    try request.acceptsJSON()
+    let demand = registry.read { $0.revision(of: name) }
+    let view = await board.wait(for: .seconds(seconds)) { view in
+      if let after { return (view.revision(for: name) ?? 0) > after }
+      return view.pin != nil || view.plan != nil && view.attempted >= demand
+    }
+    guard let plan = view.plan, let since = view.revision(for: name) else {
+      throw ProblemDetails(
+        status: 503, code: "plan_pending", detail: "The first plan is still being made.", headers: ["Retry-After": "1"])
+    }
+    let body = NamespaceRepresentation.plan(plan, since: since, of: space)
+    let headers: HTTPHeaders = [
+      "ETag": EntityTag(revision: since, of: body).text, "Vary": "Accept", "Parva-Plan-Revision": String(since),
+    ]
+    return request.unlessFresh(
+      HTTPResponse(status: 200, contentType: "application/json", body: body, headers: headers),
+      isKnown: after.map { since <= $0 } ?? false)
   }
 
   /// The plan that covers every change acknowledged before this call; where it does not come in time, the newest there is.

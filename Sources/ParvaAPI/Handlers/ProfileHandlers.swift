@@ -34,8 +34,10 @@ struct ProfileHandlers: Sendable {
     let resources = page.items.map { row in
       Resource(profile: row.profile, revision: stored[Self.key(of: row.profile)]?.revision)
     }
-    let body = ProfileRepresentation.list(resources, revision: revision, cursor: page.next)
-    let tag = EntityTag(revision: revision, of: body).text
+    // Who is bound to a namespace is told when profiles were put, not that something else has changed since.
+    let told = request.space.name == nil ? revision : stored.values.map(\.revision).max() ?? 0
+    let body = ProfileRepresentation.list(resources, revision: told, cursor: page.next)
+    let tag = EntityTag(revision: told, of: body).text
     return request.unlessFresh(
       HTTPResponse(status: 200, contentType: "application/json", body: body, headers: ["ETag": tag]))
   }

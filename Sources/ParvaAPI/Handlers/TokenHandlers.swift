@@ -11,6 +11,7 @@ struct TokenHandlers: Sendable {
   static let maxLimit = 1000
 
   let tokens: TokenRegistry
+  let registry: DemandRegistry
 
   // MARK: - Reading
 
@@ -38,7 +39,8 @@ struct TokenHandlers: Sendable {
       200,
       CallerDocument(
         id: request.callerID, name: request.callerName, role: role.rawValue, node: caller?.node,
-        expiresAt: caller?.expiresAt.map(Timestamp.text), may: role.rights.map(\.rawValue)),
+        namespace: caller?.namespace, expiresAt: caller?.expiresAt.map(Timestamp.text), may: role.rights.map(\.rawValue)
+      ),
       headers: ["Cache-Control": "no-store"])
   }
 
@@ -53,12 +55,17 @@ struct TokenHandlers: Sendable {
     } catch {
       throw ProblemDetails(error)
     }
+    if let namespace = spec.namespace, !registry.read({ $0.hasNamespace(namespace) }) {
+      var problem = ProblemDetails(.unknownNamespace(namespace), resource: "")
+      problem.pointer = "/namespace"
+      throw problem
+    }
     let made: (token: AccessToken, secret: String)
     do throws(TokenRegistry.Refusal) {
       made = try await tokens.create(
         TokenRegistry.Wish(
-          name: spec.name, role: AccessRole(rawValue: spec.role) ?? .node, node: spec.node, lifetime: spec.lifetime,
-          createdBy: request.callerID))
+          name: spec.name, role: AccessRole(rawValue: spec.role) ?? .node, node: spec.node,
+          namespace: spec.namespace, lifetime: spec.lifetime, createdBy: request.callerID))
     } catch {
       throw Self.problem(error)
     }
@@ -81,7 +88,7 @@ struct TokenHandlers: Sendable {
 
   private static func document(_ token: AccessToken, secret: String? = nil) -> TokenDocument {
     TokenDocument(
-      id: token.id, name: token.name, role: token.role.rawValue, node: token.node,
+      id: token.id, name: token.name, role: token.role.rawValue, node: token.node, namespace: token.namespace,
       createdAt: Timestamp.text(token.createdAt), createdBy: token.createdBy,
       expiresAt: token.expiresAt.map(Timestamp.text), lastUsedAt: token.lastUsedAt.map(Timestamp.text), token: secret)
   }

@@ -12,10 +12,10 @@ enum WorkloadRepresentation {
 
   static func one(
     _ registration: Registration, _ status: WorkloadStatus, _ conditions: [ConditionDocument] = [],
-    _ observation: TrafficObservation? = nil, _ format: DocumentFormat = .json
+    _ observation: TrafficObservation? = nil, _ format: DocumentFormat = .json, in space: Space
   ) -> Data {
     var writer = DocumentWriter(format == .yaml ? .yaml : .json)
-    writer.object { write(registration, status, conditions, observation, &$0) }
+    writer.object { write(registration, status, conditions, observation, space, &$0) }
     writer.finish()
     return Data(writer.bytes)
   }
@@ -23,13 +23,13 @@ enum WorkloadRepresentation {
   /// A page, or a whole answer where `cursor` is nil.
   static func list(
     _ rows: some Collection<Registration>, revision: Int, cursor: String?, _ format: DocumentFormat = .json,
-    status: (Registration) -> WorkloadStatus
+    in space: Space, status: (Registration) -> WorkloadStatus
   ) -> Data {
     var writer = DocumentWriter(format == .yaml ? .yaml : .json, capacity: 256 + rows.count * 400)
     writer.object { root in
       root.array("workloads") { list in
         for row in rows {
-          list.object(inline: true) { write(row, status(row), [], nil, &$0) }
+          list.object(inline: true) { write(row, status(row), [], nil, space, &$0) }
         }
       }
       root.field("revision", revision)
@@ -40,11 +40,13 @@ enum WorkloadRepresentation {
   }
 
   /// A line of JSON for each.
-  static func lines(_ rows: some Sequence<Registration>, status: (Registration) -> WorkloadStatus) -> Data {
+  static func lines(_ rows: some Sequence<Registration>, in space: Space, status: (Registration) -> WorkloadStatus)
+    -> Data
+  {
     var lines = Data()
     for row in rows {
       var writer = DocumentWriter(.json, capacity: 512)
-      writer.object(inline: true) { write(row, status(row), [], nil, &$0) }
+      writer.object(inline: true) { write(row, status(row), [], nil, space, &$0) }
       writer.finish()
       lines.append(contentsOf: writer.bytes)
     }
@@ -76,7 +78,7 @@ enum WorkloadRepresentation {
   }
 
   private static func write(
-    _ observation: TrafficObservation, _ registration: Registration, _ object: inout DocumentWriter
+    _ observation: TrafficObservation, _ registration: Registration, _ space: Space, _ object: inout DocumentWriter
   ) {
     object.object("observed") { observed in
       observed.field("seconds", observation.seconds)
@@ -91,7 +93,7 @@ enum WorkloadRepresentation {
       observed.array("segments") { segments in
         for (id, rate) in observation.segments {
           segments.object { segment in
-            segment.field("id", id)
+            segment.field("id", space.told(id))
             segment.field("rate", rate)
           }
         }
@@ -101,9 +103,10 @@ enum WorkloadRepresentation {
 
   private static func write(
     _ registration: Registration, _ status: WorkloadStatus, _ conditions: [ConditionDocument],
-    _ observation: TrafficObservation?, _ object: inout DocumentWriter
+    _ observation: TrafficObservation?, _ space: Space, _ object: inout DocumentWriter
   ) {
-    WorkloadWriter.write(registration.workload, &object)
+    WorkloadWriter.write(space.told(registration.workload), &object)
+    if Namespace.isQualified(registration.id) { object.field("namespace", Namespace.of(registration.id)) }
     object.field("revision", registration.revision)
     object.field("createdAt", Timestamp.text(registration.createdAt))
     object.field("updatedAt", Timestamp.text(registration.updatedAt))
@@ -116,7 +119,7 @@ enum WorkloadRepresentation {
       object.field("capacityUp", status.capacityUp)
       if let code = status.code { object.field("code", code) }
       if let message = status.message { object.field("message", message) }
-      if let observation { write(observation, registration, &object) }
+      if let observation { write(observation, registration, space, &object) }
       guard !conditions.isEmpty else { return }
       object.array("conditions") { list in
         for condition in conditions {

@@ -19,7 +19,7 @@ struct WorkloadSetHandlers: Sendable {
   /// A page of registrations in order of id.
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
     let query = try PageQuery(
-      request, default: Self.defaultLimit, most: Self.maxLimit, beside: "labelSelector", "model", "state")
+      request, default: Self.defaultLimit, most: Self.maxLimit, beside: "labelSelector", "model", "state", "namespace")
     let selector = try request.queryValue("labelSelector").map { text throws(ProblemDetails) in
       try LabelSelector(text)
     }
@@ -27,7 +27,11 @@ struct WorkloadSetHandlers: Sendable {
     let state = try request.choice("state", of: WorkloadStatus.State.self)
     let format = try request.preferred(WorkloadRepresentation.formats + [.ndjson])
     let view = board.view
-    let (revision, candidates) = registry.read { ($0.revision, $0.registrations.rows(after: query.cursor)) }
+    let (space, asked) = (request.space, try request.askedSpace())
+    let cursor = query.cursor.map { space.id($0) }
+    let (revision, candidates) = registry.read { demand in
+      (demand.revision(of: space.name), asked.rows(demand.registrations, after: cursor))
+    }
     let isWanted = { @Sendable [nodes] (row: Registration) in
       (selector.map { $0.matches(row.workload.labels) } ?? true) && (model.map { $0 == row.workload.model } ?? true)
         && (state.map { $0 == WorkloadStatus(of: row, on: view, running: nodes.running(row.id)).state } ?? true)
@@ -36,16 +40,16 @@ struct WorkloadSetHandlers: Sendable {
       guard request.queryValue("limit") == nil else {
         throw ProblemDetails.parameter("limit", "is for pages; lines are all there are, from behind 'cursor' on")
       }
-      return lines(candidates, revision, view, isWanted)
+      return lines(candidates, revision, view, space, isWanted)
     }
     var rows: [Registration] = []
     for row in candidates where isWanted(row) {
       rows.append(row)
       if rows.count > query.limit { break }
     }
-    let page = query.page(rows) { $0.id }
-    let body = WorkloadRepresentation.list(page.items, revision: revision, cursor: page.next, format) {
-      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id))
+    let page = query.page(rows) { space.told($0.id) }
+    let body = WorkloadRepresentation.list(page.items, revision: revision, cursor: page.next, format, in: space) {
+      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id)).told(to: space, view)
     }
     let headers: HTTPHeaders = [
       "ETag": EntityTag(revision: revision, of: body, as: format).text, "Vary": "Accept",
@@ -56,7 +60,7 @@ struct WorkloadSetHandlers: Sendable {
 
   /// All of them as they are at one revision, a line each, written as fast as the client takes them.
   private func lines(
-    _ rows: ArraySlice<Registration>, _ revision: Int, _ view: PlanBoard.View,
+    _ rows: ArraySlice<Registration>, _ revision: Int, _ view: PlanBoard.View, _ space: Space,
     _ isWanted: @escaping @Sendable (Registration) -> Bool
   ) -> HTTPResponse {
     let headers: HTTPHeaders = ["Vary": "Accept", "Parva-Demand-Revision": String(revision)]
@@ -66,8 +70,8 @@ struct WorkloadSetHandlers: Sendable {
       while !rest.isEmpty {
         let part = rest.prefix(1_000)
         rest = rest.dropFirst(part.count)
-        let lines = WorkloadRepresentation.lines(part.lazy.filter(isWanted)) {
-          WorkloadStatus(of: $0, on: view, running: nodes.running($0.id))
+        let lines = WorkloadRepresentation.lines(part.lazy.filter(isWanted), in: space) {
+          WorkloadStatus(of: $0, on: view, running: nodes.running($0.id)).told(to: space, view)
         }
         if !lines.isEmpty { try await writer.write(lines) }
       }
@@ -78,15 +82,16 @@ struct WorkloadSetHandlers: Sendable {
   func createBatch(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let claim = try request.idempotencyClaim()
-    let (workloads, format) = try Self.workloads(in: request)
+    let (space, (workloads, format)) = (request.space, try Self.workloads(in: request))
     let receipt: ChangeReceipt
     do {
-      receipt = try await registry.change(DemandChange(.create(workloads), claim: claim))
+      receipt = try await registry.change(DemandChange(.create(workloads), claim: claim, in: space.name))
     } catch .exists(let id, let index) {
       throw taken(
-        workloads, ProblemDetails(.exists(id: id, index: index), resource: Self.resource), request.body, format)
+        workloads, ProblemDetails(.exists(id: id, index: index), resource: Self.resource, in: space), request.body,
+        format, space)
     } catch {
-      throw ProblemDetails(error, resource: Self.resource)
+      throw ProblemDetails(error, resource: Self.resource, in: space)
     }
     let rows = workloads.map {
       Registration($0, revision: receipt.revision, createdAt: receipt.time, updatedAt: receipt.time)
@@ -103,11 +108,12 @@ struct WorkloadSetHandlers: Sendable {
     // A set is always there, if empty.
     let precondition = try rule.precondition(of: request, isThere: true)
     let workloads = try Self.workloads(in: request).workloads
-    let receipt = try await change(DemandChange(.replaceAll(workloads), if: precondition))
+    let receipt = try await change(
+      DemandChange(.replaceAll(workloads), if: precondition, in: request.space.name), request.space)
     let view = board.view
-    let rows = registry.read { $0.registrations.rows }
+    let rows = registry.read { Array(request.space.rows($0.registrations)) }
     return answer(200, rows, receipt, request) {
-      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id))
+      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id)).told(to: request.space, view)
     }
   }
 
@@ -117,12 +123,13 @@ struct WorkloadSetHandlers: Sendable {
     let claim = try request.idempotencyClaim()
     let precondition = try rule.precondition(of: request, isThere: true)
     let patches = try MergePatch.several(request)
-    let ids = patches.map(\.id)
+    let (space, ids) = (request.space, patches.map { request.space.id($0.id) })
     if let claim, let replay = try await replay(of: claim) { return changed(ids, replay, request) }
     // A change that was raced is worked out anew; eight lost in a row is a fight.
     for _ in 0..<8 {
-      let change = DemandChange(.change(try patched(patches)), if: precondition, claim: claim)
-      if let receipt = try await changeUnlessRaced(change) { return changed(ids, receipt, request) }
+      let change = DemandChange(
+        .change(try patched(patches, space)), if: precondition, claim: claim, in: space.name)
+      if let receipt = try await changeUnlessRaced(change, space) { return changed(ids, receipt, request) }
     }
     throw ProblemDetails(.raced, resource: Self.resource)
   }
@@ -138,18 +145,21 @@ struct WorkloadSetHandlers: Sendable {
   }
 
   /// Nil where one of the workloads has changed since it was read.
-  private func changeUnlessRaced(_ change: DemandChange) async throws(ProblemDetails) -> ChangeReceipt? {
+  private func changeUnlessRaced(_ change: DemandChange, _ space: Space) async throws(ProblemDetails) -> ChangeReceipt?
+  {
     do {
       return try await registry.change(change)
     } catch {
       if case .raced = error { return nil }
-      throw ProblemDetails(error, resource: Self.resource)
+      throw ProblemDetails(error, resource: Self.resource, in: space)
     }
   }
 
   /// The workloads as their patches leave them, each with the revision at which it was read.
-  private func patched(_ patches: [MergePatch.Element]) throws(ProblemDetails) -> [(workload: Workload, readAt: Int)] {
-    let current = registry.read { demand in patches.map { demand.registrations[$0.id] } }
+  private func patched(
+    _ patches: [MergePatch.Element], _ space: Space
+  ) throws(ProblemDetails) -> [(workload: Workload, readAt: Int)] {
+    let current = registry.read { demand in patches.map { demand.registrations[space.id($0.id)] } }
     var rows: [(workload: Workload, readAt: Int)] = []
     rows.reserveCapacity(patches.count)
     var faults = BulkFaults()
@@ -161,8 +171,8 @@ struct WorkloadSetHandlers: Sendable {
         continue
       }
       do throws(ProblemDetails) {
-        let workload = try element.patch.applied(to: registration.workload)
-        if workload.id != element.id {
+        let workload = try space.taken(try element.patch.applied(to: space.told(registration.workload)))
+        if workload.id != registration.id {
           faults.add(422, "id_mismatch", "A patch cannot change an id.", element.place.pointer + "/id")
         }
         rows.append((workload, registration.revision))
@@ -180,7 +190,7 @@ struct WorkloadSetHandlers: Sendable {
     let view = board.view
     let rows = registry.read { demand in ids.compactMap { demand.registrations[$0] } }
     var response = answer(200, rows, receipt, request) {
-      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id))
+      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id)).told(to: request.space, view)
     }
     if receipt.isReplay { response.headers["Idempotency-Replayed"] = "true" }
     return response
@@ -195,23 +205,24 @@ struct WorkloadSetHandlers: Sendable {
         status: status,
         headers: ["ETag": EntityTag(revision: receipt.revision).text, "Preference-Applied": "return=minimal"])
     }
-    let body = WorkloadRepresentation.list(rows, revision: receipt.revision, cursor: nil, status: state)
+    let body = WorkloadRepresentation.list(
+      rows, revision: receipt.revision, cursor: nil, in: request.space, status: state)
     return HTTPResponse(
       status: status, contentType: "application/json", body: body,
       headers: ["ETag": EntityTag(revision: receipt.revision, of: body).text])
   }
 
-  private func change(_ change: DemandChange) async throws(ProblemDetails) -> ChangeReceipt {
+  private func change(_ change: DemandChange, _ space: Space) async throws(ProblemDetails) -> ChangeReceipt {
     do {
       return try await registry.change(change)
     } catch {
-      throw ProblemDetails(error, resource: Self.resource)
+      throw ProblemDetails(error, resource: Self.resource, in: space)
     }
   }
 
   /// The refusal of a batch of which some ids are taken, with the places of the first hundred.
   private func taken(
-    _ workloads: [Workload], _ refusal: ProblemDetails, _ body: Data, _ format: InputFormat
+    _ workloads: [Workload], _ refusal: ProblemDetails, _ body: Data, _ format: InputFormat, _ space: Space
   ) -> ProblemDetails {
     let places = registry.read { demand in workloads.indices.filter { demand.registrations[workloads[$0].id] != nil } }
     let told = Array(places.prefix(ProblemDetails.mostErrors))
@@ -220,7 +231,7 @@ struct WorkloadSetHandlers: Sendable {
     var problem = refusal
     problem.errors = told.enumerated().map { number, place in
       ProblemDetails.Fault(
-        code: refusal.code, detail: "A workload with the id \(workloads[place].id) is registered already.",
+        code: refusal.code, detail: "A workload with the id \(space.told(workloads[place].id)) is registered already.",
         pointer: prefix.map { "\($0)\(place)/id" } ?? (format == .ndjson ? "/id" : nil),
         line: lines.indices.contains(number) ? lines[number] : nil)
     }
@@ -235,11 +246,22 @@ struct WorkloadSetHandlers: Sendable {
     in request: HTTPRequest
   ) throws(ProblemDetails) -> (workloads: [Workload], format: InputFormat) {
     let source = try request.input([.json, .yaml, .csv, .ndjson])
+    let workloads: [Workload]
     do {
-      return (try WorkloadReader.read(source, refusals: ProblemDetails.mostErrors), source.format)
+      workloads = try WorkloadReader.read(source, refusals: ProblemDetails.mostErrors)
     } catch {
       throw ProblemDetails(error)
     }
+    let space = request.space
+    if space.name == nil { return (workloads, source.format) }
+    let taken = try workloads.indices.map { index throws(ProblemDetails) in
+      try space.taken(workloads[index], at: "/\(index)")
+    }
+    // An id and the same with its namespace are one.
+    guard Set(taken.map(\.id)).count == taken.count else {
+      throw ProblemDetails(status: 422, code: "duplicate", detail: "An id stands in the body twice.")
+    }
+    return (taken, source.format)
   }
 
   /// Where the workloads stand in a JSON body: at its root or under its one key.

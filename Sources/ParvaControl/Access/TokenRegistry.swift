@@ -12,15 +12,19 @@ package final class TokenRegistry: Sendable {
     package var name: String
     package var role: AccessRole
     package var node: String?
+    package var namespace: String?
     /// Seconds until it ends; nil: never by itself.
     package var lifetime: TimeInterval?
     package var createdBy: String
 
-    package init(name: String, role: AccessRole, node: String? = nil, lifetime: TimeInterval? = nil, createdBy: String)
-    {
+    package init(
+      name: String, role: AccessRole, node: String? = nil, namespace: String? = nil, lifetime: TimeInterval? = nil,
+      createdBy: String
+    ) {
       self.name = name
       self.role = role
       self.node = node
+      self.namespace = namespace
       self.lifetime = lifetime
       self.createdBy = createdBy
     }
@@ -58,7 +62,7 @@ package final class TokenRegistry: Sendable {
         token: token,
         caller: Caller(
           name: token.name, id: "token:\(token.id)", role: token.role.rawValue, node: token.node,
-          expiresAt: token.expiresAt))
+          namespace: token.namespace, expiresAt: token.expiresAt))
       places[token.digest.bucket, default: []].append(token.id)
     }
 
@@ -116,6 +120,11 @@ package final class TokenRegistry: Sendable {
 
   package var count: Int { state.withLock(\.entries.count) }
 
+  /// Tokens that are for one namespace, those that have run out included. O(tokens).
+  package func count(in namespace: String) -> Int {
+    state.withLock { state in state.entries.values.count { $0.token.namespace == namespace } }
+  }
+
   /// In order of id, those after one, all for nil. O(n log n).
   package func tokens(after id: String?) -> [AccessToken] {
     state.withLock { state in
@@ -141,8 +150,8 @@ package final class TokenRegistry: Sendable {
       throw .storeFailed(StoreError(.failed, "OpenSSL gives no digests."))
     }
     let token = AccessToken(
-      id: TokenSecret.makeID(), name: wish.name, role: wish.role, node: wish.node, digest: made.digest, createdAt: time,
-      createdBy: wish.createdBy, expiresAt: wish.lifetime.map { time + $0 })
+      id: TokenSecret.makeID(), name: wish.name, role: wish.role, node: wish.node, namespace: wish.namespace,
+      digest: made.digest, createdAt: time, createdBy: wish.createdBy, expiresAt: wish.lifetime.map { time + $0 })
     var batch = StoreBatch()
     batch.tokens[token.id] = token
     try await commit(batch, 201, "tokens/\(token.id)", after: token.tagForRecords)
@@ -216,6 +225,7 @@ extension AccessToken {
   /// Of all that is decided of it, and nothing of what lets in.
   fileprivate var tagForRecords: String {
     let end = expiresAt.map { String($0.timeIntervalSince1970) } ?? ""
-    return EntityTag.forRecords(0, Data([id, name, role.rawValue, node ?? "", end].joined(separator: "\n").utf8))
+    return EntityTag.forRecords(
+      0, Data([id, name, role.rawValue, node ?? "", namespace ?? "", end].joined(separator: "\n").utf8))
   }
 }

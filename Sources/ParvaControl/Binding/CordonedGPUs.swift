@@ -1,4 +1,5 @@
 package import ParvaEngine
+import ParvaFormats
 
 /// What stands on cordoned nodes, which a planning leaves as it is: it is taken off the demand, the fleet and the plan in force
 /// beforehand, and put to the plan afterwards. Pure.
@@ -48,6 +49,14 @@ package struct CordonedGPUs: Sendable {
   package func rest(of demand: Demand) -> Demand {
     guard !carried.isEmpty else { return demand }
     var demand = demand
+    // What stands counts, too.
+    for gpu in gpus {
+      for segment in gpu.segments {
+        let name = Namespace.of(segment.workload)
+        guard let quota = demand.namespaces[name]?.quota.gpus else { continue }
+        demand.namespaces[name]?.quota.gpus = max(0, quota - gpu.product.share(of: segment.profile))
+      }
+    }
     demand.registrations = RegistrationTable(
       demand.registrations.rows.compactMap { row in
         guard let carried = carried[row.id] else { return row }

@@ -14,15 +14,27 @@ package struct DemandChange: Sendable {
     case delete(String)
     case putProfile(ModelProfile)
     case deleteProfile(ProfileKey)
+    /// Declares a namespace whose name is free.
+    case createNamespace(String, NamespaceQuota)
+    /// Declares a namespace or replaces what was declared of it.
+    case putNamespace(String, NamespaceQuota)
+    /// Takes away a namespace that holds nothing.
+    case deleteNamespace(String)
   }
 
   package var operation: Operation
   package var precondition: Precondition
   package var claim: IdempotencyClaim?
+  /// The namespace that is all there is for who asks; nil: everything is. Workloads have their qualified ids in any case.
+  package var namespace: String?
 
-  package init(_ operation: Operation, if precondition: Precondition = .none, claim: IdempotencyClaim? = nil) {
+  package init(
+    _ operation: Operation, if precondition: Precondition = .none, claim: IdempotencyClaim? = nil,
+    in namespace: String? = nil
+  ) {
     self.operation = operation
     self.precondition = precondition
     self.claim = claim
+    self.namespace = namespace
   }
 }

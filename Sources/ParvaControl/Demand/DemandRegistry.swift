@@ -207,9 +207,7 @@ package actor DemandRegistry {
     guard let revision = batch.demandRevision else { return }
     demand.withLock { demand in
       authors.withLock { authors in for draft in drafts { authors.note(draft.author, at: revision) } }
-      demand.revision = revision
-      demand.registrations.apply(batch.registrations)
-      for (key, profile) in batch.profiles { demand.profiles[key] = profile }
+      demand.apply(batch)
     }
     let gone = batch.registrations.filter { $0.value == nil }.keys
     if !gone.isEmpty {

@@ -6,12 +6,13 @@ import ParvaFormats
 extension DemandTransaction {
   /// Revision and hash of what a change is about, as it is at this moment; nil where it is not there. Of sets the revision
   /// alone, since a hash of 100,000 workloads would be dear.
-  func tag(of operation: DemandChange.Operation) -> String? {
-    switch operation {
+  func tag(of change: DemandChange) -> String? {
+    switch change.operation {
     case .create(let workloads) where workloads.count == 1: tag(ofWorkload: workloads[0].id)
     case .put(let workload): tag(ofWorkload: workload.id)
     case .delete(let id): tag(ofWorkload: id)
-    case .create, .replaceAll, .change: EntityTag.forRecords(revision, nil)
+    case .create, .replaceAll, .change: EntityTag.forRecords(revision(of: change.namespace), nil)
+    case .createNamespace(let name, _), .putNamespace(let name, _), .deleteNamespace(let name): tag(ofNamespace: name)
     case .putProfile(let profile): tag(of: ProfileKey(model: profile.model, product: profile.product))
     case .deleteProfile(let key): tag(of: key)
     }
@@ -21,27 +22,36 @@ extension DemandTransaction {
     registration(id).map { EntityTag.forRecords($0.revision, WorkloadWriter.json($0.workload)) }
   }
 
+  private func tag(ofNamespace name: String) -> String? {
+    namespace(name).map { record in
+      EntityTag.forRecords(record.revision, Data("\(record.quota)".utf8))
+    }
+  }
+
   private func tag(of key: ProfileKey) -> String? {
     profile(key).map { EntityTag.forRecords($0.revision, ProfileCodec.data($0.profile)) }
   }
 }
 
-extension DemandChange.Operation {
+extension DemandChange {
   /// What it is about; nil where the path says it.
   var resource: String? {
-    switch self {
+    switch operation {
     case .create(let workloads) where workloads.count == 1: "workloads/\(workloads[0].id)"
-    case .create, .replaceAll, .change: "workloads"
-    case .putProfile, .deleteProfile, .put, .delete: nil
+    case .create, .replaceAll, .change: namespace.map { "namespaces/\($0)/workloads" } ?? "workloads"
+    case .createNamespace(let name, _): "namespaces/\(name)"
+    case .putProfile, .deleteProfile, .put, .delete, .putNamespace, .deleteNamespace: nil
     }
   }
+}
 
+extension DemandChange.Operation {
   /// What the request is answered when it has this effect.
   func status(of effect: ChangeReceipt.Effect) -> Int {
     switch self {
-    case .create: 201
-    case .delete, .deleteProfile: 204
-    case .put, .putProfile: effect == .created ? 201 : 200
+    case .create, .createNamespace: 201
+    case .delete, .deleteProfile, .deleteNamespace: 204
+    case .put, .putProfile, .putNamespace: effect == .created ? 201 : 200
     case .replaceAll, .change: 200
     }
   }

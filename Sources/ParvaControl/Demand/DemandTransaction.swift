@@ -1,5 +1,6 @@
 import Foundation
 import ParvaEngine
+import ParvaFormats
 
 /// Works out what a group of changes does, one after another, before any of it is stored.
 ///
@@ -7,6 +8,7 @@ import ParvaEngine
 struct DemandTransaction {
   /// Most profiles that clients may store: each is in memory, whole.
   static let maxProfiles = 10_000
+  static let maxNamespaces = 10_000
 
   private let base: Demand
   private let limit: Int
@@ -18,6 +20,8 @@ struct DemandTransaction {
   private(set) var drafts: [AuditDraft] = []
   private(set) var revision: Int
   private var count: Int
+  /// What namespaces have registered that these changes touch.
+  private var uses: [String: NamespaceUse] = [:]
 
   /// - Parameters:
   ///   - claims: those honoured before, of the keys that the group names.
@@ -36,14 +40,14 @@ struct DemandTransaction {
   ///
   /// - Parameter draft: of the request, whose row then goes with what is to be stored.
   mutating func perform(_ change: DemandChange, for draft: AuditDraft? = nil) throws(ChangeRefusal) -> ChangeReceipt {
-    let before = draft == nil ? nil : tag(of: change.operation)
+    let before = draft == nil ? nil : tag(of: change)
     let receipt = try performed(change)
     if let draft, receipt.isChange {
       drafts.append(draft)
       batch.audit.append(
         draft.change(
-          change.operation.status(of: receipt.effect), change.operation.resource, before: before,
-          after: tag(of: change.operation)))
+          change.operation.status(of: receipt.effect), change.resource, before: before,
+          after: tag(of: change)))
     }
     return receipt
   }
@@ -57,11 +61,14 @@ struct DemandTransaction {
     switch change.operation {
     case .create(let workloads): receipt = try create(workloads)
     case .put(let workload): receipt = try put(workload, change.precondition)
-    case .replaceAll(let workloads): receipt = try replaceAll(workloads, change.precondition)
-    case .change(let rows): receipt = try changeAll(rows, change.precondition)
+    case .replaceAll(let workloads): receipt = try replaceAll(workloads, change.precondition, in: change.namespace)
+    case .change(let rows): receipt = try changeAll(rows, change.precondition, in: change.namespace)
     case .delete(let id): receipt = try delete(id, change.precondition)
     case .putProfile(let profile): receipt = try putProfile(profile, change.precondition)
     case .deleteProfile(let key): receipt = try deleteProfile(key, change.precondition)
+    case .createNamespace(let name, let quota): receipt = try putNamespace(name, quota, .absent)
+    case .putNamespace(let name, let quota): receipt = try putNamespace(name, quota, change.precondition)
+    case .deleteNamespace(let name): receipt = try deleteNamespace(name, change.precondition)
     }
     if let claim = change.claim {
       let honoured = HonouredClaim(claim, revision: receipt.revision, time: now)
@@ -82,9 +89,10 @@ struct DemandTransaction {
     }
     guard count + workloads.count <= limit else { throw .tooMany(limit: limit) }
     guard !workloads.isEmpty else { return unchanged }
+    try judge(workloads)
     grow()
     for workload in workloads {
-      batch.registrations[workload.id] = Registration(workload, revision: revision, createdAt: now, updatedAt: now)
+      set(Registration(workload, revision: revision, createdAt: now, updatedAt: now), for: workload.id)
     }
     count += workloads.count
     return ChangeReceipt(.created, revision: revision, time: now)
@@ -95,55 +103,65 @@ struct DemandTransaction {
     guard precondition.holds(at: current?.revision) else { throw .preconditionFailed(current: current?.revision) }
     if current?.workload == workload { return unchanged }
     guard current != nil || count < limit else { throw .tooMany(limit: limit) }
+    try judge([workload])
     grow()
-    batch.registrations[workload.id] = Registration(
-      workload, revision: revision, createdAt: current?.createdAt ?? now, updatedAt: now)
+    set(
+      Registration(workload, revision: revision, createdAt: current?.createdAt ?? now, updatedAt: now),
+      for: workload.id)
     if current == nil { count += 1 }
     return ChangeReceipt(current == nil ? .created : .replaced, revision: revision, time: now)
   }
 
   private mutating func changeAll(
-    _ rows: [(workload: Workload, readAt: Int)], _ precondition: Precondition
+    _ rows: [(workload: Workload, readAt: Int)], _ precondition: Precondition, in namespace: String?
   ) throws(ChangeRefusal) -> ChangeReceipt {
-    guard precondition.holds(at: revision) else { throw .preconditionFailed(current: revision) }
+    let current = revision(of: namespace)
+    guard precondition.holds(at: current) else { throw .preconditionFailed(current: current) }
     var changed: [(workload: Workload, from: Registration)] = []
     for row in rows {
       let current = registration(row.workload.id)
       guard let current, current.revision == row.readAt else { throw .raced }
       if current.workload != row.workload { changed.append((row.workload, current)) }
     }
-    guard !changed.isEmpty else { return unchanged }
+    guard !changed.isEmpty else { return unchanged(in: namespace) }
+    try judge(changed.map(\.workload))
     grow()
     for (workload, old) in changed {
-      batch.registrations[workload.id] = Registration(
-        workload, revision: revision, createdAt: old.createdAt, updatedAt: now)
+      set(
+        Registration(workload, revision: revision, createdAt: old.createdAt, updatedAt: now), for: workload.id)
     }
     return ChangeReceipt(.replaced, revision: revision, time: now)
   }
 
   private mutating func replaceAll(
-    _ workloads: [Workload], _ precondition: Precondition
+    _ workloads: [Workload], _ precondition: Precondition, in namespace: String?
   ) throws(ChangeRefusal) -> ChangeReceipt {
+    let revision = revision(of: namespace)
     guard precondition.holds(at: revision) else { throw .preconditionFailed(current: revision) }
-    guard workloads.count <= limit else { throw .tooMany(limit: limit) }
     let wanted = Set(workloads.map(\.id))
-    let leaving = currentIDs.filter { !wanted.contains($0) }
+    let standing = currentIDs(in: namespace)
+    let leaving = standing.filter { !wanted.contains($0) }
+    guard count - standing.count + workloads.count <= limit else { throw .tooMany(limit: limit) }
     let changed = workloads.filter { registration($0.id)?.workload != $0 }
-    if leaving.isEmpty, changed.isEmpty { return unchanged }
+    if leaving.isEmpty, changed.isEmpty { return unchanged(in: namespace) }
+    try judge(changed, without: leaving)
     grow()
     for workload in changed {
       let current = registration(workload.id)
-      batch.registrations[workload.id] = Registration(
-        workload, revision: revision, createdAt: current?.createdAt ?? now, updatedAt: now)
+      set(
+        Registration(
+          workload, revision: self.revision, createdAt: current?.createdAt ?? now, updatedAt: now), for: workload.id)
     }
-    for id in leaving { batch.registrations[id] = .some(nil) }
-    count = workloads.count
-    return ChangeReceipt(.replaced, revision: revision, time: now)
+    for id in leaving { set(nil, for: id) }
+    count += workloads.count - standing.count
+    return ChangeReceipt(.replaced, revision: self.revision, time: now)
   }
 
-  private var currentIDs: [String] {
-    base.registrations.rows.map(\.id).filter { !batch.registrations.keys.contains($0) }
+  private func currentIDs(in namespace: String?) -> [String] {
+    let rows = namespace.map { base.registrations.rows(in: $0, after: nil) } ?? base.registrations.rows[...]
+    return rows.map(\.id).filter { !batch.registrations.keys.contains($0) }
       + batch.registrations.compactMap { $0.value?.id }
+      .filter { id in namespace.map { Namespace.of(id) == $0 } ?? true }
   }
 
   private mutating func delete(_ id: String, _ precondition: Precondition) throws(ChangeRefusal) -> ChangeReceipt {
@@ -151,7 +169,7 @@ struct DemandTransaction {
     guard precondition.holds(at: current?.revision) else { throw .preconditionFailed(current: current?.revision) }
     guard current != nil else { throw .notFound }
     grow()
-    batch.registrations[id] = .some(nil)
+    set(nil, for: id)
     count -= 1
     return ChangeReceipt(.deleted, revision: revision, time: now)
   }
@@ -190,10 +208,136 @@ struct DemandTransaction {
     return ChangeReceipt(.deleted, revision: revision, time: now)
   }
 
-  private var unchanged: ChangeReceipt { ChangeReceipt(.unchanged, revision: revision, time: now) }
+  private var unchanged: ChangeReceipt { unchanged(in: nil) }
+
+  private func unchanged(in namespace: String?) -> ChangeReceipt {
+    ChangeReceipt(.unchanged, revision: revision(of: namespace), time: now)
+  }
 
   private mutating func grow() {
     revision += 1
     batch.demandRevision = revision
+  }
+
+  // MARK: - Namespaces
+
+  func namespace(_ name: String) -> NamespaceRecord? { batch.namespaces[name] ?? base.namespaces[name] }
+
+  private func use(of namespace: String) -> NamespaceUse { uses[namespace] ?? base.use(of: namespace) }
+
+  /// The revision that the set of workloads of a namespace has; that of everything for nil.
+  func revision(of namespace: String?) -> Int {
+    guard let namespace else { return revision }
+    return self.namespace(namespace)?.contents ?? (namespace == Namespace.standard ? revision : 0)
+  }
+
+  /// Whether no namespace has to be thought of.
+  private var isPlain: Bool { base.namespaces.isEmpty && batch.namespaces.isEmpty }
+
+  /// Sets or takes away a registration, at ``revision``.
+  private mutating func set(_ registration: Registration?, for id: String) {
+    defer { batch.registrations[id] = .some(registration) }
+    guard !isPlain else { return }
+    let name = Namespace.of(id)
+    guard var record = namespace(name) else { return }
+    var use = use(of: name)
+    if let old = self.registration(id) { use.remove(old.workload.rate) }
+    if let registration { use.add(registration.workload.rate) }
+    uses[name] = use
+    if record.contents != revision {
+      record.contents = revision
+      batch.namespaces[name] = .some(record)
+    }
+  }
+
+  /// Refuses what no namespace takes: workloads that are new or changed, while others go.
+  ///
+  /// Nobody is held to a quota by a change that does not raise what is used.
+  private func judge(_ workloads: [Workload], without leaving: [String] = []) throws(ChangeRefusal) {
+    guard !isPlain else {
+      if let stray = workloads.first(where: { Namespace.isQualified($0.id) }) {
+        throw .unknownNamespace(Namespace.of(stray.id))
+      }
+      return
+    }
+    var wanted: [String: NamespaceUse] = [:]
+    for workload in workloads {
+      let name = Namespace.of(workload.id)
+      guard name == Namespace.standard || namespace(name) != nil else { throw .unknownNamespace(name) }
+      guard namespace(name)?.quota.isBounding == true else { continue }
+      var use = wanted[name] ?? use(of: name)
+      if let old = registration(workload.id) { use.remove(old.workload.rate) }
+      use.add(workload.rate)
+      wanted[name] = use
+    }
+    for id in leaving {
+      if let old = registration(id) { wanted[Namespace.of(id)]?.remove(old.workload.rate) }
+    }
+    for (name, wanted) in wanted.sorted(by: { $0.key < $1.key }) {
+      if let excess = namespace(name)?.excess(of: wanted, over: use(of: name)) { throw .quotaExceeded(excess) }
+    }
+  }
+
+  private mutating func putNamespace(
+    _ name: String, _ quota: NamespaceQuota, _ precondition: Precondition
+  ) throws(ChangeRefusal) -> ChangeReceipt {
+    let current = namespace(name)
+    if precondition == .absent, current != nil || name == Namespace.standard { throw .namespaceExists(name) }
+    guard precondition.holds(at: current?.revision) else { throw .preconditionFailed(current: current?.revision) }
+    if let current, current.quota == quota { return unchanged }
+    let added = batch.namespaces.reduce(0) { count, change in
+      count + (change.value == nil ? 0 : 1) - (base.namespaces[change.key] == nil ? 0 : 1)
+    }
+    guard current != nil || base.namespaces.count + added < Self.maxNamespaces else {
+      throw .tooManyNamespaces(limit: Self.maxNamespaces)
+    }
+    if current == nil { uses[name] = use(of: name) }
+    grow()
+    // From the first other one on, what is in it is told apart, too.
+    if name != Namespace.standard, namespace(Namespace.standard) == nil {
+      uses[Namespace.standard] = use(of: Namespace.standard)
+      batch.namespaces[Namespace.standard] = NamespaceRecord(
+        name: Namespace.standard, quota: NamespaceQuota(), revision: 0, contents: revision, createdAt: now,
+        updatedAt: now)
+    }
+    batch.namespaces[name] = NamespaceRecord(
+      name: name, quota: quota, revision: revision, contents: current?.contents ?? revision,
+      createdAt: current?.createdAt ?? now, updatedAt: now)
+    return ChangeReceipt(current == nil ? .created : .replaced, revision: revision, time: now)
+  }
+
+  private mutating func deleteNamespace(
+    _ name: String, _ precondition: Precondition
+  ) throws(ChangeRefusal) -> ChangeReceipt {
+    let current = namespace(name)
+    guard name != Namespace.standard else { throw .namespaceStays }
+    guard precondition.holds(at: current?.revision) else { throw .preconditionFailed(current: current?.revision) }
+    guard current != nil else { throw .notFound }
+    let use = use(of: name)
+    guard use.workloads == 0 else { throw .namespaceInUse(name, workloads: use.workloads) }
+    grow()
+    batch.namespaces[name] = .some(nil)
+    uses[name] = nil
+    return ChangeReceipt(.deleted, revision: revision, time: now)
+  }
+}
+
+extension NamespaceQuota {
+  /// Whether it refuses anything when workloads are registered.
+  fileprivate var isBounding: Bool { workloads != nil || rate != nil }
+}
+
+extension NamespaceRecord {
+  /// What a change would raise above the quota; nil for nothing. Sums are compared to nine digits.
+  fileprivate func excess(of wanted: NamespaceUse, over used: NamespaceUse) -> QuotaExcess? {
+    if let limit = quota.workloads, wanted.workloads > limit, wanted.workloads > used.workloads {
+      return QuotaExcess(
+        namespace: name, kind: .workloads, limit: Double(limit), used: Double(used.workloads),
+        wanted: Double(wanted.workloads))
+    }
+    if let limit = quota.rate, wanted.rate > limit * (1 + 1e-9), wanted.rate > used.rate * (1 + 1e-9) {
+      return QuotaExcess(namespace: name, kind: .rate, limit: limit, used: used.rate, wanted: wanted.rate)
+    }
+    return nil
   }
 }

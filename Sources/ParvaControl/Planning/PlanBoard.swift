@@ -15,6 +15,13 @@ package final class PlanBoard: Sendable {
     package var holds: [RateHold] = []
     /// What keeps the plan as it is: none is made for what changes.
     package var pin: PlanPin?
+    var parts: [String: PlanPart] = [:]
+
+    /// The first plan in a row that tells a namespace what the current one does; nil before the first. Where there is but one
+    /// namespace, the current one.
+    package func revision(for namespace: String) -> Int? {
+      plan.map { parts[namespace]?.since ?? (parts.isEmpty ? $0.record.revision : 0) }
+    }
   }
 
   /// A new plan as the stream of events tells it.
@@ -45,6 +52,7 @@ package final class PlanBoard: Sendable {
       view.pin = pin
       view.holds = holds
       view.trouble = trouble
+      view.parts = PlanPart.parts(plan.parts, after: view.parts, plan.record.revision)
       view.plan = plan
       view.attempted = plan.record.demandRevision
       view.fleet = fleet

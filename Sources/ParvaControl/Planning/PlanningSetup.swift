@@ -56,9 +56,11 @@ package struct PlanningSetup: Sendable {
     if !fleet.isEmpty && !spreads {
       for index in pools.indices { pools[index].nodes = [] }
     }
-    return PlanningInput(
+    var input = PlanningInput(
       workloads: demand.registrations.rows.map(\.workload), pools: pools, profiles: profiles(with: demand.profiles),
       options: options, traces: traces, capacities: capacities, current: inForce)
+    input.quotas = demand.gpuQuotas
+    return input
   }
 
   /// What is asked of the planner for a demand, with what can stay of the plan in force.

@@ -13,6 +13,8 @@ package final class PublishedPlan: Sendable {
   private let document: Rendering
   /// What each node is told of it; nil where it is bound to no nodes.
   package let assignments: NodeAssignments?
+  /// By namespace, as if no plan had been before; empty where all is of one.
+  let parts: [String: PlanPart]
   private let unplaced: [String: Unserved]
   private let partial: [String: PartialService]
   private let capacities: [String: Double]
@@ -41,6 +43,7 @@ package final class PublishedPlan: Sendable {
       for segment in gpu.segments { sums[segment.workload, default: 0] += segment.load }
     }
     document = Rendering(PlanWriter.json(json, as: record.identity), .json, record, origin)
+    parts = PlanPart.parts(of: plan, record.revision)
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
     capacities = plan.gpus.reduce(into: [:]) { sums, gpu in
       for segment in gpu.segments { sums[segment.workload, default: 0] += segment.capacity }

@@ -9,6 +9,8 @@ package struct AccessToken: Sendable {
   package var role: AccessRole
   /// The node that it speaks for, with the role `node`.
   package var node: String?
+  /// The one namespace that it is for; nil: for all that its role allows.
+  package var namespace: String?
   package var digest: SecretDigest
   package var createdAt: Date
   /// Id of the caller who made it.
@@ -19,13 +21,14 @@ package struct AccessToken: Sendable {
   package var lastUsedAt: Date?
 
   package init(
-    id: String, name: String, role: AccessRole, node: String? = nil, digest: SecretDigest, createdAt: Date,
-    createdBy: String, expiresAt: Date? = nil, lastUsedAt: Date? = nil
+    id: String, name: String, role: AccessRole, node: String? = nil, namespace: String? = nil, digest: SecretDigest,
+    createdAt: Date, createdBy: String, expiresAt: Date? = nil, lastUsedAt: Date? = nil
   ) {
     self.id = id
     self.name = name
     self.role = role
     self.node = node
+    self.namespace = namespace
     self.digest = digest
     self.createdAt = createdAt
     self.createdBy = createdBy

@@ -21,10 +21,14 @@ package final class AuditDraft: Sendable {
   private let base: AuditEntry
   /// Whether the request only asks what it would change: nothing is stored on its behalf.
   package let isDryRun: Bool
+  /// The namespace that is all there is for who asks; nil: everything is.
+  package let namespace: String?
   private let state = Mutex(State())
 
   /// - Parameter base: what is known at the beginning; its status does not count.
-  package init(_ base: AuditEntry, isDryRun: Bool = false) { (self.base, self.isDryRun) = (base, isDryRun) }
+  package init(_ base: AuditEntry, isDryRun: Bool = false, in namespace: String? = nil) {
+    (self.base, self.isDryRun, self.namespace) = (base, isDryRun, namespace)
+  }
 
   /// Whose request it is.
   var author: PlanCause.Author { PlanCause.Author(id: base.who, name: base.name) }

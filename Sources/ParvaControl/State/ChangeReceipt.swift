@@ -39,6 +39,15 @@ package enum ChangeRefusal: Error, Hashable, Sendable {
   case keyReused
   /// More registrations than the controller takes.
   case tooMany(limit: Int)
+  /// A workload is to be in a namespace that is not there.
+  case unknownNamespace(String)
+  case namespaceExists(String)
+  /// Only what holds nothing can be taken away.
+  case namespaceInUse(String, workloads: Int)
+  /// That of all bare ids stays.
+  case namespaceStays
+  case tooManyNamespaces(limit: Int)
+  case quotaExceeded(QuotaExcess)
   /// More profiles than the controller keeps.
   case tooManyProfiles(limit: Int)
   /// The store cannot take the change; nothing was done.

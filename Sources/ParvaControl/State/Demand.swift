@@ -8,13 +8,21 @@ package struct Demand: Sendable {
   /// Profiles that clients have put in place of the catalogue's or beside them, by model and product.
   package var profiles: [ProfileKey: StoredProfile]
 
+  /// Those that were declared, by name.
+  package var namespaces: [String: NamespaceRecord]
+  /// What each of these has registered.
+  var uses: [String: NamespaceUse]
+
+  /// - Complexity: O(registrations) for each namespace.
   package init(
     revision: Int = 0, registrations: RegistrationTable = RegistrationTable(),
-    profiles: [ProfileKey: StoredProfile] = [:]
+    profiles: [ProfileKey: StoredProfile] = [:], namespaces: [NamespaceRecord] = []
   ) {
     self.revision = revision
     self.registrations = registrations
     self.profiles = profiles
+    self.namespaces = Dictionary(uniqueKeysWithValues: namespaces.map { ($0.name, $0) })
+    uses = self.namespaces.mapValues { Self.use(of: registrations.rows(in: $0.name, after: nil)) }
   }
 }
 

@@ -3,6 +3,11 @@ extension DryRunOutcome {
     row = batch.audit.last
     add("workloads", batch.registrations) { id, _ in id }
     add("profiles", batch.profiles) { key, _ in "\(key.product)/\(key.model)" }
+    // Others only have workloads that are set.
+    add("namespaces", batch.namespaces.filter { $0.value.map { $0.revision == batch.demandRevision } ?? true }) {
+      name, _ in
+      name
+    }
     add("nodes", batch.nodes) { name, _ in name }
     add("segments", batch.toldSegments) { id, _ in id }
     // What is new would get another id.

@@ -12,12 +12,13 @@ extension SQLiteStore {
       }
       try db.execute(
         sql: """
-          INSERT INTO token (id, name, role, node, digest, created_at, created_by, expires_at, last_used_at)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+          INSERT INTO token (id, name, role, node, namespace, digest, created_at, created_by, expires_at, last_used_at)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
           """,
         arguments: [
-          id, token.name, token.role.rawValue, token.node, Data(token.digest.kept), milliseconds(token.createdAt),
-          token.createdBy, token.expiresAt.map(milliseconds), token.lastUsedAt.map(milliseconds),
+          id, token.name, token.role.rawValue, token.node, token.namespace, Data(token.digest.kept),
+          milliseconds(token.createdAt), token.createdBy, token.expiresAt.map(milliseconds),
+          token.lastUsedAt.map(milliseconds),
         ])
     }
     for (id, date) in uses.sorted(by: { $0.key < $1.key }) {
@@ -37,8 +38,9 @@ extension SQLiteStore {
         throw StoreError(.corrupt, "The store's token \(id) cannot be read.")
       }
       return AccessToken(
-        id: id, name: row["name"], role: role, node: row["node"], digest: digest, createdAt: date(row["created_at"]),
-        createdBy: row["created_by"], expiresAt: expires.map(date), lastUsedAt: used.map(date))
+        id: id, name: row["name"], role: role, node: row["node"], namespace: row["namespace"], digest: digest,
+        createdAt: date(row["created_at"]), createdBy: row["created_by"], expiresAt: expires.map(date),
+        lastUsedAt: used.map(date))
     }
   }
 }

@@ -12,6 +12,7 @@ extension SQLiteStore {
     }
     try write(registrations: batch.registrations, db)
     try write(profiles: batch.profiles, db)
+    try write(namespaces: batch.namespaces, db)
     for claim in batch.claims {
       try db.execute(
         sql: "INSERT OR REPLACE INTO idempotency (key, fingerprint, demand_revision, created_at) VALUES (?, ?, ?, ?)",
@@ -67,6 +68,33 @@ extension SQLiteStore {
         try db.execute(
           sql: "DELETE FROM profile WHERE model = ? AND product = ?", arguments: [key.model, key.product])
       }
+    }
+  }
+
+  private static func write(namespaces: [String: NamespaceRecord?], _ db: Database) throws {
+    for (name, record) in namespaces.sorted(by: { $0.key < $1.key }) {
+      guard let record else {
+        try db.execute(sql: "DELETE FROM namespace WHERE name = ?", arguments: [name])
+        continue
+      }
+      try db.cachedStatement(
+        sql: """
+          INSERT OR REPLACE INTO namespace (name, gpus, workloads, rate, revision, contents, created_at, updated_at)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+          """
+      ).execute(arguments: [
+        name, record.quota.gpus, record.quota.workloads, record.quota.rate, record.revision, record.contents,
+        milliseconds(record.createdAt), milliseconds(record.updatedAt),
+      ])
+    }
+  }
+
+  static func namespaces(_ db: Database) throws -> [NamespaceRecord] {
+    try Row.fetchAll(db, sql: "SELECT * FROM namespace").map { row in
+      NamespaceRecord(
+        name: row["name"], quota: NamespaceQuota(gpus: row["gpus"], workloads: row["workloads"], rate: row["rate"]),
+        revision: row["revision"], contents: row["contents"], createdAt: date(row["created_at"]),
+        updatedAt: date(row["updated_at"]))
     }
   }
 

@@ -117,6 +117,16 @@ extension SQLiteStore {
       migrator.registerMigration("11 proven bounds of plans") { db in
         try db.execute(sql: "ALTER TABLE plan ADD COLUMN bound REAL")
       }
+      migrator.registerMigration("13 namespaces") { db in
+        try db.execute(
+          sql: """
+            CREATE TABLE namespace (
+              name TEXT PRIMARY KEY, gpus REAL, workloads INTEGER, rate REAL, revision INTEGER NOT NULL,
+              contents INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL)
+              STRICT, WITHOUT ROWID;
+            ALTER TABLE token ADD COLUMN namespace TEXT;
+            """)
+      }
       return migrator
     }
   }

@@ -95,7 +95,7 @@ package final class SQLiteStore: Store {
         let revision = try Int.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'demand_revision'") ?? 0
         let demand = Demand(
           revision: revision, registrations: RegistrationTable(try Self.registrations(db)),
-          profiles: try Self.profiles(db))
+          profiles: try Self.profiles(db), namespaces: try Self.namespaces(db))
         var contents = StoreContents(demand: demand, plan: newest)
         contents.nodes = try Self.nodes(db)
         contents.removedNodes = try String.fetchSet(db, sql: "SELECT name FROM removed_node")

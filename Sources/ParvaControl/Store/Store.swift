@@ -105,6 +105,8 @@ package struct StoreBatch: Sendable {
   package var registrations: [String: Registration?] = [:]
   /// Profiles to set, nil to take one away.
   package var profiles: [ProfileKey: StoredProfile?] = [:]
+  /// Namespaces to set, nil to take one away.
+  package var namespaces: [String: NamespaceRecord?] = [:]
   package var claims: [HonouredClaim] = []
   /// A plan to add, or whose record to renew where the revision is there.
   package var plan: StoredPlan?
@@ -142,8 +144,9 @@ package struct StoreBatch: Sendable {
   package init() {}
 
   package var isEmpty: Bool {
-    demandRevision == nil && registrations.isEmpty && profiles.isEmpty && claims.isEmpty && plan == nil
-      && keptPlans == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty && operations.isEmpty
+    demandRevision == nil && registrations.isEmpty && profiles.isEmpty && namespaces.isEmpty && claims.isEmpty
+      && plan == nil && keptPlans == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty
+      && operations.isEmpty
       && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty && toldSegments.isEmpty && pin == nil
       && tokens.isEmpty && tokenUses.isEmpty && audit.isEmpty && keptAudit == nil
   }

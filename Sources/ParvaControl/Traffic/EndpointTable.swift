@@ -1,5 +1,6 @@
 package import Foundation
 import ParvaEngine
+import ParvaFormats
 package import ParvaWire
 
 /// Which servers there are for each workload, and which of them may get requests.
@@ -80,6 +81,15 @@ package struct EndpointTable: Hashable, Sendable {
   package func document(_ workload: String? = nil) -> EndpointList {
     let rows = workload.map { self[$0] } ?? endpoints[...]
     return EndpointList(version: version, endpoints: rows.map(\.document))
+  }
+
+  /// The servers of one namespace, with a digest of them. O(endpoints).
+  package func part(of namespace: String) -> (endpoints: [Endpoint], version: String) {
+    let part = endpoints.filter { Namespace.of($0.workload) == namespace }
+    var hash = StableHash()
+    for endpoint in part { hash.add(endpoint) }
+    let digits = String(hash.value, radix: 16)
+    return (part, String(repeating: "0", count: 16 - digits.count) + digits)
   }
 
   // MARK: - One node

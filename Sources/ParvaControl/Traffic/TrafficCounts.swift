@@ -83,6 +83,6 @@ package enum EnvoyStatistics {
   /// Dots end a name in Envoy's statistics, so clusters have other marks in their place there (`EnvoyShapes`).
   private static func workload(_ cluster: String?) -> String? {
     guard let cluster, cluster.hasPrefix("workload/") else { return nil }
-    return String(cluster.dropFirst("workload/".count)).replacing("~", with: ".")
+    return String(cluster.dropFirst("workload/".count)).replacing("~", with: ".").replacing("!", with: ":")
   }
 }

@@ -21,6 +21,8 @@ public struct Unserved: Hashable, Sendable {
     case unsupportedConstraint = "unsupported_constraint"
     /// The planner failed on the demand, and the plan in force does not carry the workload.
     case notPlanned = "not_planned"
+    /// More GPUs would be needed than the quota of its namespace allows.
+    case quotaExceeded = "quota_exceeded"
   }
 
   public var workload: String

@@ -12,6 +12,8 @@ public struct PlanningInput: Sendable {
   public var capacities: CapacityCache
   /// The plan in force: planner `optimal` keeps of it what can stay. The others plan afresh.
   public var current: Plan?
+  /// What bounds namespaces; planners do not look at it, see ``QuotaCut``.
+  public var quotas: [GPUQuota] = []
 
   public init(
     workloads: [Workload], pools: [Pool], profiles: ProfileCatalogue, options: PlanningOptions = PlanningOptions(),

@@ -77,8 +77,8 @@ package enum NodeStateReader {
       text(service.kind, path + ["kind"])
       text(service.status, path + ["status"])
       text(service.uuid, path + ["uuid"])
-      if let workload = service.workload, !Names.isIdentifier(workload) {
-        add(.invalidName, "workload is \(Names.identifierRule)", path + ["workload"], workload)
+      if let workload = service.workload, !Names.isWorkload(workload) {
+        add(.invalidName, "workload is \(Names.workloadRule)", path + ["workload"], workload)
       }
       number("port", service.port, path + ["port"], 1...65_535)
       number("start", service.start, path + ["start"], 0...63)

@@ -29,5 +29,6 @@ package enum NginxFile {
     return text
   }
 
-  private static func name(_ workload: ProxiedWorkload) -> String { "parva_\(workload.id)" }
+  /// A colon would begin a port.
+  private static func name(_ workload: ProxiedWorkload) -> String { "parva_\(workload.id.replacing(":", with: "~"))" }
 }

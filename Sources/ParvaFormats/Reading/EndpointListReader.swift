@@ -17,10 +17,10 @@ package enum EndpointListReader {
     }
     for (index, endpoint) in list.endpoints.enumerated() {
       let place = ["endpoints", String(index)]
-      if !Names.isIdentifier(endpoint.workload) {
+      if !Names.isWorkload(endpoint.workload) {
         refusals.add(
           document.error(
-            .invalidName, "a workload's id is \(Names.identifierRule)", at: place + ["workload"],
+            .invalidName, "a workload's id is \(Names.workloadRule)", at: place + ["workload"],
             value: endpoint.workload))
       }
       if !ToldEndpointsReader.isHost(endpoint.address) {

@@ -27,6 +27,7 @@ enum QuickWorkloadParser {
 extension QuickJSON {
   fileprivate mutating func workload() throws(Unusual) -> WorkloadSpec {
     var id: String?
+    var namespace: String?
     var model: String?
     var rate: Double?
     var slo: WorkloadSpec.SLO?
@@ -36,6 +37,7 @@ extension QuickJSON {
     try object { parser, key throws(Unusual) in
       switch key {
       case "id": try Self.fill(&id, with: try parser.string())
+      case "namespace": try Self.fill(&namespace, with: try parser.string())
       case "model": try Self.fill(&model, with: try parser.string())
       case "rate": try Self.fill(&rate, with: try parser.number())
       case "slo": try Self.fill(&slo, with: try parser.slo())
@@ -47,7 +49,8 @@ extension QuickJSON {
     }
     guard let id, let model, let rate, let slo else { throw Unusual() }
     return WorkloadSpec(
-      id: id, model: model, rate: rate, slo: slo, arrivals: arrivals, priority: priority, labels: labels)
+      id: id, namespace: namespace, model: model, rate: rate, slo: slo, arrivals: arrivals, priority: priority,
+      labels: labels)
   }
 
   private mutating func slo() throws(Unusual) -> WorkloadSpec.SLO {

@@ -8,6 +8,7 @@ package enum TokenSpecReader {
     package var name: String
     package var role: String
     package var node: String?
+    package var namespace: String?
     /// Seconds; nil: it does not end by itself.
     package var lifetime: TimeInterval?
   }
@@ -37,6 +38,18 @@ package enum TokenSpecReader {
     } else if spec.node != nil {
       refusals.add(document.error(.contradiction, "only a token of the role node speaks for a node", at: ["node"]))
     }
+    if let namespace = spec.namespace {
+      if !Namespace.isName(namespace) {
+        refusals.add(
+          document.error(
+            .invalidName, "a namespace's name is \(Namespace.nameRule)", at: ["namespace"], value: namespace))
+      } else if !boundRoles.contains(spec.role) {
+        refusals.add(
+          document.error(
+            .contradiction, "only a token of the role \(boundRoles.joined(separator: " or ")) is for one namespace",
+            at: ["namespace"]))
+      }
+    }
     let name = spec.name ?? spec.node
     if let name, spec.name != nil, !isName(name) {
       refusals.add(document.error(.invalidName, "a token's name is \(nameRule)", at: ["name"], value: name))
@@ -48,8 +61,11 @@ package enum TokenSpecReader {
       refusals.add(document.error(.outOfRange, "ttl is \(lifetimeRule)", at: ["ttl"], value: ttl))
     }
     try refusals.check()
-    return Wish(name: name ?? "", role: spec.role, node: spec.node, lifetime: lifetime)
+    return Wish(name: name ?? "", role: spec.role, node: spec.node, namespace: spec.namespace, lifetime: lifetime)
   }
+
+  /// Roles that there are within one namespace.
+  package static let boundRoles = ["reader", "operator"]
 
   package static let nameRule = "1 to 64 letters, digits, '-', '_' and '.'"
 

@@ -31,7 +31,7 @@ package enum WorkloadReader {
       case .failure(let error, let path): refusals.add(document.refusal(of: error, at: path))
       case .value(let spec):
         let path = prefix + [String(index)]
-        if let first = seen.updateValue(index, forKey: spec.id) {
+        if let first = seen.updateValue(index, forKey: qualifiedID(of: spec)) {
           refusals.add(
             document.error(
               .duplicate, "id \"\(InputError.shortened(spec.id))\" is already that of item \(first)",
@@ -134,9 +134,7 @@ extension WorkloadReader {
 
   static func validate(_ spec: WorkloadSpec, _ refusals: inout Refusals, _ place: Place) -> Workload? {
     let before = refusals.errors.count + refusals.omitted
-    if !Names.isIdentifier(spec.id) {
-      refusals.add(place(.invalidName, "id must be \(Names.identifierRule)", ["id"], spec.id))
-    }
+    let id = id(of: spec, &refusals, place)
     if !Names.isModel(spec.model) {
       refusals.add(place(.invalidName, "model must be \(Names.modelRule)", ["model"], spec.model))
     }
@@ -177,11 +175,31 @@ extension WorkloadReader {
     let queue = queue(spec.queue, launch: spec.launch.map(command), &refusals, place)
     guard refusals.errors.count + refusals.omitted == before else { return nil }
     return Workload(
-      id: spec.id, model: spec.model, rate: spec.rate, sloLatencyMs: spec.slo.latencyMs, percentile: percentile,
+      id: id, model: spec.model, rate: spec.rate, sloLatencyMs: spec.slo.latencyMs, percentile: percentile,
       margin: spec.slo.margin, arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:],
       launch: spec.launch.map(command), declaredQueue: queue, constraints: constraints,
       allowsPartial: spec.allowPartial ?? false,
       moveCost: spec.moveCost, maxProcesses: spec.maxProcesses)
+  }
+
+  /// The id with its namespace, which may stand in front of it or in a member of its own.
+  private static func id(of spec: WorkloadSpec, _ refusals: inout Refusals, _ place: Place) -> String {
+    if !Names.isWorkload(spec.id) {
+      refusals.add(place(.invalidName, "id must be \(Names.workloadRule)", ["id"], spec.id))
+    }
+    guard let namespace = spec.namespace else { return spec.id }
+    if !Namespace.isName(namespace) {
+      refusals.add(place(.invalidName, "namespace must be \(Namespace.nameRule)", ["namespace"], namespace))
+    } else if Namespace.isQualified(spec.id), Namespace.of(spec.id) != namespace {
+      refusals.add(
+        place(.contradiction, "the id is of the namespace \(Namespace.of(spec.id))", ["namespace"], namespace))
+    }
+    return qualifiedID(of: spec)
+  }
+
+  private static func qualifiedID(of spec: WorkloadSpec) -> String {
+    guard let namespace = spec.namespace, !Namespace.isQualified(spec.id) else { return spec.id }
+    return Namespace.qualified(spec.id, in: namespace)
   }
 
   private static func arrivals(

@@ -13,6 +13,8 @@ package final class Caller: Sendable {
   package let role: String
   /// The node that it speaks for.
   package let node: String?
+  /// The one namespace that it sees and changes; nil: whatever its role allows.
+  package let namespace: String?
   /// When its right ends by itself.
   package let expiresAt: Date?
 
@@ -24,11 +26,14 @@ package final class Caller: Sendable {
 
   private let state = Mutex(State())
 
-  package init(name: String, id: String, role: String, node: String? = nil, expiresAt: Date? = nil) {
+  package init(
+    name: String, id: String, role: String, node: String? = nil, namespace: String? = nil, expiresAt: Date? = nil
+  ) {
     self.name = name
     self.id = id
     self.role = role
     self.node = node
+    self.namespace = namespace
     self.expiresAt = expiresAt
   }
 

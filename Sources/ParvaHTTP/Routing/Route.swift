@@ -32,6 +32,17 @@ package struct Route: Sendable {
     package var speakers: Speakers
     /// Whether calls of it are kept on record.
     package var isRecorded: Bool
+    /// What who is bound to one namespace may do there.
+    package enum Tenancy: String, Sendable, Hashable {
+      /// Nothing: it is about the fleet, or about everybody.
+      case none
+      /// What its role allows, of its own namespace alone.
+      case own
+      /// What everybody may: it tells nothing of anybody.
+      case any
+    }
+
+    package var tenancy = Tenancy.none
     /// Whether it is called in the rhythm of the service itself, which no limit on requests is to break.
     package var isHeartbeat: Bool
 

@@ -75,6 +75,18 @@ struct ResourceKind: Sendable {
         Column(title: "begun") { $0["createdAt"].text }, Column(title: "changed") { $0["updatedAt"].text },
       ]),
     ResourceKind(
+      names: ["namespaces", "namespace", "ns"], path: "/v1/namespaces", member: "namespaces", id: "name",
+      pageLimit: 1000,
+      columns: [
+        Column(title: "namespace") { $0["name"].text },
+        Column(title: "workloads", alignment: .right) { figure($0["use"]["workloads"]) },
+        Column(title: "at most", alignment: .right) { figure($0["quota"]["workloads"]) },
+        Column(title: "rate/s", alignment: .right) { figure($0["use"]["rate"]) },
+        Column(title: "at most", alignment: .right) { figure($0["quota"]["rate"]) },
+        Column(title: "GPUs at most", alignment: .right) { figure($0["quota"]["gpus"]) },
+        Column(title: "made") { $0["createdAt"].text },
+      ]),
+    ResourceKind(
       names: ["profiles", "profile"], path: "/v1/profiles", member: "profiles", id: "model", pageLimit: 1000,
       columns: [
         Column(title: "model") { $0["model"].text }, Column(title: "product") { $0["product"].text },

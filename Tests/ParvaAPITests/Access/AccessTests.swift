@@ -136,7 +136,8 @@ import Testing
   @Test func badFilesAreRefusedByLineWithoutTheirSecrets() {
     let secret = "s3cret-s3cret-s3cret-s3cret"
     for (text, line) in [
-      ("", nil), ("# nothing\n", nil), ("read a", 1), ("\nroot a \(secret)", 2), ("read a \(secret) b", 1),
+      ("", nil), ("# nothing\n", nil), ("read a", 1), ("\nroot a \(secret)", 2), ("read a \(secret) b c", 1),
+      ("admin a \(secret) b", 1), ("read a \(secret) B", 1),
       ("read a short", 1), ("read a \(secret)é", 1), ("read a/b \(secret)", 1), ("read a sha256:\(secret)", 1),
       ("read a sha256:" + String(repeating: "g", count: 64), 1),
     ] {

@@ -48,7 +48,8 @@ import Testing
     "bad lines are refused by their number",
     arguments: [
       ("", nil), ("king CN=a", 1), ("reader", 1), ("reader a", 1), ("reader O=a", 1), ("reader CN=", 1),
-      ("reader CN=a*b*", 1), ("\nnode CN=a b c", 2), ("reader CN=a b", 1), ("node CN=GPU_/", 1), ("node CN=* gpu", 1),
+      ("reader CN=a*b*", 1), ("\nnode CN=a b c", 2), ("reader CN=a b c", 1), ("admin CN=a b", 1), ("node CN=GPU_/", 1),
+      ("node CN=* gpu", 1),
     ] as [(String, Int?)])
   func badLines(_ text: String, _ line: Int?) {
     let error = #expect(throws: TokenFileError.self) { try CertificateRoles(text) }

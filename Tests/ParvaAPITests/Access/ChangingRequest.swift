@@ -54,6 +54,12 @@ extension ChangingRequest {
     ChangingRequest("POST /v1/nodes/{name}/maintenance", "/v1/nodes/n2/maintenance", "", "nodes/n2"),
     ChangingRequest("POST /v1/nodes/{name}/return", "/v1/nodes/n2/return", "", "nodes/n2"),
     ChangingRequest("DELETE /v1/nodes/{name}", "/v1/nodes/n2", "", "nodes/n2", after: false),
+    ChangingRequest(
+      "POST /v1/namespaces", "/v1/namespaces", #"{"name":"vision"}"#, "namespaces/vision", before: false),
+    ChangingRequest(
+      "PUT /v1/namespaces/{name}", "/v1/namespaces/vision", #"{"quota":{"rate":9}}"#, "namespaces/vision"),
+    ChangingRequest(
+      "DELETE /v1/namespaces/{name}", "/v1/namespaces/vision", "", "namespaces/vision", after: false),
     ChangingRequest("POST /v1/tokens", "/v1/tokens", #"{"name":"ci","role":"reader"}"#, "tokens/", before: false),
     ChangingRequest("DELETE /v1/tokens/{id}", "/v1/tokens/LAST", "", "tokens/LAST", after: false),
     ChangingRequest(

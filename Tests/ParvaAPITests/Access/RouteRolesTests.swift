@@ -48,6 +48,8 @@ import Testing
     "GET /v1/proxies": readers, "GET /v1/prometheus-targets": readers,
     "POST /v3/discovery:listeners": readers, "POST /v3/discovery:routes": readers,
     "POST /v3/discovery:clusters": readers, "POST /v3/discovery:endpoints": readers,
+    "GET /v1/namespaces": readers, "POST /v1/namespaces": admins, "GET /v1/namespaces/{name}": readers,
+    "PUT /v1/namespaces/{name}": admins, "DELETE /v1/namespaces/{name}": admins,
     "GET /v1/tokens": admins, "POST /v1/tokens": admins, "GET /v1/tokens/{id}": admins,
     "DELETE /v1/tokens/{id}": admins, "GET /v1/audit": admins, "GET /v1/whoami": known,
   ]

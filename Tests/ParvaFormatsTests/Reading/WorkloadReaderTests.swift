@@ -308,8 +308,8 @@ struct WorkloadReaderTests {
       try WorkloadReader.read(Self.json(Self.item("\"rate\"", "\"rte\"")))
     }
     #expect(
-      json.description == "in.json:1: unknown key \"rte\"; allowed are id, model, rate, slo, arrivals, priority, "
-        + "labels, launch, queue, placement, allowPartial, moveCost, maxProcesses [unknown_key] (/0/rte)")
+      json.description == "in.json:1: unknown key \"rte\"; allowed are id, namespace, model, rate, slo, arrivals, "
+        + "priority, labels, launch, queue, placement, allowPartial, moveCost, maxProcesses [unknown_key] (/0/rte)")
     #expect(json.first.value == "rte")
   }
 

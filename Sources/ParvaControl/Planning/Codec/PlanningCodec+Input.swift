@@ -26,6 +26,10 @@ extension PlanningCodec {
     writer.flag(options.headroom)
     writer.integer(options.maxExtraGPUs)
     writer.number(options.moveCost)
+    writer.list(input.quotas) { writer, quota in
+      writer.text(quota.namespace)
+      writer.number(quota.gpus)
+    }
     writer.optional(input.current) { write($1, after: memory.gpus, to: &$0) }
   }
 
@@ -59,12 +63,16 @@ extension PlanningCodec {
       allocationOptimization: try reader.flag(), objective: try reader.named(PlanObjective.self),
       certificate: try reader.flag(), margin: try reader.number(), headroom: try reader.flag(),
       maxExtraGPUs: try reader.integer(), moveCost: try reader.number())
+    let quotas = try reader.list(each: 12) { r throws(ByteReader.Malformed) in
+      GPUQuota(namespace: try r.text(), gpus: try r.number())
+    }
     let current = try reader.optional { r throws(ByteReader.Malformed) in try plan(from: &r, after: memory.gpus) }
     var input = PlanningInput(
       workloads: [], pools: pools, profiles: profiles, options: options, traces: traces, capacities: capacities,
       current: current)
     // In the order in which they were sent, which is what both ends know of them.
     input.workloads = workloads
+    input.quotas = quotas
     return input
   }
 

@@ -1,0 +1,28 @@
+/// How much of the GPUs the workloads of one namespace may need. A workload's namespace is what stands before the colon of its
+/// id, or ``Workload/standardNamespace``.
+public struct GPUQuota: Hashable, Sendable {
+  public var namespace: String
+  /// From 0.
+  public var gpus: Double
+
+  public init(namespace: String, gpus: Double) {
+    self.namespace = namespace
+    self.gpus = gpus
+  }
+}
+
+extension Workload {
+  public static let standardNamespace = "default"
+
+  /// O(length).
+  public var namespace: String {
+    id.utf8.firstIndex(of: 0x3a).map { String(id[..<$0]) } ?? Self.standardNamespace
+  }
+}
+
+extension GPUProduct {
+  /// The share of a GPU that an instance takes, by its compute slices.
+  package func share(of profile: Int) -> Double {
+    Double(profiles[profile].computeSlices) / Double(computeSlices)
+  }
+}

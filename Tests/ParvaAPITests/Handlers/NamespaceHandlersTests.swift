@@ -1,0 +1,160 @@
+import Foundation
+import ParvaControl
+import ParvaControlTestSupport
+import ParvaHTTP
+import ParvaTestSupport
+import Testing
+
+/// `/v1/namespaces`, and what quotas refuse.
+@Suite struct NamespaceHandlersTests {
+  private static let tenant = Caller(name: "ci", id: "token:ci", role: "operator", namespace: "vision")
+
+  @Test("a namespace is made, changed and taken away when nothing is in it")
+  func life() async throws {
+    let api = try await Harness(starts: false)
+    let made = await api.send("POST", "/v1/namespaces", body: #"{"name":"vision","quota":{"workloads":2,"rate":50}}"#)
+    #expect(made.status == 201 && made.headers["Location"] == "/v1/namespaces/vision")
+    #expect(await api.send("POST", "/v1/namespaces", body: #"{"name":"vision"}"#).problem == "409 already_exists")
+    #expect(await api.send("POST", "/v1/namespaces", body: #"{"name":"default"}"#).problem == "409 already_exists")
+    #expect(await api.send("DELETE", "/v1/namespaces/default").problem == "409 namespace_stays")
+    #expect(await api.send("GET", "/v1/namespaces/none").problem == "404 not_found")
+    #expect(await api.send("DELETE", "/v1/namespaces/none").problem == "404 not_found")
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("vision:web", rate: 20))
+    let list = await api.send("GET", "/v1/namespaces")
+    #expect((0..<2).map { list.json("namespaces", "\($0)", "name") } == ["default", "vision"])
+    #expect(list.json("namespaces", "1", "use", "rate") == "20")
+    let own = await api.send("GET", "/v1/namespaces", as: Self.tenant)
+    #expect(own.json("namespaces", "0", "name") == "vision" && own.json("namespaces", "1") == nil)
+    #expect(await api.send("DELETE", "/v1/namespaces/vision").problem == "409 namespace_in_use")
+    let tag = await api.send("GET", "/v1/namespaces/vision").headers["ETag"] ?? ""
+    let put = await api.send("PUT", "/v1/namespaces/vision", ["If-Match": tag], body: #"{"quota":{"workloads":1}}"#)
+    #expect(put.status == 200 && put.json("quota", "workloads") == "1" && put.json("quota", "rate") == nil)
+    #expect(
+      await api.send("PUT", "/v1/namespaces/vision", ["If-Match": tag], body: "{}").problem == "412 precondition_failed"
+    )
+    _ = await api.send("DELETE", "/v1/workloads/vision:web")
+    let token = await api.send("POST", "/v1/tokens", body: #"{"name":"t","role":"reader","namespace":"vision"}"#)
+    #expect(token.status == 201 && token.json("namespace") == "vision")
+    #expect(await api.send("DELETE", "/v1/namespaces/vision").problem == "409 namespace_in_use")
+    _ = await api.send("DELETE", token.headers["Location"] ?? "")
+    #expect(await api.send("DELETE", "/v1/namespaces/vision").status == 204)
+    #expect(
+      await api.send("POST", "/v1/tokens", body: #"{"name":"t","role":"reader","namespace":"vision"}"#).problem
+        == "422 unknown_namespace")
+    #expect(
+      await api.send("POST", "/v1/tokens", body: #"{"name":"t","role":"admin","namespace":"vision"}"#).problem
+        == "422 contradiction")
+    try await api.controller.stop()
+  }
+
+  @Test("a refusal says how much there is, is used and was asked for")
+  func byHowMuch() async throws {
+    let api = try await Harness(starts: false)
+    _ = await api.send("POST", "/v1/namespaces", body: #"{"name":"vision","quota":{"workloads":2,"rate":50}}"#)
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("a", rate: 30), as: Self.tenant)
+    let rate = await api.send("POST", "/v1/workloads", body: Bodies.workload("b", rate: 25), as: Self.tenant)
+    #expect(rate.problem == "409 quota_exceeded" && rate.json("pointer") == "/rate")
+    #expect(
+      rate.json("detail")
+        == "The quota of the namespace vision is 50 requests/s; 30 are used, and with this it would be 55, 5 too many.")
+    let patch = await api.send("PATCH", "/v1/workloads", body: #"[{"id":"a","rate":51}]"#, as: Self.tenant)
+    #expect(patch.problem == "409 quota_exceeded")
+    let batch = await api.send(
+      "POST", "/v1/workloads/batch",
+      body: Bodies.batch(Bodies.workload("b", rate: 1), Bodies.workload("c", rate: 1)), as: Self.tenant)
+    #expect(
+      batch.json("detail")?.contains("is 2 workloads; 1 are used, and with this it would be 3, 1 too many") == true)
+    // A quota that falls takes nothing away, and holds up nothing that falls, too.
+    _ = await api.send("PUT", "/v1/namespaces/vision", body: #"{"quota":{"rate":10}}"#)
+    #expect(await api.send("PATCH", "/v1/workloads/a", body: #"{"rate":20}"#, as: Self.tenant).status == 200)
+    #expect(
+      await api.send("PATCH", "/v1/workloads/a", body: #"{"rate":21}"#, as: Self.tenant).problem == "409 quota_exceeded"
+    )
+    #expect(await api.send("PUT", "/v1/workloads", body: Bodies.batch(), as: Self.tenant).status == 200)
+    try await api.controller.stop()
+  }
+
+  @Test("a quota of GPUs leaves out what does not fit, by how much, until it is raised")
+  func gpus() async throws {
+    let api = try await Harness()
+    _ = await api.send("POST", "/v1/namespaces", body: #"{"name":"vision","quota":{"gpus":0.2}}"#)
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("small", rate: 10), as: Self.tenant)
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("large", rate: 9_000), as: Self.tenant)
+    _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("free", rate: 9_000))
+    _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
+    #expect(await api.send("GET", "/v1/workloads/small", as: Self.tenant).json("status", "state") == "planned")
+    #expect(await api.send("GET", "/v1/workloads/free").json("status", "state") == "planned")
+    let large = await api.send("GET", "/v1/workloads/large", as: Self.tenant)
+    #expect(large.json("status", "code") == "quota_exceeded")
+    #expect(large.json("status", "message")?.contains("the quota is 0.2") == true)
+    let plan = await api.send("GET", "/v1/plan", as: Self.tenant)
+    #expect(plan.json("unplaced", "0", "workload") == "large")
+    _ = await api.send("PUT", "/v1/namespaces/vision", body: #"{"quota":{"gpus":500}}"#)
+    _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
+    #expect(await api.send("GET", "/v1/workloads/large", as: Self.tenant).json("status", "state") == "planned")
+    try await api.controller.stop()
+  }
+
+  @Test("any changes within quotas are taken and all others refused, over restarts too", arguments: [UInt64(0), 1, 2])
+  func randomChanges(offset: UInt64) async throws {
+    var api = try await Harness(starts: false)
+    var random = SeededGenerator(seed: TestSeed.of(offset: offset))
+    let (most, rate) = (Int.random(in: 2...5, using: &random), Double(Int.random(in: 20...200, using: &random)))
+    _ = await api.send("POST", "/v1/namespaces", body: #"{"name":"free"}"#)
+    _ = await api.send(
+      "POST", "/v1/namespaces", body: #"{"name":"vision","quota":{"workloads":\#(most),"rate":\#(rate)}}"#)
+    var model: [String: Double] = [:]
+    for step in 0..<120 {
+      let namespace = Bool.random(using: &random) ? "vision" : "free"
+      let caller = Caller(name: "ci", id: "token:ci", role: "operator", namespace: namespace)
+      var wanted = model
+      var rows: [(id: String, rate: Double)] = []
+      for id in ["a", "b", "c", "d", "e", "f"].shuffled(using: &random).prefix(Int.random(in: 1...4, using: &random)) {
+        rows.append((id, Double(Int.random(in: 1...90, using: &random))))
+      }
+      let first = rows[0]
+      let bodies = rows.map { Bodies.workload($0.id, rate: $0.rate) }
+      let key = { (id: String) in "\(namespace):\(id)" }
+      let response: HTTPResponse
+      switch Int.random(in: 0..<5, using: &random) {
+      case 0:
+        response = await api.send("PUT", "/v1/workloads/\(first.id)", body: bodies[0], as: caller)
+        wanted[key(first.id)] = first.rate
+      case 1:
+        response = await api.send("DELETE", "/v1/workloads/\(first.id)", as: caller)
+        #expect(response.status == (model[key(first.id)] == nil ? 404 : 204))
+        wanted[key(first.id)] = nil
+      case 2:
+        response = await api.send("PUT", "/v1/workloads", body: Self.batch(bodies), as: caller)
+        wanted = wanted.filter { !$0.key.hasPrefix("\(namespace):") }
+        for row in rows { wanted[key(row.id)] = row.rate }
+      case 3:
+        guard rows.allSatisfy({ model[key($0.id)] == nil }) else { continue }
+        response = await api.send("POST", "/v1/workloads/batch", body: Self.batch(bodies), as: caller)
+        for row in rows { wanted[key(row.id)] = row.rate }
+      default:
+        guard rows.allSatisfy({ model[key($0.id)] != nil }) else { continue }
+        let patches = rows.map { #"{"id":"\#($0.id)","rate":\#($0.rate)}"# }
+        response = await api.send(
+          "PATCH", "/v1/workloads", body: "[\(patches.joined(separator: ","))]", as: caller)
+        for row in rows { wanted[key(row.id)] = row.rate }
+      }
+      let (use, before) = (Self.use(wanted), Self.use(model))
+      let isOver = use.count > most && use.count > before.count || use.rate > rate && use.rate > before.rate
+      #expect((response.problem == "409 quota_exceeded") == isOver, "step \(step): \(response.problem) \(use)")
+      if !isOver { model = wanted }
+      if step % 40 == 39 { api = try await api.restarted() }
+      let told = await api.send("GET", "/v1/namespaces/vision")
+      #expect(told.json("use", "workloads") == "\(Self.use(model).count)")
+      #expect(told.json("use", "rate").flatMap(Double.init) == Self.use(model).rate)
+    }
+    try await api.controller.stop()
+  }
+
+  private static func use(_ model: [String: Double]) -> (count: Int, rate: Double) {
+    let own = model.filter { $0.key.hasPrefix("vision:") }
+    return (own.count, own.values.reduce(0, +))
+  }
+
+  private static func batch(_ bodies: [String]) -> String { #"{"workloads":[\#(bodies.joined(separator: ","))]}"# }
+}
