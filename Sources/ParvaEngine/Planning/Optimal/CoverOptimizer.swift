@@ -48,8 +48,25 @@ struct CoverOptimizer {
   func solve(_ workloads: [Int], _ supply: Supply, _ effort: Effort = .full) -> Outcome {
     let model = PriceModel(market, workloads: workloads, weights: weights, supply: supply)
     let tolerance = (workloads.count > 2000 ? 0.01 : 1e-6) * (weights.min() ?? 1)
-    let ascent = PriceAscent(model, tolerance: tolerance, limit: 80, context)
-    var packed = PackedCovers(CoverAssignment(model, ascent), model)
+    let ascent: PriceAscent
+    var packed: PackedCovers
+    var quickly: PackedCovers?
+    if let sample = sampled(workloads, supply, like: model) {
+      let quick = PriceAscent(model, like: sample, context)
+      packed = blended(model, quick)
+      let isNear = packed.fitsStock && packed.cost - quick.bound <= Self.near * quick.bound
+      if isNear || workloads.count > Self.sampledFrom || context.shouldStop() {
+        ascent = quick
+      } else {
+        ascent = PriceAscent(model, tolerance: tolerance, limit: 80, from: sample, context)
+        // Too much of a pool by little is mended below, and is then mostly the cheaper.
+        quickly = packed
+        packed = PackedCovers(CoverAssignment(model, ascent), model)
+      }
+    } else {
+      ascent = PriceAscent(model, tolerance: tolerance, limit: 80, context)
+      packed = PackedCovers(CoverAssignment(model, ascent), model)
+    }
     for evaluation in ascent.evaluations.suffix(2) where model.rates.count <= 2000 {
       let other = PackedCovers(CoverAssignment(covers: evaluation.covers, totals: evaluation.totals), model)
       if other.isBetter(than: packed) { packed = other }
@@ -58,7 +75,44 @@ struct CoverOptimizer {
     var outcome = Outcome(
       model: model, packed: packed, ascent: ascent, bound: bound, least: lattice.least(from: bound))
     improve(&outcome, effort)
+    if let quickly, quickly.isBetter(than: outcome.packed) { outcome.packed = quickly }
     return outcome
+  }
+
+  /// Workloads of which a sample consists at least. Up to ``sampledFrom`` in all are asked themselves too, where the sample
+  /// did not come near enough and there is time.
+  private static let sampleSize = 2000
+  private static let sampledFrom = 20_000
+  private static let near = 1e-3
+
+  /// Prices found from a part of very many workloads, each standing for as many that are like it; nil for fewer, and where one
+  /// pool makes them cheap to find from all. O(workloads log workloads), and the ascent of the sample.
+  private func sampled(_ workloads: [Int], _ supply: Supply, like model: PriceModel) -> PriceAscent? {
+    let step = workloads.count / (workloads.count > Self.sampledFrom ? 2 * Self.sampleSize : Self.sampleSize)
+    guard step > 1, model.pools.count > 1 else { return nil }
+    let inputs = market.input.workloads
+    let sorted = workloads.sorted { a, b in
+      let (x, y) = (inputs[a], inputs[b])
+      return (x.model, x.rate, x.sloLatencyMs, a) < (y.model, y.rate, y.sloLatencyMs, b)
+    }
+    let sample = stride(from: step / 2, to: sorted.count, by: step).map { sorted[$0] }
+    let part = PriceModel(market, workloads: sample, weights: weights, supply: supply, multiplicity: step)
+    guard part.columns == model.columns else { return nil }
+    return PriceAscent(part, tolerance: 1e-4 * Double(workloads.count) * (weights.min() ?? 1), limit: 80, context)
+  }
+
+  /// Times that pools of which too much is taken are relieved, where there is time.
+  private static let reliefs = 6
+
+  /// Covers at the prices of a sample, packed within the stock if that can be had.
+  private func blended(_ model: PriceModel, _ ascent: PriceAscent) -> PackedCovers {
+    var covers = BlendedCovers(model, ascent)
+    var packed = PackedCovers(covers.assignment, model)
+    for _ in 0..<Self.reliefs where !packed.fitsStock {
+      covers.relieve(packed.counts)
+      packed = PackedCovers(covers.assignment, model)
+    }
+    return packed
   }
 
   /// The least value of the objective that a bound allows.

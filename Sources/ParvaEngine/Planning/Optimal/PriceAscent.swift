@@ -20,17 +20,30 @@ struct PriceAscent: Sendable {
 
   /// Legal prices of every evaluation.
   private(set) var trials: [[Double]] = []
+  private(set) var trialStocks: [[Double]] = []
   /// What the stock prices of each trial take off its bound.
   private(set) var trialOffsets: [Double] = []
+
+  /// Of a sample: the trials in the best mix with their shares, and what the mix buys; empty where all workloads were asked.
+  private(set) var blend: [(prices: [Double], share: Double)] = []
+  private(set) var blendTotals: [Double] = []
 
   private let model: PriceModel
   private static let borrowing = 1000.0
 
   /// Stops when bound and estimate are within `tolerance` (objective units), or after `limit` evaluations.
-  init(_ model: PriceModel, tolerance: Double, limit: Int, _ context: PlanningContext) {
+  ///
+  /// - Parameter sample: an ascent over some of the workloads, whose best prices are tried first.
+  init(
+    _ model: PriceModel, tolerance: Double, limit: Int, from sample: PriceAscent? = nil, _ context: PlanningContext
+  ) {
     self.model = model
-    var trial = startingPrices()
-    var trialStock = [Double](repeating: 0, count: model.pools.count)
+    var trial = sample?.prices ?? startingPrices()
+    var trialStock = sample?.stockPrices ?? [Double](repeating: 0, count: model.pools.count)
+    for index in sample?.mixed ?? [] where !context.shouldStop() {
+      guard let sample, sample.trials[index] != trial else { continue }
+      evaluate(sample.trials[index], sample.trialStocks[index], context)
+    }
     for step in 0..<limit {
       evaluate(trial, trialStock, context)
       guard let master = solveMaster() else { break }
@@ -38,6 +51,21 @@ struct PriceAscent: Sendable {
       (trial, trialStock) = legal(master.prices, master.stockPrices)
     }
   }
+
+  /// Begins and ends with the prices that a sample of the workloads came to, whose mix is worth following.
+  init(_ model: PriceModel, like sample: PriceAscent, _ context: PlanningContext) {
+    self.model = model
+    evaluate(sample.prices, sample.stockPrices, context)
+    estimate = sample.estimate
+    mix = [1]
+    blend = sample.mixed.map { (sample.trials[$0], sample.mix[$0]) }
+    blendTotals = model.columns.indices.map { column in
+      zip(sample.evaluations, sample.mix).reduce(0) { $0 + $1.1 * Double($1.0.totals[column]) }
+    }
+  }
+
+  /// Evaluations in the best mix.
+  private var mixed: [Int] { mix.indices.filter { mix[$0] > 1e-9 } }
 
   /// Takes other prices where they prove more; they are made legal first.
   mutating func offer(_ prices: [Double], _ stockPrices: [Double], _ context: PlanningContext) {
@@ -61,6 +89,7 @@ struct PriceAscent: Sendable {
     let evaluation = model.evaluate(trial, context)
     evaluations.append(evaluation)
     trials.append(trial)
+    trialStocks.append(trialStock)
     var value = evaluation.value
     let offset = zip(model.pools, trialStock).reduce(0) { $0 + $1.1 * Double($1.0.stock ?? 0) }
     trialOffsets.append(offset)

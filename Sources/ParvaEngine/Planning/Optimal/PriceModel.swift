@@ -43,12 +43,15 @@ struct PriceModel: Sendable {
   let capacities: [Double]
   /// Workloads that must stand on several failure domains, by index into `workloads`.
   let spreads: [Int: Spread]
+  /// How many workloads each of them stands for.
+  let multiplicity: Int
 
   private static let chunk = 1024
 
   /// `weights` holds the objective per GPU of each pool.
-  init(_ market: Market, workloads: [Int], weights: [Double], supply: Supply) {
+  init(_ market: Market, workloads: [Int], weights: [Double], supply: Supply, multiplicity: Int = 1) {
     self.workloads = workloads
+    self.multiplicity = multiplicity
     var offered = [Bool](repeating: false, count: market.columns.count)
     for workload in workloads {
       for column in offered.indices where market.capacity(workload, column) > 0 { offered[column] = true }
@@ -105,6 +108,9 @@ struct PriceModel: Sendable {
       for column in columns.indices { whole.totals[column] += part.totals[column] }
       whole.covers += part.covers
     }
+    guard multiplicity > 1 else { return whole }
+    whole.value *= Double(multiplicity)
+    for column in columns.indices { whole.totals[column] *= multiplicity }
     return whole
   }
 

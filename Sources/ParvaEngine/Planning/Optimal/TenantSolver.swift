@@ -50,7 +50,7 @@ struct TenantSolver {
     var fleet = searched(workloads, supply, effort)
     // Large plans within half a percent of the bound are not worth the time that a comparison takes.
     let isNear = workloads.count > 1000 && fleet.fitsStock && fleet.cost - fleet.bound <= 0.005 * fleet.bound
-    guard !fleet.isOptimal, !isNear else { return fleet }
+    guard !fleet.isOptimal, !isNear, !(fleet.fitsStock && context.shouldStop()) else { return fleet }
     for draft in SimplePlans(market, weights: weights, supply).drafts(workloads) {
       var other = fleet
       replace(&other, draft)

@@ -23,6 +23,40 @@ import Testing
     }
   }
 
+  @Test(
+    "very many workloads on scarce pools of several products are planned from a sample, within a hundredth of the bound",
+    arguments: [3, 4])
+  func sampledPrices(_ seed: UInt64) throws {
+    let products = try ["A100-80GB", "H100-80GB", "A30-24GB", "A100-80GB", "H100-80GB"].map { try product($0) }
+    var input = RandomDemand.input(seed: seed, products: products, models: 8, workloads: 21_000)
+    for index in input.workloads.indices { input.workloads[index].rate = 1 + input.workloads[index].rate / 8 }
+    for (index, cost) in [2, 3.7, 0.9, 2.1, 4].enumerated() {
+      input.pools[index] = Pool(name: "pool-\(index)", product: products[index], figures: ["hourlyCost": cost])
+    }
+    input.options.objective = .cost
+    input.options.certificate = true
+    input.options.headroom = false
+    func planned(_ input: PlanningInput) throws -> Plan {
+      let plan = OptimalPlanner().plan(input, PlanningContext.serial.limited(to: 400))
+      #expect(PlanChecker.violations(of: plan, against: input) == [])
+      #expect(plan.status != .infeasible && plan.unplaced.isEmpty)
+      let bound = try #require(plan.summary.lowerBound)
+      #expect(try #require(plan.summary.gap) <= 0.01 * bound)
+      let verdict = CertificateChecker(input, plan).judge(try #require(plan.certificate))
+      #expect(verdict.violations == [])
+      #expect(try #require(verdict.verifiedBound) >= bound * (1 - 1e-9))
+      return plan
+    }
+    // Half of what each pool would get is taken away, and the others have as much more.
+    let free = try planned(input)
+    let used = Dictionary(grouping: free.gpus, by: \.pool).mapValues(\.count)
+    for index in input.pools.indices {
+      input.pools[index].count = max(used[input.pools[index].name] ?? 0, free.gpus.count) / (index % 2 == 0 ? 2 : 3)
+    }
+    let scarce = try planned(input)
+    #expect(try #require(scarce.summary.lowerBound) > (try #require(free.summary.lowerBound)))
+  }
+
   @Test("any split of a stock into zones gives the cost, the served and the bound of the whole")
   func splits() throws {
     let product = try product("A100-80GB")
