@@ -12,6 +12,8 @@ package struct RouteTable: Sendable {
   package var requiresPreconditions = false
   /// How long an Envoy that holds what there is may wait for another; shorter than its `request_timeout`.
   package var discoveryHold = Duration.seconds(8)
+  /// Judges tokens of an issuer, where one is named.
+  package var issued: IssuedTokens?
   /// What `/` tells.
   package var version = ""
 
@@ -56,7 +58,8 @@ package struct RouteTable: Sendable {
     let audit = AuditHandlers(log: controller.audit)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(
-      metrics: ControllerMetrics(controller, server: server, proxies: proxies, version: version))
+      metrics: ControllerMetrics(
+        controller, server: server, proxies: proxies, issued: issued, version: version))
     var table = [
       Route("GET", "/", .anyone, .inline(dashboard.root)),
       Route("GET", "/v1", .anyone, .inline(health.entry)),
