@@ -30,6 +30,7 @@ struct DeleteCommand: AsyncParsableCommand {
   @Flag(name: .long, help: "What is not there is no failure.")
   var ignoreNotFound = false
 
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
@@ -50,16 +51,20 @@ struct DeleteCommand: AsyncParsableCommand {
     let kind = try ResourceKind.named(kind ?? "workloads")
     let wanted = try file.map { try WorkloadReader.read(try InputSource.load($0)).map(\.id) } ?? names
     let connection = try server.connection()
+    var changes = false
     for name in wanted {
-      let response = try await connection.send(
-        "DELETE", kind.path(to: name) + (force ? "?force=true" : ""), accepting: ignoreNotFound ? [404] : [])
+      let outcome = try await trial.send(
+        "DELETE", kind.path(to: name) + (force ? "?force=true" : ""), accepting: ignoreNotFound ? [404] : [],
+        to: connection)
+      changes = changes || outcome.changes && outcome.status != 404
       let end =
-        switch response.status {
+        switch outcome.status {
         case 404: "not there"
-        case 202: "draining: it goes when the next roll-out has emptied it"
-        default: "deleted"
+        case 202: (trial.isOn ? "would be drained" : "draining") + ": it goes when the next roll-out has emptied it"
+        default: trial.isOn ? "would be deleted" : "deleted"
         }
       try Console.write("\(kind.names[0])/\(name) \(end)\n")
     }
+    try trial.finish(changes)
   }
 }

@@ -90,53 +90,69 @@ struct RolloutStatusCommand: AsyncParsableCommand {
 protocol RolloutWish: AsyncParsableCommand {
   /// As the path names it.
   static var wish: String { get }
+  /// What it does to a roll-out, in a sentence.
+  static var done: String { get }
   var operation: String? { get }
+  var trial: DryRunOption { get }
   var server: ServerOptions { get }
 }
 
 extension RolloutWish {
   func run() async throws {
     let connection = try server.connection()
-    let path = "/v1/operations/\(ServerConnection.escaped(try await RolloutReport.id(operation, connection)))"
-    _ = try await connection.send("POST", "\(path)/\(Self.wish)")
+    let id = try await RolloutReport.id(operation, connection)
+    let path = "/v1/operations/\(ServerConnection.escaped(id))"
+    let outcome = try await trial.send("POST", "\(path)/\(Self.wish)", to: connection)
+    if trial.isOn {
+      try Console.write(outcome.changes ? "\(id) would be \(Self.done)\n" : "\(id) would stay as it is\n")
+      return try trial.finish(outcome.changes)
+    }
     try Console.write(try await connection.text(path))
   }
 }
 
 struct RolloutPauseCommand: RolloutWish {
   static let wish = "pause"
+  static let done = "paused"
   static let configuration = CommandConfiguration(
     commandName: wish, abstract: "Let no further part of a roll-out begin; what has begun goes on to its end.")
 
   @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 }
 
 struct RolloutResumeCommand: RolloutWish {
   static let wish = "resume"
+  static let done = "resumed"
   static let configuration = CommandConfiguration(commandName: wish, abstract: "Let a paused roll-out go on.")
 
   @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 }
 
 struct RolloutAbortCommand: RolloutWish {
   static let wish = "abort"
+  static let done = "aborted"
   static let configuration = CommandConfiguration(commandName: wish, abstract: "End a roll-out where it is.")
 
   @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 }
 
 struct RolloutUndoCommand: RolloutWish {
   static let wish = "rollback"
+  static let done = "rolled back"
   static let configuration = CommandConfiguration(
     commandName: wish, abstract: "Bring back what stood before a roll-out, in waves as well.")
 
   @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 }

@@ -74,6 +74,35 @@ def plans(folder):
             equal(said, f"plan revision {first} is brought back as revision {first + 2}, which is pinned\n")
             client.refused(2, "404 not_found", "rollback", "999")
             client.must("unpin")
+        with check("every verb that changes something can be tried, which says what it would do and does nothing"):
+            before = [api.get(path).body for path in ("/v1/workloads", "/v1/plan", "/v1/plans", "/v1/tokens")]
+            for said, verb in [
+                ("workloads/a would be deleted\n", ["delete", "workload", "a"]),
+                ("the current plan would be pinned\n", ["pin", "--reason", "x"]),
+                (f"plan revision {first} would be brought back as a new revision, and pinned\n", ["rollback", str(first)]),
+                ("a token of the role reader named x would be made\n", ["token", "create", "--role", "reader", "--name", "x"]),
+            ]:
+                equal(client.must(*verb, "--dry-run", status=4), said)
+            equal(client.must("delete", "workload", "none", "--ignore-not-found", "--dry-run"), "workloads/none not there\n")
+            for verb in (["delete", "workload", "none"], ["unpin"], ["rollback", "999"], ["token", "revoke", "tok-x"]):
+                client.refused(2, "404", *verb, "--dry-run")
+            after = [api.get(path).body for path in ("/v1/workloads", "/v1/plan", "/v1/plans", "/v1/tokens")]
+            equal(after, before, "what there is")
+        with check("audit shows who has done what, by resource, caller and time, as a table and as JSON"):
+            rows = json.loads(client.must("audit", "-o", "json", "--limit", "0"))["entries"]
+            numbers = [row["number"] for row in rows]
+            equal(numbers, sorted(numbers), "order")
+            equal({row["who"] for row in rows}, {"anonymous"})
+            lines = client.must("audit", "-o", "ndjson", "--limit", "0", "--since", "1h").splitlines()
+            equal([json.loads(line)["number"] for line in lines][:len(numbers)], numbers)
+            some = json.loads(client.must("audit", "-o", "json", "--resource", "workloads/a"))["entries"]
+            equal([(row["method"], row["changed"]) for row in some], [("DELETE", False)])
+            equal("?dryRun=true" in some[0]["path"], True, some)
+            equal(json.loads(client.must("audit", "-o", "json", "--who", "nobody"))["entries"], [])
+            equal(client.must("audit", "--since", "2100-01-01T00:00:00Z"), "nothing was done\n")
+            equal("POST /v1/plan/pin" in client.must("audit", "--ascii"), True, "the table")
+            equal(len(json.loads(client.must("audit", "-o", "json", "--limit", "2"))["entries"]), 2)
+            client.refused(2, "--since", "audit", "--since", "yesterday")
         with check("describe shows a workload with its segments, and top those with least room first"):
             text = client.must("describe", "workload", "b")
             for word in ["conditions:", "segments:", "endpoints:", "gpu:"]:
