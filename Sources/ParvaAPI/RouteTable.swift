@@ -41,9 +41,10 @@ package struct RouteTable: Sendable {
     let nodes = NodeHandlers(
       nodes: controller.nodes, board: board, rule: rule)
     let fleet = FleetHandlers(
-      nodes: controller.nodes, pusher: controller.pusher, board: controller.board,
+      nodes: controller.nodes, pusher: controller.pusher, board: controller.board, windows: controller.windows,
       holdsRates: controller.configuration.calm != .none)
-    let operations = OperationHandlers(pusher: controller.pusher, plan: plan)
+    let operations = OperationHandlers(pusher: controller.pusher, plan: plan, windows: controller.windows)
+    let windows = WindowHandlers(windows: controller.windows)
     let profiles = ProfileHandlers(
       registry: registry, setup: setup, rule: rule)
     let stream = EventHandlers(log: controller.events)
@@ -97,6 +98,10 @@ package struct RouteTable: Sendable {
       Route("POST", "/v1/plans/{revision}/rollback", .operator, .async(pins.bringBack)),
       Route("GET", "/v1/plans/{a}/diff/{b}", .reader, .async(history.diff)),
       Route("POST", "/v1/plan/apply", .operator, .async(operations.apply)),
+      Route("GET", "/v1/windows", .reader, .inline(windows.list)),
+      Route("GET", "/v1/windows/{name}", .reader, .inline(windows.get)),
+      Route("PUT", "/v1/windows/{name}", .operator, .async(windows.put)),
+      Route("DELETE", "/v1/windows/{name}", .operator, .async(windows.delete)),
       Route("GET", "/v1/operations", .reader, .async(operations.list)),
       Route("GET", "/v1/operations/{id}", .reader, .async(operations.get)),
       Route("POST", "/v1/operations/{id}/pause", .operator, .async(operations.control(.pause))),

@@ -8,13 +8,15 @@ import ParvaHTTP
 struct DeleteCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "delete",
-    abstract: "Take workloads, nodes or stored profiles away.",
+    abstract: "Take workloads, nodes, stored profiles or windows away.",
     discussion: """
       parva delete workload resnet bert; parva delete -f demand.yaml takes away the workloads that the file names. A node \
       that holds something is drained first, and goes with the next roll-out.
       """)
 
-  @Argument(help: "workload, node or profile; without -f.", completion: .list(["workload", "node", "profile"]))
+  @Argument(
+    help: "workload, node, profile or window; without -f.",
+    completion: .list(["workload", "node", "profile", "window"]))
   var kind: String?
 
   @Argument(help: "Names of those to take away.", completion: NameCompletion.names())
@@ -40,7 +42,7 @@ struct DeleteCommand: AsyncParsableCommand {
     }
     guard let kind else { throw ValidationError("Say what goes: a kind and names, or -f FILE.") }
     let found = try ResourceKind.named(kind)
-    guard ["workloads", "nodes", "profiles"].contains(found.names[0]) else {
+    guard ["workloads", "nodes", "profiles", "windows"].contains(found.names[0]) else {
       throw ValidationError("\(found.names[0]) cannot be deleted.")
     }
     guard !names.isEmpty else { throw ValidationError("Name the \(found.names[0]) to delete.") }

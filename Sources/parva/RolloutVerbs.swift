@@ -28,6 +28,9 @@ struct RolloutStartCommand: AsyncParsableCommand {
   @Option(help: "Refuse any other revision of the plan than this.")
   var revision: Int?
 
+  @Flag(help: "Bring it there although windows keep that shut.")
+  var force = false
+
   @Flag(inversion: .prefixedNo, help: "Follow the roll-out to its end.")
   var wait = true
 
@@ -47,6 +50,7 @@ struct RolloutStartCommand: AsyncParsableCommand {
     if let share = try share { query.append("maxUnavailable=\(share)") }
     if let onFailure { query.append("onFailure=\(onFailure.rawValue)") }
     if let revision { query.append("revision=\(revision)") }
+    if force { query.append("force=true") }
     if dryRun {
       query.append("dryRun=true")
       let path = "/v1/plan/apply?" + query.joined(separator: "&")
@@ -82,6 +86,7 @@ struct RolloutStatusCommand: AsyncParsableCommand {
 
   func run() async throws {
     let connection = try server.connection()
+    if let waits = try await RolloutReport.waits(connection) { Console.error(waits) }
     try await RolloutReport.show(try await RolloutReport.id(operation, connection), follow: watch, connection)
   }
 }

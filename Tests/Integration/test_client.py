@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import tempfile
+import time
 
 from controller import PARVA, ROOT, SEED, Controller, check, equal, finish
 from fleet import Node, ready, until
@@ -96,8 +97,8 @@ def plans(folder):
             lines = client.must("audit", "-o", "ndjson", "--limit", "0", "--since", "1h").splitlines()
             equal([json.loads(line)["number"] for line in lines][:len(numbers)], numbers)
             some = json.loads(client.must("audit", "-o", "json", "--resource", "workloads/a"))["entries"]
-            equal([(row["method"], row["changed"]) for row in some], [("DELETE", False)])
-            equal("?dryRun=true" in some[0]["path"], True, some)
+            equal([(row["method"], row["changed"]) for row in some], [("POST", True), ("DELETE", False)])
+            equal("?dryRun=true" in some[-1]["path"], True, some)
             equal(json.loads(client.must("audit", "-o", "json", "--who", "nobody"))["entries"], [])
             equal(client.must("audit", "--since", "2100-01-01T00:00:00Z"), "nothing was done\n")
             equal("POST /v1/plan/pin" in client.must("audit", "--ascii"), True, "the table")
@@ -263,6 +264,19 @@ def rollouts(folder):
             equal(client.must("get", "operations", "-o", "name").count("operations/"), 1, "operations")
         with check("nodes say that they are simulated"):
             equal(client.must("get", "nodes").count("simulated"), 2)
+        with check("a window keeps a roll-out waiting, status says so, and force goes over it"):
+            end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86_400))
+            freeze = {"kind": "freeze", "start": "2020-01-01T00:00:00Z", "end": end, "reason": "fair"}
+            equal(api.request("PUT", "/v1/windows/fair", freeze).status, 201)
+            equal("freeze" in client.must("get", "windows", "--ascii"), True, "the table")
+            client.refused(2, "409 window_closed", "rollout", "start", "--no-wait")
+            shown = client.run("rollout", "status")
+            equal("not brought to nodes by themselves until " + end[:10] in shown.stderr and "fair" in shown.stderr, True,
+                  shown.stderr)
+            client.must("rollout", "start", "--force")
+            equal(client.must("delete", "window", "fair", "--dry-run", status=4), "windows/fair would be deleted\n")
+            equal(client.must("delete", "window", "fair"), "windows/fair deleted\n")
+            client.must("rollout", "start")
         with check("one is paused, resumed and aborted; what had begun goes on to its end"):
             for node in nodes:
                 node.freeze()

@@ -117,6 +117,10 @@ extension SQLiteStore {
       migrator.registerMigration("11 proven bounds of plans") { db in
         try db.execute(sql: "ALTER TABLE plan ADD COLUMN bound REAL")
       }
+      migrator.registerMigration("14 windows of roll-outs") { db in
+        try db.execute(
+          sql: "CREATE TABLE rollout_window (name TEXT PRIMARY KEY, spec BLOB NOT NULL) STRICT, WITHOUT ROWID;")
+      }
       return migrator
     }
   }
