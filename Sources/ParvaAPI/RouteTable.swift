@@ -12,6 +12,8 @@ package struct RouteTable: Sendable {
   package var requiresPreconditions = false
   /// How long an Envoy that holds what there is may wait for another; shorter than its `request_timeout`.
   package var discoveryHold = Duration.seconds(8)
+  /// Judges tokens of an issuer, where one is named.
+  package var issued: IssuedTokens?
   /// What `/` tells.
   package var version = ""
 
@@ -39,9 +41,10 @@ package struct RouteTable: Sendable {
     let nodes = NodeHandlers(
       nodes: controller.nodes, board: board, rule: rule)
     let fleet = FleetHandlers(
-      nodes: controller.nodes, pusher: controller.pusher, board: controller.board,
+      nodes: controller.nodes, pusher: controller.pusher, board: controller.board, windows: controller.windows,
       holdsRates: controller.configuration.calm != .none)
-    let operations = OperationHandlers(pusher: controller.pusher, plan: plan)
+    let operations = OperationHandlers(pusher: controller.pusher, plan: plan, windows: controller.windows)
+    let windows = WindowHandlers(windows: controller.windows)
     let profiles = ProfileHandlers(
       registry: registry, setup: setup, rule: rule)
     let stream = EventHandlers(log: controller.events)
@@ -57,7 +60,8 @@ package struct RouteTable: Sendable {
     let audit = AuditHandlers(log: controller.audit)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(
-      metrics: ControllerMetrics(controller, server: server, proxies: proxies, version: version))
+      metrics: ControllerMetrics(
+        controller, server: server, proxies: proxies, issued: issued, version: version))
     var table = [
       Route("GET", "/", .anyone, .inline(dashboard.root)),
       Route("GET", "/v1", .anyone, .inline(health.entry)),
@@ -97,6 +101,10 @@ package struct RouteTable: Sendable {
       Route("POST", "/v1/plans/{revision}/rollback", .operator, .async(pins.bringBack)),
       Route("GET", "/v1/plans/{a}/diff/{b}", .reader, .async(history.diff)),
       Route("POST", "/v1/plan/apply", .operator, .async(operations.apply)),
+      Route("GET", "/v1/windows", .reader, .inline(windows.list)),
+      Route("GET", "/v1/windows/{name}", .reader, .inline(windows.get)),
+      Route("PUT", "/v1/windows/{name}", .operator, .async(windows.put)),
+      Route("DELETE", "/v1/windows/{name}", .operator, .async(windows.delete)),
       Route("GET", "/v1/operations", .reader, .async(operations.list)),
       Route("GET", "/v1/operations/{id}", .reader, .async(operations.get)),
       Route("POST", "/v1/operations/{id}/pause", .operator, .async(operations.control(.pause))),

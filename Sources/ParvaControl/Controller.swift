@@ -45,6 +45,8 @@ package final class Controller: Sendable {
   package let nodes: NodeRegistry
   /// Tokens that were made at run time.
   package let tokens: TokenRegistry
+  /// When plans may be brought to nodes by themselves.
+  package let windows: WindowRegistry
   /// Who has done what.
   package let audit: AuditLog
   package let board: PlanBoard
@@ -93,6 +95,7 @@ package final class Controller: Sendable {
       tracer: configuration.tracer, onChange: { wakes.continuation.yield() })
     audit = AuditLog(store: store, retention: configuration.keptAudit, now: configuration.now)
     tokens = TokenRegistry(tokens: contents.tokens, store: store, now: configuration.now)
+    windows = WindowRegistry(windows: contents.windows, store: store, now: configuration.now)
     let trafficWakes = TrafficWakes()
     nodes = NodeRegistry(
       nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
@@ -187,7 +190,8 @@ package final class Controller: Sendable {
           await pusher.resume()
           guard configuration.appliesByItself else { return }
           let applies = AutoApply(
-            board: board, nodes: nodes, pusher: pusher, settings: configuration.push, logger: logger)
+            board: board, nodes: nodes, pusher: pusher, settings: configuration.push, windows: windows, events: events,
+            hasLostCapacity: { [conditions] in conditions.lostCapacity > 0 }, logger: logger)
           await applies.run()
         },
       ]

@@ -13,7 +13,7 @@ package struct FleetDocument: Codable, Hashable, Sendable {
       }
     }
 
-    /// `planning`, `no_nodes`, `halted`, `pushing`, `limited`, `retrying`, `failing`, `holding` or `settled`.
+    /// `planning`, `no_nodes`, `halted`, `pushing`, `limited`, `retrying`, `failing`, `waiting`, `holding` or `settled`.
     package var state: String
     package var message: String
     /// By name, 100 at most.
@@ -64,12 +64,15 @@ package struct FleetDocument: Codable, Hashable, Sendable {
   package var holds: Holds?
   /// Nil where plans follow what changes.
   package var pin: PlanPinDocument?
+  /// Whether plans go to nodes by themselves; nil without windows.
+  package var rollouts: RolloutGateDocument?
 
   package init(
     nodes: [String: Int], cutOff: Bool, graceSeconds: Double, autoApply: AutoApply? = nil, holds: Holds? = nil,
-    pin: PlanPinDocument? = nil
+    pin: PlanPinDocument? = nil, rollouts: RolloutGateDocument? = nil
   ) {
     self.pin = pin
+    self.rollouts = rollouts
     self.autoApply = autoApply
     self.holds = holds
     self.nodes = nodes

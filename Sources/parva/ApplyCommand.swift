@@ -21,9 +21,7 @@ struct ApplyCommand: AsyncParsableCommand {
   @Option(name: [.customShort("f"), .customLong("file")], help: "Workloads as JSON, YAML or CSV; - is standard input.")
   var files: [String]
 
-  @Flag(name: .long, help: "Show what would change, and change nothing; ends with 4 where something would.")
-  var dryRun = false
-
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
@@ -39,21 +37,22 @@ struct ApplyCommand: AsyncParsableCommand {
     }
     let connection = try server.connection()
     let edit = try await edit(for: wanted, connection)
-    guard !dryRun else {
+    if trial.isOn {
       try Console.write(edit.text(isDone: false))
-      if !edit.created.isEmpty || !edit.changed.isEmpty { throw CommandFailure(.checkFailed) }
-      return
+    } else {
+      Console.error(edit.text(isDone: false).dropLast().description)
     }
-    Console.error(edit.text(isDone: false).dropLast().description)
     if !edit.created.isEmpty {
-      _ = try await connection.send(
-        "POST", "/v1/workloads/batch", body: WorkloadWriter.json(edit.created), headers: ["Prefer": "return=minimal"])
+      _ = try await trial.send(
+        "POST", "/v1/workloads/batch", body: WorkloadWriter.json(edit.created), headers: ["Prefer": "return=minimal"],
+        to: connection)
     }
-    try await Self.each(edit.changed) { change in
-      _ = try await connection.send(
+    try await Self.each(edit.changed) { [trial] change in
+      _ = try await trial.send(
         "PUT", Self.path(change.workload.id), body: WorkloadWriter.json(change.workload),
-        headers: ["If-Match": change.tag])
+        headers: ["If-Match": change.tag], to: connection)
     }
+    guard !trial.isOn else { return try trial.finish(!edit.created.isEmpty || !edit.changed.isEmpty) }
     try Console.write(edit.text(isDone: true))
   }
 

@@ -8,13 +8,15 @@ import ParvaHTTP
 struct DeleteCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "delete",
-    abstract: "Take workloads, nodes or stored profiles away.",
+    abstract: "Take workloads, nodes, stored profiles or windows away.",
     discussion: """
       parva delete workload resnet bert; parva delete -f demand.yaml takes away the workloads that the file names. A node \
       that holds something is drained first, and goes with the next roll-out.
       """)
 
-  @Argument(help: "workload, node or profile; without -f.", completion: .list(["workload", "node", "profile"]))
+  @Argument(
+    help: "workload, node, profile or window; without -f.",
+    completion: .list(["workload", "node", "profile", "window"]))
   var kind: String?
 
   @Argument(help: "Names of those to take away.", completion: NameCompletion.names())
@@ -30,6 +32,7 @@ struct DeleteCommand: AsyncParsableCommand {
   @Flag(name: .long, help: "What is not there is no failure.")
   var ignoreNotFound = false
 
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
@@ -39,7 +42,7 @@ struct DeleteCommand: AsyncParsableCommand {
     }
     guard let kind else { throw ValidationError("Say what goes: a kind and names, or -f FILE.") }
     let found = try ResourceKind.named(kind)
-    guard ["workloads", "nodes", "profiles"].contains(found.names[0]) else {
+    guard ["workloads", "nodes", "profiles", "windows"].contains(found.names[0]) else {
       throw ValidationError("\(found.names[0]) cannot be deleted.")
     }
     guard !names.isEmpty else { throw ValidationError("Name the \(found.names[0]) to delete.") }
@@ -50,16 +53,20 @@ struct DeleteCommand: AsyncParsableCommand {
     let kind = try ResourceKind.named(kind ?? "workloads")
     let wanted = try file.map { try WorkloadReader.read(try InputSource.load($0)).map(\.id) } ?? names
     let connection = try server.connection()
+    var changes = false
     for name in wanted {
-      let response = try await connection.send(
-        "DELETE", kind.path(to: name) + (force ? "?force=true" : ""), accepting: ignoreNotFound ? [404] : [])
+      let outcome = try await trial.send(
+        "DELETE", kind.path(to: name) + (force ? "?force=true" : ""), accepting: ignoreNotFound ? [404] : [],
+        to: connection)
+      changes = changes || outcome.changes && outcome.status != 404
       let end =
-        switch response.status {
+        switch outcome.status {
         case 404: "not there"
-        case 202: "draining: it goes when the next roll-out has emptied it"
-        default: "deleted"
+        case 202: (trial.isOn ? "would be drained" : "draining") + ": it goes when the next roll-out has emptied it"
+        default: trial.isOn ? "would be deleted" : "deleted"
         }
       try Console.write("\(kind.names[0])/\(name) \(end)\n")
     }
+    try trial.finish(changes)
   }
 }

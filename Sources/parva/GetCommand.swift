@@ -11,7 +11,7 @@ struct GetCommand: AsyncParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "get",
-    abstract: "Show what a controller has: the plan, workloads, nodes, operations, plans, profiles.",
+    abstract: "Show what a controller has: the plan, workloads, nodes, operations, plans, profiles, windows.",
     discussion: """
       parva get plan, parva get workloads -l team=vision, parva get node gpu7 -o yaml. With --watch rows are shown again \
       whenever they change. Ends with 2 for what is not there, and with 1 where the controller does not answer.

@@ -21,6 +21,7 @@ struct ParvaCommand: AsyncParsableCommand {
       ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self, PlanWorkerCommand.self,
       GetCommand.self, DescribeCommand.self, TopCommand.self, ApplyCommand.self, DeleteCommand.self,
       PinCommand.self, UnpinCommand.self, RollbackCommand.self, ContextCommand.self, TokenCommand.self,
+      AuditCommand.self,
       ExportCommand.self,
       BackupCommand.self, RestoreCommand.self, ProxyCommand.self,
     ])

@@ -14,11 +14,18 @@ struct PinCommand: AsyncParsableCommand {
   @Option(help: "Why, for whoever wonders; at most 500 bytes.")
   var reason: String?
 
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
-    let pin = try await server.connection().order("POST", "/v1/plan/pin", reason)
-    try Console.write("plan revision \(Int(pin["revision"].number ?? 0)) is pinned\n")
+    let outcome = try await trial.order("POST", "/v1/plan/pin", reason, to: try server.connection())
+    if trial.isOn {
+      try Console.write(outcome.changes ? "the current plan would be pinned\n" : "the plan is pinned so already\n")
+    } else {
+      let pin = try ServerConnection.value(of: outcome.response)
+      try Console.write("plan revision \(Int(pin["revision"].number ?? 0)) is pinned\n")
+    }
+    try trial.finish(outcome.changes)
   }
 }
 
@@ -27,11 +34,17 @@ struct UnpinCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "unpin", abstract: "Let plans follow again what has changed since one was pinned.")
 
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
-    _ = try await server.connection().send("DELETE", "/v1/plan/pin")
-    try Console.write("plans follow again what changes\n")
+    let outcome = try await trial.order("DELETE", "/v1/plan/pin", nil, to: try server.connection())
+    if trial.isOn {
+      try Console.write(outcome.changes ? "plans would follow again what changes\n" : "no plan is pinned\n")
+    } else {
+      try Console.write("plans follow again what changes\n")
+    }
+    try trial.finish(outcome.changes)
   }
 }
 
@@ -51,18 +64,27 @@ struct RollbackCommand: AsyncParsableCommand {
   @Option(help: "Why, for whoever wonders; at most 500 bytes.")
   var reason: String?
 
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
-    let pin = try await server.connection().order("POST", "/v1/plans/\(revision)/rollback", reason)
-    try Console.write(
-      "plan revision \(revision) is brought back as revision \(Int(pin["revision"].number ?? 0)), which is pinned\n")
+    let outcome = try await trial.order("POST", "/v1/plans/\(revision)/rollback", reason, to: try server.connection())
+    if trial.isOn {
+      try Console.write("plan revision \(revision) would be brought back as a new revision, and pinned\n")
+    } else {
+      let pin = try ServerConnection.value(of: outcome.response)
+      try Console.write(
+        "plan revision \(revision) is brought back as revision \(Int(pin["revision"].number ?? 0)), which is pinned\n")
+    }
+    try trial.finish(outcome.changes)
   }
 }
 
-extension ServerConnection {
-  fileprivate func order(_ method: String, _ path: String, _ reason: String?) async throws -> JSONValue {
+extension DryRunOption {
+  fileprivate func order(
+    _ method: String, _ path: String, _ reason: String?, to connection: ServerConnection
+  ) async throws -> Outcome {
     let body = try reason.map { try WireWriter.json(JSONValue.object(["reason": .string($0)])) }
-    return try Self.value(of: try await send(method, path, body: body))
+    return try await send(method, path, body: body, to: connection)
   }
 }

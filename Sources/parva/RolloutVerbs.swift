@@ -28,6 +28,9 @@ struct RolloutStartCommand: AsyncParsableCommand {
   @Option(help: "Refuse any other revision of the plan than this.")
   var revision: Int?
 
+  @Flag(help: "Bring it there although windows keep that shut.")
+  var force = false
+
   @Flag(inversion: .prefixedNo, help: "Follow the roll-out to its end.")
   var wait = true
 
@@ -47,6 +50,7 @@ struct RolloutStartCommand: AsyncParsableCommand {
     if let share = try share { query.append("maxUnavailable=\(share)") }
     if let onFailure { query.append("onFailure=\(onFailure.rawValue)") }
     if let revision { query.append("revision=\(revision)") }
+    if force { query.append("force=true") }
     if dryRun {
       query.append("dryRun=true")
       let path = "/v1/plan/apply?" + query.joined(separator: "&")
@@ -82,6 +86,7 @@ struct RolloutStatusCommand: AsyncParsableCommand {
 
   func run() async throws {
     let connection = try server.connection()
+    if let waits = try await RolloutReport.waits(connection) { Console.error(waits) }
     try await RolloutReport.show(try await RolloutReport.id(operation, connection), follow: watch, connection)
   }
 }
@@ -90,53 +95,69 @@ struct RolloutStatusCommand: AsyncParsableCommand {
 protocol RolloutWish: AsyncParsableCommand {
   /// As the path names it.
   static var wish: String { get }
+  /// What it does to a roll-out, in a sentence.
+  static var done: String { get }
   var operation: String? { get }
+  var trial: DryRunOption { get }
   var server: ServerOptions { get }
 }
 
 extension RolloutWish {
   func run() async throws {
     let connection = try server.connection()
-    let path = "/v1/operations/\(ServerConnection.escaped(try await RolloutReport.id(operation, connection)))"
-    _ = try await connection.send("POST", "\(path)/\(Self.wish)")
+    let id = try await RolloutReport.id(operation, connection)
+    let path = "/v1/operations/\(ServerConnection.escaped(id))"
+    let outcome = try await trial.send("POST", "\(path)/\(Self.wish)", to: connection)
+    if trial.isOn {
+      try Console.write(outcome.changes ? "\(id) would be \(Self.done)\n" : "\(id) would stay as it is\n")
+      return try trial.finish(outcome.changes)
+    }
     try Console.write(try await connection.text(path))
   }
 }
 
 struct RolloutPauseCommand: RolloutWish {
   static let wish = "pause"
+  static let done = "paused"
   static let configuration = CommandConfiguration(
     commandName: wish, abstract: "Let no further part of a roll-out begin; what has begun goes on to its end.")
 
   @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 }
 
 struct RolloutResumeCommand: RolloutWish {
   static let wish = "resume"
+  static let done = "resumed"
   static let configuration = CommandConfiguration(commandName: wish, abstract: "Let a paused roll-out go on.")
 
   @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 }
 
 struct RolloutAbortCommand: RolloutWish {
   static let wish = "abort"
+  static let done = "aborted"
   static let configuration = CommandConfiguration(commandName: wish, abstract: "End a roll-out where it is.")
 
   @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 }
 
 struct RolloutUndoCommand: RolloutWish {
   static let wish = "rollback"
+  static let done = "rolled back"
   static let configuration = CommandConfiguration(
     commandName: wish, abstract: "Bring back what stood before a roll-out, in waves as well.")
 
   @Argument(help: "Id of the operation (default: the newest).", completion: NameCompletion.names("operations"))
   var operation: String?
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 }

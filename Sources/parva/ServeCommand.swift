@@ -21,7 +21,7 @@ struct ServeCommand: AsyncParsableCommand {
     name: .long,
     help: """
       Where to listen: host:port, [v6]:port, *:port, unix:PATH or systemd (socket activation); may be given several \
-      times. What other machines can reach needs --tls-certificate, and --token-file, --require-token or --tls-client-ca.
+      times. What other machines can reach needs --tls-certificate, and --token-file, --require-token, --oidc-issuer or --tls-client-ca.
       """)
   var listen: [String] = ["127.0.0.1:8080"]
 
@@ -51,6 +51,7 @@ struct ServeCommand: AsyncParsableCommand {
   )
   var requireToken = false
 
+  @OptionGroup var issuer: IssuerOptions
   @OptionGroup var limits: RateLimitOptions
 
   @Option(
@@ -157,20 +158,23 @@ struct ServeCommand: AsyncParsableCommand {
     let signals = TerminationSignal()
     let file = try tokens()
     let roles = try roles()
+    let issued = try await issuer.issued(logger)
     do {
       let path = store ?? StorePlace.usual
       let controller = try await Controller(
         configuration: configuration, store: try Stores.open(path), logger: logger)
       let access = AccessControl(
-        file: file, tokens: controller.tokens, trustsCertificates: tls.tlsClientCA != nil, roles: roles,
+        file: file, tokens: controller.tokens, issued: issued, trustsCertificates: tls.tlsClientCA != nil, roles: roles,
         isRequired: needsCredentials)
       let counters = ServerCounters()
       var table = RouteTable(controller, server: counters)
       table.requiresPreconditions = requireIfMatch
       table.version = Version.current
+      table.issued = issued
       let server = HTTPServer(
         configuration: serverConfiguration,
-        router: Router(routes: table.routes, logger: logger, gate: access.gate, meter: limits.limiter.meter),
+        router: Router(
+          routes: table.routes, logger: logger, gate: access.gate, meter: limits.limiter.meter, pause: access.pause),
         logger: logger)
       counters.count(server)
       let addresses = try server.start()
@@ -179,9 +183,11 @@ struct ServeCommand: AsyncParsableCommand {
         throw CommandFailure(.badInput, Self.unsecured(open))
       }
       let exporting = Task { await tracer?.run() }
+      let following = Task { await issued?.keys.run() }
+      defer { following.cancel() }
       controller.start()
       logger.info("serving", metadata: ["addresses": "\(addresses.joined(separator: " "))", "store": "\(path)"])
-      let signal = await signals.wait { reload(server, access, logger) }
+      let signal = await signals.wait { reload(server, access, issued, logger) }
       logger.info("stopping", metadata: ["signal": "\(signal)"])
       controller.releaseWaiters()
       await server.shutdown()
@@ -198,7 +204,7 @@ struct ServeCommand: AsyncParsableCommand {
 
   // MARK: - Who may come in
 
-  private var takesTokens: Bool { tokenFile != nil || requireToken }
+  private var takesTokens: Bool { tokenFile != nil || requireToken || issuer.isOn }
 
   /// Else whoever reaches the address may do everything.
   private var needsCredentials: Bool { takesTokens || tls.tlsClientCA != nil }
@@ -208,7 +214,7 @@ struct ServeCommand: AsyncParsableCommand {
   private static func unsecured(_ address: String) -> String {
     """
     Listening on '\(address)' opens the controller to other machines, which needs --tls-certificate and --tls-key, and \
-    --token-file, --require-token or --tls-client-ca to tell who may come in. Without them listen on 127.0.0.1, [::1], localhost or \
+    --token-file, --require-token, --oidc-issuer or --tls-client-ca to tell who may come in. Without them listen on 127.0.0.1, [::1], localhost or \
     unix:PATH.
     """
   }
@@ -247,7 +253,10 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   /// What cannot be read leaves what is there in force.
-  private func reload(_ server: HTTPServer, _ access: AccessControl, _ logger: Logger) {
+  private func reload(
+    _ server: HTTPServer, _ access: AccessControl, _ issued: IssuedTokens?, _ logger: Logger
+  ) {
+    issued?.keys.renew()
     do {
       if tls.tlsCertificate != nil { try server.reloadCertificates() }
       let (tokens, roles) = (try tokens(), try roles())

@@ -40,6 +40,7 @@ struct TokenCreateCommand: AsyncParsableCommand {
   @Option(name: [.customShort("o"), .customLong("output")], help: "Format of the result.")
   var format: Format = .text
 
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
@@ -64,9 +65,13 @@ struct TokenCreateCommand: AsyncParsableCommand {
 
   func run() async throws {
     let members = ["role": role, "name": name, "node": node, "namespace": namespace, "ttl": ttl].compactMapValues { $0 }
-    let response = try await server.connection().send(
-      "POST", "/v1/tokens", body: try WireWriter.json(members))
-    let made = try ServerConnection.value(of: response)
+    let outcome = try await trial.send(
+      "POST", "/v1/tokens", body: try WireWriter.json(members), to: try server.connection())
+    if trial.isOn {
+      try Console.write("a token of the role \(role) named \(name ?? node ?? "") would be made\n")
+      return try trial.finish(outcome.changes)
+    }
+    let made = try ServerConnection.value(of: outcome.response)
     guard format == .text else {
       return try Console.write(try WireWriter.json(made, isForPeople: true) + Data("\n".utf8))
     }
@@ -125,9 +130,10 @@ struct TokenRevokeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "revoke", abstract: "Take tokens away: they let nobody in any more, and what they opened ends.")
 
-  @Argument(help: "Ids, as parva token list shows them.")
+  @Argument(help: "Ids, as parva token list shows them.", completion: NameCompletion.tokens)
   var ids: [String]
 
+  @OptionGroup var trial: DryRunOption
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
@@ -138,9 +144,12 @@ struct TokenRevokeCommand: AsyncParsableCommand {
 
   func run() async throws {
     let connection = try server.connection()
+    var changes = false
     for id in ids {
-      _ = try await connection.send("DELETE", "/v1/tokens/\(ServerConnection.escaped(id))")
-      try Console.write("\(id) revoked\n")
+      let outcome = try await trial.send("DELETE", "/v1/tokens/\(ServerConnection.escaped(id))", to: connection)
+      changes = changes || outcome.changes
+      try Console.write(trial.isOn ? "\(id) would be revoked\n" : "\(id) revoked\n")
     }
+    try trial.finish(changes)
   }
 }

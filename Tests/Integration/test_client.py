@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import tempfile
+import time
 
 from controller import PARVA, ROOT, SEED, Controller, check, equal, finish
 from fleet import Node, ready, until
@@ -74,6 +75,38 @@ def plans(folder):
             equal(said, f"plan revision {first} is brought back as revision {first + 2}, which is pinned\n")
             client.refused(2, "404 not_found", "rollback", "999")
             client.must("unpin")
+        with check("every verb that changes something can be tried, which says what it would do and does nothing"):
+            def there():
+                # Plans may follow by themselves meanwhile.
+                rows = [(row["id"], row["revision"]) for row in api.get("/v1/workloads").json()["workloads"]]
+                return rows, api.get("/v1/plan/pin").json(), api.get("/v1/tokens").json()
+            before = there()
+            for said, verb in [
+                ("workloads/a would be deleted\n", ["delete", "workload", "a"]),
+                ("the current plan would be pinned\n", ["pin", "--reason", "x"]),
+                (f"plan revision {first} would be brought back as a new revision, and pinned\n", ["rollback", str(first)]),
+                ("a token of the role reader named x would be made\n", ["token", "create", "--role", "reader", "--name", "x"]),
+            ]:
+                equal(client.must(*verb, "--dry-run", status=4), said)
+            equal(client.must("delete", "workload", "none", "--ignore-not-found", "--dry-run"), "workloads/none not there\n")
+            for verb in (["delete", "workload", "none"], ["unpin"], ["rollback", "999"], ["token", "revoke", "tok-x"]):
+                client.refused(2, "404", *verb, "--dry-run")
+            equal(there(), before, "what there is")
+        with check("audit shows who has done what, by resource, caller and time, as a table and as JSON"):
+            rows = json.loads(client.must("audit", "-o", "json", "--limit", "0"))["entries"]
+            numbers = [row["number"] for row in rows]
+            equal(numbers, sorted(numbers), "order")
+            equal({row["who"] for row in rows}, {"anonymous"})
+            lines = client.must("audit", "-o", "ndjson", "--limit", "0", "--since", "1h").splitlines()
+            equal([json.loads(line)["number"] for line in lines][:len(numbers)], numbers)
+            some = json.loads(client.must("audit", "-o", "json", "--resource", "workloads/a"))["entries"]
+            equal([(row["method"], row["changed"]) for row in some], [("POST", True), ("DELETE", False)])
+            equal("?dryRun=true" in some[-1]["path"], True, some)
+            equal(json.loads(client.must("audit", "-o", "json", "--who", "nobody"))["entries"], [])
+            equal(client.must("audit", "--since", "2100-01-01T00:00:00Z"), "nothing was done\n")
+            equal("POST /v1/plan/pin" in client.must("audit", "--ascii"), True, "the table")
+            equal(len(json.loads(client.must("audit", "-o", "json", "--limit", "2"))["entries"]), 2)
+            client.refused(2, "--since", "audit", "--since", "yesterday")
         with check("describe shows a workload with its segments, and top those with least room first"):
             text = client.must("describe", "workload", "b")
             for word in ["conditions:", "segments:", "endpoints:", "gpu:"]:
@@ -234,6 +267,19 @@ def rollouts(folder):
             equal(client.must("get", "operations", "-o", "name").count("operations/"), 1, "operations")
         with check("nodes say that they are simulated"):
             equal(client.must("get", "nodes").count("simulated"), 2)
+        with check("a window keeps a roll-out waiting, status says so, and force goes over it"):
+            end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86_400))
+            freeze = {"kind": "freeze", "start": "2020-01-01T00:00:00Z", "end": end, "reason": "fair"}
+            equal(api.request("PUT", "/v1/windows/fair", freeze).status, 201)
+            equal("freeze" in client.must("get", "windows", "--ascii"), True, "the table")
+            client.refused(2, "409 window_closed", "rollout", "start", "--no-wait")
+            shown = client.run("rollout", "status")
+            equal("not brought to nodes by themselves until " + end[:10] in shown.stderr and "fair" in shown.stderr, True,
+                  shown.stderr)
+            client.must("rollout", "start", "--force")
+            equal(client.must("delete", "window", "fair", "--dry-run", status=4), "windows/fair would be deleted\n")
+            equal(client.must("delete", "window", "fair"), "windows/fair deleted\n")
+            client.must("rollout", "start")
         with check("one is paused, resumed and aborted; what had begun goes on to its end"):
             for node in nodes:
                 node.freeze()

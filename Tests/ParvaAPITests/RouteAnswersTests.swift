@@ -57,6 +57,8 @@ import Testing
       Sample("POST", "/v1/plan/pin", body: #"{"reason":"a look"}"#), Sample("GET", "/v1/plan/pin"),
       Sample("DELETE", "/v1/plan/pin"),
       Sample("POST", "/v1/plans/{revision}/rollback", "/v1/plans/999/rollback"),
+      Sample("PUT", "/v1/windows/{name}", "/v1/windows/w1", body: window), Sample("GET", "/v1/windows"),
+      Sample("GET", "/v1/windows/{name}", "/v1/windows/w1"), Sample("DELETE", "/v1/windows/{name}", "/v1/windows/w1"),
       Sample("GET", "/v1/operations"), Sample("GET", "/v1/operations/{id}", "/v1/operations/none"),
       Sample("POST", "/v1/plan/apply"),
       Sample("POST", "/v1/operations/{id}/pause", "/v1/operations/none/pause"),
@@ -94,6 +96,7 @@ import Testing
     ]
   }
 
+  private static let window = #"{"kind":"freeze","start":"2020-01-01T00:00:00Z","end":"2020-01-02T00:00:00Z"}"#
   private static let profile =
     #"{"model":"tiny","product":"A100-80GB","source":"measured","points":"#
     + #"[{"profile":"1g.10gb","batch":1,"processes":1,"throughput":9,"latencyMs":9}]}"#
@@ -195,7 +198,8 @@ import Testing
     // Another plan is not pushed yet.
     _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("later"))
     _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
-    // There has to be something to release.
+    // There has to be something to release, and to take away.
+    _ = await api.send("PUT", "/v1/windows/w1", body: Self.window)
     _ = await api.send("POST", "/v1/plan/pin")
     try #require(gated).fail(with: StoreError(.full, "no room"))
     // A roll-back needs a plan before this one.
@@ -229,7 +233,9 @@ import Testing
 
   @Test func everyListEndsWithANullCursor() async throws {
     let api = try await Self.controller()
-    for path in ["workloads", "profiles", "plans", "operations", "nodes", "proxies", "tokens", "audit", "namespaces"] {
+    for path in [
+      "workloads", "profiles", "plans", "operations", "nodes", "proxies", "tokens", "audit", "namespaces", "windows",
+    ] {
       let list = await api.send("GET", "/v1/\(path)")
       let members = try JSONDecoder().decode(JSONValue.self, from: list.body).members
       #expect(members["nextCursor"] == .null, "\(path)")

@@ -1,5 +1,6 @@
 import Foundation
 package import ParvaControl
+import ParvaFormats
 package import ParvaHTTP
 import Synchronization
 
@@ -7,6 +8,7 @@ import Synchronization
 package final class AccessControl: Sendable {
   private let file: Mutex<AccessTokens?>
   private let tokens: TokenRegistry?
+  private let issued: IssuedTokens?
   private let trustsCertificates: Bool
   private let roles: Mutex<CertificateRoles?>
   private let isRequired: Bool
@@ -14,16 +16,19 @@ package final class AccessControl: Sendable {
   /// - Parameters:
   ///   - file: tokens that were given with the start; nil where there are none.
   ///   - tokens: those that were made at run time.
+  ///   - issued: judges those that an issuer has signed.
   ///   - trustsCertificates: whether a client certificate that the listener has verified lets in.
   ///   - roles: what it lets do; nil: everything.
   ///   - isRequired: whether who shows no credential is refused; else such a caller may do everything.
   package init(
-    file: AccessTokens? = nil, tokens: TokenRegistry? = nil, trustsCertificates: Bool = false,
+    file: AccessTokens? = nil, tokens: TokenRegistry? = nil, issued: IssuedTokens? = nil,
+    trustsCertificates: Bool = false,
     roles: CertificateRoles? = nil,
     isRequired: Bool = true
   ) {
     self.file = Mutex(file)
     self.tokens = tokens
+    self.issued = issued
     self.trustsCertificates = trustsCertificates
     self.roles = Mutex(roles)
     self.isRequired = isRequired
@@ -53,10 +58,19 @@ package final class AccessControl: Sendable {
     if access == .anyone { return }
     let token = Self.bearerToken(of: request)
     var caller = token.flatMap(caller)
+    var refused: IssuedTokens.Refusal?
+    if caller == nil, let token, let issued, SignedToken.looksLike(token) {
+      do throws(IssuedTokens.Refusal) {
+        caller = try issued.caller(of: token)
+      } catch {
+        refused = error
+      }
+    }
     if caller == nil, trustsCertificates, let subject = request.clientSubject {
       caller = try holder(of: subject, request.clientURIs, access)
     }
     guard let caller else {
+      if let refused { throw Self.refusal(refused) }
       // One of ours that does not count any more is no reason to be let in as nobody.
       guard isRequired || token?.hasPrefix(TokenSecret.prefix) == true else { return }
       throw refusal(of: token, access)
@@ -77,6 +91,30 @@ package final class AccessControl: Sendable {
           : "\(caller.name) has the role \(caller.role); this needs \(needed).",
         headers: ["WWW-Authenticate": "Bearer realm=\"parva\", error=\"insufficient_scope\", scope=\"\(needed)\""])
     }
+  }
+
+  /// For the router: what names a key that is not known waits until the issuer was asked for it, for a while.
+  package var pause: Router.Pause? {
+    guard let issued else { return nil }
+    return { request, route in
+      guard (route.access ?? .admin) != .anyone, let token = Self.bearerToken(of: request), SignedToken.looksLike(token)
+      else { return nil }
+      do throws(IssuedTokens.Refusal) {
+        _ = try issued.caller(of: token)
+      } catch {
+        if error == .unknownKey { return issued.keys.asked() }
+      }
+      return nil
+    }
+  }
+
+  private static func refusal(_ refused: IssuedTokens.Refusal) -> ProblemDetails {
+    let isUnknown = refused == .noRole
+    return ProblemDetails(
+      status: isUnknown ? 403 : 401, code: refused.rawValue, detail: refused.sentence,
+      headers: [
+        "WWW-Authenticate": "Bearer realm=\"parva\", error=\"\(isUnknown ? "insufficient_scope" : "invalid_token")\""
+      ])
   }
 
   private func caller(of token: String) -> Caller? {

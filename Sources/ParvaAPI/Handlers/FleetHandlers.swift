@@ -8,6 +8,7 @@ struct FleetHandlers: Sendable {
   let nodes: NodeRegistry
   let pusher: PlanPusher
   let board: PlanBoard
+  let windows: WindowRegistry
   /// Whether plans may be made for higher rates than workloads have.
   let holdsRates: Bool
 
@@ -36,7 +37,8 @@ struct FleetHandlers: Sendable {
       FleetDocument(
         nodes: Dictionary(uniqueKeysWithValues: states), cutOff: count.isCutOff,
         graceSeconds: nodes.settings.fleet.grace.seconds, autoApply: pusher.autoApply,
-        holds: holdsRates ? Self.document(board.view.holds) : nil, pin: board.view.pin.map(PlanPinHandlers.document)))
+        holds: holdsRates ? Self.document(board.view.holds) : nil, pin: board.view.pin.map(PlanPinHandlers.document),
+        rollouts: windows.windows.isEmpty ? nil : WindowHandlers.gate(windows)))
   }
 
   private static func document(_ holds: [RateHold]) -> FleetDocument.Holds {

@@ -71,6 +71,7 @@ struct HealthHandlers: Sendable {
         links.field("planApply", "/v1/plan/apply")
         links.field("planPin", "/v1/plan/pin")
         links.field("plans", "/v1/plans")
+        links.field("windows", "/v1/windows")
         links.field("nodes", "/v1/nodes")
         links.field("fleet", "/v1/fleet")
         links.field("acceptSilence", "/v1/fleet/accept-silence")

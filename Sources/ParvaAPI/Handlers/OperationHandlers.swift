@@ -13,15 +13,17 @@ struct OperationHandlers: Sendable {
 
   let pusher: PlanPusher
   let plan: PlanHandlers
+  let windows: WindowRegistry
 
   /// Pushes the plan that covers every change acknowledged before this request.
   func apply(_ request: HTTPRequest) async throws -> HTTPResponse {
-    try request.allowQuery("revision", "maxUnavailable", "onFailure", "dryRun")
+    try request.allowQuery("revision", "maxUnavailable", "onFailure", "dryRun", "force")
     let wanted = try request.integer("revision", in: 1...Int.max)
     let options = PlanPusher.Options(
       maxUnavailable: try request.share("maxUnavailable"),
       onFailure: try request.choice("onFailure", of: FleetOperationDocument.Rollout.FailureAction.self))
     let isDry = try request.flag("dryRun")
+    let isForced = try request.flag("force")
     let form = try request.preferred(
       isDry
         ? [(Form.json, ["application/json"]), (.text, ["text/plain"]), (.svg, ["image/svg+xml"])]
@@ -46,6 +48,7 @@ struct OperationHandlers: Sendable {
       }
       return Self.answer(way, of: current, form, pusher.timing)
     }
+    try WindowHandlers.check(windows, force: isForced)
     let (document, isReplay) = try await begun { () async throws(PlanPusher.Refusal) in
       try await pusher.begin(current, options: options, claim: claim)
     }

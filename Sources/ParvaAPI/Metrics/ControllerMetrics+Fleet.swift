@@ -1,4 +1,5 @@
 import ParvaControl
+import ParvaFormats
 import ParvaServing
 import ParvaWire
 
@@ -87,5 +88,12 @@ extension ControllerMetrics {
       let now = controller.pusher.autoApply?.state
       for state in AutoApply.states { family.sample(["state": state], state == now ? 1 : 0) }
     }
+    text.single(
+      "parva_window_open", "gauge", "1 where windows let plans be brought to nodes by themselves now, else 0.",
+      controller.windows.verdict.isOpen ? 1 : 0)
+    text.single(
+      "parva_lost_capacity_workloads", "gauge",
+      "Workloads that were served in full as they are declared, and are not any more.",
+      controller.conditions.lostCapacity)
   }
 }

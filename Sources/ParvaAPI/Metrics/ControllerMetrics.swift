@@ -12,12 +12,17 @@ final class ControllerMetrics: Sendable {
   /// In the order of the route table.
   private let routes = Mutex<[RouteCounter]>([])
   private let server: ServerCounters
+  private let issued: IssuedTokens?
   private let version: String
 
-  init(_ controller: Controller, server: ServerCounters, proxies: ProxyRegistry, version: String = "") {
+  init(
+    _ controller: Controller, server: ServerCounters, proxies: ProxyRegistry, issued: IssuedTokens? = nil,
+    version: String = ""
+  ) {
     self.controller = controller
     self.server = server
     self.proxies = proxies
+    self.issued = issued
     self.version = version
   }
 
@@ -44,9 +49,26 @@ final class ControllerMetrics: Sendable {
     writeTraffic(to: &text)
     writeWorkloads(board, to: &text)
     Tracer.write(controller.configuration.tracer, to: &text)
+    writeIssuer(to: &text)
     server.write(to: &text)
     ProcessFigures.write(to: &text)
     return text.text
+  }
+
+  private func writeIssuer(to text: inout MetricsText) {
+    let figures = issued?.keys.figures
+    text.single(
+      "parva_issuer_keys", "gauge", "Keys of the OpenID Connect issuer that tokens may be signed with.",
+      figures.map { Double($0.keys) })
+    text.single(
+      "parva_issuer_keys_age_seconds", "gauge", "Time since the issuer's keys were read; none before that.",
+      figures.flatMap(\.age))
+    text.single(
+      "parva_issuer_read_failures", "gauge", "Times in a row that the issuer's keys could not be read.",
+      figures.map { Double($0.failures) })
+    text.single(
+      "parva_issuer_tokens", "gauge", "Tokens of the issuer that were found good and are remembered.",
+      issued.map { Double($0.count) })
   }
 
   private func writeRoutes(to text: inout MetricsText) {

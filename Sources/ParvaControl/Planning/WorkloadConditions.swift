@@ -73,6 +73,20 @@ package final class WorkloadConditions: Sendable {
     var seen: Seen?
     /// Workloads that no plan covered when they were last looked at: what is told of them follows attempts, too.
     var uncovered: Set<String> = []
+    /// Revision of each workload as it was served in full last, and those of the same revision that are not any more.
+    var served: [String: Int] = [:]
+    var lost: Set<String> = []
+
+    mutating func note(_ id: String, isServed: Bool, revision: Int) {
+      if isServed {
+        served[id] = revision
+        lost.remove(id)
+      } else if served[id] == revision {
+        lost.insert(id)
+      } else {
+        lost.remove(id)
+      }
+    }
 
     /// What is so now, each since its status is.
     func marks(of conditions: [Condition], _ id: String, at date: Date) -> Marks {
@@ -136,6 +150,10 @@ package final class WorkloadConditions: Sendable {
     return zip(types, counts).map { ($0, $1) }
   }
 
+  /// Workloads that were served in full as they are declared, and are not any more: what has become of the fleet is the
+  /// cause, not what was asked of it. As far as this process has seen.
+  package var lostCapacity: Int { state.withLock(\.lost.count) }
+
   private func conditions(of status: WorkloadStatus, _ registration: Registration?) -> [Condition] {
     status.conditions + [registration.flatMap { observed.condition($0.workload) }].compactMap(\.self)
   }
@@ -157,9 +175,11 @@ package final class WorkloadConditions: Sendable {
   }
 
   /// Notes what is so now; answers those conditions of which status or reason is another than before, nil where there are none.
-  private func note(_ conditions: [Condition], of id: String, at date: Date, isCovered: Bool) -> [WorkloadNews.Changed]?
-  {
+  private func note(
+    _ conditions: [Condition], of id: String, revision: Int, at date: Date, isCovered: Bool
+  ) -> [WorkloadNews.Changed]? {
     state.withLock { state in
+      state.note(id, isServed: conditions[2].status == .isTrue, revision: revision)
       if isCovered { state.uncovered.remove(id) } else { state.uncovered.insert(id) }
       let before = state.marks[id]
       let marks = state.marks(of: conditions, id, at: date)
@@ -202,7 +222,8 @@ package final class WorkloadConditions: Sendable {
       if let registration = demand.registrations[id] {
         let status = WorkloadStatus(of: registration, on: view, running: nodes.running(id))
         changed = note(
-          conditions(of: status, registration), of: id, at: date, isCovered: status.planRevision != nil)
+          conditions(of: status, registration), of: id, revision: registration.revision, at: date,
+          isCovered: status.planRevision != nil)
       } else {
         changed = forget(id)
       }
@@ -216,6 +237,8 @@ package final class WorkloadConditions: Sendable {
     state.withLock { state in
       state.told[id] = nil
       state.uncovered.remove(id)
+      state.served[id] = nil
+      state.lost.remove(id)
       return state.marks.removeValue(forKey: id) == nil ? nil : []
     }
   }

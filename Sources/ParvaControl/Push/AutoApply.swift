@@ -1,4 +1,5 @@
 import Logging
+import ParvaFormats
 import ParvaServing
 import ParvaWire
 import Synchronization
@@ -12,18 +13,25 @@ package struct AutoApply: Sendable {
   let nodes: NodeRegistry
   let pusher: PlanPusher
   let settings: PushSettings
+  let windows: WindowRegistry
+  /// Tells when windows shut and open.
+  let events: EventLog
+  /// Whether workloads have lost capacity.
+  let hasLostCapacity: @Sendable () -> Bool
   let logger: Logger
 
   /// What it tells of itself, of which one is so at a time.
   package static let states = [
-    "planning", "no_nodes", "halted", "limited", "pushing", "retrying", "holding", "settled", "failing",
+    "planning", "no_nodes", "halted", "limited", "pushing", "retrying", "holding", "waiting", "settled", "failing",
   ]
 
   /// Runs until the task is cancelled or the board is closed.
   func run() async {
     var retries = PushRetries(first: settings.firstRetry, longest: settings.longestRetry)
     var begun: Int?
+    var wasOpen = true
     while !Task.isCancelled, !board.isClosed {
+      tellOfWindows(&wasOpen)
       let plan = board.view.plan
       if let plan {
         await reconcile(plan, &retries, &begun)
@@ -52,6 +60,14 @@ package struct AutoApply: Sendable {
     let behind = nodes.behind(assignments.gpus, among: assignments.nodes).filter { !busy.contains($0) }
     let due = retries.due(behind, busy: busy, revision: revision, at: .now)
     let pauses = retries.pauses(at: .now)
+    // What has begun goes on to its end, and what stands already is restored.
+    let isKnown = begun == revision || nodes.phases(of: revision) > 0
+    if !due.isEmpty, !isKnown, busy.isEmpty, !windows.verdict.allows(lostCapacity: hasLostCapacity()) {
+      let until = windows.until.map { " until \(Timestamp.text($0))" } ?? ""
+      return tell(
+        "waiting",
+        "revision \(revision) waits\(until), by the windows \(windows.verdict.shutBy.joined(separator: ", "))", pauses)
+    }
     if !busy.isEmpty, let moves = pusher.moves, moves.waiting.count > 0 {
       let (count, pause) = moves.waiting
       tell(
@@ -83,6 +99,23 @@ package struct AutoApply: Sendable {
       tell("failing", "the push cannot be stored", pauses)
       logger.error("a plan cannot be pushed", metadata: ["revision": "\(revision)", "error": "\(error)"])
     }
+  }
+
+  private struct News: Encodable {
+    var open: Bool
+    var shutBy: [String]
+    var until: String?
+  }
+
+  private func tellOfWindows(_ wasOpen: inout Bool) {
+    let verdict = windows.verdict
+    guard verdict.isOpen != wasOpen else { return }
+    wasOpen = verdict.isOpen
+    let until = windows.until.map(Timestamp.text)
+    events.add("window", of: News(open: verdict.isOpen, shutBy: verdict.shutBy, until: until))
+    logger.info(
+      verdict.isOpen ? "plans go to nodes by themselves again" : "plans wait for a window",
+      metadata: ["windows": "\(verdict.shutBy.joined(separator: " "))", "until": "\(until ?? "")"])
   }
 
   private func tell(_ state: String, _ message: String, _ pauses: [String: Duration] = [:]) {

@@ -10,6 +10,7 @@ extension DryRunOutcome {
     }
     add("nodes", batch.nodes) { name, _ in name }
     add("segments", batch.toldSegments) { id, _ in id }
+    add("windows", batch.windows) { name, _ in name }
     // What is new would get another id.
     add("tokens", batch.tokens) { id, token in token?.name ?? id }
     if let plan = batch.plan { add("plans", [plan.record.revision: Optional(plan)]) { revision, _ in "\(revision)" } }

@@ -127,6 +127,10 @@ extension SQLiteStore {
             ALTER TABLE token ADD COLUMN namespace TEXT;
             """)
       }
+      migrator.registerMigration("14 windows of roll-outs") { db in
+        try db.execute(
+          sql: "CREATE TABLE rollout_window (name TEXT PRIMARY KEY, spec BLOB NOT NULL) STRICT, WITHOUT ROWID;")
+      }
       return migrator
     }
   }

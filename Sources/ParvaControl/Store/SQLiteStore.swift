@@ -59,6 +59,7 @@ package final class SQLiteStore: Store {
         try Self.write(operations: batch.operations, progress: batch.progress, kept: batch.keptOperations, db)
         try Self.write(toldSegments: batch.toldSegments, db)
         try Self.write(tokens: batch.tokens, uses: batch.tokenUses, db)
+        try Self.write(windows: batch.windows, db)
         try Self.write(audit: batch.audit, kept: batch.keptAudit, db)
       }
     }
@@ -105,6 +106,7 @@ package final class SQLiteStore: Store {
         contents.pin = try Self.pin(db)
         contents.toldSegments = try Self.toldSegments(db)
         contents.tokens = try Self.tokens(db)
+        contents.windows = try Self.windows(db)
         return contents
       }
     }

@@ -1,4 +1,5 @@
 package import Foundation
+package import ParvaFormats
 package import ParvaWire
 
 /// Where the controller keeps what must survive it. Every store passes one contract suite.
@@ -90,6 +91,8 @@ package struct StoreContents: Sendable {
   /// Servers that somebody else has started, by segment.
   package var toldSegments: [String: ToldSegment] = [:]
   package var tokens: [AccessToken] = []
+  /// When plans may be brought to nodes by themselves.
+  package var windows: [RolloutWindow] = []
 
   package init(demand: Demand = Demand(), plan: StoredPlan? = nil) {
     self.demand = demand
@@ -136,6 +139,8 @@ package struct StoreBatch: Sendable {
   package var tokens: [String: AccessToken?] = [:]
   /// When tokens were used last, by id.
   package var tokenUses: [String: Date] = [:]
+  /// Windows to set by name, nil to take one away.
+  package var windows: [String: RolloutWindow?] = [:]
   /// Rows of the audit to add, in this order.
   package var audit: [AuditEntry] = []
   /// Which rows of the audit stay; nil forgets none.
@@ -148,6 +153,6 @@ package struct StoreBatch: Sendable {
       && plan == nil && keptPlans == nil && firstClaimKept == nil && nodes.isEmpty && removedNodes.isEmpty
       && operations.isEmpty
       && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty && toldSegments.isEmpty && pin == nil
-      && tokens.isEmpty && tokenUses.isEmpty && audit.isEmpty && keptAudit == nil
+      && tokens.isEmpty && tokenUses.isEmpty && windows.isEmpty && audit.isEmpty && keptAudit == nil
   }
 }

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// A value that changes, and those who wait until it is what they ask for.
-final class WaitingBoard<Value: Sendable>: Sendable {
+package final class WaitingBoard<Value: Sendable>: Sendable {
   private struct Waiter {
     /// What resumes the waiter, once the value answers the question or `isLast` says that there will be no other.
     let answer: @Sendable (_ value: Value, _ isLast: Bool) -> (@Sendable () -> Void)?
@@ -29,17 +29,19 @@ final class WaitingBoard<Value: Sendable>: Sendable {
 
   private let state: Mutex<State>
 
-  init(_ value: Value) { state = Mutex(State(value: value)) }
+  package init(_ value: Value) { state = Mutex(State(value: value)) }
 
   /// Whether nobody is to wait any more.
   var isClosed: Bool { state.withLock(\.isClosed) }
 
   /// Looks at the value without copying it; `body` must be quick.
-  func read<Answer: Sendable>(_ body: (borrowing Value) -> Answer) -> Answer { state.withLock { body($0.value) } }
+  package func read<Answer: Sendable>(_ body: (borrowing Value) -> Answer) -> Answer {
+    state.withLock { body($0.value) }
+  }
 
   /// Changes the value in place and answers those who waited for that.
   @discardableResult
-  func change<Answer: Sendable>(_ body: (inout Value) -> Answer) -> Answer {
+  package func change<Answer: Sendable>(_ body: (inout Value) -> Answer) -> Answer {
     let (answer, resumptions) = state.withLock { state in
       let answer = body(&state.value)
       return (answer, state.answered())
@@ -49,7 +51,7 @@ final class WaitingBoard<Value: Sendable>: Sendable {
   }
 
   /// What `look` sees as soon as it calls that final, or as it is after `duration`. O(1) beside waiting.
-  func wait<Answer: Sendable>(
+  package func wait<Answer: Sendable>(
     for duration: Duration, _ look: @escaping @Sendable (Value) -> (answer: Answer, isFinal: Bool)
   ) async -> Answer {
     let ticket = state.withLock { state in
@@ -88,7 +90,7 @@ final class WaitingBoard<Value: Sendable>: Sendable {
   }
 
   /// Answers everybody who waits, now and from now on.
-  func close() {
+  package func close() {
     let resumptions = state.withLock { state in
       state.isClosed = true
       return state.answered(true)

@@ -19,7 +19,7 @@ package enum PlanPinReader {
   }
 
   /// Whether it can stand in a log as it is.
-  private static func isOneLine(_ text: String) -> Bool {
+  static func isOneLine(_ text: String) -> Bool {
     !text.unicodeScalars.contains {
       [.control, .lineSeparator, .paragraphSeparator].contains($0.properties.generalCategory)
     }

@@ -50,6 +50,8 @@ package struct HTTPRequest: Sendable {
 extension String {
   /// For logs and records: whoever gives a token where an id is asked for must not find it there.
   package var withoutTokens: String {
-    contains("parva_") ? replacing(/parva_[A-Za-z0-9_-]{20,}/, with: "parva_...") : self
+    let text = contains("parva_") ? replacing(/parva_[A-Za-z0-9_-]{20,}/, with: "parva_...") : self
+    // A JSON Web Token begins with what `{"` is in base64.
+    return text.contains("eyJ") ? text.replacing(/eyJ[A-Za-z0-9_-]{7,}\.[A-Za-z0-9_.-]{20,}/, with: "eyJ...") : text
   }
 }

@@ -7,19 +7,40 @@ extension Router {
   package func respond(to request: HTTPRequest) async -> HTTPResponse {
     var request = request
     request.identify()
-    let response: HTTPResponse
-    switch resolve(&request) {
-    case .answer(let ready):
-      response = ready
+    var resolution = resolve(&request)
+    if case .wait(let wait) = resolution {
+      await wait()
+      resolution = resolve(&request, mayWait: false)
+    }
+    let response = await answer(&request, resolution)
+    return finish(response, of: request)
+  }
+
+  /// What a request comes to that has waited, or need not.
+  private func answer(_ request: inout HTTPRequest, _ resolution: Resolution) async -> HTTPResponse {
+    switch resolution {
+    case .answer(let ready): return ready
     case .route(let index):
       let route = routes[index]
-      if request.body.count > route.bodyLimit {
-        response = ProblemDetails.bodyTooLarge(limit: route.bodyLimit).response(requestID: request.requestID)
-      } else {
-        response = await run(index, request)
+      guard request.body.count <= route.bodyLimit else {
+        return ProblemDetails.bodyTooLarge(limit: route.bodyLimit).response(requestID: request.requestID)
       }
+      return await run(index, request)
+    case .wait: return Self.tryAgain.response(requestID: request.requestID)
     }
-    return finish(response, of: request)
+  }
+
+  /// For who may not wait for what the gate has to find out.
+  static let tryAgain = ProblemDetails(
+    status: 503, code: "try_again", detail: "Who may come in is just being changed; try again.",
+    headers: ["Retry-After": "1"])
+
+  /// Answers a request that waits first, with who has turned out to send it.
+  func respond(to request: HTTPRequest, after wait: @Sendable () async -> Void) async -> (HTTPRequest, HTTPResponse) {
+    var request = request
+    await wait()
+    let response = await answer(&request, resolve(&request, mayWait: false))
+    return (request, finish(response, of: request))
   }
 
   /// Runs what of a route's handler belongs on the event loop; nil where all of it is for the worker pool.

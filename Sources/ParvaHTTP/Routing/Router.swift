@@ -12,6 +12,10 @@ package final class Router: Sendable {
   let gate: Gate?
   /// Judges a request that the gate has let in, once, when it is whole.
   private let meter: Gate?
+  /// What is worth waiting for before the gate is asked once more about a request that it has refused; nil: nothing.
+  package typealias Pause = @Sendable (HTTPRequest, Route) -> (@Sendable () async -> Void)?
+
+  private let pause: Pause?
   let limits: [ConcurrencyLimit?]
   private let trie: RouteTrie
   private let parameterNames: [[String]]
@@ -20,12 +24,13 @@ package final class Router: Sendable {
   /// - Precondition: every pattern starts with `/` and stands once per method.
   package init(
     routes: [Route], logger: Logger = Logger(label: "parva.http"), gate: Gate? = nil,
-    meter: Gate? = nil
+    meter: Gate? = nil, pause: Pause? = nil
   ) {
     self.routes = routes
     self.logger = logger
     self.gate = gate
     self.meter = meter
+    self.pause = pause
     limits = routes.map { $0.concurrency.map(ConcurrencyLimit.init) }
     trie = RouteTrie(routes: routes)
     parameterNames = routes.map { route in
@@ -38,10 +43,14 @@ package final class Router: Sendable {
   enum Resolution {
     case route(Int)
     case answer(HTTPResponse)
+    /// To be resolved once more after this.
+    case wait(@Sendable () async -> Void)
   }
 
   /// Finds the handler and fills in `request.pathParameters`; answers 404, 405 and OPTIONS itself.
-  func resolve(_ request: inout HTTPRequest) -> Resolution {
+  ///
+  /// - Parameter mayWait: whether what the gate refuses may wait for another judgement.
+  func resolve(_ request: inout HTTPRequest, mayWait: Bool = true) -> Resolution {
     switch outcome(method: request.method, path: request.path) {
     case .found(let match):
       fill(&request, match)
@@ -50,6 +59,7 @@ package final class Router: Sendable {
           try gate?(&request, routes[match.route])
           try meter?(&request, routes[match.route])
         } catch {
+          if mayWait, let wait = pause?(request, routes[match.route]) { return .wait(wait) }
           return .answer(error.response(requestID: request.requestID))
         }
       }

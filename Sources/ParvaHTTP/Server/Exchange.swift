@@ -40,13 +40,21 @@ final class Exchange: Sendable {
     start { [rest] in
       let answer = await self.core.router.run(index, self.request, rest: rest)
       let response = self.core.router.finish(answer, of: self.request)
-      await self.answer(response)
+      await self.answer(response, to: self.request)
+    }
+  }
+
+  /// Answers what has to wait before the gate can judge it.
+  func run(after wait: @escaping @Sendable () async -> Void) {
+    start {
+      let (request, response) = await self.core.router.respond(to: self.request, after: wait)
+      await self.answer(response, to: request)
     }
   }
 
   /// Takes over a response that an inline handler made and that has to be streamed or compressed.
   func finish(_ response: HTTPResponse) {
-    start { await self.answer(self.core.router.finish(response, of: self.request)) }
+    start { await self.answer(self.core.router.finish(response, of: self.request), to: self.request) }
   }
 
   private func start(_ work: @escaping @Sendable () async -> Void) {
@@ -59,7 +67,7 @@ final class Exchange: Sendable {
     }
   }
 
-  private func answer(_ response: HTTPResponse) async {
+  private func answer(_ response: HTTPResponse, to request: HTTPRequest) async {
     core.send(response, token.raw)
     core.log(request, response, began)
     guard let stream = response.stream else { return }

@@ -30,12 +30,13 @@ extension ServerCore {
     switch router.resolve(&request) {
     case .answer(let ready):
       response = ready
-    case .route where raw.unread:
-      // The gate refused it when its head came and has changed its mind since: without its body it cannot be served.
-      response = ProblemDetails(
-        status: 503, code: "try_again", detail: "Who may come in is just being changed; try again.",
-        headers: ["Retry-After": "1"]
-      ).response(requestID: request.requestID)
+    case .route where raw.unread, .wait where raw.unread:
+      // The gate refused it when its head came and has changed its mind since, or may: without its body it cannot be served.
+      response = Router.tryAgain.response(requestID: request.requestID)
+    case .wait(let wait):
+      let exchange = Exchange(core: self, token: token, request: request, began: began)
+      exchange.run(after: wait)
+      return Unmanaged.passRetained(exchange).toOpaque()
     case .route(let index):
       let beginning = router.begin(index, request)
       guard case .answer(let ready)? = beginning else {

@@ -16,15 +16,26 @@ enum NameCompletion {
     }
   }
 
+  /// Ids of tokens that were made at run time.
+  static var tokens: CompletionKind {
+    .custom { words, _, prefix in
+      let page = try? await connection(words).value("/v1/tokens?limit=\(most)")
+      return page?["tokens"].elements.compactMap { $0["id"].text }.filter { $0.hasPrefix(prefix) } ?? []
+    }
+  }
+
   private static func names(of kind: ResourceKind, _ words: [String]) async throws -> [String] {
+    let page = try await connection(words).value("\(kind.path)?limit=\(min(most, kind.pageLimit))")
+    return page[kind.member].elements.map(kind.name)
+  }
+
+  /// To the controller that the command line names so far.
+  private static func connection(_ words: [String]) throws -> ServerConnection {
     var arguments: [String] = []
     for (name, value) in zip(words, words.dropFirst())
     where ["--server", "--context", "--token-file", "--ca"].contains(name) {
       arguments += [name, value]
     }
-    let server = try ServerOptions.parse(arguments)
-    let page = try await server.connection(timeout: .seconds(2)).value(
-      "\(kind.path)?limit=\(min(most, kind.pageLimit))")
-    return page[kind.member].elements.map(kind.name)
+    return try ServerOptions.parse(arguments).connection(timeout: .seconds(2))
   }
 }

@@ -87,6 +87,17 @@ struct ResourceKind: Sendable {
         Column(title: "made") { $0["createdAt"].text },
       ]),
     ResourceKind(
+      names: ["windows", "window"], path: "/v1/windows", member: "windows", id: "name", pageLimit: 100,
+      columns: [
+        Column(title: "window") { $0["name"].text }, Column(title: "kind") { $0["kind"].text },
+        Column(title: "days") { days($0["days"].elements.compactMap(\.text)) },
+        Column(title: "from") { $0["from"].text ?? $0["start"].text },
+        Column(title: "to") { $0["to"].text ?? $0["end"].text },
+        Column(title: "time zone") { $0["timeZone"].text },
+        Column(title: "except") { $0["except"].elements.compactMap(\.text).joined(separator: " ") },
+        Column(title: "now") { $0["now"].flag == true ? "yes" : "no" }, Column(title: "why") { $0["reason"].text },
+      ]),
+    ResourceKind(
       names: ["profiles", "profile"], path: "/v1/profiles", member: "profiles", id: "model", pageLimit: 1000,
       columns: [
         Column(title: "model") { $0["model"].text }, Column(title: "product") { $0["product"].text },
@@ -118,6 +129,11 @@ struct ResourceKind: Sendable {
     var table = TextTable(shown.map { (columns[$0].title, columns[$0].alignment) })
     for row in cells { table.add(shown.map { row[$0] }) }
     return table.lines(style).joined(separator: "\n") + "\n"
+  }
+
+  /// `mon tue`, `all` for all of them.
+  private static func days(_ names: [String]) -> String {
+    names.count == 7 ? "all" : names.map { String($0.prefix(3)) }.joined(separator: " ")
   }
 
   /// What a plan was made for.

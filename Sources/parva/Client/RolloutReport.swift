@@ -12,6 +12,15 @@ enum RolloutReport {
     return newest["id"].text ?? ""
   }
 
+  /// What windows keep waiting, in a sentence; nil where nothing is.
+  static func waits(_ connection: ServerConnection) async throws -> String? {
+    let rollouts = try await connection.value("/v1/fleet")["rollouts"]
+    guard rollouts["open"].flag == false else { return nil }
+    let until = rollouts["until"].text.map { " until \($0)" } ?? ""
+    let windows = rollouts["shutBy"].elements.compactMap(\.text).joined(separator: ", ")
+    return "plans are not brought to nodes by themselves\(until), by the windows \(windows)"
+  }
+
   /// Writes where it is, and with `follow` each line that is new, until it is over. A controller that starts anew meanwhile
   /// is waited for.
   ///

@@ -75,6 +75,11 @@ extension ChangingRequest {
     ChangingRequest("POST /v1/plan/pin", "/v1/plan/pin", #"{"reason":"freeze"}"#, "plan/pin", before: false),
     ChangingRequest("DELETE /v1/plan/pin", "/v1/plan/pin", "", "plan/pin", after: false),
     ChangingRequest(
+      "PUT /v1/windows/{name}", "/v1/windows/nights",
+      #"{"kind":"freeze","from":"22:00","to":"05:00","timeZone":"UTC"}"#,
+      "windows/nights", before: false),
+    ChangingRequest("DELETE /v1/windows/{name}", "/v1/windows/nights", "", "windows/nights", after: false),
+    ChangingRequest(
       "POST /v1/fleet/accept-silence", "/v1/fleet/accept-silence", "", "fleet", before: false, after: false),
   ]
 

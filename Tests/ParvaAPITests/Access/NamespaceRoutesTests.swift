@@ -36,7 +36,8 @@ import Testing
       "POST /v3/discovery:listeners", "POST /v3/discovery:routes", "POST /v3/discovery:clusters",
       "POST /v3/discovery:endpoints", "POST /v1/namespaces", "PUT /v1/namespaces/{name}",
       "DELETE /v1/namespaces/{name}", "GET /v1/tokens", "POST /v1/tokens", "GET /v1/tokens/{id}",
-      "DELETE /v1/tokens/{id}", "GET /v1/audit",
+      "DELETE /v1/tokens/{id}", "GET /v1/audit", "GET /v1/windows", "GET /v1/windows/{name}", "PUT /v1/windows/{name}",
+      "DELETE /v1/windows/{name}",
     ],
   ]
 

@@ -35,6 +35,8 @@ import Testing
     "GET /v1/plan": readers, "GET /v1/plan/events": readers, "POST /v1/plan/preview": readers,
     "POST /v1/plan/apply": operators, "GET /v1/plans": readers, "GET /v1/plans/{revision}": readers,
     "GET /v1/plans/{a}/diff/{b}": readers,
+    "GET /v1/windows": readers, "GET /v1/windows/{name}": readers, "PUT /v1/windows/{name}": operators,
+    "DELETE /v1/windows/{name}": operators,
     "GET /v1/operations": readers, "GET /v1/operations/{id}": readers, "POST /v1/operations/{id}/pause": operators,
     "POST /v1/operations/{id}/resume": operators, "POST /v1/operations/{id}/abort": operators,
     "POST /v1/operations/{id}/rollback": operators,

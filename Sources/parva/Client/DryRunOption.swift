@@ -1,0 +1,44 @@
+import ArgumentParser
+import Foundation
+import ParvaFormats
+import ParvaHTTP
+
+/// A verb that can be tried: the server judges it as it would the real one, and stores nothing.
+struct DryRunOption: ParsableArguments {
+  @Flag(
+    name: .customLong("dry-run"),
+    help: "Have the server say what would be done, and do nothing; ends with 4 where something would change.")
+  var isOn = false
+
+  /// Sends a change, or tries it.
+  func send(
+    _ method: String, _ path: String, body: Data? = nil, headers: [String: String] = [:], accepting: Set<Int> = [],
+    to connection: ServerConnection
+  ) async throws -> Outcome {
+    let query = isOn ? (path.contains("?") ? "&" : "?") + "dryRun=true" : ""
+    let response = try await connection.send(method, path + query, body: body, headers: headers, accepting: accepting)
+    guard isOn, (200..<300).contains(response.status) else {
+      return Outcome(status: response.status, response: response, changes: !isOn)
+    }
+    let tried = try ServerConnection.value(of: response)
+    // A controller that has never heard of it has done it.
+    guard tried["dryRun"].flag == true, let status = tried["status"].number else {
+      throw CommandFailure(.unexpected, "the server does not say that this was a dry run; see what it has done")
+    }
+    return Outcome(status: Int(status), response: response, changes: tried["changed"].flag == true)
+  }
+
+  /// What has come of a change, or would.
+  struct Outcome {
+    /// As the change itself is answered.
+    var status: Int
+    var response: HTTPResponse
+    /// Whether something has changed, or would.
+    var changes: Bool
+  }
+
+  /// Ends a dry run that would change something as other checks end that fail.
+  func finish(_ changes: Bool) throws {
+    if isOn, changes { throw CommandFailure(.checkFailed) }
+  }
+}
