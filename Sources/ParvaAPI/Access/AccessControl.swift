@@ -53,6 +53,7 @@ package final class AccessControl: Sendable {
     if access == .anyone { return }
     let token = Self.bearerToken(of: request)
     var caller = token.flatMap(caller)
+    if caller == nil { try ForeignPage.refuse(request) }
     if caller == nil, trustsCertificates, let subject = request.clientSubject {
       caller = try holder(of: subject, request.clientURIs, access)
     }
