@@ -2,6 +2,7 @@
 differ, tokens that are taken away."""
 
 import contextlib
+import http.server
 import json
 import os
 import signal
@@ -153,6 +154,36 @@ def network(room):
         equal(streams, {"/events"}, "streams of a tab")
         for tab in tabs:
             tab.close()
+
+
+def foreign(room):
+    with check("a page of somebody else cannot change anything through a browser that reaches the controller"):
+        # Another port is another origin; of the same host, so that the browser lets it ask at all.
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty) as other:
+            threading.Thread(target=other.serve_forever, daemon=True).start()
+            page = room.browser.open(f"http://127.0.0.1:{other.server_port}/")
+            page.wait("the page", "document.title === 'other'")
+            before = room.api.get("/v1/operations").json()
+            for how in ("fetch(URL, { method: 'POST', mode: 'no-cors' })", "new Promise((done) => { const sent = new XMLHttpRequest(); "
+                        "sent.onloadend = done; sent.open('POST', URL); sent.send(); })", "navigator.sendBeacon(URL, '')"):
+                url = json.dumps(f"{room.url}v1/plan/pin")
+                page.run(f"Promise.resolve({how.replace('URL', url)}).then(() => new Promise((done) => setTimeout(done, 50)))")
+            refused = room.api.get("/metrics").body.decode()
+            equal('method="POST",route="/v1/plan/pin",status="403"} 3' in refused, True, "refused requests")
+            equal((room.api.get("/v1/plan/pin").json(), room.api.get("/v1/operations").json()), ({"pinned": False}, before), "what it changed")
+            page.close()
+            other.shutdown()
+
+
+class Empty(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<title>other</title>")
+
+    def log_message(self, *_):
+        pass
 
 
 def identities(room):

@@ -27,6 +27,8 @@ from fleet_load import Agent, Meter, run, serve, state  # noqa: E402
 MODELS = ["resnet50", "densenet121", "mobilenetv2", "vgg16", "inceptionv3", "bert", "resnet101", "vgg19"]
 #: Seconds for which the page stands open while the controller's time is measured.
 LOOK = 120
+#: Seconds for what a change or a page has left to do.
+SETTLE = 20
 
 
 def say(text):
@@ -53,8 +55,10 @@ def resident(browser):
 
 
 def weigh(browser, page):
+    held = resident(browser)
+    page.call("HeapProfiler.collectGarbage")
     heap = {one["name"]: one["value"] for one in page.call("Performance.getMetrics")["metrics"]}["JSHeapUsedSize"]
-    say(f"the tab holds {resident(browser):.0f} MB, {heap / 1e6:.0f} MB of it objects")
+    say(f"the tab holds {held:.0f} MB, {resident(browser):.0f} MB once garbage is collected, {heap / 1e6:.0f} MB of it objects")
 
 
 def scroll(page, what, pixels):
@@ -69,20 +73,20 @@ def scroll(page, what, pixels):
     frames = len(times) - 1
     spent = {name: 1000 * (after[name] - before[name]) / frames
              for name in ("TaskDuration", "ScriptDuration", "RecalcStyleDuration", "LayoutDuration")}
-    say(f"{what} by {pixels} pixels a frame: {frames / (times[-1] - times[0]) * 1000:.0f} frames/s; of the main thread each takes "
+    say(f"{what} by {pixels} pixels a frame: {frames / (times[-1] - times[0]) * 1000:.0f} frames/s; of the main thread's processor time each takes "
         f"{spent['TaskDuration']:.1f} ms, of it {spent['ScriptDuration']:.1f} ms script, {spent['RecalcStyleDuration']:.1f} ms styles, "
         f"{spent['LayoutDuration']:.1f} ms layout")
     page.run("scrollTo(0, 0)")
 
 
 def measure(api, url):
+    time.sleep(SETTLE)
     meter = Meter(api.process)
-    time.sleep(LOOK)
-    meter.say(f"{LOOK} s without a page")
     browser = Chromium()
     try:
         page = browser.open("about:blank")
-        page.call("Performance.enable")
+        # The processor's time of the main thread, whatever else the machine does.
+        page.call("Performance.enable", timeDomain="threadTicks")
         began = time.monotonic()
         page.go(url)
         page.wait("the first picture", "document.querySelectorAll('.fleet .gpu').length > 20", 120)
@@ -113,6 +117,10 @@ def measure(api, url):
         weigh(browser, page)
     finally:
         browser.close()
+    time.sleep(SETTLE)
+    meter.say("the views above")
+    time.sleep(LOOK)
+    meter.say(f"{LOOK} s after the page was closed")
 
 
 with tempfile.TemporaryDirectory(prefix="parva-load-") as folder:

@@ -66,6 +66,7 @@ package final class AccessControl: Sendable {
         refused = error
       }
     }
+    if caller == nil { try ForeignPage.refuse(request) }
     if caller == nil, trustsCertificates, let subject = request.clientSubject {
       caller = try holder(of: subject, request.clientURIs, access)
     }

@@ -52,7 +52,7 @@ function reasons(old, now, before, after, cause) {
 const asker = ({ id, name }) => (id === name ? name : `${name} (${id})`);
 
 /// The cause that the controller keeps of a plan, in words.
-function told(cause) {
+export function told(cause) {
   const lines = cause.triggers.map((trigger) => ({
     text: trigger === "rollback" && cause.broughtBack ? `revision ${cause.broughtBack} was brought back` : TRIGGERS[trigger] ?? words(trigger),
   }));

@@ -3,7 +3,7 @@
 import { changed, model, readPlan } from "./model.js";
 
 const MOST = 24;
-/// Beyond so many GPUs only the newest revision is read by itself: each is megabytes.
+/// Beyond so many GPUs only the newest revision is read by itself: each is megabytes, and work for the controller.
 const LARGE = 600;
 const KEPT = 6;
 
@@ -11,7 +11,8 @@ const extracts = new Map();
 const documents = new Map();
 let isReading = false;
 
-const isLarge = () => (model.plan?.gpus.length ?? 0) > LARGE;
+/// Whether a plan is so large that none is read unless somebody asks for it.
+export const isLarge = () => (model.plan?.gpus.length ?? 0) > LARGE;
 
 /// The plan of a revision, whole.
 export async function planOf(revision) {

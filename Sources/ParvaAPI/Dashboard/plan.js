@@ -1,11 +1,11 @@
 // The plan over time, what its last revision changed, any two revisions beside each other, and the way to it.
 
-import { ask } from "./api.js";
+import { ask, encoded } from "./api.js";
 import { stepChart } from "./chart.js";
 import { act, confirmed, toast } from "./dialogs.js";
-import { compare, drawn } from "./diff.js";
+import { compare, drawn, told } from "./diff.js";
 import { factList, h, render } from "./dom.js";
-import { records } from "./history.js";
+import { isLarge, records } from "./history.js";
 import { refresh } from "./live.js";
 import { model, watch } from "./model.js";
 import { rolloutPanel } from "./rollout.js";
@@ -17,6 +17,8 @@ export function planView(root, query) {
   let compared = null;
   let wanted = "";
   let failure = null;
+  /// Two plans of a large fleet are compared for who asks for it.
+  let isAsked = query.has("from") || query.has("to");
   const stop = watch((topics) => {
     if (["plan", "plans", "operations", "nodes", "rights", "rollout", "workloads", "health"].some((one) => topics.has(one))) update();
   });
@@ -88,7 +90,7 @@ export function planView(root, query) {
     const to = Number(query.get("to")) || newest;
     const from = Number(query.get("from")) || [...known].reverse().find((one) => one.revision < to)?.revision;
     const now = `${from} ${to}`;
-    if (!from || !to || now === wanted) return;
+    if (!from || !to || now === wanted || (isLarge() && !isAsked)) return;
     wanted = now;
     compare(from, to, known.find((one) => one.revision === to)?.cause).then(
       (result) => { if (wanted === now) { compared = result; failure = null; update(); } },
@@ -103,7 +105,7 @@ export function planView(root, query) {
 
   function difference(known) {
     const choose = (name, chosen) => h("label", { class: "pick" }, h("span", {}, name === "from" ? "From " : "to "),
-      h("select", { name, onchange: (event) => { setQuery({ [name]: event.target.value }); update(); } },
+      h("select", { name, onchange: (event) => { setQuery({ [name]: event.target.value }); isAsked = true; update(); } },
         known.slice().reverse().map(({ revision, createdAt }) => h("option", {
           value: String(revision), selected: revision === chosen,
         }, `revision ${revision} · ${time(createdAt)}`))));
@@ -114,13 +116,16 @@ export function planView(root, query) {
           model.rights.mayChange && compared && compared.from < known.at(-1).revision && bringBack(compared.from),
           !isLast && h("button", { type: "button", class: "small", onclick: () => { setQuery({ from: null, to: null }); update(); } }, "The last change"))),
       failure ? h("p", { class: "note bad" }, failure.message)
+      : !compared && isLarge() && !isAsked ? [
+        why(told(known.at(-1).cause ?? { triggers: [] })),
+        h("button", { type: "button", onclick: () => { isAsked = true; update(); } }, "Compare GPU by GPU"),
+      ]
       : !compared ? h("p", { class: "quiet" }, known.length < 2 ? "This is the first plan: there is none to compare it with." : "Reading both …")
-      : [
-        h("div", { class: "note" }, h("h3", {}, "Why"), h("ul", {}, compared.why.map(({ id, text }) =>
-          h("li", {}, id && [swatch(id), " ", h("a", { href: `#/workloads/${encodeURIComponent(id)}` }, id), " "], text)))),
-        drawn(compared),
-      ]);
+      : [why(compared.why), drawn(compared)]);
   }
+
+  const why = (lines) => lines.length > 0 && h("div", { class: "note" }, h("h3", {}, "Why"), h("ul", {}, lines.map(({ id, text }) =>
+    h("li", {}, id && [swatch(id), " ", h("a", { href: `#/workloads/${encoded(id)}` }, id), " "], text))));
 
   const bringBack = (revision) => button(`Bring back revision ${revision}`,
     (reason) => ask(`/v1/plans/${revision}/rollback`, { method: "POST", body: { reason } }), `Revision ${revision} is the plan again, and pinned.`,

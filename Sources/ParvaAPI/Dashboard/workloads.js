@@ -17,6 +17,9 @@ const SIGNS = {
 export const badge = (state) => h("span", { class: ["badge", `is-${state}`] },
   h("span", { "aria-hidden": "true" }, SIGNS[state] ?? "?"), state);
 
+/// More than so many are not sorted anew with every event, but once a second.
+const MANY = 5000;
+
 /// Columns: name, title, what they sort by, and what they show.
 const COLUMNS = [
   ["id", "Workload", (one) => one.id],
@@ -42,9 +45,12 @@ export function workloadsView(root, query) {
   let rows = [];
   const virtual = new VirtualList(list, drawRow);
   let hasObserved = false;
+  let later;
 
   const stop = watch((topics) => {
-    if (topics.has("workloads") || topics.has("plan")) update();
+    if (!topics.has("workloads") && !topics.has("plan")) return;
+    if (model.workloads.size <= MANY) update();
+    else later ??= setTimeout(() => { later = undefined; update(); }, 1000);
   });
   const observer = new ResizeObserver(() => virtual.update(rows.length, () => height()));
 
@@ -178,6 +184,7 @@ export function workloadsView(root, query) {
   update();
   return () => {
     stop();
+    clearTimeout(later);
     virtual.close();
     observer.disconnect();
   };

@@ -140,7 +140,7 @@ package final class SQLiteStore: Store {
         try Row.fetchAll(
           db,
           sql: """
-            SELECT revision, demand_revision, created_at, planner, status, gpus, unplaced, cause, fleet FROM plan
+            SELECT revision, demand_revision, created_at, planner, status, gpus, bound, unplaced, cause, fleet FROM plan
             WHERE revision < ? ORDER BY revision DESC LIMIT ?
             """, arguments: [before ?? Int.max, limit]
         ).map(Self.record)

@@ -72,6 +72,47 @@ import Testing
     }
   }
 
+  @Test(
+    "what a page of somebody else sends changes nothing, unless it has a token; programs and the controller's own page do"
+  )
+  func foreignPagesChangeNothing() async throws {
+    let api = try await Harness(starts: false)
+    let access = AccessControl(file: try Self.tokens(), trustsCertificates: true, isRequired: false)
+    let router = Router(routes: RouteTable(api.controller).routes, gate: access.gate)
+    func answer(_ fields: [String: String], method: String = "DELETE", token: String? = nil, subject: String? = nil)
+      async -> String
+    {
+      var request = HTTPRequest(method: method, path: "/v1/workloads/a", clientSubject: subject)
+      for (name, value) in fields { request.headers[name] = value }
+      request.headers["Authorization"] = token.map { "Bearer \($0)" }
+      return await router.respond(to: request).problem
+    }
+    let (through, refused) = ("404 not_found", "403 foreign_page")
+    let hosts = [
+      "127.0.0.1:8080", "[::1]:8080", "localhost", "parva.localhost:80", "10.0.0.7", "fleet.example:8080",
+      "127.0.0.1.example",
+    ]
+    for subject in [nil, "CN=x"] {
+      #expect(await answer([:], subject: subject) == through)
+      for host in hosts {
+        for origin in hosts + ["null", ""] {
+          let text = ["null", ""].contains(origin) ? origin : "http://\(origin)"
+          let isOwn = origin == host && !host.hasSuffix("example:8080") && !host.hasSuffix(".example")
+          let fields = ["Host": host, "Origin": text]
+          #expect(await answer(fields, subject: subject) == (isOwn ? through : refused), "\(fields)")
+          #expect(await answer(fields, method: "GET", subject: subject) == through)
+          #expect(await answer(fields, token: Self.writer) == through)
+          // A browser that tells more is asked for that: a proxy before the controller may have changed the host.
+          for (site, wanted) in [
+            ("same-origin", through), ("none", through), ("same-site", refused), ("cross-site", refused),
+          ] {
+            #expect(await answer(fields.merging(["Sec-Fetch-Site": site]) { $1 }, subject: subject) == wanted)
+          }
+        }
+      }
+    }
+  }
+
   @Test("a node's token names a node")
   func nodeTokenNames() {
     #expect(throws: TokenFileError.self) { try AccessTokens("node GPU_1/x node-token-0123456789abcdef") }
