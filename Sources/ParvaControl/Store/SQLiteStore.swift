@@ -59,6 +59,9 @@ package final class SQLiteStore: Store {
         try Self.write(operations: batch.operations, progress: batch.progress, kept: batch.keptOperations, db)
         try Self.write(toldSegments: batch.toldSegments, db)
         try Self.write(tokens: batch.tokens, uses: batch.tokenUses, db)
+        try Self.write(webhooks: batch.webhooks, progress: batch.webhookProgress, db)
+        try Self.write(webhookEvents: batch.webhookEvents, db)
+        try Self.write(deadLetters: batch.deadLetters, db)
         try Self.write(audit: batch.audit, kept: batch.keptAudit, db)
       }
     }
@@ -105,6 +108,7 @@ package final class SQLiteStore: Store {
         contents.pin = try Self.pin(db)
         contents.toldSegments = try Self.toldSegments(db)
         contents.tokens = try Self.tokens(db)
+        contents.webhooks = try Self.webhooks(db)
         return contents
       }
     }
