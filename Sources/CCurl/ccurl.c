@@ -1,5 +1,9 @@
 #include "ccurl.h"
 
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
 CURLcode ccurl_set_long(CURL *handle, CURLoption option, long value) { return curl_easy_setopt(handle, option, value); }
 
 CURLcode ccurl_set_size(CURL *handle, CURLoption option, curl_off_t value) {
@@ -23,6 +27,35 @@ CURLcode ccurl_restrict_protocols(CURL *handle) {
   return curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
   return curl_easy_setopt(handle, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+static curl_socket_t open_judged(void *context, curlsocktype purpose, struct curl_sockaddr *target) {
+  const ccurl_guard *guard = context;
+  const unsigned char *address = NULL;
+  size_t length = 0;
+  /* libcurl has room for the longest address behind `addr`. */
+  if (target->family == AF_INET && target->addrlen >= sizeof(struct sockaddr_in)) {
+    address = (const unsigned char *)&target->addr + offsetof(struct sockaddr_in, sin_addr);
+    length = sizeof(struct in_addr);
+  } else if (target->family == AF_INET6 && target->addrlen >= sizeof(struct sockaddr_in6)) {
+    address = (const unsigned char *)&target->addr + offsetof(struct sockaddr_in6, sin6_addr);
+    length = sizeof(struct in6_addr);
+  }
+  if (purpose != CURLSOCKTYPE_IPCXN || !guard->judge(address, length, guard->context)) return CURL_SOCKET_BAD;
+  return socket(target->family, target->socktype | SOCK_CLOEXEC, target->protocol);
+}
+
+CURLcode ccurl_set_guard(CURL *handle, ccurl_guard *guard) {
+  CURLcode code = curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, open_judged);
+  return code == CURLE_OK ? curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, guard) : code;
+}
+
+void ccurl_set_quick_exit(CURL *handle) {
+#if LIBCURL_VERSION_NUM >= 0x075700
+  curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);
+#else
+  (void)handle;
 #endif
 }
 

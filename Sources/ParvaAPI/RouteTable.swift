@@ -57,6 +57,7 @@ package struct RouteTable: Sendable {
       traffic: controller.traffic, proxies: proxies, hold: discoveryHold, now: controller.configuration.now)
     let tokens = TokenHandlers(tokens: controller.tokens, registry: registry)
     let namespaces = NamespaceHandlers(registry: registry, tokens: controller.tokens, rule: rule)
+    let webhooks = WebhookHandlers(webhooks: controller.webhooks, rule: rule)
     let audit = AuditHandlers(log: controller.audit)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(
@@ -140,6 +141,17 @@ package struct RouteTable: Sendable {
       Route("POST", "/v1/tokens", .admin, .async(tokens.create)),
       Route("GET", "/v1/tokens/{id}", .auditor, .inline(tokens.get)),
       Route("DELETE", "/v1/tokens/{id}", .admin, .async(tokens.revoke)),
+      Route("GET", "/v1/webhooks", .reader, .inline(webhooks.list)),
+      Route("POST", "/v1/webhooks", .operator, .async(webhooks.create)),
+      Route("GET", "/v1/webhooks/{id}", .reader, .inline(webhooks.get)),
+      Route("PUT", "/v1/webhooks/{id}", .operator, .async(webhooks.put)),
+      Route("DELETE", "/v1/webhooks/{id}", .operator, .async(webhooks.delete)),
+      Route("GET", "/v1/webhooks/{id}/deliveries", .reader, .inline(webhooks.deliveries)),
+      Route("GET", "/v1/webhooks/{id}/dead-letters", .reader, .async(webhooks.deadLetters)),
+      Route("POST", "/v1/webhooks/{id}/replay", .operator, .async(webhooks.replay)),
+      Route("POST", "/v1/webhooks/{id}/rotate-secret", .operator, .async(webhooks.rotate)),
+      Route(
+        "POST", "/v1/webhooks/{id}/test", .operator, concurrency: WebhookHandlers.mostTests, .async(webhooks.test)),
       Route("GET", "/v1/audit", .auditor, concurrency: AuditHandlers.mostExports, .async(audit.list)),
       Route("GET", "/v1/whoami", .anyCaller, .inline(tokens.whoami)),
       Route("GET", "/v1/prometheus-targets", .reader, .inline(targets.get)),

@@ -21,6 +21,8 @@ package final class Controller: Sendable {
     package var push = PushSettings()
     /// Whose statistics of requests are read.
     package var observing = TrafficObserver.Settings()
+    /// How subscribers are told what happens.
+    package var webhooks = WebhookSender.Settings()
     /// Whether plans are pushed by themselves, until every node has what it is to have.
     package var appliesByItself = false
     /// How long the fleet has to be quiet before plans are made for what has changed of it; at most five times this is
@@ -47,6 +49,8 @@ package final class Controller: Sendable {
   package let tokens: TokenRegistry
   /// When plans may be brought to nodes by themselves.
   package let windows: WindowRegistry
+  /// Who is told what happens.
+  package let webhooks: WebhookRegistry
   /// Who has done what.
   package let audit: AuditLog
   package let board: PlanBoard
@@ -79,7 +83,9 @@ package final class Controller: Sendable {
     self.wakes = wakes
     self.fleetWakes = fleetWakes
     self.configuration = configuration
-    let store = GuardedStore(store, logger: logger, onRecovery: { wakes.continuation.yield() })
+    let feed = WebhookFeed(contents, now: configuration.now)
+    let store = GuardedStore(
+      store, logger: logger, completing: { feed.complete(&$0) }, onRecovery: { wakes.continuation.yield() })
     self.store = store
     await store.check()
     let events = EventLog(start: configuration.now())
@@ -96,6 +102,9 @@ package final class Controller: Sendable {
     audit = AuditLog(store: store, retention: configuration.keptAudit, now: configuration.now)
     tokens = TokenRegistry(tokens: contents.tokens, store: store, now: configuration.now)
     windows = WindowRegistry(windows: contents.windows, store: store, now: configuration.now)
+    webhooks = WebhookRegistry(
+      contents.webhooks, feed: feed, store: store, settings: configuration.webhooks, now: configuration.now,
+      logger: logger)
     let trafficWakes = TrafficWakes()
     nodes = NodeRegistry(
       nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
@@ -175,6 +184,7 @@ package final class Controller: Sendable {
     wakes.continuation.yield()
     work.withLock { work in
       guard work.isEmpty else { return }
+      let newest = events.newest
       // What is so now is no news; all that comes from here on is.
       conditions.look()
       work = [
@@ -186,6 +196,10 @@ package final class Controller: Sendable {
         Task { [self] in await watchConditions() },
         Task { [self] in await followPlans() },
         Task { [observer] in await observer.run() },
+        Task { [webhooks] in await webhooks.run() },
+        Task { [webhooks, events, store] in
+          await webhooks.feed.follow(events, after: newest, store: store) { webhooks.missed($0) }
+        },
         Task { [self] in
           await pusher.resume()
           guard configuration.appliesByItself else { return }
@@ -272,6 +286,7 @@ package final class Controller: Sendable {
     traffic.close()
     pusher.board.close()
     events.close()
+    webhooks.close()
   }
 
   /// Ends the planning and closes the store. No request may follow.
@@ -286,6 +301,7 @@ package final class Controller: Sendable {
     // None of them begins another push then.
     for task in tasks { await task.value }
     await pusher.stop()
+    await webhooks.stop()
     do {
       try await nodes.flush()
     } catch {

@@ -103,6 +103,7 @@ struct ServeCommand: AsyncParsableCommand {
   var requireIfMatch = false
 
   @OptionGroup var fleet: FleetOptions
+  @OptionGroup var webhooks: WebhookOptions
 
   @OptionGroup var logging: LogOptions
   @OptionGroup var tracing: TracingOptions
@@ -153,6 +154,7 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.planning.placement = fleet.placement
     configuration.push = try fleet.push
     configuration.observing = try fleet.observing
+    configuration.webhooks = webhooks.settings
     configuration.appliesByItself = fleet.autoApply
     configuration.worker = PlanWorker.Settings()
     let signals = TerminationSignal()

@@ -89,6 +89,15 @@ import Testing
       Sample("POST", "/v1/tokens", body: #"{"name":"ci","role":"reader","ttl":"1d"}"#),
       Sample("DELETE", "/v1/tokens/{id}", "/v1/tokens/none"), Sample("GET", "/v1/whoami"),
       Sample("GET", "/v1/audit"),
+      Sample("GET", "/v1/webhooks"), Sample("POST", "/v1/webhooks", body: #"{"url":"http://127.0.0.1:9/b"}"#),
+      Sample("GET", "/v1/webhooks/{id}", "/v1/webhooks/hook"),
+      Sample("PUT", "/v1/webhooks/{id}", "/v1/webhooks/hook", body: #"{"url":"http://127.0.0.1:9/c"}"#),
+      Sample("GET", "/v1/webhooks/{id}/deliveries", "/v1/webhooks/hook/deliveries"),
+      Sample("GET", "/v1/webhooks/{id}/dead-letters", "/v1/webhooks/hook/dead-letters"),
+      Sample("POST", "/v1/webhooks/{id}/replay", "/v1/webhooks/hook/replay"),
+      Sample("POST", "/v1/webhooks/{id}/rotate-secret", "/v1/webhooks/hook/rotate-secret"),
+      Sample("POST", "/v1/webhooks/{id}/test", "/v1/webhooks/hook/test"),
+      Sample("DELETE", "/v1/webhooks/{id}", "/v1/webhooks/hook"),
       Sample("GET", "/v1/fleet"), Sample("POST", "/v1/fleet/accept-silence"),
       Sample("DELETE", "/v1/nodes/{name}", "/v1/nodes/n1"),
       Sample("DELETE", "/v1/workloads/{id}", "/v1/workloads/web"),
@@ -111,6 +120,7 @@ import Testing
     #expect(await api.send("POST", "/v1/workloads", body: Bodies.workload("web")).status == 201)
     #expect(await api.send("PUT", "/v1/profiles/tiny", body: profile).status == 201)
     #expect(await api.send("POST", "/v1/namespaces", body: #"{"name":"speech"}"#).status == 201)
+    #expect(await api.send("PUT", "/v1/webhooks/hook", body: #"{"url":"http://127.0.0.1:9/b"}"#).status == 201)
     #expect(await api.send("GET", "/v1/plan", query: [("wait", "60")]).json("gpus", "0", "node") == "n1")
     return api
   }
@@ -235,6 +245,7 @@ import Testing
     let api = try await Self.controller()
     for path in [
       "workloads", "profiles", "plans", "operations", "nodes", "proxies", "tokens", "audit", "namespaces", "windows",
+      "webhooks",
     ] {
       let list = await api.send("GET", "/v1/\(path)")
       let members = try JSONDecoder().decode(JSONValue.self, from: list.body).members

@@ -70,4 +70,18 @@ package final class GatedStore: Store {
   ) async throws(StoreError) -> [AuditEntry] {
     try await inner.audit(filter, page, limit: limit)
   }
+
+  package func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
+    try await inner.webhookEvents(after: number, limit: limit)
+  }
+
+  package func deadLetters(
+    of webhook: String, before number: Int?, limit: Int
+  ) async throws(StoreError) -> [DeadLetter] {
+    try await inner.deadLetters(of: webhook, before: number, limit: limit)
+  }
+
+  package func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
+    try await inner.dueLetters(of: webhook, limit: limit)
+  }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <curl/curl.h>
+#include <stdbool.h>
 
 CURLcode ccurl_set_long(CURL *handle, CURLoption option, long value);
 CURLcode ccurl_set_size(CURL *handle, CURLoption option, curl_off_t value);
@@ -16,6 +17,20 @@ CURLcode ccurl_set_receiver(CURL *handle, CURLoption option, ccurl_receiver rece
 
 /* Allows http and https alone, whatever the library was built with. */
 CURLcode ccurl_restrict_protocols(CURL *handle);
+
+/* Judges the address of a connection before there is a socket for it: 4 bytes of IPv4 or 16 of IPv6 in network order, 0 bytes
+ * for anything else. False: nothing is opened. */
+typedef bool (*ccurl_judge)(const unsigned char *address, size_t length, void *context);
+
+/* Has every connection of the handle judged, whatever name or number led to its address. The guard has to outlive the handle. */
+typedef struct {
+  ccurl_judge judge;
+  void *context;
+} ccurl_guard;
+CURLcode ccurl_set_guard(CURL *handle, ccurl_guard *guard);
+
+/* A handle that ends does not wait for a name that is being looked up; without effect before libcurl 7.87. */
+void ccurl_set_quick_exit(CURL *handle);
 
 CURLcode ccurl_get_long(CURL *handle, CURLINFO info, long *value);
 

@@ -86,6 +86,7 @@ struct HealthHandlers: Sendable {
         links.field("envoyClusters", "/v3/discovery:clusters")
         links.field("envoyEndpoints", "/v3/discovery:endpoints")
         links.field("namespaces", "/v1/namespaces")
+        links.field("webhooks", "/v1/webhooks")
         links.field("tokens", "/v1/tokens")
         links.field("audit", "/v1/audit")
         links.field("whoami", "/v1/whoami")

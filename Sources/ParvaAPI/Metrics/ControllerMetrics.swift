@@ -46,6 +46,7 @@ final class ControllerMetrics: Sendable {
     writeStore(to: &text)
     writeFleet(to: &text)
     writePushes(to: &text)
+    writeWebhooks(to: &text)
     writeTraffic(to: &text)
     writeWorkloads(board, to: &text)
     Tracer.write(controller.configuration.tracer, to: &text)

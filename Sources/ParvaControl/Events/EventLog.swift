@@ -10,6 +10,8 @@ package final class EventLog: Sendable {
     package var kind: String
     /// A JSON object on one line.
     package var data: String
+    /// Of what it is about, where that has labels; not told with the event.
+    var labels: [String: String] = [:]
   }
 
   /// What a follower gets at once.
@@ -86,14 +88,22 @@ package final class EventLog: Sendable {
 
   /// Many events at once, of which those that would be gone at once are counted and not asked for their text.
   ///
-  /// - Parameter gone: how many there were before these already.
-  func add(_ kind: String, all data: some RandomAccessCollection<String>, after gone: Int = 0) {
+  /// - Parameters:
+  ///   - gone: how many there were before these already.
+  ///   - labels: of what the event of an index, from 0, is about.
+  func add(
+    _ kind: String, all data: some RandomAccessCollection<String>, after gone: Int = 0,
+    labels: (Int) -> [String: String] = { _ in [:] }
+  ) {
     guard !data.isEmpty else { return }
-    let texts = Array(data.suffix(capacity))
+    let first = max(0, data.count - capacity)
+    let texts = data.suffix(capacity).enumerated().map { ($0.element, labels(first + $0.offset)) }
     let gone = gone + max(0, data.count - capacity)
     board.change { ring in
       if gone > 0 { ring.skip(gone) }
-      for text in texts { ring.add(Event(id: ring.newest + 1, kind: kind, data: text), capacity) }
+      for (text, labels) in texts {
+        ring.add(Event(id: ring.newest + 1, kind: kind, data: text, labels: labels), capacity)
+      }
     }
   }
 

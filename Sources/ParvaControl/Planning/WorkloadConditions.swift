@@ -54,11 +54,11 @@ package final class WorkloadConditions: Sendable {
 
   /// What a look has found out, of which no more is kept than the log of events does.
   private struct Findings {
-    private(set) var newest: [WorkloadNews] = []
+    private(set) var newest: [(news: WorkloadNews, labels: [String: String])] = []
     private(set) var gone = 0
 
-    mutating func add(_ news: WorkloadNews) {
-      newest.append(news)
+    mutating func add(_ news: WorkloadNews, _ labels: [String: String]) {
+      newest.append((news, labels))
       guard newest.count >= 2 * EventLog.capacity else { return }
       gone += EventLog.capacity
       newest.removeFirst(EventLog.capacity)
@@ -87,6 +87,8 @@ package final class WorkloadConditions: Sendable {
         lost.remove(id)
       }
     }
+    /// Of workloads that have any, as they were last looked at, for the news that one is gone.
+    var labels: [String: [String: String]] = [:]
 
     /// What is so now, each since its status is.
     func marks(of conditions: [Condition], _ id: String, at date: Date) -> Marks {
@@ -176,10 +178,12 @@ package final class WorkloadConditions: Sendable {
 
   /// Notes what is so now; answers those conditions of which status or reason is another than before, nil where there are none.
   private func note(
-    _ conditions: [Condition], of id: String, revision: Int, at date: Date, isCovered: Bool
+    _ conditions: [Condition], of registration: Registration, at date: Date, isCovered: Bool
   ) -> [WorkloadNews.Changed]? {
-    state.withLock { state in
-      state.note(id, isServed: conditions[2].status == .isTrue, revision: revision)
+    let (id, labels) = (registration.id, registration.workload.labels)
+    return state.withLock { state in
+      state.note(id, isServed: conditions[2].status == .isTrue, revision: registration.revision)
+      state.labels[id] = labels.isEmpty ? nil : labels
       if isCovered { state.uncovered.remove(id) } else { state.uncovered.insert(id) }
       let before = state.marks[id]
       let marks = state.marks(of: conditions, id, at: date)
@@ -218,28 +222,31 @@ package final class WorkloadConditions: Sendable {
     if all { due.formUnion(demand.registrations.rows.lazy.map(\.id)) }
     var findings = Findings()
     for id in due.sorted() {
-      let changed: [WorkloadNews.Changed]?
+      let (changed, labels): ([WorkloadNews.Changed]?, [String: String])
       if let registration = demand.registrations[id] {
         let status = WorkloadStatus(of: registration, on: view, running: nodes.running(id))
         changed = note(
-          conditions(of: status, registration), of: id, revision: registration.revision, at: date,
-          isCovered: status.planRevision != nil)
+          conditions(of: status, registration), of: registration, at: date, isCovered: status.planRevision != nil)
+        labels = registration.workload.labels
       } else {
-        changed = forget(id)
+        (changed, labels) = forget(id)
       }
-      if let changed, !isFirst { findings.add(WorkloadNews(id: id, changed: changed)) }
+      if let changed, !isFirst { findings.add(WorkloadNews(id: id, changed: changed), labels) }
     }
-    events.add("workload", all: findings.newest.lazy.map(\.text), after: findings.gone)
+    events.add("workload", all: findings.newest.lazy.map(\.news.text), after: findings.gone) {
+      findings.newest[$0].labels
+    }
   }
 
-  /// Nil where nothing was known of it.
-  private func forget(_ id: String) -> [WorkloadNews.Changed]? {
+  /// Nil where nothing was known of it; the labels that it had.
+  private func forget(_ id: String) -> ([WorkloadNews.Changed]?, [String: String]) {
     state.withLock { state in
       state.told[id] = nil
       state.uncovered.remove(id)
       state.served[id] = nil
       state.lost.remove(id)
-      return state.marks.removeValue(forKey: id) == nil ? nil : []
+      let labels = state.labels.removeValue(forKey: id) ?? [:]
+      return (state.marks.removeValue(forKey: id) == nil ? nil : [], labels)
     }
   }
 }

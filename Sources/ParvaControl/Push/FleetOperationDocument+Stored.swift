@@ -4,6 +4,8 @@ import ParvaWire
 /// Operations as the store keeps them: the document as it began, what has changed of its head, and the nodes that ended.
 extension FleetOperationDocument {
   private struct Head: Codable {
+    /// Nil in what older versions stored.
+    var planRevision: Int?
     var status: Status
     var updatedAt: String
     var resumed: Int
@@ -47,7 +49,8 @@ extension FleetOperationDocument {
   func progress(of names: Set<String>) throws(StoreError) -> OperationProgress {
     var progress = OperationProgress(
       isOver: status.isOver,
-      head: try Self.data(Head(status: status, updatedAt: updatedAt, resumed: resumed, rollout: rollout)))
+      head: try Self.data(
+        Head(planRevision: planRevision, status: status, updatedAt: updatedAt, resumed: resumed, rollout: rollout)))
     for name in names {
       if let index = nodeIndex(name) { progress.nodes[name] = try Self.data(nodes[index]) }
     }

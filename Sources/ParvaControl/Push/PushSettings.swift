@@ -52,6 +52,8 @@ package struct PushSettings: Sendable {
     // A push repeats itself, with a new signature each time.
     configuration.retries = 0
     configuration.maxResponseBytes = 8 << 20
+    // What nodes are told is for them alone.
+    configuration.followsProxies = false
     return configuration
   }
 }

@@ -141,16 +141,23 @@ package enum NodeCondition: String, Hashable, Sendable, CaseIterable {
   case draining
 
   package init(of node: NodeRecord) {
-    if node.isDraining {
+    self.init(
+      isDraining: node.isDraining, isHeard: node.state != nil, isLost: node.isLost, isUnreachable: node.isUnreachable,
+      duty: node.duty)
+  }
+
+  /// - Parameter isHeard: whether the node has ever said something of itself.
+  init(isDraining: Bool, isHeard: Bool, isLost: Bool, isUnreachable: Bool, duty: NodeDuty) {
+    if isDraining {
       self = .draining
-    } else if node.state == nil {
+    } else if !isHeard {
       self = .pending
-    } else if node.isLost {
+    } else if isLost {
       self = .lost
-    } else if node.isUnreachable {
+    } else if isUnreachable {
       self = .unreachable
     } else {
-      switch node.duty {
+      switch duty {
       case .inService: self = .ready
       case .cordoned: self = .cordoned
       case .maintenance: self = .maintenance

@@ -1,4 +1,4 @@
-/// A webhook secret of a node. It goes to the store and into signatures, and shows itself nowhere else.
+/// A secret that messages to a node or to a subscriber are signed with. It goes to the store and into signatures, and shows itself nowhere else.
 package struct NodeSecret: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable
 {
   package let value: String

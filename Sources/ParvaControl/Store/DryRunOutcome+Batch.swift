@@ -13,6 +13,7 @@ extension DryRunOutcome {
     add("windows", batch.windows) { name, _ in name }
     // What is new would get another id.
     add("tokens", batch.tokens) { id, token in token?.name ?? id }
+    add("webhooks", batch.webhooks) { id, record in record.map { $0.revision == 1 ? $0.wish.name : id } ?? id }
     if let plan = batch.plan { add("plans", [plan.record.revision: Optional(plan)]) { revision, _ in "\(revision)" } }
     if batch.registrations.count == 1 { workload = batch.registrations.first?.value?.workload }
   }

@@ -23,11 +23,21 @@ package final class GuardedStore: Store {
   private let store: any Store
   private let logger: Logger
   private let onRecovery: @Sendable () -> Void
+  private let completing: Completion
   private let state = Mutex<Trouble?>(nil)
   private let counted = Mutex(Totals())
 
-  /// - Parameter onRecovery: called when writing works again.
-  init(_ store: any Store, logger: Logger, onRecovery: @escaping @Sendable () -> Void) {
+  /// Adds to a batch what belongs to it; what it answers is called when the batch is on disk.
+  typealias Completion = @Sendable (inout StoreBatch) -> (@Sendable () -> Void)?
+
+  /// - Parameters:
+  ///   - completing: called for every batch before it is stored.
+  ///   - onRecovery: called when writing works again.
+  init(
+    _ store: any Store, logger: Logger, completing: @escaping Completion = { _ in nil },
+    onRecovery: @escaping @Sendable () -> Void
+  ) {
+    self.completing = completing
     self.store = store
     self.logger = logger
     self.onRecovery = onRecovery
@@ -48,6 +58,8 @@ package final class GuardedStore: Store {
       throw trouble
     }
     let started = ContinuousClock.now
+    var batch = batch
+    let committed = completing(&batch)
     do {
       try await store.commit(batch)
     } catch {
@@ -57,6 +69,7 @@ package final class GuardedStore: Store {
     }
     let elapsed = started.duration(to: .now)
     counted.withLock { $0.durations.add(elapsed.seconds) }
+    committed?()
   }
 
   /// Sees whether the store takes writes: at the start, since else the first change would be the first to know.
@@ -111,6 +124,20 @@ package final class GuardedStore: Store {
   package func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await store.plan(revision) }
   package func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await store.operation(id) }
   package func close() async throws(StoreError) { try await store.close() }
+
+  package func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
+    try await store.webhookEvents(after: number, limit: limit)
+  }
+
+  package func deadLetters(
+    of webhook: String, before number: Int?, limit: Int
+  ) async throws(StoreError) -> [DeadLetter] {
+    try await store.deadLetters(of: webhook, before: number, limit: limit)
+  }
+
+  package func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
+    try await store.dueLetters(of: webhook, limit: limit)
+  }
 
   package func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
     try await store.operation(claimedBy: key)

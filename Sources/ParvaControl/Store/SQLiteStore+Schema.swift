@@ -117,6 +117,26 @@ extension SQLiteStore {
       migrator.registerMigration("11 proven bounds of plans") { db in
         try db.execute(sql: "ALTER TABLE plan ADD COLUMN bound REAL")
       }
+      migrator.registerMigration("12 subscribers") { db in
+        try db.execute(
+          sql: """
+            CREATE TABLE webhook (
+              id TEXT PRIMARY KEY, name TEXT NOT NULL, url TEXT NOT NULL, types TEXT NOT NULL, selector TEXT,
+              enabled INTEGER NOT NULL, retry_seconds INTEGER NOT NULL, secret TEXT NOT NULL, older_secret TEXT,
+              older_until INTEGER, revision INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+              created_by TEXT NOT NULL) STRICT, WITHOUT ROWID;
+            CREATE TABLE webhook_progress (id TEXT PRIMARY KEY, progress BLOB NOT NULL) STRICT, WITHOUT ROWID;
+            CREATE TABLE webhook_event (
+              number INTEGER PRIMARY KEY, time INTEGER NOT NULL, type TEXT NOT NULL, labels BLOB NOT NULL,
+              data BLOB NOT NULL) STRICT;
+            CREATE TABLE dead_letter (
+              number INTEGER PRIMARY KEY AUTOINCREMENT, webhook TEXT NOT NULL, message TEXT NOT NULL,
+              event INTEGER NOT NULL, time INTEGER NOT NULL, type TEXT NOT NULL, labels BLOB NOT NULL,
+              data BLOB NOT NULL, attempts INTEGER NOT NULL, code TEXT NOT NULL, at INTEGER NOT NULL,
+              due INTEGER NOT NULL) STRICT;
+            CREATE INDEX dead_letter_owner ON dead_letter (webhook, number);
+            """)
+      }
       migrator.registerMigration("13 namespaces") { db in
         try db.execute(
           sql: """

@@ -60,6 +60,9 @@ package final class SQLiteStore: Store {
         try Self.write(toldSegments: batch.toldSegments, db)
         try Self.write(tokens: batch.tokens, uses: batch.tokenUses, db)
         try Self.write(windows: batch.windows, db)
+        try Self.write(webhooks: batch.webhooks, progress: batch.webhookProgress, db)
+        try Self.write(webhookEvents: batch.webhookEvents, db)
+        try Self.write(deadLetters: batch.deadLetters, db)
         try Self.write(audit: batch.audit, kept: batch.keptAudit, db)
       }
     }
@@ -107,6 +110,7 @@ package final class SQLiteStore: Store {
         contents.toldSegments = try Self.toldSegments(db)
         contents.tokens = try Self.tokens(db)
         contents.windows = try Self.windows(db)
+        contents.webhooks = try Self.webhooks(db)
         return contents
       }
     }

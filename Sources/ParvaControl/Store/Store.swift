@@ -33,6 +33,14 @@ package protocol Store: Sendable {
   /// Rows of the audit that answer a filter, in the order of the page.
   func audit(_ filter: AuditFilter, _ page: AuditPage, limit: Int) async throws(StoreError) -> [AuditEntry]
 
+  /// Events for subscribers after a number, oldest first.
+  func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage
+
+  /// Messages of a subscriber that were given up, newest first: those below a number, all for nil; or those that are to be
+  /// sent once more, oldest first.
+  func deadLetters(of webhook: String, before number: Int?, limit: Int) async throws(StoreError) -> [DeadLetter]
+  func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter]
+
   /// Writes something small to disk, to see whether a commit could be done.
   func probe() async throws(StoreError)
 
@@ -93,6 +101,8 @@ package struct StoreContents: Sendable {
   package var tokens: [AccessToken] = []
   /// When plans may be brought to nodes by themselves.
   package var windows: [RolloutWindow] = []
+  /// Subscribers with how far they are.
+  package var webhooks: [(record: WebhookRecord, progress: WebhookProgress)] = []
 
   package init(demand: Demand = Demand(), plan: StoredPlan? = nil) {
     self.demand = demand
@@ -141,6 +151,13 @@ package struct StoreBatch: Sendable {
   package var tokenUses: [String: Date] = [:]
   /// Windows to set by name, nil to take one away.
   package var windows: [String: RolloutWindow?] = [:]
+  /// Subscribers to set by id, nil to take one away with all that belongs to it.
+  package var webhooks: [String: WebhookRecord?] = [:]
+  /// How far subscribers are, of those that are there or that this batch sets.
+  package var webhookProgress: [String: WebhookProgress] = [:]
+  /// What subscribers are to be told, in this order; the oldest are forgotten.
+  package var webhookEvents: [WebhookEvent] = []
+  package var deadLetters = DeadLetterChanges()
   /// Rows of the audit to add, in this order.
   package var audit: [AuditEntry] = []
   /// Which rows of the audit stay; nil forgets none.
@@ -154,5 +171,25 @@ package struct StoreBatch: Sendable {
       && operations.isEmpty
       && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty && toldSegments.isEmpty && pin == nil
       && tokens.isEmpty && tokenUses.isEmpty && windows.isEmpty && audit.isEmpty && keptAudit == nil
+      && webhooks.isEmpty && webhookProgress.isEmpty && webhookEvents.isEmpty && deadLetters == DeadLetterChanges()
   }
+
+  /// Most events that are kept for subscribers.
+  package static let mostWebhookEvents = 10_000
+}
+
+/// What becomes of messages that were given up.
+package struct DeadLetterChanges: Hashable, Sendable {
+  /// Of subscribers that are there; of each the newest ``most`` stay.
+  package var added: [DeadLetter] = []
+  /// Numbers of those to forget.
+  package var removed: [Int] = []
+  /// Which are to be sent once more, or not, by number.
+  package var due: [Int: Bool] = [:]
+  /// What came of another try that failed, too, by number; it is not due any more.
+  package var retried: [Int: String] = [:]
+
+  package static let most = 100
+
+  package init() {}
 }

@@ -50,6 +50,7 @@ package final class TrafficObserver: Sendable {
     var configuration = HTTPClientConfiguration()
     configuration.timeout = .seconds(10)
     configuration.maxResponseBytes = 64 << 20
+    configuration.followsProxies = false
     configuration.retries = 0
     client = HTTPClient(configuration: configuration)
   }

@@ -17,6 +17,13 @@ final class CurlTransfer: @unchecked Sendable {
   private var fields: UnsafeMutablePointer<curl_slist>?
   private var response = HTTPResponse(status: 0)
   private var tooLarge = false
+  private let cutsBodies: Bool
+  private let targets: TargetGuard?
+  private let isEncrypted: Bool
+  /// libcurl reads it whenever it opens a socket.
+  private let judge: UnsafeMutablePointer<ccurl_guard>
+  /// Why the last address that was judged is none to connect to.
+  private var refusal: TargetGuard.Refusal?
   private let errorText: UnsafeMutablePointer<CChar>
 
   init(
@@ -28,6 +35,15 @@ final class CurlTransfer: @unchecked Sendable {
     self.handle = handle
     url = request.url
     limit = configuration.maxResponseBytes
+    cutsBodies = configuration.cutsBodies
+    targets = configuration.targets
+    isEncrypted = request.url.lowercased().hasPrefix("https://")
+    judge = .allocate(capacity: 1)
+    judge.initialize(
+      to: ccurl_guard(
+        judge: { address, length, context in
+          CurlTransfer.of(context).mayConnect(UnsafeBufferPointer(start: address, count: length))
+        }, context: nil))
     body = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, request.body.count), alignment: 1)
     request.body.copyBytes(to: body)
     errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
@@ -40,6 +56,7 @@ final class CurlTransfer: @unchecked Sendable {
     curl_slist_free_all(fields)
     body.deallocate()
     errorText.deallocate()
+    judge.deallocate()
   }
 
   private func configure(
@@ -50,6 +67,7 @@ final class CurlTransfer: @unchecked Sendable {
     set(CURLOPT_NOSIGNAL, 1)
     ccurl_restrict_protocols(handle)
     set(CURLOPT_PATH_AS_IS, 1)
+    if !configuration.followsProxies { set(CURLOPT_PROXY, "") }
     set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
     set(CURLOPT_CONNECTTIMEOUT_MS, Int(configuration.connectTimeout.milliseconds))
     set(CURLOPT_TIMEOUT_MS, max(1, Int(timeout.milliseconds)))
@@ -73,6 +91,10 @@ final class CurlTransfer: @unchecked Sendable {
     let context = Unmanaged.passUnretained(self).toOpaque()
     set(CURLOPT_WRITEDATA, pointer: context)
     set(CURLOPT_HEADERDATA, pointer: context)
+    guard targets != nil else { return }
+    judge.pointee.context = context
+    guard ccurl_set_guard(handle, judge) == CURLE_OK else { throw bad("libcurl takes no judge of addresses") }
+    ccurl_set_quick_exit(handle)
   }
 
   private func setMethodAndBody(_ request: HTTPClientRequest) throws(HTTPClientError) {
@@ -123,6 +145,15 @@ final class CurlTransfer: @unchecked Sendable {
     Unmanaged<CurlTransfer>.fromOpaque(context!).takeUnretainedValue()
   }
 
+  private func mayConnect(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard let address = NetworkAddress(bytes: Array(bytes)) else {
+      refusal = .unknownFamily
+      return false
+    }
+    refusal = targets?.refusal(of: address, isEncrypted: isEncrypted)
+    return refusal == nil
+  }
+
   /// Anything but the count of bytes makes libcurl end the transfer.
   private func receiveBody(_ bytes: UnsafeRawBufferPointer) -> Int {
     guard response.body.count + bytes.count <= limit else {
@@ -146,20 +177,22 @@ final class CurlTransfer: @unchecked Sendable {
   }
 
   func finish(_ code: CURLcode) {
-    guard code != CURLE_OK else {
+    let isCut = tooLarge && cutsBodies && code == CURLE_WRITE_ERROR
+    guard code != CURLE_OK && !isCut else {
       var status = 0
       ccurl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
       response.status = status
       resume(.success(response))
       return
     }
+    if let refusal, code == CURLE_COULDNT_CONNECT { return fail(.targetForbidden, "\(refusal)") }
     let detail = errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
     fail(
       tooLarge ? .bodyTooLarge : Self.classify(code), tooLarge ? "the response is larger than \(limit) bytes" : detail)
   }
 
   func fail(_ code: HTTPClientError.Code, _ detail: String) {
-    resume(.failure(HTTPClientError(code: code, message: "\(url): \(detail)")))
+    resume(.failure(HTTPClientError(code: code, message: "\(url): \(detail)", cause: detail)))
   }
 
   private func resume(_ result: Result<HTTPResponse, HTTPClientError>) {

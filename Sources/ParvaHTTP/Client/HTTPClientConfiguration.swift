@@ -23,6 +23,12 @@ package struct HTTPClientConfiguration: Sendable {
   package var timeout = Duration.seconds(30)
   /// Bytes of a response body, after decompression.
   package var maxResponseBytes = 64 << 20
+  /// A body that is larger is cut there, and the status counts; else such a response is an error.
+  package var cutsBodies = false
+  /// Where connections may go; nil: everywhere.
+  package var targets: TargetGuard?
+  /// Whether `http_proxy` and its like lead somewhere else. Without it a request goes to its host and nowhere else.
+  package var followsProxies = true
   /// Further attempts where a repetition can do no harm.
   package var retries = 2
   /// Before the first retry, doubled each time; what is waited is drawn from nothing up to this.

@@ -9,6 +9,8 @@ package struct HTTPClientError: Error, Sendable, Hashable, CustomStringConvertib
     /// Certificate refused, on either side, or no common TLS version.
     case tlsFailed = "tls_failed"
     case timeout
+    /// The configuration allows no connection to the target's address: nothing was sent.
+    case targetForbidden = "target_forbidden"
     /// The response is larger than the configuration allows.
     case bodyTooLarge = "body_too_large"
     case cancelled
@@ -21,6 +23,8 @@ package struct HTTPClientError: Error, Sendable, Hashable, CustomStringConvertib
   package var code: Code
   /// One sentence with the URL and the cause.
   package var message: String
+  /// The cause alone, without the URL.
+  package var cause = ""
 
   package var description: String { "\(code.rawValue): \(message)" }
 }

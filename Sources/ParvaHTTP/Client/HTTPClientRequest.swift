@@ -10,6 +10,8 @@ package struct HTTPClientRequest: Sendable {
   package var body: Data
   /// For the whole exchange, retries and pauses included; nil: the client's.
   package var timeout: Duration?
+  /// Whether the receiver knows a repetition by something in the request, whatever the method.
+  package var isIdempotent = false
 
   package init(
     method: String, url: String, headers: HTTPHeaders = HTTPHeaders(), body: Data = Data(), timeout: Duration? = nil
@@ -23,6 +25,7 @@ package struct HTTPClientRequest: Sendable {
 
   /// Whether sending it twice does what sending it once does (RFC 9110, section 9.2.2), or a key makes it so.
   package var isRepeatable: Bool {
-    ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].contains(method) || headers["Idempotency-Key"] != nil
+    isIdempotent || ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].contains(method)
+      || headers["Idempotency-Key"] != nil
   }
 }

@@ -33,6 +33,16 @@ package struct WebhookSignature: Sendable {
     ]
   }
 
+  /// The three headers for a message that several secrets sign, so that one can take the place of another.
+  package static func headers(
+    id: String, timestamp: Int, body: Data, by signers: [WebhookSignature]
+  ) -> [(name: String, value: String)] {
+    let all = signers.map { $0.headers(id: id, timestamp: timestamp, body: body) }
+    guard var headers = all.first else { return [] }
+    headers[2].value = all.map { $0[2].value }.joined(separator: " ")
+    return headers
+  }
+
   /// Accepts a message whose signature is right and whose time is near `now`, in seconds since 1970; answers its id.
   ///
   /// Within the window the same message may come twice: the receiver has to be idempotent.

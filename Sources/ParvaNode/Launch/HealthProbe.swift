@@ -25,6 +25,7 @@ struct HealthProbe: Sendable {
     configuration.retries = 0
     configuration.timeout = timeout
     configuration.maxResponseBytes = 64 << 10
+    configuration.followsProxies = false
     return HTTPClient(configuration: configuration)
   }
 

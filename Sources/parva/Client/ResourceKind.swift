@@ -105,6 +105,16 @@ struct ResourceKind: Sendable {
         Column(title: "points", alignment: .right) { figure($0["pointCount"]) },
         Column(title: "origin") { $0["origin"].text },
       ]),
+    ResourceKind(
+      names: ["webhooks", "webhook", "wh"], path: "/v1/webhooks", member: "webhooks", id: "id", pageLimit: 1000,
+      columns: [
+        Column(title: "webhook") { $0["id"].text }, Column(title: "name") { $0["name"].text },
+        Column(title: "state") { $0["status"]["state"].text }, Column(title: "url") { $0["url"].text },
+        Column(title: "labels") { $0["labelSelector"].text },
+        Column(title: "waiting", alignment: .right) { figure($0["status"]["waiting"]) },
+        Column(title: "failures", alignment: .right) { figure($0["status"]["failures"]) },
+        Column(title: "delivered") { $0["status"]["lastDeliveredAt"].text },
+      ]),
   ]
 
   static func named(_ name: String) throws -> ResourceKind {

@@ -60,6 +60,19 @@ extension ChangingRequest {
       "PUT /v1/namespaces/{name}", "/v1/namespaces/vision", #"{"quota":{"rate":9}}"#, "namespaces/vision"),
     ChangingRequest(
       "DELETE /v1/namespaces/{name}", "/v1/namespaces/vision", "", "namespaces/vision", after: false),
+    ChangingRequest(
+      "POST /v1/webhooks", "/v1/webhooks", #"{"url":"http://127.0.0.1:9/"}"#, "webhooks/", before: false),
+    ChangingRequest(
+      "PUT /v1/webhooks/{id}", "/v1/webhooks/put", #"{"url":"http://127.0.0.1:9/"}"#, "webhooks/put",
+      before: false),
+    ChangingRequest(
+      "PUT /v1/webhooks/{id}", "/v1/webhooks/put", #"{"url":"http://127.0.0.1:9/b"}"#, "webhooks/put"),
+    ChangingRequest("POST /v1/webhooks/{id}/rotate-secret", "/v1/webhooks/put/rotate-secret", "", "webhooks/put"),
+    ChangingRequest(
+      "POST /v1/webhooks/{id}/test", "/v1/webhooks/put/test", "", "webhooks/put", before: false, after: false),
+    ChangingRequest(
+      "POST /v1/webhooks/{id}/replay", "/v1/webhooks/put/replay", "", "webhooks/put", before: false, after: false),
+    ChangingRequest("DELETE /v1/webhooks/{id}", "/v1/webhooks/put", "", "webhooks/put", after: false),
     ChangingRequest("POST /v1/tokens", "/v1/tokens", #"{"name":"ci","role":"reader"}"#, "tokens/", before: false),
     ChangingRequest("DELETE /v1/tokens/{id}", "/v1/tokens/LAST", "", "tokens/LAST", after: false),
     ChangingRequest(

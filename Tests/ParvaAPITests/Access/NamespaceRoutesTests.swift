@@ -38,6 +38,10 @@ import Testing
       "DELETE /v1/namespaces/{name}", "GET /v1/tokens", "POST /v1/tokens", "GET /v1/tokens/{id}",
       "DELETE /v1/tokens/{id}", "GET /v1/audit", "GET /v1/windows", "GET /v1/windows/{name}", "PUT /v1/windows/{name}",
       "DELETE /v1/windows/{name}",
+      "DELETE /v1/tokens/{id}", "GET /v1/audit", "GET /v1/webhooks", "POST /v1/webhooks", "GET /v1/webhooks/{id}",
+      "PUT /v1/webhooks/{id}", "DELETE /v1/webhooks/{id}", "GET /v1/webhooks/{id}/deliveries",
+      "GET /v1/webhooks/{id}/dead-letters", "POST /v1/webhooks/{id}/replay", "POST /v1/webhooks/{id}/rotate-secret",
+      "POST /v1/webhooks/{id}/test",
     ],
   ]
 

@@ -52,6 +52,11 @@ import Testing
     "POST /v3/discovery:clusters": readers, "POST /v3/discovery:endpoints": readers,
     "GET /v1/namespaces": readers, "POST /v1/namespaces": admins, "GET /v1/namespaces/{name}": readers,
     "PUT /v1/namespaces/{name}": admins, "DELETE /v1/namespaces/{name}": admins,
+    "GET /v1/webhooks": readers, "POST /v1/webhooks": operators, "GET /v1/webhooks/{id}": readers,
+    "PUT /v1/webhooks/{id}": operators, "DELETE /v1/webhooks/{id}": operators,
+    "GET /v1/webhooks/{id}/deliveries": readers, "GET /v1/webhooks/{id}/dead-letters": readers,
+    "POST /v1/webhooks/{id}/replay": operators, "POST /v1/webhooks/{id}/rotate-secret": operators,
+    "POST /v1/webhooks/{id}/test": operators,
     "GET /v1/tokens": admins, "POST /v1/tokens": admins, "GET /v1/tokens/{id}": admins,
     "DELETE /v1/tokens/{id}": admins, "GET /v1/audit": admins, "GET /v1/whoami": known,
   ]

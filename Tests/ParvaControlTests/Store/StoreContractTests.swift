@@ -96,6 +96,82 @@ import Testing
     #expect(contents.demand.profiles.isEmpty)
   }
 
+  @Test(arguments: stores) func subscribersAndTheirMessagesOutliveAReopening(_ kind: Kind) async throws {
+    let folder = try TemporaryFolder()
+    var store = try await kind.open(folder)
+    let wish = WebhookRecord.Wish(
+      name: "ci", url: "https://a.example/", types: [.planPublished, .nodeChanged], selector: "a=b", isEnabled: false,
+      retrySeconds: 7)
+    let older = WebhookRecord.OlderSecret(secret: NodeSecret("old"), until: Samples.time + 60)
+    let records = ["a", "b"].map {
+      WebhookRecord(
+        id: $0, wish: wish, secret: NodeSecret("new"), older: $0 == "a" ? older : nil, revision: 3,
+        createdAt: Samples.time, updatedAt: Samples.time + 1, createdBy: "token:t")
+    }
+    var progress = WebhookProgress(position: 2)
+    (progress.failures, progress.failingSince, progress.gap, progress.gapAt) = (4, Samples.time, .restart, Samples.time)
+    var event = WebhookEvent(
+      time: Samples.time, type: .nodeChanged, labels: ["a": "b"], data: Data(#"{"name":"n"}"#.utf8))
+    event.number = 1
+    var batch = StoreBatch()
+    for record in records {
+      batch.webhooks[record.id] = record
+      batch.webhookProgress[record.id] = progress
+    }
+    batch.webhookEvents = [event, event, event]
+    batch.deadLetters.added = (1...3).flatMap { index in
+      ["a", "b", "never-there"].map {
+        DeadLetter(
+          webhook: $0, message: "m\(index)", event: event, attempts: index, code: "timeout", at: Samples.time)
+      }
+    }
+    try await store.commit(batch)
+    store = try await reopened(kind, folder, store)
+    let read = try await store.load().webhooks
+    #expect(read.map(\.record) == records && read.allSatisfy { $0.progress == progress })
+    let page = try await store.webhookEvents(after: 1, limit: 1)
+    var second = event
+    second.number = 2
+    #expect(page == WebhookEventPage(events: [second], oldest: 1, newest: 3))
+    let letters = try await store.deadLetters(of: "a", before: nil, limit: 2)
+    #expect(letters.map(\.message) == ["m3", "m2"] && letters.map(\.event) == [event, event])
+    #expect(try await store.deadLetters(of: "a", before: letters[1].number, limit: 9).map(\.message) == ["m1"])
+    #expect(try await store.deadLetters(of: "never-there", before: nil, limit: 9).isEmpty)
+    var later = StoreBatch()
+    later.deadLetters.due = [letters[0].number: true, letters[1].number: true]
+    try await store.commit(later)
+    #expect(try await store.dueLetters(of: "a", limit: 9).map(\.message) == ["m2", "m3"])
+    later = StoreBatch()
+    later.deadLetters.retried = [letters[1].number: "status_500"]
+    later.deadLetters.removed = [letters[0].number]
+    later.webhooks["b"] = .some(nil)
+    later.webhookProgress["b"] = progress
+    try await store.commit(later)
+    let left = try await store.deadLetters(of: "a", before: nil, limit: 9)
+    #expect(left.map(\.message) == ["m2", "m1"] && left[0].attempts == 3 && left[0].code == "status_500")
+    #expect(try await store.load().webhooks.map(\.record.id) == ["a"])
+    #expect(try await store.deadLetters(of: "b", before: nil, limit: 9).isEmpty)
+  }
+
+  @Test(arguments: stores) func ofEventsAndDeadLettersTheNewestStay(_ kind: Kind) async throws {
+    let store = try await kind.open(try TemporaryFolder())
+    let event = WebhookEvent(time: Samples.time, type: .planPublished, data: Data("{}".utf8))
+    var batch = StoreBatch()
+    batch.webhooks["a"] = WebhookRecord(
+      id: "a", wish: WebhookRecord.Wish(name: "a", url: "https://a.example/", types: [.planPublished]),
+      secret: NodeSecret("s"), revision: 1, createdAt: Samples.time, updatedAt: Samples.time, createdBy: "anonymous")
+    batch.webhookProgress["a"] = WebhookProgress(position: 0)
+    batch.webhookEvents = Array(repeating: event, count: StoreBatch.mostWebhookEvents + 5)
+    batch.deadLetters.added = (0..<DeadLetterChanges.most + 5).map {
+      DeadLetter(webhook: "a", message: "m\($0)", event: event, attempts: 1, code: "timeout", at: Samples.time)
+    }
+    try await store.commit(batch)
+    let page = try await store.webhookEvents(after: 0, limit: 1)
+    #expect(page.oldest == 6 && page.newest == StoreBatch.mostWebhookEvents + 5 && page.events.map(\.number) == [6])
+    let letters = try await store.deadLetters(of: "a", before: nil, limit: 1000)
+    #expect(letters.count == DeadLetterChanges.most && letters.last?.message == "m5")
+  }
+
   @Test(arguments: stores) func tokensOutliveAReopening(_ kind: Kind) async throws {
     let folder = try TemporaryFolder()
     var store = try await kind.open(folder)

@@ -57,6 +57,46 @@ import Testing
     }
   }
 
+  private static func failure(of client: HTTPClient, _ request: HTTPClientRequest) async -> HTTPClientError? {
+    do throws(HTTPClientError) {
+      _ = try await client.send(request)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  @Test("a target that is not allowed is never connected to; one that is, is")
+  func forbiddenTarget() async throws {
+    let router = Router(routes: [Route("GET", "/", .inline { _ in HTTPResponse(status: 200) })])
+    try await withServer(router) { address, server in
+      let request = HTTPClientRequest(method: "GET", url: "http://\(address)/")
+      let closed = Self.client { $0.targets = TargetGuard() }
+      let error = await Self.failure(of: closed, request)
+      #expect(error?.code == .targetForbidden && error?.cause == "127.0.0.1 is not a public address (loopback)")
+      #expect(server.statistics.accepted == 0)
+      let open = Self.client { $0.targets = TargetGuard(allowed: [NetworkRange("127.0.0.0/8")].compactMap(\.self)) }
+      let response = try await open.send(request)
+      #expect(response.status == 200)
+      // A name is judged by what it leads to.
+      let named = HTTPClientRequest(method: "GET", url: "http://localhost:\(address.split(separator: ":")[1])/")
+      #expect(await Self.code { _ = try await closed.send(named) } == .targetForbidden)
+    }
+  }
+
+  @Test("a body that is longer than wanted is cut, and its status counts")
+  func cutBody() async throws {
+    let long = Data(repeating: 0x61, count: 100_000)
+    let router = Router(routes: [Route("GET", "/", .inline { _ in HTTPResponse(status: 503, body: long) })])
+    try await withServer(router) { address, _ in
+      let client = Self.client {
+        ($0.maxResponseBytes, $0.cutsBodies, $0.retries) = (1000, true, 0)
+      }
+      let response = try await client.send(HTTPClientRequest(method: "GET", url: "http://\(address)/"))
+      #expect(response.status == 503 && response.body.count <= 1000)
+    }
+  }
+
   @Test func postWithoutKeyIsSentOnceAndWithAKeyAgain() async throws {
     let flaky = Flaky(failures: 1)
     try await withServer(flaky.router) { address, _ in

@@ -1,8 +1,8 @@
-import ParvaHTTP
+package import ParvaHTTP
 
 /// A filter on labels in the syntax that Kubernetes gives it: `team=vision,tier!=gold,zone in (a, b),!canary,owner`.
-struct LabelSelector: Hashable {
-  enum Requirement: Hashable {
+package struct LabelSelector: Hashable, Sendable {
+  package enum Requirement: Hashable, Sendable {
     case isIn(key: String, values: Set<String>)
     /// True where the key is absent, too.
     case isNotIn(key: String, values: Set<String>)
@@ -10,10 +10,10 @@ struct LabelSelector: Hashable {
     case isAbsent(key: String)
   }
 
-  let requirements: [Requirement]
+  package let requirements: [Requirement]
 
   /// - Throws: 400 `invalid_parameter` naming the part that is not understood.
-  init(_ text: String) throws(ProblemDetails) {
+  package init(_ text: String) throws(ProblemDetails) {
     var found: [Requirement] = []
     for part in Self.parts(of: text) {
       guard let requirement = Self.requirement(part) else {
@@ -27,7 +27,7 @@ struct LabelSelector: Hashable {
     requirements = found
   }
 
-  func matches(_ labels: [String: String]) -> Bool {
+  package func matches(_ labels: [String: String]) -> Bool {
     requirements.allSatisfy { requirement in
       switch requirement {
       case .isIn(let key, let values): labels[key].map(values.contains) ?? false
