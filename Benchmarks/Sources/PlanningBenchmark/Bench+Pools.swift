@@ -4,7 +4,7 @@ import ParvaEngine
 extension Bench {
   /// A product with how much faster than an A100-80GB its instances count as, and what a GPU costs an hour.
   private static let products: [(name: String, speed: Double, cost: Double)] = [
-    ("A100-80GB", 1, 2), ("H100-80GB", 1.9, 3.7), ("A30-24GB", 0.55, 0.9), ("A100-40GB", 0.95, 1.6),
+    ("A100-80GB", 1, 2), ("H100-80GB-SXM", 1.9, 3.7), ("A30-24GB", 0.55, 0.9), ("A100-40GB", 0.95, 1.6),
     ("H200-141GB", 2.1, 4.5),
   ]
 

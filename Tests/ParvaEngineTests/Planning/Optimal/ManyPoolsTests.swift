@@ -27,7 +27,7 @@ import Testing
     "very many workloads on scarce pools of several products are planned from a sample, within a hundredth of the bound",
     arguments: [3, 4])
   func sampledPrices(_ seed: UInt64) throws {
-    let products = try ["A100-80GB", "H100-80GB", "A30-24GB", "A100-80GB", "H100-80GB"].map { try product($0) }
+    let products = try ["A100-80GB", "H100-80GB-SXM", "A30-24GB", "A100-80GB", "H100-80GB-SXM"].map { try product($0) }
     var input = RandomDemand.input(seed: seed, products: products, models: 8, workloads: 21_000)
     for index in input.workloads.indices { input.workloads[index].rate = 1 + input.workloads[index].rate / 8 }
     for (index, cost) in [2, 3.7, 0.9, 2.1, 4].enumerated() {
