@@ -14,16 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int64_t now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
+#include "../Timing/timing.h"
 
 int main(int argc, char **argv) {
   if (argc != 6) return 2;

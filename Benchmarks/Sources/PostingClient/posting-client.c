@@ -14,21 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../Timing/timing.h"
+
 enum { MOST = 10000000, CONNECTIONS = 1024 };
 
 static const char *prefix;
 static size_t sent;
-
-static int64_t now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
-}
 
 static int post(int fd) {
   char body[512], request[1024];

@@ -70,18 +70,12 @@ enum NamespaceRepresentation {
   }
 
   private static func write(_ segment: Segment, on gpu: PlannedGPU, _ space: Space, _ object: inout DocumentWriter) {
-    let profile = gpu.product.profiles[segment.profile]
     object.field("id", space.told(segment.id))
     object.field("workload", space.told(segment.workload))
     object.field("model", segment.model)
     object.field("product", gpu.product.name)
-    object.field("profile", profile.name)
-    object.field("computeSlices", profile.computeSlices)
-    object.field("batch", segment.batch)
-    object.field("processes", segment.processes)
-    object.field("capacity", segment.capacity)
-    object.field("load", segment.load)
-    object.field("latencyMs", segment.latencyMs)
+    object.field("profile", gpu.product.profiles[segment.profile].name)
+    PlanWriter.writeService(of: segment, on: gpu, &object)
   }
 }
 

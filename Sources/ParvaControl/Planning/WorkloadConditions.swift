@@ -87,6 +87,7 @@ package final class WorkloadConditions: Sendable {
         lost.remove(id)
       }
     }
+
     /// Of workloads that have any, as they were last looked at, for the news that one is gone.
     var labels: [String: [String: String]] = [:]
 

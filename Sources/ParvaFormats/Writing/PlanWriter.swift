@@ -137,7 +137,12 @@ package enum PlanWriter {
     object.field("profileId", profile.driverProfileID)
     object.field("start", segment.start)
     object.field("size", profile.placementSize)
-    object.field("computeSlices", profile.computeSlices)
+    writeService(of: segment, on: gpu, &object)
+  }
+
+  /// What a segment can do and has to do, wherever it stands.
+  package static func writeService(of segment: Segment, on gpu: PlannedGPU, _ object: inout DocumentWriter) {
+    object.field("computeSlices", gpu.product.profiles[segment.profile].computeSlices)
     object.field("batch", segment.batch)
     object.field("processes", segment.processes)
     object.field("capacity", segment.capacity)

@@ -163,17 +163,7 @@ import Testing
     #expect(await status(api) == ("planned", "0.0", nil), "a push that failed serves nobody")
     #expect(try await push(api) == "verified")
     let wanted = try #require(agent.received.last?.wanted)
-    func state(lost: String? = nil) throws -> NodeStateDocument {
-      var gpus = try (0..<2).map { index in
-        let instances = wanted.gpus.first { $0.uuid == FleetSamples.uuid("n", index) }?.instances ?? []
-        return try FleetSamples.gpu("n", index, instances: instances.map { (profile: $0.profileID, start: $0.start) })
-      }
-      for index in gpus.indices where gpus[index].uuid == lost { gpus[index].fault = "gpu_is_lost" }
-      var state = FleetSamples.state("n", gpus)
-      state.verified = VerifiedDocument(wanted.version)
-      return state
-    }
-    try await api.beat(try state())
+    try await api.beat(try agent.state())
     let capacity = wanted.gpus.flatMap(\.instances).reduce(0) { $0 + ($1.capacity ?? 0) }
     #expect(capacity >= 900)
     #expect(await status(api) == ("served", "\(capacity)", "\(revision)"))
@@ -184,10 +174,10 @@ import Testing
     #expect(await status(api) == ("served", "\(capacity)", "\(revision)"), "a restart forgets nothing")
 
     for gpu in wanted.gpus where !gpu.instances.isEmpty {
-      try await api.beat(try state(lost: gpu.uuid))
+      try await api.beat(try agent.state(lost: gpu.uuid))
       #expect(await status(api).state != "served", "a lost GPU serves nobody")
     }
-    try await api.beat(try state())
+    try await api.beat(try agent.state())
     #expect(await status(api).state == "served")
     _ = await api.send("PATCH", "/v1/workloads/w", body: #"{"rate":90000}"#)
     _ = await api.send("GET", "/v1/plan")

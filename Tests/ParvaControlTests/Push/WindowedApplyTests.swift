@@ -36,19 +36,6 @@ import Testing
     }
   }
 
-  /// The agent's node as it is with what it was told last.
-  private static func state(_ agent: FakeAgent, lost: String? = nil) throws -> NodeStateDocument {
-    let wanted = try #require(agent.received.last?.wanted)
-    var gpus = try (0..<2).map { index in
-      let instances = wanted.gpus.first { $0.uuid == FleetSamples.uuid("n", index) }?.instances ?? []
-      return try FleetSamples.gpu("n", index, instances: instances.map { (profile: $0.profileID, start: $0.start) })
-    }
-    for index in gpus.indices where gpus[index].uuid == lost { gpus[index].fault = "gpu_is_lost" }
-    var state = FleetSamples.state("n", gpus)
-    state.verified = VerifiedDocument(wanted.version)
-    return state
-  }
-
   @Test("a plan waits while a freeze lasts and is published all the same; an operator brings it there by force")
   func waiting() async throws {
     let agent = try FakeAgent(.verified)
@@ -102,7 +89,7 @@ import Testing
     _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("w", rate: 900))
     _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
     try await Self.until(api, "settled")
-    try await api.beat(try Self.state(agent))
+    try await api.beat(try agent.state())
     api.controller.conditions.look()
     #expect(await api.send("GET", "/v1/workloads/w").json("status", "state") == "served")
     #expect(api.controller.conditions.lostCapacity == 0)
@@ -110,7 +97,7 @@ import Testing
       api, "now", isSpared ? Self.freeze : Self.freeze.replacing("}", with: #","except":[]}"#))
     let told = agent.received.count
     let lost = try #require(agent.received.last?.wanted.gpus.first { !$0.instances.isEmpty }?.uuid)
-    try await api.beat(try Self.state(agent, lost: lost))
+    try await api.beat(try agent.state(lost: lost))
     api.controller.conditions.look()
     #expect(api.controller.conditions.lostCapacity == 1)
     if isSpared {

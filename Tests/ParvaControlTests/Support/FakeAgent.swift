@@ -142,3 +142,18 @@ final class FakeAgent: Sendable {
     HTTPResponse(status: status, contentType: "application/json", body: try JSONEncoder().encode(document))
   }
 }
+
+extension FakeAgent {
+  /// Node `n` with its two GPUs as they are once all is done that it was told last; `lost` is a GPU that has a fault since.
+  func state(lost: String? = nil) throws -> NodeStateDocument {
+    let wanted = try #require(received.last?.wanted)
+    var gpus = try (0..<2).map { index in
+      let instances = wanted.gpus.first { $0.uuid == FleetSamples.uuid("n", index) }?.instances ?? []
+      return try FleetSamples.gpu("n", index, instances: instances.map { (profile: $0.profileID, start: $0.start) })
+    }
+    for index in gpus.indices where gpus[index].uuid == lost { gpus[index].fault = "gpu_is_lost" }
+    var state = FleetSamples.state("n", gpus)
+    state.verified = VerifiedDocument(wanted.version)
+    return state
+  }
+}

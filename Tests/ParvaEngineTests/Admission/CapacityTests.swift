@@ -6,20 +6,6 @@ import Testing
 
 /// Certified capacities against theory, against a plain simulation, and against their own promises.
 @Suite struct CapacityTests {
-  private static func table(
-    _ points: [ProfilePoint], _ queue: QueueForm = .shared, arrivals: CertifiedArrivals = .poisson, tail: Double = 0.01
-  ) -> KindCapacity {
-    CapacityTables().kind(
-      0, of: ModelProfile(model: "m", product: "A100-80GB", source: .measured, points: points), queue, arrivals,
-      tail: tail)
-  }
-
-  private static func point(batch: Int, processes: Int, latencyMs: Double) -> ProfilePoint {
-    ProfilePoint(
-      profile: 0, batch: batch, processes: processes, throughput: 1000 * Double(batch * processes) / latencyMs,
-      latencyMs: latencyMs)
-  }
-
   /// Share of requests that wait longer than `t` services in M/D/1 at load `x` (Erlang 1909).
   private static func waitsLonger(than t: Double, load x: Double) -> Double {
     var sum = 0.0
@@ -36,7 +22,7 @@ import Testing
     "M/D/1: the percentile holds by Erlang's formula, and at little more load it does not",
     arguments: [1.5, 2, 3, 5, 8, 12, 16], [0.05, 0.01])
   func singleServer(_ objective: Double, _ tail: Double) throws {
-    let table = Self.table([Self.point(batch: 1, processes: 1, latencyMs: 10)], tail: tail)
+    let table = RandomQueue.table([RandomQueue.point(batch: 1, processes: 1, latencyMs: 10)], tail: tail)
     let step = CapacityGrid.step(ofObjective: 10 * objective)
     let load = try #require(table.capacity(batch: 1, processes: 1, step: step)) / 100
     #expect(Self.waitsLonger(than: objective - 1, load: load) <= tail)
@@ -49,9 +35,9 @@ import Testing
     // a share x (2 - s) / (x + exp(-x)) takes longer than s, for s in 1...2.
     let late = { (x: Double, s: Double) in x * (2 - s) / (x + exp(-x)) }
     for (objective, tail) in [(1.95, 0.04), (1.9, 0.075), (1.97, 0.025)] {
-      let points = [1, 64].map { Self.point(batch: $0, processes: 1, latencyMs: 100) }
+      let points = [1, 64].map { RandomQueue.point(batch: $0, processes: 1, latencyMs: 100) }
       let step = CapacityGrid.step(ofObjective: 100 * objective)
-      let capacity = try #require(Self.table(points, tail: tail).capacity(batch: 64, processes: 1, step: step))
+      let capacity = try #require(RandomQueue.table(points, tail: tail).capacity(batch: 64, processes: 1, step: step))
       #expect(late(capacity / 10, objective) <= tail)
       #expect(late(capacity / 70 * 8, CapacityGrid.milliseconds(step: step) / 100) > tail)
     }
@@ -72,31 +58,23 @@ import Testing
     var lateness = 0.0
     var judged = 0
     for number in 0..<stream.points {
-      let processes = Int.random(in: 1...4, using: &random)
-      let limit = 1 << Int.random(in: 0...6, using: &random)
-      let fixed = exp(Double.random(in: log(1)...log(50), using: &random))
-      let each = fixed * exp(Double.random(in: log(0.002)...log(1), using: &random))
-      let points = (0...6).map { 1 << $0 }.filter { $0 <= limit }.map {
-        Self.point(batch: $0, processes: processes, latencyMs: fixed + each * Double($0))
-      }
+      let point = RandomQueue(mostProcesses: 4, largest: 6, &random)
       let tail = Bool.random(using: &random) ? 0.01 : 0.05
-      let table = Self.table(points, arrivals: stream.cv2 == 1 ? .poisson : .gamma(cv2: stream.cv2), tail: tail)
-      let objective = (fixed + each * Double(limit)) * exp(Double.random(in: log(1.05)...log(8), using: &random))
+      let table = RandomQueue.table(
+        point.points, arrivals: stream.cv2 == 1 ? .poisson : .gamma(cv2: stream.cv2), tail: tail)
+      let objective = point.full * exp(Double.random(in: log(1.05)...log(8), using: &random))
       let step = CapacityGrid.step(ofObjective: objective)
-      let rate = try #require(table.capacity(batch: limit, processes: processes, step: step))
+      let rate = try #require(table.capacity(batch: point.limit, processes: point.processes, step: step))
       guard rate > 0 else { continue }
-      let queue = ReferenceQueue(
-        execution: try #require(table.points.first { $0.batch == limit }).milliseconds, processes: processes)
-      let groups = queue.late(objective: objective, groups: 16, size: 4000) {
-        (stream.cv2 == 1 ? random.exponential() : random.gamma(cv2: stream.cv2)) * 1000 / rate
-      }
-      let mean = groups.reduce(0, +) / 16
-      let deviation = (groups.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 15).squareRoot()
+      let late = try #require(
+        point.lateness(table, objective: objective) {
+          (stream.cv2 == 1 ? random.exponential() : random.gamma(cv2: stream.cv2)) * 1000 / rate
+        })
       // Even three standard errors less would be too many.
-      if mean - 3 * deviation / 4 > tail {
-        broken.append("point \(number): \(mean) late of \(tail), b \(limit) p \(processes)")
+      if late.least > tail {
+        broken.append("point \(number): \(late.mean) late of \(tail), b \(point.limit) p \(point.processes)")
       }
-      lateness += mean / tail
+      lateness += late.mean / tail
       judged += 1
     }
     #expect(judged > stream.points / 2)
@@ -118,7 +96,7 @@ import Testing
     let each = fixed * exp(Double.random(in: log(0.002)...log(1), using: &random))
     let points = { (count: Int) in
       (0...5).map { 1 << $0 }.filter { $0 <= limit }.map {
-        Self.point(batch: $0, processes: count, latencyMs: fixed + each * Double($0))
+        RandomQueue.point(batch: $0, processes: count, latencyMs: fixed + each * Double($0))
       }
     }
     let arrivals = Bool.random(using: &random) ? CertifiedArrivals.poisson : .gamma(cv2: 3)
@@ -126,7 +104,8 @@ import Testing
     let step = CapacityGrid.step(ofObjective: objective)
     let capacity = { (queue: QueueForm, count: Int) throws in
       try #require(
-        Self.table(points(count), queue, arrivals: arrivals).capacity(batch: limit, processes: count, step: step))
+        RandomQueue.table(points(count), queue, arrivals: arrivals).capacity(batch: limit, processes: count, step: step)
+      )
     }
     let (own, single) = (try capacity(.perProcess, processes), try capacity(.shared, 1))
     #expect(abs(own - Double(processes) * single) <= 1e-9 * own, "seed \(seed)")
@@ -138,7 +117,8 @@ import Testing
   @Test("what is known of one form of queue is not believed of the other")
   func factsTellQueues() {
     let profile = ModelProfile(
-      model: "m", product: "A100-80GB", source: .measured, points: [Self.point(batch: 1, processes: 2, latencyMs: 10)])
+      model: "m", product: "A100-80GB", source: .measured,
+      points: [RandomQueue.point(batch: 1, processes: 2, latencyMs: 10)])
     let keys = QueueForm.allCases.map { CapacityFacts.Key(profile, kind: 0, $0, .poisson, tail: 0.01) }
     #expect(Set(keys).count == keys.count)
   }

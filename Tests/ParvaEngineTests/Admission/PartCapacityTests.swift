@@ -6,20 +6,6 @@ import Testing
 
 /// Capacities under a random share of a stream: of a recording, and of one that is smoother than Poisson.
 @Suite struct PartCapacityTests {
-  private static func point(batch: Int, processes: Int, latencyMs: Double) -> ProfilePoint {
-    ProfilePoint(
-      profile: 0, batch: batch, processes: processes, throughput: 1000 * Double(batch * processes) / latencyMs,
-      latencyMs: latencyMs)
-  }
-
-  private static func table(_ points: [ProfilePoint], _ arrivals: CertifiedArrivals, tail: Double = 0.01)
-    -> KindCapacity
-  {
-    CapacityTables().kind(
-      0, of: ModelProfile(model: "m", product: "A100-80GB", source: .measured, points: points), .shared, arrivals,
-      tail: tail)
-  }
-
   /// A recording in which a tenth of the time has several times the requests of the rest.
   private static func bursts(_ count: Int, _ random: inout SeededGenerator) throws -> ArrivalRecording {
     var times: [Double] = []
@@ -43,21 +29,15 @@ import Testing
       }
     var (broken, judged, lateness): ([String], Int, Double) = ([], 0, 0)
     for number in 0..<50 {
-      let processes = Int.random(in: 1...3, using: &random)
-      let limit = 1 << Int.random(in: 0...5, using: &random)
-      let fixed = exp(Double.random(in: log(1)...log(50), using: &random))
-      let each = fixed * exp(Double.random(in: log(0.002)...log(1), using: &random))
-      let points = (0...5).map { 1 << $0 }.filter { $0 <= limit }.map {
-        Self.point(batch: $0, processes: processes, latencyMs: fixed + each * Double($0))
-      }
-      let most = try #require(points.last).throughput
+      let point = RandomQueue(mostProcesses: 3, largest: 5, &random)
+      let most = try #require(point.points.last).throughput
       let tail = Bool.random(using: &random) ? 0.01 : 0.05
       let declared = most * exp(Double.random(in: log(0.2)...log(12), using: &random))
       let rate = form == .recording ? CapacityGrid.rate(below: declared) : CapacityGrid.rate(above: declared)
-      let table = Self.table(points, .part(of: whole, rate: rate), tail: tail)
-      let objective = (fixed + each * Double(limit)) * exp(Double.random(in: log(1.05)...log(8), using: &random))
+      let table = RandomQueue.table(point.points, arrivals: .part(of: whole, rate: rate), tail: tail)
+      let objective = point.full * exp(Double.random(in: log(1.05)...log(8), using: &random))
       let step = CapacityGrid.step(ofObjective: objective)
-      let capacity = try #require(table.capacity(batch: limit, processes: processes, step: step))
+      let capacity = try #require(table.capacity(batch: point.limit, processes: point.processes, step: step))
       guard capacity > 0 else { continue }
       let share = min(1, capacity / rate)
       let pace = max(capacity, rate)
@@ -71,19 +51,17 @@ import Testing
           return recording.gaps[place]
         }
       }
-      let queue = ReferenceQueue(
-        execution: try #require(table.points.first { $0.batch == limit }).milliseconds, processes: processes)
-      let groups = queue.late(objective: objective, groups: 16, size: 4000) {
-        var sum = gap()
-        while Double.random(in: 0..<1, using: &random) >= share { sum += gap() }
-        return sum * 1000 / pace
+      let late = try #require(
+        point.lateness(table, objective: objective) {
+          var sum = gap()
+          while Double.random(in: 0..<1, using: &random) >= share { sum += gap() }
+          return sum * 1000 / pace
+        })
+      if late.least > tail {
+        broken.append(
+          "point \(number): \(late.mean) late of \(tail), b \(point.limit) p \(point.processes), share \(share)")
       }
-      let mean = groups.reduce(0, +) / 16
-      let deviation = (groups.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 15).squareRoot()
-      if mean - 3 * deviation / 4 > tail {
-        broken.append("point \(number): \(mean) late of \(tail), b \(limit) p \(processes), share \(share)")
-      }
-      lateness += mean / tail
+      lateness += late.mean / tail
       judged += 1
     }
     #expect(judged > 25)
@@ -96,10 +74,10 @@ import Testing
   func betweenTheExtremes() throws {
     var random = SeededGenerator(seed: 11)
     let recording = try Self.bursts(8000, &random)
-    let points = [1, 2, 4, 8].map { Self.point(batch: $0, processes: 1, latencyMs: 10 + Double($0)) }
+    let points = [1, 2, 4, 8].map { RandomQueue.point(batch: $0, processes: 1, latencyMs: 10 + Double($0)) }
     let step = CapacityGrid.step(ofObjective: 60)
     let capacity = { (arrivals: CertifiedArrivals) throws in
-      try #require(Self.table(points, arrivals).capacity(batch: 8, processes: 1, step: step))
+      try #require(RandomQueue.table(points, arrivals: arrivals).capacity(batch: 8, processes: 1, step: step))
     }
     let poisson = try capacity(.poisson)
     let whole = try capacity(.part(of: .recording(recording), rate: 1))
@@ -115,10 +93,10 @@ import Testing
 
   @Test("an even stream that one segment has whole may fill it, and shared out at random it is worth less")
   func evenWhole() throws {
-    let points = [Self.point(batch: 1, processes: 1, latencyMs: 10)]
+    let points = [RandomQueue.point(batch: 1, processes: 1, latencyMs: 10)]
     let step = CapacityGrid.step(ofObjective: 15)
     let capacity = { (arrivals: CertifiedArrivals) throws in
-      try #require(Self.table(points, arrivals).capacity(batch: 1, processes: 1, step: step))
+      try #require(RandomQueue.table(points, arrivals: arrivals).capacity(batch: 1, processes: 1, step: step))
     }
     let poisson = try capacity(.poisson)
     #expect(try capacity(.part(of: .even, rate: 90)) >= 90)

@@ -3,39 +3,33 @@ import Synchronization
 /// Streams of arrivals at rate 1, drawn as far as they are needed and shared by all that are judged by them.
 final class ArrivalStore: Sendable {
   /// One stream, which grows under its own lock: who needs it meanwhile waits instead of drawing it too.
-  private final class Growing<Source: GrowingStream>: Sendable {
-    private let source: Mutex<Source>
+  private final class Growing: Sendable {
+    private let drawn: Mutex<DrawnStream>
 
-    init(_ source: sending Source) { self.source = Mutex(source) }
+    init(_ kind: DrawnStream.Kind) { drawn = Mutex(DrawnStream(kind)) }
 
     func stream(_ count: Int) -> UnitStream {
-      source.withLock { source in
-        source.draw(count)
-        return source.stream
+      drawn.withLock { drawn in
+        drawn.draw(count)
+        return drawn.stream
       }
     }
 
-    var count: Int { source.withLock { $0.stream.count } }
+    var count: Int { drawn.withLock { $0.stream.count } }
   }
 
-  private struct Part: Hashable {
-    var whole: WholeStream
-    var share: Double
-  }
-
-  /// Streams kept of each sort, the drawn ones of up to 10 MB; beyond it all are dropped.
-  private static let limit = 12
-  /// Arrivals kept of parts, five bytes each; beyond it all are dropped.
-  private static let mostArrivals = 1 << 24
-  private let known = Mutex<[Double: Growing<DrawnStream>]>([:])
-  private let parts = Mutex<[Part: Growing<PartStream>]>([:])
+  /// Arrivals kept of drawn streams, five bytes each; beyond it all are dropped.
+  private static let mostArrivals = 1 << 25
+  /// Recordings kept.
+  private static let mostRecordings = 12
+  private let known = Mutex<[DrawnStream.Kind: Growing]>([:])
   private let recordings = Mutex<[ArrivalRecording: UnitArrivals]>([:])
 
   /// A recording as it is played in whole. O(arrivals).
   func recorded(_ recording: ArrivalRecording) -> UnitArrivals {
     recordings.withLock { known in
       if let arrivals = known[recording] { return arrivals }
-      if known.count >= Self.limit { known = [:] }
+      if known.count >= Self.mostRecordings { known = [:] }
       let made = UnitArrivals(recording)
       known[recording] = made
       return made
@@ -46,15 +40,7 @@ final class ArrivalStore: Sendable {
   ///
   /// - Parameter exponent: ``CapacityGrid/runExponent(load:batch:cv2:)``.
   func drawn(cv2: Double, tail: Double, exponent: Int) -> UnitArrivals {
-    let growing = known.withLock { known in
-      if let growing = known[cv2] { return growing }
-      if known.count >= Self.limit { known = [:] }
-      let made = Growing(DrawnStream(cv2: cv2))
-      known[cv2] = made
-      return made
-    }
-    let judged = UnitArrivals.judged(exponent: exponent, tail: tail)
-    return UnitArrivals(growing.stream(UnitArrivals.length(judged: judged)), judged: judged, cv2: cv2)
+    arrivals(.renewal(cv2: cv2), judged: UnitArrivals.judged(exponent: exponent, tail: tail))
   }
 
   /// A random share of a stream; a share of 1 of a recording is judged as it is. O(arrivals) the first time.
@@ -68,24 +54,17 @@ final class ArrivalStore: Sendable {
       judged = Int(stretch) * UnitArrivals.mostGroups
       if share == 1 || UnitArrivals.length(judged: judged) > UnitArrivals.longestPart { return recorded(recording) }
     }
-    let growing = parts.withLock { parts in
-      let key = Part(whole: whole, share: share)
-      if let growing = parts[key] { return growing }
-      if parts.values.reduce(0, { $0 + $1.count }) > Self.mostArrivals { parts = [:] }
-      let made = Growing(PartStream(of: whole, share: share))
-      parts[key] = made
+    return arrivals(.part(of: whole, share: share), judged: judged)
+  }
+
+  private func arrivals(_ kind: DrawnStream.Kind, judged: Int) -> UnitArrivals {
+    let growing = known.withLock { known in
+      if let growing = known[kind] { return growing }
+      if known.values.reduce(0, { $0 + $1.count }) > Self.mostArrivals { known = [:] }
+      let made = Growing(kind)
+      known[kind] = made
       return made
     }
-    return UnitArrivals(
-      growing.stream(UnitArrivals.length(judged: judged)), judged: judged, cv2: whole.cv2(share: share))
+    return UnitArrivals(growing.stream(UnitArrivals.length(judged: judged)), judged: judged, cv2: kind.cv2)
   }
 }
-
-/// What grows by being drawn from.
-private protocol GrowingStream {
-  var stream: UnitStream { get }
-  mutating func draw(_ count: Int)
-}
-
-extension DrawnStream: GrowingStream {}
-extension PartStream: GrowingStream {}

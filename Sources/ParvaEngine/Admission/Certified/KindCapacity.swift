@@ -214,10 +214,10 @@ final class KindCapacity: Sendable {
   /// What a queue that gets `rate` requests per second has to keep. Of a recording a small part looks like a Poisson
   /// stream in the short run, whatever it is in the long one.
   private func streams(rate: Double, exponent: Int) -> [UnitArrivals] {
-    let drawn = store.drawn(cv2: arrivals.cv2, tail: tail, exponent: exponent)
-    guard case .part(of: let whole, let all) = arrivals else { return [drawn] }
+    let drawn = { [store, tail, arrivals] in store.drawn(cv2: arrivals.cv2, tail: tail, exponent: exponent) }
+    guard case .part(of: let whole, let all) = arrivals else { return [drawn()] }
     let part = { [store, tail] (share: Double) in store.part(of: whole, share: share, tail: tail, exponent: exponent) }
-    guard whole.isSmooth else { return [part(CapacityGrid.share(above: rate / all)), drawn] }
-    return [CapacityGrid.share(below: rate / all).map(part) ?? drawn]
+    guard whole.isSmooth else { return [part(CapacityGrid.share(above: rate / all)), drawn()] }
+    return [CapacityGrid.share(below: rate / all).map(part) ?? drawn()]
   }
 }

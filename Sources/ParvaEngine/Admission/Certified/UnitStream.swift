@@ -32,56 +32,37 @@ struct UnitStream: Sendable {
   }
 }
 
-/// A renewal stream of unit rate that is drawn as far as it was asked for, always from the same seed.
+/// A stream of unit rate that is drawn as far as it was asked for, always from the same seed.
 struct DrawnStream {
-  private let cv2: Double
-  private var random = UnitRandom(seed: UnitRandom.seed)
-  private var time = 0.0
-  private(set) var stream = UnitStream()
+  enum Kind: Hashable {
+    /// Gaps of this squared coefficient of variation: exponential for 1, gamma above.
+    case renewal(cv2: Double)
+    /// Of the arrivals of a whole each with a probability of `share`, above 0 and at most 1.
+    case part(of: WholeStream, share: Double)
 
-  /// Gaps of squared coefficient of variation `cv2`: exponential for 1, gamma above.
-  init(cv2: Double) { self.cv2 = cv2 }
-
-  /// Draws until there are `count` arrivals at least. O(arrivals drawn).
-  mutating func draw(_ count: Int) {
-    guard stream.count < count else { return }
-    // In variables of their own they stay in registers.
-    var (random, time) = (random, time)
-    let missing = count - stream.count
-    if cv2 == 1 {
-      stream.extend(by: missing) { _ in
-        time += random.exponential()
-        return time
-      }
-    } else {
-      let cv2 = cv2
-      stream.extend(by: missing) { _ in
-        time += random.gamma(cv2: cv2) * cv2
-        return time
+    /// Squared coefficient of variation of the gaps; 1 for a part of a recording.
+    var cv2: Double {
+      switch self {
+      case .renewal(let cv2): cv2
+      case .part(let whole, let share): whole.cv2(share: share)
       }
     }
-    (self.random, self.time) = (random, time)
   }
-}
 
-/// A random share of a whole stream at unit rate, drawn as far as it was asked for, always from the same seed.
-struct PartStream {
-  private let whole: WholeStream
-  private let share: Double
-  /// Of a recording: when its arrivals come.
+  private let kind: Kind
+  /// Of a part of a recording: when the arrivals of the whole come.
   private let ends: [Double]
-  private var random = UnitRandom(seed: UnitRandom.seed)
+  private var random = UnitRandom()
+  private var time = 0.0
   /// Arrivals of the whole that went by, in the present round of a recording.
   private var passed = 0
   private var rounds = 0
-  private var time = 0.0
   private(set) var stream = UnitStream()
 
-  /// - Parameter share: above 0, at most 1.
-  init(of whole: WholeStream, share: Double) {
-    (self.whole, self.share) = (whole, share)
+  init(_ kind: Kind) {
+    self.kind = kind
     var (ends, time): ([Double], Double) = ([], 0)
-    if case .recording(let recording) = whole {
+    if case .part(of: .recording(let recording), _) = kind {
       ends.reserveCapacity(recording.gaps.count)
       for gap in recording.gaps {
         time += gap
@@ -95,42 +76,49 @@ struct PartStream {
   mutating func draw(_ count: Int) {
     guard stream.count < count else { return }
     // In variables of their own they stay in registers.
-    var (random, passed, rounds, time) = (random, passed, rounds, time)
-    let (share, ends) = (share, ends)
+    var (random, time, passed, rounds) = (random, time, passed, rounds)
+    let ends = ends
     let missing = count - stream.count
-    switch whole {
-    case .recording:
+    switch kind {
+    case .renewal(cv2: 1):
+      stream.extend(by: missing) { _ in
+        time += random.exponential()
+        return time
+      }
+    case .renewal(let cv2):
+      stream.extend(by: missing) { _ in
+        time += random.gamma(cv2: cv2) * cv2
+        return time
+      }
+    case .part(of: .recording, let share):
       let length = ends[ends.count - 1]
       stream.extend(by: missing) { _ in
-        passed += share < 1 ? random.tries(share: share) : 1
+        passed += random.tries(share: share)
         while passed > ends.count {
           passed -= ends.count
           rounds += 1
         }
         return (Double(rounds) * length + ends[passed - 1]) * share
       }
-    case .even:
+    case .part(of: .even, let share):
       stream.extend(by: missing) { _ in
-        passed += share < 1 ? random.tries(share: share) : 1
+        passed += random.tries(share: share)
         return Double(passed) * share
       }
-    case .erlang(let stages):
+    case .part(of: .erlang(let stages), let share):
       stream.extend(by: missing) { _ in
-        time += random.exponentials((share < 1 ? random.tries(share: share) : 1) * stages)
+        time += random.exponentials(random.tries(share: share) * stages)
         return time * share / Double(stages)
       }
     }
-    (self.random, self.passed, self.rounds, self.time) = (random, passed, rounds, time)
+    (self.random, self.time, self.passed, self.rounds) = (random, time, passed, rounds)
   }
 }
 
 /// SplitMix64 (Steele, Lea and Flood, 2014) with the variates that arrivals need.
-struct UnitRandom {
+private struct UnitRandom {
   /// Where every stream begins.
-  static let seed: UInt64 = 0x5061_7276_61
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
+  private var state: UInt64 = 0x5061_7276_61
 
   /// In (0, 1).
   private mutating func uniform() -> Double {
@@ -156,8 +144,10 @@ struct UnitRandom {
     return sum
   }
 
-  /// How many come until the first that is kept, that one counted, where each is with a probability of `share`, below 1.
-  mutating func tries(share: Double) -> Int { 1 + Int(Elementary.log(uniform()) / Elementary.log(1 - share)) }
+  /// How many come until the first that is kept, that one counted, where each is with a probability of `share`.
+  mutating func tries(share: Double) -> Int {
+    share < 1 ? 1 + Int(Elementary.log(uniform()) / Elementary.log(1 - share)) : 1
+  }
 
   /// A gamma variate of mean and shape 1 / `cv2`, which is above 1, by algorithm GS of Ahrens and Dieter (1974).
   mutating func gamma(cv2: Double) -> Double {
