@@ -13,6 +13,10 @@ package struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     case full = "store_full"
     /// Reading or writing failed, for example by an I/O error.
     case failed = "store_failed"
+    /// What keeps it does not answer, or has no majority: nothing can be written, and nobody knows of something newer.
+    case unavailable = "store_unavailable"
+    /// Another replica leads, or none does.
+    case notLeader = "not_leader"
     /// Nothing is stored on behalf of a dry run.
     case dryRun = "dry_run"
   }

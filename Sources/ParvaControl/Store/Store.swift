@@ -87,6 +87,8 @@ extension Store {
 /// What a store holds, without the history of plans.
 package struct StoreContents: Sendable {
   package var demand: Demand
+  /// How many commits are in it, where the store is one that is shared; see ``ReplicatedStore``.
+  package var position = 0
   /// The newest plan.
   package var plan: StoredPlan?
   /// What keeps it as it is; nil where nothing does.

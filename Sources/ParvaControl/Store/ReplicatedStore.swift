@@ -1,0 +1,64 @@
+/// A store that several controllers share: one of them leads and alone writes, and what it commits reaches all of them
+/// in one order.
+///
+/// Every replica reads from a copy of its own, which holds all commits up to its ``position``.
+package protocol ReplicatedStore: Store {
+  /// Takes part in the election until the store is closed; before, nobody can lead here.
+  ///
+  /// - Parameter address: where the other replicas reach this one, an URL without a path.
+  func campaign(as address: String) async
+
+  /// What this replica is now.
+  var standing: ReplicaStanding { get }
+
+  /// What it is, now and at every change. A leader is named only when its copy holds everything that was committed
+  /// before its term, and is not named any more before another can be.
+  func standings() -> AsyncStream<ReplicaStanding>
+
+  /// Takes commits in the name of a term; from its end on it throws `not_leader`. Reads are those of this store, and
+  /// closing it closes nothing else.
+  func writer(term: Int) -> any Store
+
+  /// What has come into the copy after a position, in order, without end; begins with `.reset` where the copy no longer
+  /// knows all of it. Batches of this replica's own writer are among them.
+  func news(after position: Int) -> AsyncStream<ReplicaNews>
+
+  /// How many commits its copy holds.
+  var position: Int { get }
+
+  /// When the copy was last known to hold everything that was committed; nil before the first time.
+  var freshAt: ContinuousClock.Instant? { get }
+
+  /// Waits until the copy has come to a position; false where it has not by then.
+  func wait(for position: Int, until end: ContinuousClock.Instant) async -> Bool
+
+  /// Whether nobody else can have led up to now: what was read of the leader's state before this is the newest there was.
+  func isSurelyLeader(in term: Int) -> Bool
+
+  /// Gives leadership up, so that another replica need not wait for the lease to run out.
+  func resign() async
+}
+
+/// What a replica is at a moment.
+package enum ReplicaStanding: Hashable, Sendable {
+  /// - Parameter term: grows from leader to leader.
+  case leader(term: Int)
+  case follower(of: Leader?)
+
+  /// Who leads, as far as a follower knows.
+  package struct Leader: Hashable, Sendable {
+    package var term: Int
+    package var address: String
+
+    package init(term: Int, address: String) {
+      (self.term, self.address) = (term, address)
+    }
+  }
+}
+
+/// What has come into a replica's copy.
+package enum ReplicaNews: Sendable {
+  case batch(StoreBatch, position: Int)
+  /// The copy was read anew as a whole: ``Store/load()`` has what is there.
+  case reset(position: Int)
+}
