@@ -1,0 +1,124 @@
+"""Schedules of faults over members, controllers and the wires between them, drawn from a seed."""
+
+import dataclasses
+import time
+
+from wires import HOLD
+
+#: Seconds in which faults begin, and at most how long one lasts.
+BEGIN, LONGEST = 3.0, 3.0
+
+
+@dataclasses.dataclass
+class Fault:
+    """What breaks when, and for how long. `whom` says who is meant at that moment: `leader`, `etcd leader`, or a name."""
+
+    at: float
+    seconds: float
+    kind: str
+    whom: str
+    #: Of wires: `both`, `forth` or `back`; `refused`; or how many seconds late.
+    how: str | float = "both"
+
+    def __str__(self):
+        how = "" if self.kind in ("kill", "pause", "kill all members", "kill everything") else f" ({self.how})"
+        return f"{self.at:.2f} s: {self.kind} {self.whom}{how} for {self.seconds:.2f} s"
+
+
+def schedule(dice, cluster):
+    """One to four faults, of which several may be there at once."""
+    members, replicas = [one.name for one in cluster.members], [one.name for one in cluster.replicas]
+    faults = []
+    for _ in range(dice.choice([1, 2, 2, 3, 3, 4])):
+        at, seconds = dice.uniform(0.2, BEGIN), dice.uniform(0.2, LONGEST)
+        if not members:
+            faults.append(Fault(at, seconds / 3, dice.choice(["kill", "kill", "pause"]), "leader"))
+            continue
+        side = dice.choice(["members", "replicas", "replicas"])
+        whom = dice.choice([*members, "etcd leader", "etcd leader"] if side == "members" else [*replicas, "leader", "leader", "leader"])
+        kinds = ["kill", "kill", "pause", "pause", "slow"]
+        kinds += ["from members", "from all"] if side == "members" else ["from members", "from members", "from one member", "from replicas"]
+        kind = dice.choice(kinds)
+        how = dice.choice(["both", "both", "forth", "back", "refused"])
+        if kind == "slow":
+            how = dice.choice([0.01, 0.05, 0.2])
+        if dice.random() < 0.08:
+            kind, whom = dice.choice(["kill all members", "kill everything"]), ""
+        faults.append(Fault(at, seconds, kind, whom, how))
+    return sorted(faults, key=lambda one: one.at)
+
+
+class Play:
+    """A schedule as it is carried out: `run` ends when everything is as before, and `done` says whom it has met."""
+
+    def __init__(self, cluster, faults, dice):
+        self.cluster, self.faults, self.dice, self.done = cluster, faults, dice, []
+
+    def run(self):
+        begin = time.monotonic()
+        events = [(one.at, number, one, True) for number, one in enumerate(self.faults)]
+        events += [(one.at + one.seconds, number, one, False) for number, one in enumerate(self.faults)]
+        undo = {}
+        for at, number, fault, is_begin in sorted(events, key=lambda event: event[:2]):
+            time.sleep(max(0.0, begin + at - time.monotonic()))
+            if is_begin:
+                undo[number] = self.begin(fault)
+                self.done.append(f"{fault}: {undo[number][0]}")
+            else:
+                undo[number][1]()
+
+    def party(self, whom):
+        """Who is meant; the leader of the moment where there is one, else anybody of its kind."""
+        if whom == "leader":
+            return self.cluster.leader() or self.dice.choice(self.cluster.replicas)
+        if whom == "etcd leader":
+            return self.cluster.leading_member() or self.dice.choice(self.cluster.members)
+        return next(one for one in self.cluster.parties if one.name == whom)
+
+    def begin(self, fault):
+        """Breaks it; who was met, and what mends it."""
+        if fault.kind.startswith("kill "):
+            met = self.cluster.members + (self.cluster.replicas if fault.kind == "kill everything" else [])
+            for one in met:
+                one.kill()
+            return "", lambda: self.start(met)
+        party = self.party(fault.whom)
+        if fault.kind == "kill":
+            party.kill()
+            return party.name, lambda: self.start([party])
+        if fault.kind == "pause":
+            party.pause()
+            return party.name, party.resume
+        wires = self.wires(fault, party)
+        how = self.ways(fault.how)
+        for source, target, is_turned in wires:
+            turned = {{"forth": "back", "back": "forth"}.get(way, way): value for way, value in how.items()}
+            self.cluster.wires.set(source, target, **(turned if is_turned else how))
+        whole = {way: False if way == "refused" else 0.0 for way in ("refused", "forth", "back")}
+
+        def mend():
+            for source, target, _ in wires:
+                self.cluster.wires.set(source, target, **whole)
+        return party.name, mend
+
+    def start(self, parties):
+        for one in parties:
+            if one.process is None:
+                self.cluster.start(one)
+
+    @staticmethod
+    def ways(how):
+        if how == "refused":
+            return {"refused": True}
+        late = how if isinstance(how, float) else HOLD
+        return {way: late for way in ("forth", "back") if how in ("both", way) or isinstance(how, float)}
+
+    def wires(self, fault, party):
+        """The wires between a party and those it is cut from, in both directions: from whom, to whom, and whether `forth`
+        leads to the party."""
+        members = [one.name for one in self.cluster.members if one is not party]
+        replicas = [one.name for one in self.cluster.replicas if one is not party]
+        others = {
+            "slow": members + replicas, "from all": members + replicas, "from members": members, "from replicas": replicas,
+            "from one member": members and [self.dice.choice(members)]}[fault.kind]
+        return [wire for one in others for wire in ((party.name, one, False), (one, party.name, True))]
