@@ -52,25 +52,31 @@ struct NodeDriverOptions: ParsableArguments {
 
   /// Opens the driver; a missing one is an unexpected failure with the ways out.
   ///
-  /// - Parameter replaces: whether a simulated machine that is there becomes the one that is described; for who holds the
-  ///   node's lock.
-  func opened(replaces: Bool = false) throws -> any GPUDriver {
+  /// - Parameters:
+  ///   - replaces: whether a simulated machine that is there becomes the one that is described; for who holds the node's
+  ///     lock.
+  ///   - announce: is told once of what machine the driver is, where it is simulated.
+  func opened(replaces: Bool = false, announce: (String) -> Void = Self.announced) throws -> any GPUDriver {
     do {
-      return try found(replaces: replaces).get()
+      return try found(replaces: replaces, announce: announce).get()
     } catch let error as DriverError {
       throw CommandFailure(.unexpected, error.description)
     }
   }
 
+  private static func announced(_ machine: String) { Console.error("simulated: \(machine); no hardware is touched") }
+
   /// The driver, or why there is none.
   ///
   /// - Parameter folder: of the simulated machine, where it is not to be the node's own.
-  func found(replaces: Bool = false, in folder: URL? = nil) throws -> Result<any GPUDriver, DriverError> {
+  func found(
+    replaces: Bool = false, in folder: URL? = nil, announce: (String) -> Void = Self.announced
+  ) throws -> Result<any GPUDriver, DriverError> {
     do {
       guard let machine = try machine(replaces: replaces, in: folder ?? simulatedDirectory) else {
         return Result { () throws(DriverError) in try DriverChoice.open(driver, nvmlPath: nvml) }
       }
-      Console.error("simulated: \(simulate ?? ""); no hardware is touched")
+      announce(simulate ?? "")
       if driver == .nvidiaSMI { return .success(try machine.smiDriver()) }
       return .success(try machine.driver())
     } catch let failure as SimulatedMachine.Failure {

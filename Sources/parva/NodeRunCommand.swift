@@ -97,7 +97,12 @@ struct NodeRunCommand: AsyncParsableCommand {
     let store = try options.store()
     let lock = try options.locked(store)
     defer { lock.release() }
-    let driver = try options.opened(replaces: true)
+    let logger = logging.logger("parva.node")
+    let driver = try options.opened(replaces: true) { machine in
+      logging.announce("simulated: \(machine); no hardware is touched") {
+        logger.notice("no hardware is touched", metadata: ["simulated": "\(machine)"])
+      }
+    }
     let secrets = try WebhookSecrets.load(file: webhookSecretFile)
     let authority = try authority(secrets)
     let scheme = tls.tlsCertificate == nil ? "http" : "https"
@@ -105,7 +110,6 @@ struct NodeRunCommand: AsyncParsableCommand {
     var configuration = NodeAgent.Configuration(
       name: options.nodeName, options: ApplyPlanner.Options(manageMIGMode: manageMigMode, adopt: adopt))
     configuration.reconcileInterval = .seconds(reconcile)
-    let logger = logging.logger("parva.node")
     let tracer = tracing.tracer("parva-node", [("parva.node", options.nodeName)], logger: logger)
     configuration.tracer = tracer
     let bell = Doorbell()
@@ -129,7 +133,9 @@ struct NodeRunCommand: AsyncParsableCommand {
     do {
       try await agent.start()
       addresses = try http.start()
-      Console.error("listening on \(addresses.joined(separator: ", "))" + (simulated ? " (simulated)" : ""))
+      logging.announce("listening on \(addresses.joined(separator: ", "))" + (simulated ? " (simulated)" : "")) {
+        logger.notice("listening", metadata: ["addresses": "\(addresses.joined(separator: " "))"])
+      }
     } catch {
       throw CommandFailure(.unexpected, "\(error)")
     }

@@ -218,11 +218,9 @@ extension PlanPusher {
     }
     state.withLock { _ = $0.unstored[id, default: []].insert(name) }
     saving.request { await self.save() }
-    logger.log(
-      level: ended.status == .verified ? .info : .warning, "node ended",
-      metadata: [
-        "operation": "\(id)", "node": "\(name)", "status": "\(ended.status.rawValue)", "code": "\(ended.code ?? "-")",
-      ])
+    var told: Logger.Metadata = ["operation": "\(id)", "node": "\(name)", "status": "\(ended.status.rawValue)"]
+    if let code = ended.code { told["code"] = "\(code)" }
+    logger.log(level: ended.status == .verified ? .info : .warning, "node ended", metadata: told)
     await endDrain(of: ended)
   }
 

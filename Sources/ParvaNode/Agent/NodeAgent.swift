@@ -84,7 +84,7 @@ package final class NodeAgent: Sendable {
   private func begin() throws {
     if let left = try store.journal.unfinished() {
       let id = operations.open("resume", left.begin.wanted.version)
-      logger.notice("an apply was interrupted", metadata: ["revision": "\(left.begin.wanted.version)"])
+      logger.notice("an apply was interrupted", metadata: left.begin.wanted.version.fields)
       perform(id) { runner, progress throws(ApplyJournal.Failure) in
         try runner.resume(options: options(), release: services.release(exceptFor:), progress: progress)
       }
@@ -182,12 +182,10 @@ package final class NodeAgent: Sendable {
           ("parva.status", .text(operation.status.rawValue)), ("parva.node", .text(name)),
         ], error: operation.status == .verified ? nil : operation.status.rawValue)
     }
-    logger.notice(
-      "apply ended",
-      metadata: [
-        "operation": "\(id)", "revision": "\(operation?.version.description ?? "-")",
-        "status": "\(operation?.status.rawValue ?? "")", "simulated": "\(simulated)",
-      ])
+    var told = operation?.version.fields ?? [:]
+    if let operation { told["status"] = "\(operation.status.rawValue)" }
+    (told["operation"], told["simulated"]) = ("\(id)", "\(simulated)")
+    logger.notice("apply ended", metadata: told)
   }
 
   /// Applies the last verified plan again where the GPUs have come to differ, as after a reboot.
@@ -211,7 +209,8 @@ package final class NodeAgent: Sendable {
     }
     logger.notice(
       "the GPUs differ from the last verified plan",
-      metadata: ["revision": "\(verified.wanted.version)", "steps": "\(plan?.steps.count ?? -1)"])
+      metadata: verified.wanted.version.fields.merging(
+        plan.map { ["steps": "\($0.steps.count)"] } ?? [:], uniquingKeysWith: { $1 }))
     let id = operations.open("restore", verified.wanted.version)
     apply(verified.wanted, as: id, options)
     let restored = operations.document(id)?.status == .verified

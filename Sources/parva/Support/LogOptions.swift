@@ -28,4 +28,12 @@ struct LogOptions: ParsableArguments {
     logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
     return logger
   }
+
+  /// Says to who has started the process what they wait for: as a sentence, or as an event where every line is one.
+  func announce(_ sentence: String, _ event: () -> Void) {
+    switch logFormat {
+    case .text: Console.error(sentence)
+    case .json: event()
+    }
+  }
 }
