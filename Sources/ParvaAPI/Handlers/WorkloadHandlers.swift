@@ -165,9 +165,12 @@ struct WorkloadHandlers: Sendable {
     }
   }
 
-  /// The resource after a change. Another client may have changed it again, or away, since.
+  /// The resource as a change left it, under the tag that it has by that: who goes on from there must not undo what another
+  /// client did since. After a replay it is the resource as it is now.
   private func answer(_ receipt: ChangeReceipt, _ id: String, _ space: Space) throws(ProblemDetails) -> HTTPResponse {
-    guard let registration = registry.read({ $0.registrations[id] }) else { throw Self.notFound(id, space) }
+    guard let registration = receipt.registration ?? registry.read({ $0.registrations[id] }) else {
+      throw Self.notFound(id, space)
+    }
     let status = status(of: registration, space)
     let isNew = receipt.effect == .created && !receipt.isReplay
     var response = Self.response(

@@ -101,15 +101,18 @@ struct DemandTransaction {
   private mutating func put(_ workload: Workload, _ precondition: Precondition) throws(ChangeRefusal) -> ChangeReceipt {
     let current = registration(workload.id)
     guard precondition.holds(at: current?.revision) else { throw .preconditionFailed(current: current?.revision) }
-    if current?.workload == workload { return unchanged }
+    if let current, current.workload == workload {
+      return ChangeReceipt(.unchanged, revision: revision, time: now, registration: current)
+    }
     guard current != nil || count < limit else { throw .tooMany(limit: limit) }
     try judge([workload])
     grow()
-    set(
-      Registration(workload, revision: revision, createdAt: current?.createdAt ?? now, updatedAt: now),
-      for: workload.id)
+    let registration = Registration(
+      workload, revision: revision, createdAt: current?.createdAt ?? now, updatedAt: now)
+    set(registration, for: workload.id)
     if current == nil { count += 1 }
-    return ChangeReceipt(current == nil ? .created : .replaced, revision: revision, time: now)
+    return ChangeReceipt(
+      current == nil ? .created : .replaced, revision: revision, time: now, registration: registration)
   }
 
   private mutating func changeAll(

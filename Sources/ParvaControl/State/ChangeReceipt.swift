@@ -14,15 +14,20 @@ package struct ChangeReceipt: Sendable {
   package var time: Date
   /// Whether an earlier request with the same idempotency key had done it.
   package var isReplay: Bool
+  /// The workload as this change left it, where it was about one that stays: others may have changed it since.
+  package var registration: Registration?
 
   /// Whether this very request has changed something.
   package var isChange: Bool { effect != .unchanged && !isReplay }
 
-  package init(_ effect: Effect, revision: Int, time: Date, isReplay: Bool = false) {
+  package init(
+    _ effect: Effect, revision: Int, time: Date, isReplay: Bool = false, registration: Registration? = nil
+  ) {
     self.effect = effect
     self.revision = revision
     self.time = time
     self.isReplay = isReplay
+    self.registration = registration
   }
 }
 

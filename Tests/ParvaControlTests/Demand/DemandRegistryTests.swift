@@ -149,6 +149,29 @@ import Testing
     #expect(try await store.load().demand.registrations.count == 51)
   }
 
+  @Test func eachOfSeveralChangesOfOneWorkloadInOneGroupIsToldWhatItMadeItself() async throws {
+    let registry = try await registry()
+    store.shut()
+    async let first = registry.change(DemandChange(.put(Samples.workload("first"))))
+    await store.untilHeld()
+    let receipts = try await withThrowingTaskGroup(of: (rate: Double, receipt: ChangeReceipt).self) { group in
+      for rate in 1...20 {
+        let workload = Samples.workload("a", rate: Double(rate))
+        group.addTask { (workload.rate, try await registry.change(DemandChange(.put(workload)))) }
+      }
+      while registry.waitingChanges < 20 { await Task.yield() }
+      store.open()
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    _ = try await first
+    for (rate, receipt) in receipts {
+      #expect(receipt.registration?.workload.rate == rate)
+      #expect(receipt.registration?.revision == receipt.revision)
+    }
+    #expect(Set(receipts.map(\.receipt.revision)).count == 20)
+    #expect(Set(receipts.compactMap { $0.receipt.registration?.createdAt }).count == 1)
+  }
+
   @Test func aRefusalDoesNotHinderTheOthersOfItsGroup() async throws {
     let registry = try await registry(limit: 2)
     store.shut()
