@@ -46,6 +46,10 @@ class Operation:
         return self.kind in ("put", "patch", "delete")
 
 
+#: By how much the revision of a write that nobody was told is taken to be above the one before: it is no revision, yet above it.
+UNTOLD = 2.0 ** -20
+
+
 def after(state, one):
     """The states that an operation can lead to: none of them, where it cannot have happened in this state."""
     if one.kind == "read":
@@ -60,83 +64,107 @@ def after(state, one):
         return [None] if state else []
     if one.kind == "patch" and state is None or one.created is not None and one.created != (state is None):
         return []
-    if state and None not in (state[1], one.revision) and one.revision <= state[1]:
-        return []
-    return [(one.rate, one.revision)]
+    before = state[1] if state else 0
+    if one.revision is None:
+        return [(one.rate, before + UNTOLD)]
+    return [(one.rate, one.revision)] if one.revision > before else []
 
 
 class Undecided(Exception):
     """The search was given up."""
 
 
-def unexplained(operations, initial=None, most=1_000_000):
+class Search:
+    """What of the operations on one workload is placed, in an order that explains what was answered; the search of Wing and Gong, with
+    Lowe's memory of what was tried.
+
+    Writes without answer that nobody saw may have happened at any time or never. One of them is placed only right before an
+    operation that cannot be explained without: anywhere else it could be left out, or be moved to there. One is enough, and of
+    several of one kind any will do: each of them makes the workload one that nobody has seen, or takes it away."""
+
+    def __init__(self, operations, initial):
+        operations = [one for one in operations if one.outcome != "refused" and (one.is_write or one.outcome == "ok")]
+        self.operations = sorted(operations, key=lambda one: one.start)
+        self.state, self.placed, self.left, self.path = initial, 0, 0, []
+        self.unseen = [number for number, one in enumerate(self.operations) if one.end == math.inf]
+        # Calls and returns in one list, which is linked so that what is placed is taken out of it, and put back.
+        sure = [(number, one) for number, one in enumerate(self.operations) if one.end < math.inf]
+        self.events = sorted([(one.start, 0, number) for number, one in sure] + [(one.end, 1, number) for number, one in sure])
+        self.left, self.head = len(sure), len(self.events)
+        self.following = [*range(1, self.head + 1), 0]
+        self.before = [self.head, *range(self.head)]
+        self.places = {(kind, number): place for place, (_, kind, number) in enumerate(self.events)}
+
+    def candidates(self):
+        """What may come next: all that begins before anything else has ended, and when that is."""
+        found, place = [], self.following[self.head]
+        while self.events[place][1] == 0:
+            found.append(self.events[place][2])
+            place = self.following[place]
+        return found, self.events[place][0]
+
+    def choices(self):
+        """Each candidate that the state explains, and what is between them: none, or a write that nobody saw."""
+        found, (candidates, moment) = [], self.candidates()
+        for number in candidates:
+            states = after(self.state, self.operations[number])
+            found += [(number, None, state) for state in states]
+            if not states:
+                kinds = {}
+                for unseen in self.unseen:
+                    one = self.operations[unseen]
+                    if one.start <= moment and not self.placed >> unseen & 1:
+                        kinds.setdefault((one.kind, one.match), unseen)
+                for unseen in kinds.values():
+                    for between in after(self.state, self.operations[unseen]):
+                        found += [(number, unseen, state) for state in after(between, self.operations[number])]
+        return found
+
+    def place(self, number, unseen, state, choices):
+        self.path.append((number, self.placed, self.state, choices))
+        self.placed, self.state, self.left = self.mark(number, unseen), state, self.left - 1
+        for place in (self.places[0, number], self.places[1, number]):
+            self.following[self.before[place]], self.before[self.following[place]] = self.following[place], self.before[place]
+
+    def take_back(self):
+        """The choices that were left then."""
+        number, self.placed, self.state, choices = self.path.pop()
+        self.left += 1
+        # The other way round than they were taken out, so that each finds its neighbours.
+        for place in (self.places[1, number], self.places[0, number]):
+            self.following[self.before[place]] = self.before[self.following[place]] = place
+        return choices
+
+    def mark(self, number, unseen):
+        return self.placed | 1 << number | (0 if unseen is None else 1 << unseen)
+
+
+def unexplained(operations, initial=None, most=300_000):
     """None where the operations on one workload, each at one moment between its start and its end, explain what was answered;
-    else the operations of which none can be the next, at the point that the search got furthest to.
-
-    The search of Wing and Gong, with Lowe's memory of what was tried; writes without answer may happen or not."""
-    operations = sorted(
-        (one for one in operations if one.outcome != "refused" and (one.is_write or one.outcome == "ok")),
-        key=lambda one: one.start)
-    # Calls and returns in one list, which is linked so that what is placed is taken out of it, and put back.
-    events = [(one.start, 0, number) for number, one in enumerate(operations)]
-    events += [(one.end, 1, number) for number, one in enumerate(operations) if one.outcome != "unknown"]
-    events.sort()
-    end = len(events)
-    following, before = list(range(1, end + 1)) + [0], [end] + list(range(end))
-    places = {(kind, number): place for place, (_, kind, number) in enumerate(events)}
-    left = sum(kind for _, kind, _ in events)
-
-    def unlink(place):
-        following[before[place]], before[following[place]] = following[place], before[place]
-
-    def relink(place):
-        following[before[place]] = before[following[place]] = place
-
-    tried, placed, state, path, steps, furthest = set(), 0, initial, [], 0, (left, [])
-    place = following[end]
-    while left:
-        steps += 1
-        if steps > most:
-            raise Undecided(f"no verdict on {len(operations)} operations after {most} steps")
-        is_stuck = place == end or events[place][1] == 1
-        if is_stuck and left <= furthest[0]:
-            furthest = (left, candidates(events, following, operations, following[end], end))
-        if is_stuck:
-            if not path:
-                return furthest[1]
-            number, state, placed = path.pop()
-            relink(places[0, number])
-            if (1, number) in places:
-                relink(places[1, number])
-                left += 1
-            # Taken out in the order of call and return, put back the other way round, each finds its neighbours.
-            place = following[places[0, number]]
-            continue
-        number = events[place][2]
-        for state_after in after(state, operations[number]):
-            memory = (placed | 1 << number, state_after)
+    else the operations of which none can be the next, at the point that the search got furthest to."""
+    search, tried = Search(operations, initial), set()
+    if not search.left:
+        return None
+    furthest, stuck, choices = search.left + 1, [], iter(search.choices())
+    while True:
+        if search.left < furthest:
+            furthest, stuck = search.left, search.candidates()[0]
+        for number, unseen, state in choices:
+            memory = (search.mark(number, unseen), state)
             if memory not in tried:
                 tried.add(memory)
-                path.append((number, state, placed))
-                placed, state = memory
-                if (1, number) in places:
-                    unlink(places[1, number])
-                    left -= 1
-                unlink(places[0, number])
-                place = following[end]
+                search.place(number, unseen, state, choices)
                 break
         else:
-            place = following[place]
-    return None
-
-
-def candidates(events, following, operations, place, end):
-    """What may come next: all that begins before the first return."""
-    found = []
-    while place != end and events[place][1] == 0:
-        found.append(operations[events[place][2]])
-        place = following[place]
-    return found
+            if not search.path:
+                return [search.operations[number] for number in stuck]
+            choices = search.take_back()
+            continue
+        if not search.left:
+            return None
+        if len(tried) > most:
+            raise Undecided(f"no verdict on {len(search.operations)} operations after {most} steps")
+        choices = iter(search.choices())
 
 
 def brief(one):
@@ -180,14 +208,15 @@ class History:
                     yield one, key, state
 
     def resolve(self):
-        """Writes whose answer is missing have the revision under which somebody saw them."""
-        known = {}
+        """Writes whose answer is missing have the revision under which somebody saw them, and were done before that ended."""
+        known, ends = {}, {}
         for one, key, (rate, revision) in self.states_seen():
             if known.setdefault((key, rate), revision) != revision:
                 self.faults.append(f"{key} at rate {rate} has the revisions {known[key, rate]} and {revision}: {brief(one)}")
+            ends[key, rate] = min(one.end, ends.get((key, rate), math.inf))
         for one in self.operations:
-            if one.is_write and one.outcome == "unknown":
-                one.revision = known.get((one.key, one.rate))
+            if one.is_write and one.outcome == "unknown" and (one.key, one.rate) in known:
+                one.revision, one.end = known[one.key, one.rate], ends[one.key, one.rate]
 
     def invented(self):
         """Nobody sees what nobody has asked for, what was refused, or what is asked for only later."""

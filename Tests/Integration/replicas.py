@@ -179,7 +179,7 @@ class Cluster:
     - is_wired: whether there are wires that can be cut; figures are taken without."""
 
     def __init__(self, folder, members=3, replicas=3, nodes=0, lease=None, is_wired=True, options=()):
-        self.folder, self.lock = folder, threading.Lock()
+        self.folder, self.lock, self.probes = folder, threading.Lock(), 0
         self.wires = Wires() if is_wired else None
         quick = lease is not None
         self.members = [Member(f"etcd-{n}", folder, self.wires, quick) for n in range(members)]
@@ -234,11 +234,12 @@ class Cluster:
         return next((one for one in self.members if one.is_up and one.leads()), None)
 
     def until_writable(self, seconds=30):
-        """Until every replica passes a write on; the writes change nothing in the end."""
+        """Until a write through every replica is acknowledged; each is of the same workload, `probe`."""
         def writable(one):
+            self.probes += 1
             try:
                 done = one.ask("PUT", "/v1/workloads/probe", {
-                    "id": "probe", "model": "resnet50", "rate": 1, "slo": {"latencyMs": 200}}, timeout=3)
+                    "id": "probe", "model": "resnet50", "rate": self.probes, "slo": {"latencyMs": 200}}, timeout=3)
                 return done.status in (200, 201)
             except (OSError, http.client.HTTPException):
                 return False
