@@ -5,11 +5,12 @@ import hashlib
 import http.client
 import itertools
 import json
+import random
 import threading
 import time
 
 from controller import Response
-from histories import Operation
+from histories import Operation, brief
 
 #: Seconds after which a client gives a request up.
 PATIENCE = 3.0
@@ -45,7 +46,8 @@ class Session:
         was_well = replica.is_up and replica.well == replica.starts
         connection = self.connections.get(replica.name)
         if connection is None:
-            connection = self.connections[replica.name] = http.client.HTTPConnection("127.0.0.1", replica.port, timeout=PATIENCE)
+            connection = http.client.HTTPConnection("127.0.0.1", replica.port, timeout=PATIENCE)
+            self.connections[replica.name] = connection
         if is_noted:
             self.history.operations.append(one)
         one.start, response = time.monotonic(), None
@@ -74,7 +76,8 @@ class Session:
         return response
 
     def fault(self, one, response, what):
-        self.history.faults.append(f"{what}: {vars(one)} answered {response.status} {dict(response.headers)} {response.body[:500]!r}")
+        self.history.faults.append(
+            f"{what}: {brief(one)} answered {response.status} {dict(response.headers)} {response.body[:500]!r}")
 
     # MARK: writes
 
@@ -188,13 +191,14 @@ class Session:
 class Clients:
     """Threads of several kinds of clients; `stop` ends them and raises what went wrong in one."""
 
-    def __init__(self, cluster, history, keys, seed_dice, pace=0.02):
+    def __init__(self, cluster, history, keys, dice, pace=0.02):
         self.cluster, self.history, self.keys, self.pace = cluster, history, keys, pace
         self.is_over, self.errors = threading.Event(), []
         kinds = [self.writer, self.writer, self.writer, self.checker, self.checker, self.operator]
         kinds += [lambda session, dice, one=one: self.reader(session, dice, one) for one in cluster.replicas]
         self.threads = [
-            threading.Thread(target=self.run, args=(step, f"{history.name}-c{number}", type(seed_dice)(seed_dice.random())), daemon=True)
+            threading.Thread(
+                target=self.run, args=(step, f"{history.name}-c{number}", random.Random(dice.random())), daemon=True)
             for number, step in enumerate(kinds)]
         for one in self.threads:
             one.start()

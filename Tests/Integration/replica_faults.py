@@ -6,7 +6,7 @@ import time
 from wires import HOLD
 
 #: Seconds in which faults begin, and at most how long one lasts.
-BEGIN, LONGEST = 3.0, 3.0
+BEGIN, LONGEST = 2.5, 2.5
 
 
 @dataclasses.dataclass
@@ -34,10 +34,11 @@ def schedule(dice, cluster):
         if not members:
             faults.append(Fault(at, seconds / 3, dice.choice(["kill", "kill", "pause"]), "leader"))
             continue
-        side = dice.choice(["members", "replicas", "replicas"])
-        whom = dice.choice([*members, "etcd leader", "etcd leader"] if side == "members" else [*replicas, "leader", "leader", "leader"])
-        kinds = ["kill", "kill", "pause", "pause", "slow"]
-        kinds += ["from members", "from all"] if side == "members" else ["from members", "from members", "from one member", "from replicas"]
+        kinds = ["kill", "kill", "pause", "pause", "slow", "from members"]
+        if dice.random() < 0.4:
+            whom, kinds = dice.choice([*members, "etcd leader", "etcd leader"]), [*kinds, "from all"]
+        else:
+            whom, kinds = dice.choice([*replicas, *["leader"] * 3]), [*kinds, "from members", "from one member", "from replicas"]
         kind = dice.choice(kinds)
         how = dice.choice(["both", "both", "forth", "back", "refused"])
         if kind == "slow":

@@ -8,6 +8,7 @@ back to an older leader or plan, and in the end all replicas tell the same.
 """
 
 import argparse
+import collections
 import json
 import os
 import random
@@ -33,7 +34,7 @@ class Trial:
 
     def __init__(self, over, seed, keep):
         self.over, self.seed, self.keep = over, seed, keep
-        self.audited, self.watch, self.operations, self.slowest = 0, NodeWatch(over), 0, 0.0
+        self.audited, self.watch, self.outcomes, self.slowest = 0, NodeWatch(over), collections.Counter(), 0.0
 
     def schedule(self, number):
         """Raises where anything is wrong, and then keeps everything there is to know of it."""
@@ -66,7 +67,10 @@ class Trial:
             session.close()
         except Exception as error:  # noqa: BLE001: whatever it is, what led to it is kept
             faults += [*history.faults, f"{type(error).__name__}: {error}"]
-        self.operations += len(history.operations)
+        outcomes = collections.Counter(one.outcome for one in history.operations if one.is_write)
+        if outcomes["ok"] < 30:
+            faults.append(f"too few writes were acknowledged to prove anything: {outcomes}")
+        self.outcomes.update(outcomes)
         if faults:
             self.report(seed, history, play, faults)
 
@@ -160,8 +164,8 @@ def trial(given, kind, schedules, **how):
                 trial.schedule(number)
             print(f"# {time.monotonic() - begin:.1f} s", flush=True)
         trial.watch.stop()
-        print(f"# {trial.operations} requests, {trial.watch.looks} looks at nodes, {trial.slowest:.1f} s at most until all take "
-              f"writes again, {trial.watch.newest}", flush=True)
+        print(f"# writes: {dict(trial.outcomes)}; {trial.watch.looks} looks at nodes, which have (revision, phase), term "
+              f"{trial.watch.newest}; {trial.slowest:.1f} s at most until all took writes again", flush=True)
 
 
 def main():
