@@ -37,6 +37,32 @@ package struct NodeAssignment: Codable, Hashable, Sendable {
   }
 }
 
+/// What a controller sends a node: an assignment, and in which term it leads.
+package struct PushedAssignment: Codable, Hashable, Sendable {
+  /// The code by which a node refuses a term before the latest that it has seen.
+  package static let superseded = "term_superseded"
+
+  package var wanted: NodeAssignment
+  /// Grows from leader to leader; 0, which is not written, where there is one controller alone.
+  package var term: Int
+
+  package init(_ wanted: NodeAssignment, term: Int = 0) { (self.wanted, self.term) = (wanted, term) }
+
+  package init(from decoder: any Decoder) throws {
+    let object = try decoder.object("revision", "phase", "gpus", "term")
+    wanted = NodeAssignment(
+      revision: try object.integer("revision"), phase: try object.optionalInteger("phase") ?? 0,
+      gpus: try object.decode([WantedGPU].self, forKey: "gpus"))
+    term = try object.optionalInteger("term") ?? 0
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    try wanted.encode(to: encoder)
+    var object = encoder.container(keyedBy: WireKey.self)
+    if term > 0 { try object.encode(term, forKey: "term") }
+  }
+}
+
 /// Which assignment: of which plan, and which step on the way to it. A later one takes the place of an earlier one.
 package struct AssignmentVersion: Hashable, Comparable, Sendable, CustomStringConvertible {
   package var revision: Int

@@ -8,6 +8,9 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
   package var verified: VerifiedDocument?
   /// The newest revision that the node has accepted: it takes none before it, whatever came of it.
   package var accepted: Int?
+  /// The latest term of a leading controller that the node has seen: it takes nothing of one before it. Nil on a node that
+  /// was never told any.
+  package var term: Int?
   /// What Parva made on the GPUs that answer.
   package var owned: [OwnedDocument]
   /// GPUs that do not answer, with what is on record there; nil means none.
@@ -22,8 +25,8 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
 
   package init(
     name: String, simulated: Bool, observed: ObservedNode, verified: VerifiedDocument?, accepted: Int? = nil,
-    owned: [OwnedDocument], lost: [LostDocument]? = nil, services: [ServiceDocument], faults: [GPUFaultDocument]? = nil,
-    operation: String?,
+    term: Int? = nil, owned: [OwnedDocument], lost: [LostDocument]? = nil, services: [ServiceDocument],
+    faults: [GPUFaultDocument]? = nil, operation: String?,
     managesMIGMode: Bool? = nil
   ) {
     self.name = name
@@ -31,6 +34,7 @@ package struct NodeStateDocument: Codable, Hashable, Sendable {
     self.observed = observed
     self.verified = verified
     self.accepted = accepted
+    self.term = term
     self.owned = owned
     self.lost = lost
     self.services = services

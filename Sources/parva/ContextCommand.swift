@@ -30,7 +30,9 @@ struct ContextCommand: ParsableCommand {
     @Argument(help: "Its name.")
     var name: String
 
-    @Option(name: .long, help: "The controller: http://HOST:PORT, https://HOST:PORT or unix:PATH.")
+    @Option(
+      name: .long,
+      help: "The controller: http://HOST:PORT, https://HOST:PORT or unix:PATH; of several replicas all, with commas.")
     var server: String?
 
     @Option(name: .long, help: "File with the bearer token; the token itself is not kept.")

@@ -7,8 +7,21 @@ import ParvaWire
 
 /// How an agent ties itself to a controller.
 struct ControllerLinkOptions: ParsableArguments {
-  @Option(name: .long, help: "URL of the controller that the node registers with and reports to.")
-  var controller: String?
+  @Option(
+    name: .long,
+    help: """
+      URL of the controller that the node registers with and reports to. Of several replicas all may be given, again or with \
+      commas between them: the node speaks to the first that answers.
+      """)
+  var controller: [String] = []
+
+  /// Each for itself, without a slash at its end.
+  private var controllers: [String] {
+    controller.flatMap { $0.split(separator: ",") }.map { url in
+      let url = url.trimmingCharacters(in: .whitespaces)
+      return url.hasSuffix("/") ? String(url.dropLast()) : url
+    }
+  }
 
   @Option(
     name: .long,
@@ -32,10 +45,17 @@ struct ControllerLinkOptions: ParsableArguments {
   @Option(name: .long, help: "PEM of the authorities that the controller's certificate is checked against.")
   var controllerCA: String?
 
+  private static let mostControllers = 16
+
   func validate() throws {
-    if controller == nil && advertise != nil { throw ValidationError("--advertise needs --controller.") }
-    for (option, url) in [("--controller", controller), ("--advertise", advertise)] {
-      if let url, let fault = NodeSpecReader.addressFault(url) {
+    if controller.isEmpty && advertise != nil { throw ValidationError("--advertise needs --controller.") }
+    let urls = controllers.map { ("--controller", $0) } + (advertise.map { [("--advertise", $0)] } ?? [])
+    if !controller.isEmpty && controllers.isEmpty { throw ValidationError("--controller names no URL.") }
+    guard controllers.count <= Self.mostControllers else {
+      throw ValidationError("--controller takes at most \(Self.mostControllers) URLs.")
+    }
+    for (option, url) in urls {
+      if let fault = NodeSpecReader.addressFault(url) {
         throw ValidationError("\(option) '\(url)': \(fault).")
       }
     }
@@ -54,7 +74,7 @@ struct ControllerLinkOptions: ParsableArguments {
   ///
   /// - Parameter listening: scheme and address that the agent listens on, for example `http://127.0.0.1:8090`.
   func configuration(name: String, secrets: [String], listening: String) throws -> ControllerLink.Configuration? {
-    guard let controller else { return nil }
+    guard !controllers.isEmpty else { return nil }
     let address = advertise ?? listening
     guard NodeSpecReader.addressFault(address) == nil, !["//0.0.0.0:", "//[::]:"].contains(where: address.contains)
     else {
@@ -68,7 +88,7 @@ struct ControllerLinkOptions: ParsableArguments {
       label.firstIndex(of: "=").map { (String(label[..<$0]), String(label[label.index(after: $0)...])) }
     }
     var configuration = ControllerLink.Configuration(
-      controller: controller.hasSuffix("/") ? String(controller.dropLast()) : controller, name: name,
+      controllers: controllers, name: name,
       spec: NodeSpec(
         address: address, webhookSecret: secrets.first, zone: zone,
         labels: pairs.isEmpty ? nil : Dictionary(pairs, uniquingKeysWith: { $1 })))

@@ -20,8 +20,13 @@ struct ExportEnvoyBootstrapCommand: ParsableCommand {
       x-parva-workload or by a path below /w/ID.
       """)
 
-  @Option(name: .long, help: "URL of the controller, for example http://127.0.0.1:8080.")
-  var controller: String
+  @Option(
+    name: .long,
+    help: """
+      URL of the controller, for example http://127.0.0.1:8080. Of several replicas all may be given, again or with commas \
+      between them: the first is asked, and each other while those before it do not answer.
+      """)
+  var controller: [String]
   @Option(name: .long, help: "Where the Envoy listens.")
   var listenAddress = "0.0.0.0"
   @Option(name: .long, help: "Port that the Envoy listens on.")
@@ -49,20 +54,34 @@ struct ExportEnvoyBootstrapCommand: ParsableCommand {
     guard ToldEndpointsReader.isIPAddress(listenAddress) else {
       throw ValidationError("--listen-address must be an IP address without brackets.")
     }
-    if let fault = NodeSpecReader.addressFault(controller) { throw ValidationError("--controller: \(fault).") }
+    guard (1...16).contains(urls.count) else { throw ValidationError("--controller takes 1 to 16 URLs.") }
+    for url in urls {
+      if let fault = NodeSpecReader.addressFault(url) { throw ValidationError("--controller: \(fault).") }
+    }
   }
 
-  func run() throws {
-    let parts = URLComponents(string: controller)
+  private var urls: [String] {
+    controller.flatMap { $0.split(separator: ",") }.map { $0.trimmingCharacters(in: .whitespaces) }
+  }
+
+  private static func controller(_ url: String) throws -> EnvoyBootstrap.Controller {
+    let parts = URLComponents(string: url)
     let usesTLS = parts?.scheme?.lowercased() == "https"
     guard var host = parts?.host, parts?.path.isEmpty ?? true || parts?.path == "/" else {
       throw CommandFailure(.badInput, "--controller must be a URL without a path: Envoy asks below /v3")
     }
     if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-    if ca != nil && !usesTLS { throw CommandFailure(.badInput, "--ca needs an https:// controller") }
+    return EnvoyBootstrap.Controller(host: host, port: parts?.port ?? (usesTLS ? 443 : 80), usesTLS: usesTLS)
+  }
+
+  func run() throws {
+    let controllers = try urls.map(Self.controller)
+    if ca != nil && !controllers.allSatisfy(\.usesTLS) {
+      throw CommandFailure(.badInput, "--ca needs an https:// controller")
+    }
     var token: String?
     if let tokenFile {
-      try ServerOptions.checkTakesToken(controller)
+      for url in urls { try ServerOptions.checkTakesToken(url) }
       guard let text = try? String(contentsOfFile: tokenFile, encoding: .utf8) else {
         throw CommandFailure(.badInput, "\(tokenFile) cannot be read as text")
       }
@@ -72,7 +91,7 @@ struct ExportEnvoyBootstrapCommand: ParsableCommand {
       }
     }
     let bootstrap = EnvoyBootstrap(
-      host: host, port: parts?.port ?? (usesTLS ? 443 : 80), usesTLS: usesTLS, caFile: ca, token: token,
+      controllers: controllers, caFile: ca, token: token,
       id: id ?? ProcessInfo.processInfo.hostName, listenAddress: listenAddress, listenPort: listenPort,
       adminPort: adminPort)
     try Console.write(try bootstrap.data())

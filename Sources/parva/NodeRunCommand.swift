@@ -80,7 +80,7 @@ struct NodeRunCommand: AsyncParsableCommand {
       throw ValidationError("--server-users takes root: no other user may start programs as somebody else.")
     }
     try ListenAddress.check(listen)
-    if link.controller != nil && link.advertise == nil,
+    if !link.controller.isEmpty && link.advertise == nil,
       ["0.0.0.0:", "[::]:", "unix:"].contains(where: listen[0].hasPrefix)
     {
       throw ValidationError("Say with --advertise under which URL the controller reaches this agent.")

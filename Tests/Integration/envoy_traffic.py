@@ -158,6 +158,10 @@ with tempfile.TemporaryDirectory(prefix="parva-traffic-") as folder:
         validate(
             "secured", "--controller", "https://parva.example:8443", "--token-file", token, "--admin-port", "9901",
             "--ca", "/etc/ssl/certs/ca-certificates.crt")
+        validate("replicas", "--controller", "http://127.0.0.1:8080,http://127.0.0.1:8081", "--controller", "http://127.0.0.1:8082")
+        validate(
+            "secured replicas", "--controller", "https://one.example:8443", "--controller", "https://127.0.0.2:8443",
+            "--token-file", token)
 
     with open(os.path.join(folder, "server.py"), "w") as file:
         file.write(SERVER)

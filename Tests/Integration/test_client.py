@@ -238,6 +238,14 @@ def contexts(folder):
             client.refused(
                 2, "use https", "export", "envoy-bootstrap", "--controller", "http://parva.example:8080", "--token-file",
                 secret)
+        with check("of several servers the first that answers is asked, and a bad one among them is named"):
+            dead = "http://127.0.0.1:1"
+            client.must("get", "workloads", "--server", f"{dead},{url}", "--token-file", secret)
+            client.refused(1, "127.0.0.1:1", "get", "workloads", "--server", f"{dead},{dead}", "--token-file", secret)
+            client.refused(2, "--server", "get", "workloads", "--server", f"{url},,{dead}", "--token-file", secret)
+            client.must("context", "set", "all", "--server", f"{dead},{url}", "--token-file", secret)
+            client.must("get", "workloads", "--context", "all")
+            client.must("context", "remove", "all")
         with check("a damaged configuration is named, not written over"):
             path = os.path.join(folder, "parva", "config.yaml")
             with open(path, "w") as file:

@@ -3,9 +3,19 @@ import ParvaFormats
 
 /// The configuration of an Envoy that knows nothing but where its controller is.
 package struct EnvoyBootstrap: Sendable {
-  package var host: String
-  package var port: Int
-  package var usesTLS: Bool
+  /// One address of the controller.
+  package struct Controller: Hashable, Sendable {
+    package var host: String
+    package var port: Int
+    package var usesTLS: Bool
+
+    package init(host: String, port: Int, usesTLS: Bool) {
+      (self.host, self.port, self.usesTLS) = (host, port, usesTLS)
+    }
+  }
+
+  /// At least one; of several replicas the first is asked, and each other while those before it do not answer.
+  package var controllers: [Controller]
   /// PEM of the authorities that the controller's certificate is checked against, as the Envoy finds it.
   package var caFile: String?
   /// The bearer token that the Envoy shows.
@@ -17,12 +27,11 @@ package struct EnvoyBootstrap: Sendable {
   package var adminPort: Int?
 
   package init(
-    host: String, port: Int, usesTLS: Bool, caFile: String? = nil, token: String? = nil, id: String,
+    controllers: [Controller], caFile: String? = nil, token: String? = nil, id: String,
     listenAddress: String = "0.0.0.0", listenPort: Int = DiscoveryRequest.port, adminPort: Int? = nil
   ) {
-    self.host = host
-    self.port = port
-    self.usesTLS = usesTLS
+    precondition(!controllers.isEmpty, "there is a controller to ask")
+    self.controllers = controllers
     self.caFile = caFile
     self.token = token
     self.id = id
@@ -68,37 +77,27 @@ package struct EnvoyBootstrap: Sendable {
     var cluster: [String: JSONValue] = [
       "name": .string(EnvoyShapes.controller), "type": "STRICT_DNS", "connect_timeout": "2s",
       "load_assignment": [
-        "cluster_name": .string(EnvoyShapes.controller),
-        "endpoints": [
-          [
-            "lb_endpoints": [
-              [
-                "endpoint": [
-                  "address": [
-                    "socket_address": ["address": .string(host), "port_value": .number(Double(port))]
-                  ]
-                ]
-              ]
-            ]
-          ]
-        ],
+        "cluster_name": .string(EnvoyShapes.controller), "endpoints": .list(controllers.indices.map(endpoints)),
       ],
     ]
-    if usesTLS {
-      var common: [String: JSONValue] = [:]
-      let ca = caFile ?? "/etc/ssl/certs/ca-certificates.crt"
-      let kind: JSONValue = ToldEndpointsReader.isIPAddress(host) ? "IP_ADDRESS" : "DNS"
-      common["validation_context"] = [
-        "trusted_ca": ["filename": .string(ca)],
-        "match_typed_subject_alt_names": [["san_type": kind, "matcher": ["exact": .string(host)]]],
+    if controllers.count > 1 {
+      // One failure is enough, since another can be asked; all may be out at once.
+      cluster["outlier_detection"] = [
+        "consecutive_5xx": 1, "interval": "1s", "base_ejection_time": "5s", "max_ejection_time": "15s",
+        "max_ejection_percent": 100,
       ]
-      cluster["transport_socket"] = [
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": [
-          "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-          "sni": .string(host), "common_tls_context": .object(common),
-        ],
-      ]
+      cluster["common_lb_config"] = ["healthy_panic_threshold": ["value": 0]]
+    }
+    if controllers.count == 1, controllers[0].usesTLS {
+      cluster["transport_socket"] = socket(controllers[0])
+    } else if controllers.contains(where: \.usesTLS) {
+      cluster["transport_socket_matches"] = .list(
+        controllers.indices.filter { controllers[$0].usesTLS }.map { index in
+          [
+            "name": .string("controller-\(index)"), "match": ["controller": .string(String(index))],
+            "transport_socket": socket(controllers[index]),
+          ]
+        })
     }
     if let token {
       cluster["typed_extension_protocol_options"] = [
@@ -133,5 +132,39 @@ package struct EnvoyBootstrap: Sendable {
       ]
     }
     return cluster
+  }
+
+  /// Where one of the controllers is: the later it stands, the less it is asked.
+  private func endpoints(_ index: Int) -> JSONValue {
+    let address: JSONValue = [
+      "address": .string(controllers[index].host), "port_value": .number(Double(controllers[index].port)),
+    ]
+    var endpoint: [String: JSONValue] = ["endpoint": ["address": ["socket_address": address]]]
+    if controllers.count > 1 {
+      endpoint["metadata"] = [
+        "filter_metadata": ["envoy.transport_socket_match": ["controller": .string(String(index))]]
+      ]
+    }
+    var locality: [String: JSONValue] = ["lb_endpoints": [.object(endpoint)]]
+    if index > 0 { locality["priority"] = .number(Double(index)) }
+    return .object(locality)
+  }
+
+  private func socket(_ controller: Controller) -> JSONValue {
+    let ca = caFile ?? "/etc/ssl/certs/ca-certificates.crt"
+    let kind: JSONValue = ToldEndpointsReader.isIPAddress(controller.host) ? "IP_ADDRESS" : "DNS"
+    return [
+      "name": "envoy.transport_sockets.tls",
+      "typed_config": [
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "sni": .string(controller.host),
+        "common_tls_context": [
+          "validation_context": [
+            "trusted_ca": ["filename": .string(ca)],
+            "match_typed_subject_alt_names": [["san_type": kind, "matcher": ["exact": .string(controller.host)]]],
+          ]
+        ],
+      ],
+    ]
   }
 }

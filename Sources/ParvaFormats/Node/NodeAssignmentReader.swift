@@ -14,6 +14,26 @@ package enum NodeAssignmentReader {
     let document = try InputDocument(source, limit: bytes)
     let wanted = try document.decode(NodeAssignment.self)
     var refusals = Refusals()
+    check(wanted, document, &refusals)
+    try refusals.check()
+    return wanted
+  }
+
+  /// The same, with the term of the controller that sends it.
+  package static func readPushed(_ source: InputSource) throws(InputErrors) -> PushedAssignment {
+    let document = try InputDocument(source, limit: bytes)
+    let pushed = try document.decode(PushedAssignment.self)
+    var refusals = Refusals()
+    if pushed.term < 0 {
+      refusals.add(
+        document.error(.outOfRange, "term must be at least 0", at: ["term"], value: String(pushed.term)))
+    }
+    check(pushed.wanted, document, &refusals)
+    try refusals.check()
+    return pushed
+  }
+
+  private static func check(_ wanted: NodeAssignment, _ document: InputDocument, _ refusals: inout Refusals) {
     if wanted.revision < 0 {
       refusals.add(
         document.error(
@@ -37,8 +57,6 @@ package enum NodeAssignmentReader {
         check(instance, document, path + ["instances", String(number)], &refusals)
       }
     }
-    try refusals.check()
-    return wanted
   }
 
   private static func check(

@@ -25,6 +25,7 @@ package enum NodeStateReader {
     check.number("revision", state.verified?.revision, ["verified", "revision"], revisions)
     check.number("phase", state.verified?.phase, ["verified", "phase"], revisions)
     check.number("accepted", state.accepted, ["accepted"], revisions)
+    check.number("term", state.term, ["term"], revisions)
     for (index, owned) in state.owned.enumerated() {
       let path = ["owned", String(index)]
       check.number("profileId", owned.profileId, path + ["profileId"], numbers)

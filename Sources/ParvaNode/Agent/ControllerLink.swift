@@ -3,14 +3,15 @@ package import Logging
 import ParvaFormats
 package import ParvaHTTP
 package import ParvaWire
+import Synchronization
 
-/// The agent's tie to its controller: registers the node, then sends heartbeats with what the driver shows.
+/// The agent's tie to its controller, of which there may be several replicas: registers the node, then sends heartbeats with what the driver shows.
 ///
 /// The node does without a controller: what is verified stands, and the link only tries on.
 package final class ControllerLink: Sendable {
   package struct Configuration: Sendable {
-    /// URL of the controller.
-    package var controller: String
+    /// URLs of the controllers, at least one, the preferred first: replicas of one, any of which will do.
+    package var controllers: [String]
     package var name: String
     package var spec: NodeSpec
     /// Bearer token, where the controller wants one.
@@ -22,8 +23,9 @@ package final class ControllerLink: Sendable {
     package var pause = Duration.milliseconds(500)
     package var longestPause = Duration.seconds(30)
 
-    package init(controller: String, name: String, spec: NodeSpec) {
-      self.controller = controller
+    package init(controllers: [String], name: String, spec: NodeSpec) {
+      precondition(!controllers.isEmpty, "there is a controller to report to")
+      self.controllers = controllers
       self.name = name
       self.spec = spec
     }
@@ -56,6 +58,8 @@ package final class ControllerLink: Sendable {
   private let clock: any Clock<Duration>
   private let bell: Doorbell
   private let counters: LinkCounters
+  /// Which of the controllers is spoken to: the one that has answered last.
+  private let chosen = Mutex(0)
 
   /// Between two exchanges at the least, however often it rings.
   static let spacing = Duration.seconds(1)
@@ -77,7 +81,9 @@ package final class ControllerLink: Sendable {
     self.state = state
     var client = HTTPClientConfiguration()
     client.tls = configuration.tls
-    client.timeout = .seconds(15)
+    // Where there is another to ask, nobody waits for long.
+    client.timeout = .seconds(configuration.controllers.count > 1 ? 6 : 15)
+    client.connectTimeout = .seconds(configuration.controllers.count > 1 ? 2 : 5)
     client.retries = 0
     client.maxResponseBytes = 1 << 20
     self.client = HTTPClient(configuration: client)
@@ -95,6 +101,7 @@ package final class ControllerLink: Sendable {
     var isRegistered = false
     var isRemoved = false
     var pause = configuration.pause
+    var failures = 0
     while !Task.isCancelled {
       var outcome = isRegistered ? Outcome.accepted(interval: configuration.interval) : await register()
       if case .accepted = outcome {
@@ -108,6 +115,7 @@ package final class ControllerLink: Sendable {
         if isRemoved { logger.notice("registered again") }
         isRemoved = false
         pause = configuration.pause
+        failures = 0
         wait = interval
       case .unknown:
         isRegistered = false
@@ -117,8 +125,12 @@ package final class ControllerLink: Sendable {
         isRemoved = true
         wait = configuration.longestPause
       case .failed(let reason):
-        logger.warning("the controller is not reached", metadata: ["reason": "\(reason)"])
-        wait = drawn(&pause)
+        failures += 1
+        logger.warning(
+          "the controller is not reached", metadata: ["reason": "\(reason)", "controller": "\(controller)"])
+        turn()
+        // All others are asked first.
+        wait = failures % configuration.controllers.count == 0 ? drawn(&pause) : .zero
       }
       let hold = min(wait, Self.spacing)
       try? await clock.sleep(for: hold)
@@ -133,11 +145,16 @@ package final class ControllerLink: Sendable {
     return pause * Double.random(in: 0...1)
   }
 
+  private var controller: String { chosen.withLock { configuration.controllers[$0] } }
+
+  /// Speaks to the next controller from now on.
+  private func turn() { chosen.withLock { $0 = ($0 + 1) % configuration.controllers.count } }
+
   // MARK: - Requests
 
   private func register() async -> Outcome {
     var spec = configuration.spec
-    if spec.webhookSecret != nil && !Self.isConfidential(configuration.controller) {
+    if spec.webhookSecret != nil && !Self.isConfidential(controller) {
       logger.warning("the webhook secret is not sent to the controller without TLS; give it to the controller itself")
       spec.webhookSecret = nil
     }
@@ -195,7 +212,7 @@ package final class ControllerLink: Sendable {
     do throws(HTTPClientError) {
       return .success(
         try await client.send(
-          HTTPClientRequest(method: method, url: configuration.controller + path, headers: headers, body: data)))
+          HTTPClientRequest(method: method, url: controller + path, headers: headers, body: data)))
     } catch {
       return .failure(error)
     }

@@ -28,6 +28,10 @@ package final class NodeAgent: Sendable {
     case stale(latest: AssignmentVersion)
     /// The same revision with other contents.
     case conflict
+    /// Of a controller that does not lead any more: one with a later term was seen.
+    case superseded(latest: Int)
+    /// The term of the controller cannot be kept on disk.
+    case unkept(ApplyJournal.Failure)
   }
 
   /// Looks left before the next attempt to restore, and what it will be after a further failure.
@@ -89,7 +93,7 @@ package final class NodeAgent: Sendable {
         try runner.resume(options: options(), release: services.release(exceptFor:), progress: progress)
       }
     }
-    operations.recall(try store.verified()?.wanted)
+    operations.recall(try store.verified()?.wanted, term: try store.term())
     restoreIfNeeded()
     settleServices()
   }
@@ -121,9 +125,13 @@ package final class NodeAgent: Sendable {
   ///
   /// The same revision again answers the operation that it has, unless that ended without success or the GPUs have come
   /// to differ since: then it is tried anew. Returns before anything is changed.
-  package func submit(_ wanted: NodeAssignment) throws(Refusal) -> NodeOperationDocument {
+  ///
+  /// - Parameter term: of the controller that sends it; 0 where there is one alone.
+  package func submit(_ wanted: NodeAssignment, term: Int = 0) throws(Refusal) -> NodeOperationDocument {
     let isDegraded = (try? store.verified())?.degraded != nil
-    let (document, isNew) = try operations.accept(wanted, isDegraded: isDegraded)
+    let (document, isNew) = try operations.accept(wanted, term: term, isDegraded: isDegraded) {
+      term throws(ApplyJournal.Failure) in try store.save(term: term)
+    }
     if isNew { tracer?.note(Tracer.current, as: "apply/\(document.id)") }
     if isNew { queue.add { self.performPending() } }
     return document
@@ -257,7 +265,7 @@ package final class NodeAgent: Sendable {
       verified: verified.map {
         VerifiedDocument($0.wanted.version, degraded: $0.degraded?.description)
       },
-      accepted: operations.latestRevision,
+      accepted: operations.latestRevision, term: operations.latestTerm,
       owned: (verified?.holdings.owned ?? []).filter { answering.contains($0.gpu) }.map(OwnedDocument.init),
       lost: lost.isEmpty ? nil : lost, services: services.documents, faults: faults.documents,
       operation: before.running ?? after.running, managesMIGMode: configuration.options.manageMIGMode)

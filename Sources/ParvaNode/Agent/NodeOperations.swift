@@ -13,6 +13,8 @@ final class NodeOperations: Sendable {
     var pending: (id: String, wanted: NodeAssignment)?
     /// The newest that was accepted.
     var latest: NodeAssignment?
+    /// The latest term of a leading controller that was seen; 0 before the first.
+    var term = 0
     var serial = 0
     var outcomes: [NodeOperationDocument.Status: Int] = [:]
     var began: ContinuousClock.Instant?
@@ -65,11 +67,25 @@ final class NodeOperations: Sendable {
   /// The operation that carries `wanted` out, and whether it is new: the same revision again has the operation that it
   /// has, unless that ended without success or its state is gone.
   ///
-  /// - Parameter isDegraded: whether the GPUs are known to differ from what was verified last.
+  /// - Parameters:
+  ///   - term: of the controller that sends it. One that is before another that was seen is refused, whatever the revision:
+  ///     another controller leads.
+  ///   - isDegraded: whether the GPUs are known to differ from what was verified last.
+  ///   - keeping: keeps a later term than the one before on disk; where that fails, nothing is accepted.
   func accept(
-    _ wanted: NodeAssignment, isDegraded: Bool = false
+    _ wanted: NodeAssignment, term: Int = 0, isDegraded: Bool = false,
+    keeping: (_ term: Int) throws(ApplyJournal.Failure) -> Void = { _ in }
   ) throws(NodeAgent.Refusal) -> (document: NodeOperationDocument, isNew: Bool) {
     let accepted: Result<(document: NodeOperationDocument, isNew: Bool), NodeAgent.Refusal> = state.withLock { state in
+      if term < state.term { return .failure(.superseded(latest: state.term)) }
+      if term > state.term {
+        do throws(ApplyJournal.Failure) {
+          try keeping(term)
+        } catch {
+          return .failure(.unkept(error))
+        }
+        state.term = term
+      }
       if let latest = state.latest {
         if let refusal = wanted.refusal(after: latest) { return .failure(refusal) }
         if wanted.version == latest.version {
@@ -89,8 +105,13 @@ final class NodeOperations: Sendable {
     return try accepted.get()
   }
 
-  /// What an earlier run accepted last, unless this one has accepted something.
-  func recall(_ wanted: NodeAssignment?) { state.withLock { $0.latest = $0.latest ?? wanted } }
+  /// What an earlier run accepted last, unless this one has accepted something, and the latest term that it has seen.
+  func recall(_ wanted: NodeAssignment?, term: Int = 0) {
+    state.withLock { ($0.latest, $0.term) = ($0.latest ?? wanted, max($0.term, term)) }
+  }
+
+  /// The latest term that was seen; nil before the first.
+  var latestTerm: Int? { state.withLock { $0.term > 0 ? $0.term : nil } }
 
   /// The newest revision that was accepted.
   var latestRevision: Int? { state.withLock { $0.latest?.revision } }

@@ -83,20 +83,28 @@ package struct NodeRoutes: Sendable {
     try authorize(request)
     try request.allowQuery()
     let source = try request.input([.json])
-    let wanted: NodeAssignment
+    let pushed: PushedAssignment
     do {
-      wanted = try NodeAssignmentReader.read(source)
+      pushed = try NodeAssignmentReader.readPushed(source)
     } catch {
       throw ProblemDetails(error)
     }
+    let wanted = pushed.wanted
     do {
-      let operation = try agent.submit(wanted)
+      let operation = try agent.submit(wanted, term: pushed.term)
       return try .json(202, operation, headers: ["Location": "/v1/operations/\(operation.id)"])
     } catch NodeAgent.Refusal.stale(let latest) {
       throw ProblemDetails(
         status: 409, code: "revision_stale",
         detail: "Revision \(wanted.version) is older than \(latest), which this node has accepted.",
         pointer: "/revision")
+    } catch NodeAgent.Refusal.superseded(let latest) {
+      throw ProblemDetails(
+        status: 409, code: PushedAssignment.superseded,
+        detail: "A controller that leads in term \(latest) has spoken to this node; "
+          + (pushed.term == 0 ? "this message has none." : "term \(pushed.term) is over."), pointer: "/term")
+    } catch NodeAgent.Refusal.unkept(let failure) {
+      throw ProblemDetails(status: 503, code: failure.code, detail: failure.description)
     } catch NodeAgent.Refusal.conflict {
       throw ProblemDetails(
         status: 409, code: "revision_conflict",

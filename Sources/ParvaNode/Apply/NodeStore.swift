@@ -19,6 +19,34 @@ package struct NodeStore: Sendable {
   package var journal: ApplyJournal { ApplyJournal(path: directory.appendingPathComponent("journal.jsonl").path) }
   private var verifiedPath: URL { directory.appendingPathComponent("verified.json") }
 
+  private var termPath: URL { directory.appendingPathComponent("term.json") }
+
+  private struct Term: Codable { var term: Int }
+
+  /// The latest term of a leading controller that the node has seen; 0 before the first.
+  package func term() throws(ApplyJournal.Failure) -> Int {
+    let data: Data?
+    do throws(AtomicFile.Failure) {
+      data = try AtomicFile.read(termPath.path)
+    } catch {
+      throw ApplyJournal.Failure(reading: error)
+    }
+    guard let data else { return 0 }
+    guard let found = try? JSONDecoder().decode(Term.self, from: data), found.term >= 0 else {
+      throw .damaged(path: termPath.path)
+    }
+    return found.term
+  }
+
+  /// Keeps the term across restarts: on disk when it returns.
+  package func save(term: Int) throws(ApplyJournal.Failure) {
+    do throws(AtomicFile.Failure) {
+      try AtomicFile.write(Data("{\"term\":\(term)}\n".utf8), to: termPath.path)
+    } catch {
+      throw .unwritable(path: error.path, errno: error.errno)
+    }
+  }
+
   /// Makes the folder when it is not there. `bootID` nil reads the kernel's.
   package init(directory: URL, bootID: String? = nil) throws {
     self.init(reading: directory, bootID: bootID)

@@ -1,21 +1,32 @@
 import Foundation
 import ParvaFormats
 import ParvaHTTP
+import Synchronization
 
-/// A controller as the verbs talk to it: requests out, documents or refusals back.
+/// A controller as the verbs talk to it: requests out, documents or refusals back. Of several replicas the first that
+/// answers is spoken to.
 struct ServerConnection: Sendable {
-  /// What the URLs begin with.
-  let base: String
-  /// The server as the user named it, for messages.
-  let shown: String
-  private let token: String?
-  private let client: HTTPClient
+  /// One address of a controller.
+  struct Target: Sendable {
+    /// What the URLs begin with.
+    let base: String
+    /// The server as the user named it, for messages.
+    let shown: String
+    let client: HTTPClient
+  }
 
-  init(base: String, shown: String, token: String?, configuration: HTTPClientConfiguration) {
-    self.base = base
-    self.shown = shown
-    self.token = token
-    client = HTTPClient(configuration: configuration)
+  private let targets: [Target]
+  private let token: String?
+  /// Which of the targets has answered last.
+  private let chosen: Chosen
+
+  private final class Chosen: Sendable {
+    let index = Mutex(0)
+  }
+
+  /// - Parameter targets: at least one, the preferred first.
+  init(_ targets: [Target], token: String?) {
+    (self.targets, self.token, chosen) = (targets, token, Chosen())
   }
 
   /// Sends a request.
@@ -26,24 +37,46 @@ struct ServerConnection: Sendable {
     _ method: String, _ path: String, body: Data? = nil, headers: [String: String] = [:],
     accept: String = "application/json", accepting: Set<Int> = []
   ) async throws -> HTTPResponse {
-    var request = HTTPClientRequest(method: method, url: base + path)
-    request.headers["Accept"] = accept
-    if let token { request.headers["Authorization"] = "Bearer \(token)" }
-    if let body {
-      request.body = body
-      request.headers["Content-Type"] = "application/json"
+    let first = chosen.index.withLock { $0 }
+    var failure: CommandFailure?
+    for offset in targets.indices {
+      let index = (first + offset) % targets.count
+      var request = HTTPClientRequest(method: method, url: targets[index].base + path)
+      request.headers["Accept"] = accept
+      if let token { request.headers["Authorization"] = "Bearer \(token)" }
+      if let body {
+        request.body = body
+        request.headers["Content-Type"] = "application/json"
+      }
+      for (name, value) in headers { request.headers[name] = value }
+      let isLast = offset == targets.count - 1
+      let response: HTTPResponse
+      do throws(HTTPClientError) {
+        response = try await targets[index].client.send(request)
+      } catch {
+        failure = CommandFailure(.unexpected, "\(targets[index].shown): \(error.message)")
+        // What may have had its effect is not done a second time.
+        guard error.code == .connectFailed || request.isRepeatable else { break }
+        continue
+      }
+      if !isLast, Self.isElsewhere(response, request) {
+        failure = Self.failure(response, method, path)
+        continue
+      }
+      chosen.index.withLock { $0 = index }
+      guard (200..<300).contains(response.status) || accepting.contains(response.status) else {
+        throw Self.failure(response, method, path)
+      }
+      return response
     }
-    for (name, value) in headers { request.headers[name] = value }
-    let response: HTTPResponse
-    do {
-      response = try await client.send(request)
-    } catch {
-      throw CommandFailure(.unexpected, "\(shown): \(error.message)")
-    }
-    guard (200..<300).contains(response.status) || accepting.contains(response.status) else {
-      throw Self.failure(response, method, path)
-    }
-    return response
+    throw failure ?? CommandFailure(.unexpected, "there is no controller to ask")
+  }
+
+  /// Whether another replica is to be asked: this one has surely done nothing.
+  private static func isElsewhere(_ response: HTTPResponse, _ request: HTTPClientRequest) -> Bool {
+    guard response.status >= 500 else { return false }
+    let code = (try? value(of: response))?["code"].text
+    return code == "not_leader" || code == "copy_not_ready" || ["GET", "HEAD"].contains(request.method)
   }
 
   /// A JSON document.

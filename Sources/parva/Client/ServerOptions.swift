@@ -11,7 +11,7 @@ struct ServerOptions: ParsableArguments {
     name: [.long, .customLong("controller")],
     help: """
       The controller: http://HOST:PORT, https://HOST:PORT or unix:PATH (default: PARVA_SERVER, then the context's, then \
-      \(Self.usualServer)).
+      \(Self.usualServer)). Of several replicas all may be given, with commas between them: the first that answers is asked.
       """)
   var server: String?
 
@@ -35,8 +35,15 @@ struct ServerOptions: ParsableArguments {
     if (certificate == nil) != (key == nil) { throw ValidationError("--certificate and --key go together.") }
   }
 
-  /// Why this is no controller's address; nil if it is one.
-  static func fault(_ server: String) -> String? {
+  /// Each address for itself.
+  static func addresses(_ server: String) -> [String] {
+    server.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
+  }
+
+  /// Why these are no addresses of controllers; nil if they are.
+  static func fault(_ servers: String) -> String? { addresses(servers).lazy.compactMap { fault(of: $0) }.first }
+
+  private static func fault(of server: String) -> String? {
     if server.hasPrefix("unix:") { return server.count > 5 ? nil : "a path has to follow unix:" }
     return NodeSpecReader.addressFault(server)
   }
@@ -67,14 +74,24 @@ struct ServerOptions: ParsableArguments {
     configuration.tls.caFile = ca ?? stored?.ca
     configuration.tls.certificateFile = certificate ?? stored?.certificate
     configuration.tls.keyFile = key ?? stored?.key
-    var base = address.hasSuffix("/") ? String(address.dropLast()) : address
-    if address.hasPrefix("unix:") {
-      configuration.unixSocketPath = String(address.dropFirst(5))
-      base = "http://localhost"
-    }
     let token = try token(stored, environment)
-    if token != nil { try Self.checkTakesToken(base) }
-    return ServerConnection(base: base, shown: address, token: token, configuration: configuration)
+    let addresses = Self.addresses(address)
+    if addresses.count > 1 {
+      // Another replica answers at once what this one would answer after a while.
+      configuration.retries = 0
+      configuration.connectTimeout = .seconds(2)
+    }
+    let targets = try addresses.map { address in
+      var configuration = configuration
+      var base = address.hasSuffix("/") ? String(address.dropLast()) : address
+      if address.hasPrefix("unix:") {
+        configuration.unixSocketPath = String(address.dropFirst(5))
+        base = "http://localhost"
+      }
+      if token != nil { try Self.checkTakesToken(base) }
+      return ServerConnection.Target(base: base, shown: address, client: HTTPClient(configuration: configuration))
+    }
+    return ServerConnection(targets, token: token)
   }
 
   private func token(_ stored: ClientContext?, _ environment: [String: String]) throws -> String? {

@@ -94,7 +94,7 @@ final class FakeAgent: Sendable {
   func shutdown() async { await server.shutdown(deadline: .zero) }
 
   private func apply(_ request: HTTPRequest) throws -> HTTPResponse {
-    let wanted = try JSONDecoder().decode(NodeAssignment.self, from: request.body)
+    let wanted = try JSONDecoder().decode(PushedAssignment.self, from: request.body).wanted
     // Whoever waits for a slice finds its operation there.
     let (outcome, waiters) = state.withLock { state in
       state.received.append(Received(wanted: wanted, headers: request.headers, body: request.body))

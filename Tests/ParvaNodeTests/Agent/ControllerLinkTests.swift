@@ -99,7 +99,7 @@ import Testing
     quiet.logLevel = .critical
     return ControllerLink(
       configuration: ControllerLink.Configuration(
-        controller: controller.address, name: "n1", spec: NodeSpec(address: "http://127.0.0.1:1")),
+        controllers: [controller.address], name: "n1", spec: NodeSpec(address: "http://127.0.0.1:1")),
       logger: quiet, bell: bell, clock: clock
     ) {
       NodeStateDocument(
@@ -107,6 +107,38 @@ import Testing
         observed: ObservedNode(simulated: true, source: "memory", driverVersion: "SIMULATED", gpus: []), verified: nil,
         owned: [], services: [], operation: nil)
     }
+  }
+
+  /// Of several controllers the one that answers is spoken to, and stays so; while none does, none is asked in a frenzy.
+  @Test(.timeLimit(.minutes(15)))
+  func anotherControllerIsAskedWhereOneFails() async throws {
+    let (first, second) = (try Controller(), try Controller())
+    let (bell, clock) = (Doorbell(), ManualClock())
+    var quiet = Logger(label: "link")
+    quiet.logLevel = .critical
+    let link = ControllerLink(
+      configuration: ControllerLink.Configuration(
+        controllers: ["http://127.0.0.1:1", first.address, second.address], name: "n1",
+        spec: NodeSpec(address: "http://127.0.0.1:1")),
+      logger: quiet, bell: bell, clock: clock
+    ) {
+      NodeStateDocument(
+        name: "n1", simulated: true,
+        observed: ObservedNode(simulated: true, source: "memory", driverVersion: "SIMULATED", gpus: []), verified: nil,
+        owned: [], services: [], operation: nil)
+    }
+    let running = Task { await link.run() }
+    await clock.untilAwaited(.seconds(1))
+    #expect(first.heartbeats == 1 && second.heartbeats == 0)
+    await first.shutdown()
+    bell.ring()
+    clock.advance(to: .seconds(1))
+    await clock.untilAwaited(.seconds(2))
+    #expect(second.heartbeats == 1)
+    running.cancel()
+    clock.advance(to: .seconds(100))
+    await running.value
+    await second.shutdown()
   }
 
   /// A change is told once, a second after the last exchange at the earliest, and the next heartbeat comes ten seconds
