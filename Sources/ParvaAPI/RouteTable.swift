@@ -14,6 +14,8 @@ package struct RouteTable: Sendable {
   package var discoveryHold = Duration.seconds(8)
   /// Judges tokens of an issuer, where one is named.
   package var issued: IssuedTokens?
+  /// What the controller is among its replicas.
+  package var part = ReplicaPart.alone
   /// What `/` tells.
   package var version = ""
 
@@ -48,7 +50,7 @@ package struct RouteTable: Sendable {
     let profiles = ProfileHandlers(
       registry: registry, setup: setup, rule: rule)
     let stream = EventHandlers(log: controller.events)
-    let health = HealthHandlers(board: board, store: controller.store, version: version)
+    let health = HealthHandlers(board: board, store: controller.store, version: version, part: part)
     let dashboard = DashboardHandlers(index: health.index)
     let endpoints = EndpointHandlers(traffic: controller.traffic, registry: registry)
     let targets = TargetHandlers(nodes: controller.nodes, traffic: controller.traffic)
@@ -62,7 +64,7 @@ package struct RouteTable: Sendable {
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(
       metrics: ControllerMetrics(
-        controller, server: server, proxies: proxies, issued: issued, version: version))
+        controller, server: server, proxies: proxies, issued: issued, version: version, part: part))
     var table = [
       Route("GET", "/", .anyone, .inline(dashboard.root)),
       Route("GET", "/v1", .anyone, .inline(health.entry)),
@@ -171,6 +173,6 @@ package struct RouteTable: Sendable {
     let traced =
       table.map { $0.traced(by: tracer, isFrequent: $0.pattern == "/v1/nodes/{name}/status") }
       + asked.map { $0.traced(by: tracer, isFrequent: true) }
-    return traced.map { metrics.measured(recorder.recorded($0)) }
+    return traced.map { metrics.measured(part.placed(recorder.recorded($0))) }
   }
 }

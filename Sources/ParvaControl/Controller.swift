@@ -41,6 +41,20 @@ package final class Controller: Sendable {
     package init(planning: PlanningSetup) { self.planning = planning }
   }
 
+  /// What part it plays.
+  package enum Role: Sendable {
+    /// It plans and pushes.
+    ///
+    /// - Parameters:
+    ///   - term: in which it leads; 0 where it is the only one.
+    ///   - takesOver: whether another one has just led: what that one has planned is not planned anew.
+    case leads(term: Int, takesOver: Bool)
+    /// It only answers what it is asked, from its copy of what another one stores.
+    case follows(any ReplicatedStore)
+
+    package static let alone = Role.leads(term: 0, takesOver: false)
+  }
+
   package let configuration: Configuration
   package let store: GuardedStore
   package let registry: DemandRegistry
@@ -62,6 +76,8 @@ package final class Controller: Sendable {
   /// What proxies count of requests.
   package let observer: TrafficObserver
   package let pusher: PlanPusher
+  /// Keeps all of these up to date where another controller leads; nil where this one does.
+  package let follower: Follower?
   package let counters = PlanningCounters()
   /// Makes plans that are only looked at: none of them holds up or ends the planning of what is registered.
   package let previews: any PlanningBackend
@@ -75,9 +91,21 @@ package final class Controller: Sendable {
 
   /// Reads the store; the first planning begins with ``start()``.
   ///
+  /// - Parameter store: which one that follows does not write.
   /// - Throws: what the store throws.
-  package init(configuration: Configuration, store: any Store, logger: Logger) async throws(StoreError) {
+  package init(
+    configuration: Configuration, store: any Store, role: Role = .alone, logger: Logger
+  ) async throws(StoreError) {
+    var (term, takesOver, followed) = (0, false, (any ReplicatedStore)?.none)
+    switch role {
+    case .leads(let number, let isSecond): (term, takesOver) = (number, isSecond)
+    case .follows(let replicated): followed = replicated
+    }
+    // Before it is read: what is read holds all that there was then.
+    let freshAt = followed?.freshAt
     let contents = try await store.load()
+    let base: any Store = followed.map { CopyStore($0) } ?? store
+    let isFollowing = followed != nil
     let wakes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let fleetWakes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     self.wakes = wakes
@@ -85,13 +113,15 @@ package final class Controller: Sendable {
     self.configuration = configuration
     let feed = WebhookFeed(contents, now: configuration.now)
     let store = GuardedStore(
-      store, logger: logger, completing: { feed.complete(&$0) }, onRecovery: { wakes.continuation.yield() })
+      base, logger: logger, completing: { feed.complete(&$0) }, onRecovery: { wakes.continuation.yield() })
     self.store = store
-    await store.check()
+    if !isFollowing { await store.check() }
     let events = EventLog(start: configuration.now())
     self.events = events
     board = PlanBoard(events: events)
-    let restored = contents.plan.flatMap { Self.published($0, pinned: contents.pin != nil, contents.nodes, logger) }
+    let restored = contents.plan.flatMap {
+      PublishedPlan($0, pinned: contents.pin != nil, contents.nodes, logger)
+    }
     // What cannot be read cannot be kept either.
     let pin = restored == nil ? nil : contents.pin
     // It covers what its record says; what came after it is planned at the start.
@@ -100,11 +130,11 @@ package final class Controller: Sendable {
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
       tracer: configuration.tracer, onChange: { wakes.continuation.yield() })
     audit = AuditLog(store: store, retention: configuration.keptAudit, now: configuration.now)
-    tokens = TokenRegistry(tokens: contents.tokens, store: store, now: configuration.now)
+    tokens = TokenRegistry(tokens: contents.tokens, store: store, isFollowing: isFollowing, now: configuration.now)
     windows = WindowRegistry(windows: contents.windows, store: store, now: configuration.now)
     webhooks = WebhookRegistry(
-      contents.webhooks, feed: feed, store: store, settings: configuration.webhooks, now: configuration.now,
-      logger: logger)
+      contents.webhooks, feed: feed, store: store, settings: configuration.webhooks, isFollowing: isFollowing,
+      now: configuration.now, logger: logger)
     let trafficWakes = TrafficWakes()
     nodes = NodeRegistry(
       nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,
@@ -113,7 +143,7 @@ package final class Controller: Sendable {
     if let restored { nodes.take(restored.assignments?.planned(revision: restored.record.revision)) }
     traffic = TrafficBoard(
       told: contents.toldSegments, store: store, nodes: nodes, plan: { [board] in board.view.plan },
-      now: configuration.now)
+      isMirror: isFollowing, now: configuration.now)
     let observer = TrafficObserver(configuration.observing, logger: logger)
     self.observer = observer
     conditions = WorkloadConditions(
@@ -124,9 +154,10 @@ package final class Controller: Sendable {
     trafficWakes.connect(traffic)
     var push = configuration.push
     push.tracer = configuration.tracer
+    push.term = term
     pusher = PlanPusher(
       store: store, nodes: nodes, traffic: traffic, settings: push, open: contents.openOperations,
-      now: configuration.now, events: events,
+      isFollowing: isFollowing, now: configuration.now, events: events,
       rates: { revision in restored.flatMap { $0.record.revision == revision ? $0.rates : nil } },
       tenants: { [registry] in registry.snapshot.registrations.tenants }, logger: logger)
     self.logger = logger
@@ -134,9 +165,13 @@ package final class Controller: Sendable {
       counters.workerEnded(end)
       logger.warning("a planning process of previews ended", metadata: ["code": "\(end.code)", "cause": "\(end)"])
     }
+    let (demandRevision, offers) = (contents.demand.revision, nodes.inventory.fingerprint)
+    let isPlanned =
+      takesOver
+      && restored.map { $0.record.demandRevision == demandRevision && $0.record.fleet == offers } ?? false
     loop = PlanningLoop(
       registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan, previous: restored?.plan,
-      pin: pin,
+      isPlanned: isPlanned, pin: pin,
       backend: Self.backend(configuration.worker, idleLimit: nil) { [counters] end, isInJob in
         counters.workerEnded(end)
         // The loop tells what became of the job.
@@ -149,6 +184,13 @@ package final class Controller: Sendable {
         tracer: configuration.tracer, now: configuration.now,
         sleep: configuration.sleep),
       counters: counters, logger: logger, wake: { wakes.continuation.yield() })
+    follower = followed.map { [registry, nodes, tokens, windows, webhooks, traffic, pusher, board] in
+      Follower(
+        $0, from: contents.position, freshAt: freshAt,
+        Follower.Parts(
+          registry: registry, nodes: nodes, tokens: tokens, windows: windows, webhooks: webhooks, traffic: traffic,
+          pusher: pusher, board: board), logger: logger)
+    }
   }
 
   private static func backend(
@@ -159,23 +201,19 @@ package final class Controller: Sendable {
     return PlanWorker(settings, onEnd: onEnd)
   }
 
-  /// The stored plan. A document that no longer reads is no reason not to begin: the next plan is made afresh.
+  /// Follows what another controller stores, where this one does.
   ///
-  /// - Parameter pinned: whether it stays, so that all nodes are told of it, also those that are to hold nothing.
-  private static func published(
-    _ stored: StoredPlan, pinned: Bool, _ nodes: [NodeRecord], _ logger: Logger
-  ) -> PublishedPlan? {
-    do {
-      let plan = try PlanReader.read(InputSource(stored.document, format: .json))
-      let assignments = NodeAssignments(data: stored.assignments)
-      return PublishedPlan(
-        record: stored.record, plan: plan, json: stored.document,
-        assignments: pinned ? assignments?.told(to: nodes) : assignments, origin: .stored)
-    } catch {
-      logger.warning(
-        "the stored plan cannot be read and is made afresh",
-        metadata: ["revision": "\(stored.record.revision)", "error": "\(error)"])
-      return nil
+  /// - Parameter onReset: called where another has to begin anew in its place.
+  package func follow(onReset: @escaping @Sendable () -> Void) {
+    guard let follower else { return }
+    work.withLock { work in
+      guard work.isEmpty else { return }
+      conditions.look()
+      work = [
+        Task { if await follower.run() { onReset() } },
+        Task { [self] in await watchConditions() },
+        Task { [observer] in await observer.run() },
+      ]
     }
   }
 
@@ -287,21 +325,31 @@ package final class Controller: Sendable {
     pusher.board.close()
     events.close()
     webhooks.close()
+    follower?.close()
+  }
+
+  /// Begins nothing any more, and ends what nodes are being sent: another controller leads. ``stop()`` follows.
+  package func halt() {
+    let tasks = work.withLock { $0 }
+    for task in tasks.dropFirst(follower == nil ? 1 : 0) { task.cancel() }
+    wakes.continuation.finish()
+    fleetWakes.continuation.finish()
+    pusher.halt()
+    Task { [loop] in await loop.stop() }
   }
 
   /// Ends the planning and closes the store. No request may follow.
   package func stop() async throws(StoreError) {
+    halt()
     let tasks = work.withLock { $0 }
-    for task in tasks.dropFirst() { task.cancel() }
     releaseWaiters()
-    wakes.continuation.finish()
-    fleetWakes.continuation.finish()
     previews.stop()
     await loop.stop()
     // None of them begins another push then.
     for task in tasks { await task.value }
     await pusher.stop()
     await webhooks.stop()
+    guard follower == nil, store.trouble?.code != .notLeader else { return try await store.close() }
     do {
       try await nodes.flush()
     } catch {

@@ -29,10 +29,16 @@ struct ServeCommand: AsyncParsableCommand {
     name: .long,
     help: """
       Where everything is kept: KIND:PLACE, or the path of a SQLite file (default: parva/controller.sqlite in the user's \
-      state directory). Kinds: \(Stores.all.map { "\($0.scheme), \($0.summary)" }.joined(separator: "; ")).
+      state directory). Kinds: \(Self.kinds).
       """)
   var store: String?
 
+  private static var kinds: String {
+    (Stores.all.map { "\($0.scheme), \($0.summary)" } + Stores.replicated.map { "\($0.scheme), \($0.summary)" })
+      .joined(separator: "; ")
+  }
+
+  @OptionGroup var replicas: ReplicaOptions
   @OptionGroup var tls: TLSOptions
 
   @Option(
@@ -161,23 +167,28 @@ struct ServeCommand: AsyncParsableCommand {
     let file = try tokens()
     let roles = try roles()
     let issued = try await issuer.issued(logger)
-    do {
-      let path = store ?? StorePlace.usual
-      let controller = try await Controller(
-        configuration: configuration, store: try Stores.open(path), logger: logger)
-      let access = AccessControl(
-        file: file, tokens: controller.tokens, issued: issued, trustsCertificates: tls.tlsClientCA != nil, roles: roles,
-        isRequired: needsCredentials)
-      let counters = ServerCounters()
+    let door = Door(file, roles)
+    let counters = ServerCounters()
+    let limiter = limits.limiter
+    let routing: ReplicaHost.Routing = { controller, part in
+      let access = door.access { file, roles in
+        AccessControl(
+          file: file, tokens: controller.tokens, issued: issued, trustsCertificates: tls.tlsClientCA != nil,
+          roles: roles, isRequired: needsCredentials)
+      }
       var table = RouteTable(controller, server: counters)
       table.requiresPreconditions = requireIfMatch
       table.version = Version.current
       table.issued = issued
-      let server = HTTPServer(
-        configuration: serverConfiguration,
-        router: Router(
-          routes: table.routes, logger: logger, gate: access.gate, meter: limits.limiter.meter, pause: access.pause),
-        logger: logger)
+      table.part = part
+      return Router(
+        routes: table.routes + part.peerRoutes(controller), logger: logger, gate: part.guarding(access.gate),
+        meter: limiter.meter, pause: part.pausing(access.pause), fields: part.fields)
+    }
+    do {
+      let path = store ?? StorePlace.usual
+      let served = try await served(path, configuration, routing, logger)
+      let server = HTTPServer(configuration: serverConfiguration, slot: served.slot, logger: logger)
       counters.count(server)
       let addresses = try server.start()
       if !isSecured, let open = addresses.first(where: { !ListenAddress.isLocal($0) }) {
@@ -187,13 +198,13 @@ struct ServeCommand: AsyncParsableCommand {
       let exporting = Task { await tracer?.run() }
       let following = Task { await issued?.keys.run() }
       defer { following.cancel() }
-      controller.start()
+      served.start()
       logger.info("serving", metadata: ["addresses": "\(addresses.joined(separator: " "))", "store": "\(path)"])
-      let signal = await signals.wait { reload(server, access, issued, logger) }
+      let signal = await signals.wait { reload(server, door, issued, logger) }
       logger.info("stopping", metadata: ["signal": "\(signal)"])
-      controller.releaseWaiters()
+      served.releaseWaiters()
       await server.shutdown()
-      try await controller.stop()
+      try await served.stop()
       tracer?.stop()
       await exporting.value
       logger.info("stopped")
@@ -202,6 +213,31 @@ struct ServeCommand: AsyncParsableCommand {
     } catch let error as HTTPServerError {
       throw CommandFailure(.unexpected, error.message)
     }
+  }
+
+  private func served(
+    _ path: String, _ configuration: Controller.Configuration, _ routing: @escaping ReplicaHost.Routing,
+    _ logger: Logger
+  ) async throws -> ServedController {
+    guard Stores.replicatedKind(of: path) != nil else {
+      let controller = try await Controller(
+        configuration: configuration, store: try Stores.open(path), logger: logger)
+      return .alone(controller, RouterSlot(routing(controller, .alone)))
+    }
+    let link = try replicas.link(listening: listen, tls: tls, needsSecret: needsCredentials)
+    guard let shared = try await Stores.openReplicated(path, try replicas.access()) else {
+      throw CommandFailure(.badInput, "'\(path)' is no store that replicas share")
+    }
+    let host = try await ReplicaHost(store: shared, link: link, settings: replicas.settings, logger: logger) {
+      role, store, leadership async throws(StoreError) in
+      var configuration = configuration
+      configuration.nodes.sharesServices = true
+      configuration.push.leadership = leadership
+      return try await Controller(configuration: configuration, store: store, role: role, logger: logger)
+    } routing: {
+      routing($0, $1)
+    }
+    return .replica(host)
   }
 
   // MARK: - Who may come in
@@ -256,14 +292,13 @@ struct ServeCommand: AsyncParsableCommand {
 
   /// What cannot be read leaves what is there in force.
   private func reload(
-    _ server: HTTPServer, _ access: AccessControl, _ issued: IssuedTokens?, _ logger: Logger
+    _ server: HTTPServer, _ door: Door, _ issued: IssuedTokens?, _ logger: Logger
   ) {
     issued?.keys.renew()
     do {
       if tls.tlsCertificate != nil { try server.reloadCertificates() }
       let (tokens, roles) = (try tokens(), try roles())
-      if let tokens { access.replace(tokens) }
-      if let roles { access.replace(roles) }
+      door.replace(tokens, roles)
       logger.info("read certificates and tokens again")
     } catch let error as HTTPServerError {
       logger.error("certificates not read again; the old ones stay", metadata: ["cause": "\(error.message)"])

@@ -17,7 +17,7 @@ package struct APIDescription: Sendable {
   /// What any answer may carry, said once in the head of the document.
   private static let general: Set<String> = [
     "content-type", "vary", "x-request-id", "traceparent", "content-encoding", "content-length", "cache-control",
-    "ratelimit", "ratelimit-policy",
+    "ratelimit", "ratelimit-policy", "parva-role", "parva-staleness",
   ]
 
   private let root: JSONValue

@@ -71,7 +71,7 @@ export function healthView(root) {
       h("dl", { class: "facts-list" },
         line("service", isLost ? "bad" : state(readiness?.status === "not ready"),
           isLost ? link.why : readiness?.code ? readiness.message : joined([index && `version ${index.version}`, process()])),
-        line("replicas", "Unknown", "there is this controller alone: while it is away nothing is planned, and nodes go on with what they run", "–"),
+        replicas(state),
         line("store", state(isStoreBad), isStoreBad ? readiness.message : joined(["takes writes", store()])),
         line("planner", state(readiness?.code === "not_ready", planning ? "degraded" : "ok"), planning
           ? `${words(planning.code)}: ${planning.message} (${counted(planning.attempts, "attempt")}; ${planning.resort ? `${planning.resort} plans instead` : "the plan before stays"})`
@@ -80,6 +80,20 @@ export function healthView(root) {
         fleet?.pin && line("plan", "degraded", `pinned at revision ${fleet.pin.revision}: ${fleet.pin.reason}`, "pinned"),
         fleet?.autoApply && [h("dt", {}, "auto-apply"), h("dd", {}, `${words(fleet.autoApply.state)}: ${fleet.autoApply.message}`)],
         fleet?.holds && [h("dt", {}, "held rates"), h("dd", {}, counted(fleet.holds.count, "workload") + " planned for at a higher rate")]));
+  }
+
+  /// Which of several controllers has answered, and how old what it knows is.
+  function replicas(state) {
+    const replica = model.readiness?.replica;
+    if (!replica && !/^(copy_|not_leader)/.test(model.readiness?.code ?? "")) {
+      return line("replicas", "Unknown", "there is this controller alone: while it is away nothing is planned, and nodes go on with what they run", "–");
+    }
+    if (!replica) return line("replicas", state(true), model.readiness.message);
+    const { role, leader, term, stalenessSeconds: old } = replica;
+    return line("replicas", state(false, leader ? "ok" : "degraded"), joined([
+      role === "leader" ? `this one leads, in term ${count(term)}` : leader ? `this one follows ${leader}, which leads in term ${count(term)}` : "none leads at the moment: changes wait",
+      old !== null && `what it knows is at most ${milliseconds(1000 * old)} old`,
+    ]));
   }
 
   function process() {

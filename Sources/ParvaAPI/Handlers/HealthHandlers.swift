@@ -8,6 +8,7 @@ struct HealthHandlers: Sendable {
   let board: PlanBoard
   let store: GuardedStore
   let version: String
+  var part = ReplicaPart.alone
 
   private static let healthy = Data(#"{"status":"ok"}"#.utf8)
 
@@ -18,34 +19,60 @@ struct HealthHandlers: Sendable {
 
   /// The store is read and takes writes, and a plan is there; with what the planner suffers from while something stands
   /// in for it.
+  /// Of several replicas it tells which one this is; one that follows is ready while it knows what is stored, and not too old.
   func ready(_ request: HTTPRequest) throws -> HTTPResponse {
+    try checkReplica()
     let view = board.view
     guard view.plan != nil else {
       throw ProblemDetails(
         status: 503, code: "not_ready", detail: view.failure ?? "The first plan is still being made.",
         headers: ["Retry-After": "1"])
     }
-    if let trouble = store.trouble {
-      var problem = ProblemDetails(trouble)
-      problem.status = 503
-      throw problem
-    }
-    guard let trouble = view.trouble else {
+    guard view.trouble != nil || part.name != nil else {
       return HTTPResponse(status: 200, contentType: "application/json", body: Self.healthy)
     }
     var writer = DocumentWriter(.json)
     writer.object { root in
-      root.field("status", "degraded")
-      root.object("planning") { planning in
-        planning.field("code", trouble.code)
-        planning.field("message", trouble.message)
-        planning.field("demandRevision", trouble.demandRevision)
-        planning.field("resort", trouble.resort)
-        planning.field("attempts", trouble.attempts)
+      root.field("status", view.trouble == nil ? "ok" : "degraded")
+      if let role = part.name {
+        root.object("replica") { replica in
+          replica.field("role", role)
+          replica.field("address", part.link?.address)
+          replica.field("leader", part.leader?.address)
+          replica.field("term", part.leader?.term)
+          replica.field("stalenessSeconds", part.staleness.map { $0 / .seconds(1) })
+        }
+      }
+      if let trouble = view.trouble {
+        root.object("planning") { planning in
+          planning.field("code", trouble.code)
+          planning.field("message", trouble.message)
+          planning.field("demandRevision", trouble.demandRevision)
+          planning.field("resort", trouble.resort)
+          planning.field("attempts", trouble.attempts)
+        }
       }
     }
     writer.finish()
     return HTTPResponse(status: 200, contentType: "application/json", body: Data(writer.bytes))
+  }
+
+  private func checkReplica() throws(ProblemDetails) {
+    if let trouble = store.trouble ?? part.trouble {
+      var problem = ProblemDetails(trouble)
+      problem.status = 503
+      throw problem
+    }
+    guard part.name == "follower" else { return }
+    let age = part.staleness
+    guard let age, age <= part.mostStaleness else {
+      let leader = part.leader.map { "\($0.address) leads" } ?? "none leads that it knows of"
+      throw ProblemDetails(
+        status: 503, code: age == nil ? "copy_not_ready" : "copy_too_old",
+        detail: (age.map { "What this replica knows is \(ReplicaPart.seconds($0)) s old" }
+          ?? "This replica has not read everything yet that the others have") + "; \(leader).",
+        headers: ["Retry-After": "1"])
+    }
   }
 
   /// `/v1`: the index for who asks for it alone.

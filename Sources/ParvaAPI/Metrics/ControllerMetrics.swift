@@ -14,16 +14,18 @@ final class ControllerMetrics: Sendable {
   private let server: ServerCounters
   private let issued: IssuedTokens?
   private let version: String
+  let part: ReplicaPart
 
   init(
     _ controller: Controller, server: ServerCounters, proxies: ProxyRegistry, issued: IssuedTokens? = nil,
-    version: String = ""
+    version: String = "", part: ReplicaPart = .alone
   ) {
     self.controller = controller
     self.server = server
     self.proxies = proxies
     self.issued = issued
     self.version = version
+    self.part = part
   }
 
   /// The counter of one entry of the route table.
@@ -51,6 +53,7 @@ final class ControllerMetrics: Sendable {
     writeWorkloads(board, to: &text)
     Tracer.write(controller.configuration.tracer, to: &text)
     writeIssuer(to: &text)
+    writeReplica(to: &text)
     server.write(to: &text)
     ProcessFigures.write(to: &text)
     return text.text

@@ -56,6 +56,15 @@ package final class TokenRegistry: Sendable {
     /// Ids by the beginning of their digests.
     var places: [UInt64: [String]] = [:]
     var usesStoredAt = Date.distantPast
+    /// When tokens were used here that another controller keeps.
+    var usesHere: [String: Date] = [:]
+
+    /// A use is written rarely, and a clock that went back takes nothing away.
+    mutating func note(_ minute: Date, of id: String) {
+      guard let entry = entries[id], (entry.token.lastUsedAt ?? .distantPast) < minute else { return }
+      entries[id]?.token.lastUsedAt = minute
+      entries[id]?.isUseStored = false
+    }
 
     mutating func add(_ token: AccessToken) {
       entries[token.id] = Entry(
@@ -77,13 +86,18 @@ package final class TokenRegistry: Sendable {
   private let store: any Store
   private let now: @Sendable () -> Date
   private let limit: Int
+  /// Whether another controller keeps the tokens.
+  private let isFollowing: Bool
   private let state: Mutex<State>
   /// Changes go one after the other: each waits for the store in its middle.
   private let gate = RequestLimit(1)
 
+  /// - Parameter isFollowing: whether another controller keeps them: it is told of uses by ``takeUses()``.
   package init(
-    tokens: [AccessToken], store: any Store, limit: Int = TokenRegistry.most, now: @escaping @Sendable () -> Date
+    tokens: [AccessToken], store: any Store, limit: Int = TokenRegistry.most, isFollowing: Bool = false,
+    now: @escaping @Sendable () -> Date
   ) {
+    self.isFollowing = isFollowing
     self.store = store
     self.limit = limit
     self.now = now
@@ -105,15 +119,46 @@ package final class TokenRegistry: Sendable {
         let id = state.places[digest.bucket]?.first(where: { state.entries[$0]?.token.digest.matches(digest) == true }),
         let entry = state.entries[id], !Self.hasRunOut(entry.token, at: time)
       else { return nil }
-      // To the whole minute; a use is written rarely, and a clock that went back takes nothing away.
+      // To the whole minute.
       let minute = Date(
         timeIntervalSince1970: (time.timeIntervalSince1970 / Self.grain).rounded(.down) * Self.grain)
-      if (entry.token.lastUsedAt ?? .distantPast) < minute {
-        state.entries[id]?.token.lastUsedAt = minute
-        state.entries[id]?.isUseStored = false
+      if isFollowing {
+        state.usesHere[id] = max(state.usesHere[id] ?? minute, minute)
+      } else {
+        state.note(minute, of: id)
       }
       return entry.caller
     }
+  }
+
+  /// When tokens were used here, since the last call, for the controller that keeps them.
+  package func takeUses() -> [String: Date] {
+    state.withLock { state in
+      defer { state.usesHere = [:] }
+      return state.usesHere
+    }
+  }
+
+  /// Puts back what could not be told.
+  package func keep(uses: [String: Date]) {
+    state.withLock { state in state.usesHere.merge(uses) { max($0, $1) } }
+  }
+
+  /// Takes over when tokens were used at another controller; of those that are not there, nothing.
+  package func note(_ uses: [String: Date]) {
+    state.withLock { state in for (id, date) in uses { state.note(date, of: id) } }
+  }
+
+  /// Takes over what another controller has stored.
+  func follow(_ batch: StoreBatch) {
+    guard !batch.tokens.isEmpty || !batch.tokenUses.isEmpty else { return }
+    let gone = state.withLock { state in
+      let gone = batch.tokens.keys.compactMap { state.remove($0) }
+      for case let token? in batch.tokens.values { state.add(token) }
+      for (id, date) in batch.tokenUses { state.entries[id]?.token.lastUsedAt = date }
+      return gone
+    }
+    for caller in gone { caller.end() }
   }
 
   package func token(_ id: String) -> AccessToken? { state.withLock { $0.entries[id]?.token } }

@@ -203,7 +203,10 @@ package actor DemandRegistry {
     return batch
   }
 
-  private func apply(_ batch: StoreBatch, by drafts: [AuditDraft], within span: SpanContext?) {
+  /// Takes over what another controller has stored.
+  package nonisolated func follow(_ batch: StoreBatch) { apply(batch, by: [], within: nil) }
+
+  private nonisolated func apply(_ batch: StoreBatch, by drafts: [AuditDraft], within span: SpanContext?) {
     guard let revision = batch.demandRevision else { return }
     demand.withLock { demand in
       authors.withLock { authors in for draft in drafts { authors.note(draft.author, at: revision) } }

@@ -204,6 +204,43 @@ package struct FleetState: Sendable {
     if isNews || isFirst || entry.share.gpus.contains(where: { $0.pool != nil }) { generation += 1 }
   }
 
+  /// Takes over what another controller has stored: what a restart would read back. O(what changes).
+  mutating func follow(_ batch: StoreBatch, at now: ContinuousClock.Instant) {
+    for (name, isRemoved) in batch.removedNodes where !isRemoved { removed.remove(name) }
+    for (name, record) in batch.nodes {
+      guard let record else {
+        let isKept = batch.removedNodes[name] == true || removed.contains(name)
+        remove(name)
+        if !isKept { removed.remove(name) }
+        continue
+      }
+      if entries[name] == nil {
+        var bare = record
+        (bare.state, bare.settled, bare.applied, bare.expected, bare.sent) = (nil, nil, nil, nil, nil)
+        (bare.isWordDue, bare.isSentIdle) = (false, false)
+        insert(bare, at: now)
+      } else {
+        change(name) { entry in
+          entry.record.declare(record)
+          (entry.record.isUnreachable, entry.record.isLost) = (record.isUnreachable, record.isLost)
+          entry.record.heardAt = record.heardAt
+        }
+      }
+    }
+    for (name, state) in batch.nodeStates {
+      change(name) { entry in
+        (entry.record.state, entry.record.settled, entry.record.isWordDue) = (state, state, true)
+        entry.digest = nil
+      }
+    }
+    for (name, assignment) in batch.assignments where entries[name] != nil {
+      holds(name, from: entries[name]?.record.applied, to: assignment)
+      change(name) { $0.record.applied = assignment }
+    }
+    for (name, isRemoved) in batch.removedNodes where isRemoved && entries[name] == nil { removed.insert(name) }
+    weighSilence(at: now)
+  }
+
   // MARK: - What nodes say
 
   /// Takes a heartbeat that carries the very bytes of the one before it; nil where it does not, or no node of that name is

@@ -17,6 +17,8 @@ package final class NodeRegistry: Sendable {
     }
     /// Most nodes at a time.
     package var limit = 10_000
+    /// Whether others read in the store how the nodes' servers are, so that it is stored whenever it changes.
+    package var sharesServices = false
     package var clock: @Sendable () -> ContinuousClock.Instant = { .now }
 
     package init() {}
@@ -211,7 +213,7 @@ package final class NodeRegistry: Sendable {
       let before = state.fleet[name]
       let condition = state.fleet.heard(said, from: name, digest: digest, at: clock, date: date)
       guard let before, let after = state.fleet[name] else { return condition }
-      if !before.isAlike(after) {
+      if !before.isAlike(after) || settings.sharesServices && !before.servesAlike(after) {
         // What is read back after a restart is what plans go by.
         state.unstored.states.insert(name)
         state.unstored.rows.insert(name)
@@ -268,6 +270,15 @@ package final class NodeRegistry: Sendable {
 
   /// Returns once all that was changed before is on disk.
   package func flush() async throws(StoreError) { try await saving.run { await self.save() } }
+
+  /// Takes over what another controller has stored.
+  func follow(_ batch: StoreBatch) {
+    guard
+      !(batch.nodes.isEmpty && batch.nodeStates.isEmpty && batch.assignments.isEmpty && batch.removedNodes.isEmpty)
+    else { return }
+    let clock = settings.clock()
+    changing { $0.fleet.follow(batch, at: clock) }
+  }
 
   // MARK: - Pushes
 
@@ -422,6 +433,16 @@ package final class NodeRegistry: Sendable {
 }
 
 extension NodeRecord {
+  /// Whether its servers are where they were, and as well.
+  fileprivate func servesAlike(_ other: NodeRecord) -> Bool {
+    let (mine, theirs) = (settled?.services ?? [], other.settled?.services ?? [])
+    return mine.count == theirs.count
+      && zip(mine, theirs).allSatisfy { a, b in
+        (a.kind, a.place, a.ordinal) == (b.kind, b.place, b.ordinal)
+          && (a.workload, a.port, a.status, a.uuid) == (b.workload, b.port, b.status, b.uuid)
+      }
+  }
+
   /// Whether only what changes all the time differs: processes, services, the running operation.
   fileprivate func isAlike(_ other: NodeRecord) -> Bool {
     guard (isUnreachable, isLost) == (other.isUnreachable, other.isLost), let a = settled, let b = other.settled,

@@ -70,11 +70,12 @@ actor PlanningLoop {
   /// - Parameters:
   ///   - newest: the newest plan in the store: an equal plan keeps its revision, across restarts too.
   ///   - previous: that plan, where it reads.
+  ///   - isPlanned: whether that plan was made for the demand and the nodes as they are, and by a controller like this.
   ///   - pin: what keeps that plan.
   ///   - wake: asks for one more turn of ``follow(_:)``.
   init(
     registry: DemandRegistry, nodes: NodeRegistry, store: any Store, board: PlanBoard, newest: StoredPlan?,
-    previous: Plan?, pin: PlanPin?,
+    previous: Plan?, isPlanned: Bool = false, pin: PlanPin?,
     backend: any PlanningBackend, settings: Settings, counters: PlanningCounters, logger: Logger,
     wake: @escaping @Sendable () -> Void
   ) {
@@ -96,6 +97,10 @@ actor PlanningLoop {
     self.counters = counters
     self.logger = logger
     self.wake = wake
+    if isPlanned {
+      hasPlanned = true
+      last = Attempt(demand: registry.revision, fleet: plannedFleet)
+    }
   }
 
   /// Plans the demand once for every wake-up, until there will be no more; wake-ups during a planning and the rest after

@@ -14,19 +14,22 @@ extension FleetOperationDocument {
 
   /// Nil where the document cannot be read.
   init?(_ stored: StoredOperation) {
-    let decoder = JSONDecoder()
-    guard var document = try? decoder.decode(Self.self, from: stored.document) else { return nil }
-    if let head = try? decoder.decode(Head.self, from: stored.progress.head) {
-      (document.status, document.updatedAt, document.resumed) = (head.status, head.updatedAt, head.resumed)
-      document.rollout = head.rollout
-    }
-    for (name, data) in stored.progress.nodes {
-      guard let index = document.nodeIndex(name), let node = try? decoder.decode(Node.self, from: data) else {
-        continue
-      }
-      document.nodes[index] = node
-    }
+    guard var document = try? JSONDecoder().decode(Self.self, from: stored.document) else { return nil }
+    document.take(stored.progress)
     self = document
+  }
+
+  /// How it has come on since.
+  mutating func take(_ progress: OperationProgress) {
+    let decoder = JSONDecoder()
+    if let head = try? decoder.decode(Head.self, from: progress.head) {
+      (status, updatedAt, resumed) = (head.status, head.updatedAt, head.resumed)
+      rollout = head.rollout
+    }
+    for (name, data) in progress.nodes {
+      guard let index = nodeIndex(name), let node = try? decoder.decode(Node.self, from: data) else { continue }
+      nodes[index] = node
+    }
   }
 
   /// Where a node stands in the list, which is in order of name. O(log nodes).

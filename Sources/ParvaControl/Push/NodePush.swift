@@ -143,13 +143,17 @@ struct NodePush: Sendable {
 
   private func send(within span: SpanContext?) async -> Sighting {
     guard let record = nodes.node(node) else { return .refusal(code: "node_removed", message: "it is not registered") }
-    guard let body = try? JSONEncoder().encode(wanted) else {
+    guard let body = try? JSONEncoder().encode(PushedAssignment(wanted, term: settings.term)) else {
       return .refusal(code: "assignment_unwritable", message: "the assignment cannot be written")
     }
     var request = HTTPClientRequest(
       method: "POST", url: record.address + "/v1/apply", headers: ["Content-Type": "application/json"], body: body)
     if let span { request.headers["traceparent"] = span.traceparent }
     if let refusal = sign(&request, for: record) { return refusal }
+    // One that was stopped for a while may have been replaced.
+    guard settings.leadership.isSure() else {
+      return .trouble(code: "not_leader", message: "another controller may lead by now")
+    }
     await report { node in
       node.attempts += 1
       if node.status == .pending { node.status = .pushing }
@@ -203,6 +207,7 @@ struct NodePush: Sendable {
     let problem = try? JSONSerialization.jsonObject(with: response.body) as? [String: Any]
     let code = (problem?["code"] as? String) ?? "status_\(response.status)"
     let message = Self.short((problem?["detail"] as? String) ?? "the node answered with status \(response.status)")
+    if code == PushedAssignment.superseded { settings.leadership.onDeposed() }
     let isPassing = response.status >= 500 || response.status == 429 || response.status == 408
     return isPassing ? .trouble(code: code, message: message) : .refusal(code: code, message: message)
   }

@@ -105,6 +105,27 @@ final class OperationBoard: Sendable {
     }
   }
 
+  /// Takes over how another controller has come on with an operation; false where it is not there.
+  func follow(_ id: String, _ progress: OperationProgress) -> Bool {
+    board.change { operations in
+      guard let index = operations.lastIndex(where: { $0.id == id }) else { return false }
+      let before = operations[index]
+      operations[index].take(progress)
+      let after = operations[index]
+      for name in progress.nodes.keys.sorted() {
+        if let place = after.nodeIndex(name), after.nodes[place].status != before.nodes[place].status {
+          events.add("operation", of: OperationNews(after, node: after.nodes[place]))
+        }
+      }
+      guard after.status != before.status else { return true }
+      events.add("operation", of: OperationNews(after))
+      ended.withLock { ended in
+        if after.status.isOver { ended.add(after) } else { ended.began[id] = ended.began[id] ?? .now }
+      }
+      return true
+    }
+  }
+
   var counted: OperationCount {
     var count = OperationCount()
     (count.ended, count.durations) = ended.withLock { ($0.counts, $0.durations) }

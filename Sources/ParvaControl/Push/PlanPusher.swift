@@ -69,10 +69,12 @@ package final class PlanPusher: Sendable {
   /// Ways are long to find where the fleet is large.
   let queue = WorkQueue("parva.rollouts", yields: true)
 
-  /// - Parameter open: what a controller before this one has left unfinished, oldest first; see ``resume()``.
+  /// - Parameters:
+  ///   - open: what a controller before this one has left unfinished, oldest first; see ``resume()``.
+  ///   - isFollowing: whether another controller carries it out.
   package init(
     store: any Store, nodes: NodeRegistry, traffic: TrafficBoard, settings: PushSettings, open: [StoredOperation],
-    now: @escaping @Sendable () -> Date, events: EventLog = EventLog(),
+    isFollowing: Bool = false, now: @escaping @Sendable () -> Date, events: EventLog = EventLog(),
     rates: @escaping @Sendable (_ revision: Int) -> [String: Double]?,
     tenants: @escaping @Sendable () -> [String: String], logger: Logger
   ) {
@@ -93,8 +95,9 @@ package final class PlanPusher: Sendable {
     // Those who ask before the pushes go on already wait for the right thing.
     for stored in open {
       guard var document = FleetOperationDocument(stored) else { continue }
-      document.resumed += 1
+      document.resumed += isFollowing ? 0 : 1
       board.add(document)
+      if isFollowing { continue }
       let control = RolloutControl(isPaused: document.status == .paused)
       state.withLock { $0.controls[document.id] = control }
     }

@@ -3,6 +3,18 @@ package import ParvaHTTP
 import ParvaServing
 package import ParvaWire
 
+/// What a controller that leads others knows of that.
+package struct Leadership: Sendable {
+  /// Whether nobody else can have led up to now.
+  package var isSure: @Sendable () -> Bool
+  /// Called where a node has heard of another controller's later term.
+  package var onDeposed: @Sendable () -> Void
+
+  package init(isSure: @escaping @Sendable () -> Bool = { true }, onDeposed: @escaping @Sendable () -> Void = {}) {
+    (self.isSure, self.onDeposed) = (isSure, onDeposed)
+  }
+}
+
 /// How plans are brought to nodes.
 package struct PushSettings: Sendable {
   package var secrets = NodeSecrets()
@@ -35,6 +47,9 @@ package struct PushSettings: Sendable {
   /// What an apply does that says nothing else.
   package var maxUnavailable = 0.0
   package var onFailure = FleetOperationDocument.Rollout.FailureAction.stop
+  /// In which the controller leads; 0 where it is the only one. Nodes refuse what comes of an earlier one than they have seen.
+  var term = 0
+  package var leadership = Leadership()
   /// Is told of operations and pushes that belong to a trace.
   var tracer: Tracer?
   /// Operations that the store keeps.

@@ -68,6 +68,12 @@ package final class WindowRegistry: Sendable {
     }
   }
 
+  /// Takes over what another controller has stored.
+  func follow(_ batch: StoreBatch) {
+    guard !batch.windows.isEmpty else { return }
+    state.withLock { state in for (name, window) in batch.windows { state[name] = window } }
+  }
+
   private func commit(
     _ name: String, _ window: RolloutWindow?, _ status: Int, before: RolloutWindow?
   ) async throws(Refusal) {

@@ -8,6 +8,33 @@ package enum Stores {
     package let open: @Sendable (_ place: String) throws(StoreError) -> any Store
   }
 
+  /// A kind of store that several controllers share.
+  package struct ReplicatedKind: Sendable {
+    /// What an address of it begins with, before a colon.
+    package let scheme: String
+    package let summary: String
+    /// - Parameter place: the rest of the address.
+    package let open: @Sendable (_ place: String, StoreAccess) async throws(StoreError) -> any ReplicatedStore
+  }
+
+  package static let replicated: [ReplicatedKind] = []
+
+  /// The shared store at an address; nil where it is none of that kind.
+  ///
+  /// - Throws: what opening it throws.
+  package static func openReplicated(
+    _ address: String, _ access: StoreAccess
+  ) async throws(StoreError) -> (any ReplicatedStore)? {
+    guard let kind = replicatedKind(of: address) else { return nil }
+    return try await kind.open(String(address.dropFirst(kind.scheme.count + 1)), access)
+  }
+
+  /// Nil for an address of a store of one controller's own.
+  package static func replicatedKind(of address: String) -> ReplicatedKind? {
+    let scheme = address.prefix { $0 != ":" }
+    return scheme.count < address.count ? replicated.first { $0.scheme == scheme } : nil
+  }
+
   package static let all: [Kind] = [
     Kind(scheme: "sqlite", summary: "one SQLite file") { place throws(StoreError) in try SQLiteStore(path: place) }
   ]
@@ -22,4 +49,19 @@ package enum Stores {
     }
     return try all[0].open(address)
   }
+}
+
+/// How a store that is reached over the network lets in who asks; files are PEM.
+package struct StoreAccess: Sendable {
+  /// Authorities to trust instead of the system's.
+  package var caFile: String?
+  /// Our certificate, with its key.
+  package var certificateFile: String?
+  package var keyFile: String?
+  package var user: String?
+  package var password: String?
+  /// How long a leader that is silent is waited for.
+  package var lease = Duration.seconds(5)
+
+  package init() {}
 }

@@ -5,6 +5,9 @@ package enum Timestamp {
   private static let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
 
   package static func text(_ date: Date) -> String { style.format(date) }
+
+  /// Nil for what is not written so.
+  package static func date(_ text: String) -> Date? { try? style.parse(text) }
 }
 
 extension Date {

@@ -43,6 +43,15 @@ package struct Endpoint: Hashable, Sendable {
   package var reason: String?
   package var since: Date
 
+  init(
+    key: Key, segment: String?, zone: String?, uuid: String?, address: String, port: Int?, weight: Int, state: State,
+    reported: String?, reason: String?, since: Date
+  ) {
+    (self.key, self.segment, self.zone, self.uuid) = (key, segment, zone, uuid)
+    (self.address, self.port, self.weight, self.state) = (address, port, weight, state)
+    (self.reported, self.reason, self.since) = (reported, reason, since)
+  }
+
   package var workload: String { key.workload }
 
   /// Whether everything but the time is equal.
@@ -50,6 +59,18 @@ package struct Endpoint: Hashable, Sendable {
     var other = other
     other.since = since
     return self == other
+  }
+
+  /// Nil for what no controller writes.
+  package init?(_ document: EndpointDocument) {
+    guard let state = State(rawValue: document.state), let since = Timestamp.date(document.since) else { return nil }
+    let place = SegmentPlace(
+      gpu: document.gpu, place: InstancePlace(profileID: document.profileId, start: document.start))
+    self.init(
+      key: Key(workload: document.workload, node: document.node, place: place, ordinal: document.ordinal),
+      segment: document.segment, zone: document.zone, uuid: document.uuid, address: document.address,
+      port: document.port, weight: document.weight, state: state, reported: document.reported, reason: document.reason,
+      since: since)
   }
 
   package var document: EndpointDocument {

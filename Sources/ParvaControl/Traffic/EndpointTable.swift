@@ -49,22 +49,31 @@ package struct EndpointTable: Hashable, Sendable {
       guard let there = standing[told.node] else { continue }
       all += Self.told(segment, told, there.record, there.instances[told.place], terms)
     }
-    all.sort { $0.key < $1.key }
     let since = Dictionary((before?.endpoints ?? []).map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
-    var ranges: [String: Range<Int>] = [:]
-    var hash = StableHash()
     for index in all.indices {
       let old = since[all[index].key]
       all[index].since = old.map { $0.state == all[index].state ? $0.since : time } ?? time
+    }
+    self.init(all, workloads: terms.loads.workloads)
+  }
+
+  /// A table of these endpoints.
+  ///
+  /// - Parameter others: workloads that are to have some, beside those that do.
+  package init(_ endpoints: [Endpoint], workloads others: Set<String>) {
+    var all = endpoints.sorted { $0.key < $1.key }
+    var ranges: [String: Range<Int>] = [:]
+    var hash = StableHash()
+    for index in all.indices {
       let workload = all[index].workload
       ranges[workload] = (ranges[workload]?.lowerBound ?? index)..<index + 1
     }
     for range in ranges.values { Self.bound(&all[range]) }
     for endpoint in all { hash.add(endpoint) }
-    let workloads = Set(ranges.keys).union(terms.loads.workloads).sorted()
+    let workloads = Set(ranges.keys).union(others).sorted()
     for workload in workloads { hash.add("\(workload)\n".utf8) }
     self.ranges = ranges
-    endpoints = all
+    self.endpoints = all
     self.workloads = workloads
     let digits = String(hash.value, radix: 16)
     version = String(repeating: "0", count: 16 - digits.count) + digits

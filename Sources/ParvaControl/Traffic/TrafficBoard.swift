@@ -81,17 +81,21 @@ package final class TrafficBoard: Sendable {
   private let edition: @Sendable () -> Int
   private let plan: @Sendable () -> PublishedPlan?
   private let now: @Sendable () -> Date
+  /// Whether the table is that of another board; see ``mirror(_:)``.
+  private let isMirror: Bool
   private let start: Date
   private let state: Mutex<State>
   private let board = WaitingBoard(View())
   private let making = SharedRun<Never>()
   private let telling = RequestLimit(1)
 
+  /// - Parameter isMirror: whether the table is that of another controller's board.
   init(
     told: [String: ToldSegment], store: any Store, nodes: NodeRegistry, plan: @escaping @Sendable () -> PublishedPlan?,
-    now: @escaping @Sendable () -> Date
+    isMirror: Bool = false, now: @escaping @Sendable () -> Date
   ) {
     self.store = store
+    self.isMirror = isMirror
     self.nodes = { nodes.traffic }
     edition = { nodes.edition }
     self.plan = plan
@@ -110,6 +114,7 @@ package final class TrafficBoard: Sendable {
 
   /// Whether the view tells of everything that was changed before this call.
   package var isCurrent: Bool {
+    if isMirror { return true }
     let seen = (nodes: edition(), plan: plan()?.record.revision ?? 0)
     return state.withLock { state in
       state.made.map { ($0.nodes, $0.own, $0.plan) == (seen.nodes, state.edition, seen.plan) } ?? false
@@ -138,7 +143,20 @@ package final class TrafficBoard: Sendable {
     return nil
   }
 
+  /// Takes over the table of the board that this one mirrors, of which nobody is to hear while it is not settled there.
+  package func mirror(_ table: EndpointTable) {
+    let time = now()
+    if isMirror { board.change { $0.take(table, isSettled: true, at: time) } }
+  }
+
+  /// Takes over what another controller has stored.
+  func follow(_ batch: StoreBatch) {
+    guard !batch.toldSegments.isEmpty else { return }
+    state.withLock { state in for (segment, told) in batch.toldSegments { state.told[segment] = told } }
+  }
+
   private func make() {
+    if isMirror { return }
     let (nodes, plan) = (self.nodes(), self.plan())
     let revision = plan?.record.revision ?? 0
     var terms = EndpointTable.Terms()

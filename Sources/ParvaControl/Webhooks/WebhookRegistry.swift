@@ -50,13 +50,15 @@ package final class WebhookRegistry: Sendable {
 
   init(
     _ webhooks: [(record: WebhookRecord, progress: WebhookProgress)], feed: WebhookFeed, store: any Store,
-    settings: WebhookSender.Settings, now: @escaping @Sendable () -> Date, logger: Logger
+    settings: WebhookSender.Settings, isFollowing: Bool = false, now: @escaping @Sendable () -> Date, logger: Logger
   ) {
     (self.feed, self.store, self.settings, self.now, self.logger) = (feed, store, settings, now, logger)
     client = HTTPClient(configuration: settings.client)
     sender = WebhookSender(client: client, now: now)
     for (record, progress) in webhooks { add(record, progress) }
     hear()
+    // Another controller tells them.
+    if isFollowing { return }
     for entry in state.withLock({ $0.entries }).values where entry.courier.record.wish.types.contains(.workloadChanged)
     {
       // What became of workloads meanwhile nobody has seen.
@@ -147,6 +149,25 @@ package final class WebhookRegistry: Sendable {
       counters.gap()
       entry.courier.missed(gap, at: now())
     }
+  }
+
+  /// Takes over what another controller has stored, which delivers, too.
+  func follow(_ batch: StoreBatch) async {
+    for (id, record) in batch.webhooks {
+      let known = state.withLock { $0.entries[id]?.courier }
+      let progress = batch.webhookProgress[id] ?? known?.progress ?? WebhookProgress(position: 0)
+      switch (record, known) {
+      case (nil, _): _ = state.withLock { $0.entries.removeValue(forKey: id) }
+      case (let record?, let courier?): courier.replace(record, progress)
+      case (let record?, nil): add(record, progress)
+      }
+    }
+    for (id, progress) in batch.webhookProgress where batch.webhooks[id] == nil {
+      guard let courier = state.withLock({ $0.entries[id]?.courier }) else { continue }
+      courier.replace(courier.record, progress)
+    }
+    guard !batch.webhookEvents.isEmpty else { return }
+    if let page = try? await store.webhookEvents(after: .max, limit: 0) { state.withLock { $0.newest = page.newest } }
   }
 
   /// Ends all tries and stores how far they came.

@@ -49,6 +49,26 @@ enum PercentEncoding {
     return pairs
   }
 
+  /// The path as it goes over the wire: what is escaped in it stays so.
+  static func encode(path: String) -> String { encode(path, keeping: "/%:@!$&'()*+,;=") }
+
+  /// Pairs as a raw query.
+  static func encode(query: [(name: String, value: String)]) -> String {
+    query.map { encode($0.name, keeping: "") + "=" + encode($0.value, keeping: "") }.joined(separator: "&")
+  }
+
+  /// Everything but unreserved characters (RFC 3986, section 2.3), and those that are kept.
+  private static func encode(_ text: String, keeping: String) -> String {
+    let kept = Array(keeping.utf8)
+    return text.utf8.map { byte in
+      switch byte {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e: String(UnicodeScalar(byte))
+      case _ where kept.contains(byte): String(UnicodeScalar(byte))
+      default: "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+      }
+    }.joined()
+  }
+
   private static func decode(_ bytes: [UInt8]) -> String { decodeParameter(bytes[...]) }
 
   private static func hexDigit(_ byte: UInt8) -> UInt8? {

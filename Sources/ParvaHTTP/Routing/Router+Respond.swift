@@ -120,6 +120,7 @@ extension Router {
   func finish(_ response: HTTPResponse, of request: HTTPRequest) -> HTTPResponse {
     var response = response
     response.headers.add("X-Request-Id", request.requestID)
+    for (name, value) in fields.fields { response.headers.add(name, value) }
     for (name, value) in request.answerFields.fields { response.headers.add(name, value) }
     if let traceParent = request.traceParent { response.headers["traceparent"] = traceParent.text }
     if let stream = response.stream, let caller = request.caller { response.stream = caller.bounding(stream) }

@@ -16,6 +16,8 @@ package final class Router: Sendable {
   package typealias Pause = @Sendable (HTTPRequest, Route) -> (@Sendable () async -> Void)?
 
   private let pause: Pause?
+  /// What every answer carries.
+  let fields: HTTPHeaders
   let limits: [ConcurrencyLimit?]
   private let trie: RouteTrie
   private let parameterNames: [[String]]
@@ -24,13 +26,14 @@ package final class Router: Sendable {
   /// - Precondition: every pattern starts with `/` and stands once per method.
   package init(
     routes: [Route], logger: Logger = Logger(label: "parva.http"), gate: Gate? = nil,
-    meter: Gate? = nil, pause: Pause? = nil
+    meter: Gate? = nil, pause: Pause? = nil, fields: HTTPHeaders = HTTPHeaders()
   ) {
     self.routes = routes
     self.logger = logger
     self.gate = gate
     self.meter = meter
     self.pause = pause
+    self.fields = fields
     limits = routes.map { $0.concurrency.map(ConcurrencyLimit.init) }
     trie = RouteTrie(routes: routes)
     parameterNames = routes.map { route in

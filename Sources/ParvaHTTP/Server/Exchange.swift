@@ -7,6 +7,8 @@ import Synchronization
 /// The C side holds one reference from `on_request` to `on_done`, which it calls exactly once.
 final class Exchange: Sendable {
   private let core: ServerCore
+  /// The routes that were there when the request came.
+  private let router: Router
   private let token: Token
   private let request: HTTPRequest
   private let began: ContinuousClock.Instant?
@@ -22,8 +24,11 @@ final class Exchange: Sendable {
 
   private let state = Mutex(State())
 
-  init(core: ServerCore, token: chs_exchange, request: HTTPRequest, began: ContinuousClock.Instant?) {
+  init(
+    core: ServerCore, router: Router, token: chs_exchange, request: HTTPRequest, began: ContinuousClock.Instant?
+  ) {
     self.core = core
+    self.router = router
     self.token = Token(raw: token)
     self.request = request
     self.began = began
@@ -38,8 +43,8 @@ final class Exchange: Sendable {
     var rest: Route.Rest?
     if case .rest(let work)? = beginning { rest = work }
     start { [rest] in
-      let answer = await self.core.router.run(index, self.request, rest: rest)
-      let response = self.core.router.finish(answer, of: self.request)
+      let answer = await self.router.run(index, self.request, rest: rest)
+      let response = self.router.finish(answer, of: self.request)
       await self.answer(response, to: self.request)
     }
   }
@@ -47,14 +52,14 @@ final class Exchange: Sendable {
   /// Answers what has to wait before the gate can judge it.
   func run(after wait: @escaping @Sendable () async -> Void) {
     start {
-      let (request, response) = await self.core.router.respond(to: self.request, after: wait)
+      let (request, response) = await self.router.respond(to: self.request, after: wait)
       await self.answer(response, to: request)
     }
   }
 
   /// Takes over a response that an inline handler made and that has to be streamed or compressed.
   func finish(_ response: HTTPResponse) {
-    start { await self.answer(self.core.router.finish(response, of: self.request), to: self.request) }
+    start { await self.answer(self.router.finish(response, of: self.request), to: self.request) }
   }
 
   private func start(_ work: @escaping @Sendable () async -> Void) {

@@ -8,8 +8,15 @@ package final class HTTPServer: Sendable {
 
   private let core: ServerCore
 
-  package init(configuration: Configuration, router: Router, logger: Logger = Logger(label: "parva.http")) {
-    core = ServerCore(configuration: configuration, router: router, logger: logger)
+  package convenience init(
+    configuration: Configuration, router: Router, logger: Logger = Logger(label: "parva.http")
+  ) {
+    self.init(configuration: configuration, slot: RouterSlot(router), logger: logger)
+  }
+
+  /// - Parameter slot: has the routes, which may be replaced while the server runs.
+  package init(configuration: Configuration, slot: RouterSlot, logger: Logger = Logger(label: "parva.http")) {
+    core = ServerCore(configuration: configuration, slot: slot, logger: logger)
   }
 
   /// Binds and serves; returns the bound addresses in the order of the configuration, with the ports that port 0 got.

@@ -11,6 +11,7 @@ extension ServerCore {
     let method = String(bytes: request.bytes, span: request.head.pointee.method)
     let path = String(decoding: UnsafeRawBufferPointer(start: request.path, count: request.path_length), as: UTF8.self)
     let length = request.head.pointee.content_length
+    let router = router
     let small = (0...Int64(Self.unwantedBodyLimit)).contains(length)
     if let route = router.route(method: method, path: path),
       // A small body is read in any case, and the gate is asked once: when the request is whole.
@@ -27,6 +28,7 @@ extension ServerCore {
     var request = HTTPRequest(raw)
     request.identify()
     let response: HTTPResponse
+    let router = router
     switch router.resolve(&request) {
     case .answer(let ready):
       response = ready
@@ -34,7 +36,7 @@ extension ServerCore {
       // The gate refused it when its head came and has changed its mind since, or may: without its body it cannot be served.
       response = Router.tryAgain.response(requestID: request.requestID)
     case .wait(let wait):
-      let exchange = Exchange(core: self, token: token, request: request, began: began)
+      let exchange = Exchange(core: self, router: router, token: token, request: request, began: began)
       exchange.run(after: wait)
       return Unmanaged.passRetained(exchange).toOpaque()
     case .route(let index):
@@ -42,14 +44,14 @@ extension ServerCore {
       guard case .answer(let ready)? = beginning else {
         // What has begun has taken from the body what it needs: it may wait for long.
         if beginning != nil { request.body = Data() }
-        let exchange = Exchange(core: self, token: token, request: request, began: began)
+        let exchange = Exchange(core: self, router: router, token: token, request: request, began: began)
         exchange.run(route: index, from: beginning)
         return Unmanaged.passRetained(exchange).toOpaque()
       }
       response = ready
     }
     guard response.stream == nil, !ContentCoding.isHeavy(response, for: request) else {
-      let exchange = Exchange(core: self, token: token, request: request, began: began)
+      let exchange = Exchange(core: self, router: router, token: token, request: request, began: began)
       exchange.finish(response)
       return Unmanaged.passRetained(exchange).toOpaque()
     }

@@ -8,7 +8,9 @@ import Synchronization
 /// `@unchecked Sendable`: `server` is a pointer to C, set before the loops start and freed in `deinit`; what is called
 /// on it here may be called from any thread (chttpserver.h).
 final class ServerCore: @unchecked Sendable {
-  let router: Router
+  private let slot: RouterSlot
+  /// For requests that come now.
+  var router: Router { slot.router }
   let logger: Logger
   let accessLog: Bool
   private let configuration: HTTPServerConfiguration
@@ -25,9 +27,9 @@ final class ServerCore: @unchecked Sendable {
 
   private let state = Mutex(State())
 
-  init(configuration: HTTPServerConfiguration, router: Router, logger: Logger) {
+  init(configuration: HTTPServerConfiguration, slot: RouterSlot, logger: Logger) {
     self.configuration = configuration
-    self.router = router
+    self.slot = slot
     self.logger = logger
     accessLog = configuration.accessLog && logger.logLevel <= .info
   }

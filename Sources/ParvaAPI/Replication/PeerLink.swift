@@ -1,0 +1,142 @@
+import Foundation
+import ParvaControl
+package import ParvaHTTP
+import Synchronization
+
+/// How a replica speaks to the one that leads: requests are passed on once, and never twice.
+package final class PeerLink: Sendable {
+  /// What has become of requests that were passed on.
+  enum Outcome: String, Sendable, CaseIterable {
+    case answered
+    /// Nobody leads, or who does cannot be reached: surely not done.
+    case notLeader = "not_leader"
+    /// The answer is lost: it may have been done.
+    case unclear = "outcome_unknown"
+  }
+
+  /// Where the other replicas reach this one.
+  package let address: String
+  /// Nil where nobody has to show who he is.
+  let seal: PeerSeal?
+  private let client: HTTPClient
+  private let counts = Mutex<[Outcome: Int]>([:])
+
+  /// For a whole exchange: longer than any answer is held back.
+  static let timeout = Duration.seconds(90)
+
+  /// - Parameter tls: trust and identity of this replica towards the others.
+  package init(address: String, seal: PeerSeal?, tls: HTTPClientConfiguration.TLS = .init()) {
+    (self.address, self.seal) = (address, seal)
+    var configuration = HTTPClientConfiguration()
+    configuration.tls = tls
+    configuration.connectTimeout = .seconds(2)
+    configuration.timeout = Self.timeout
+    configuration.retries = 0
+    configuration.maxResponseBytes = 512 << 20
+    configuration.maxConnectionsPerHost = 512
+    configuration.followsProxies = false
+    client = HTTPClient(configuration: configuration)
+  }
+
+  package func shutdown() { client.shutdown() }
+
+  var passed: [Outcome: Int] { counts.withLock { $0 } }
+
+  private func count(_ outcome: Outcome) { counts.withLock { $0[outcome, default: 0] += 1 } }
+
+  // MARK: - Passing on
+
+  /// Fields that are between two neighbours alone (RFC 9110, section 7.6.1), or that the gate here has judged.
+  private static let neighbours: Set<String> = [
+    "connection", "host", "content-length", "transfer-encoding", "keep-alive", "te", "trailer", "upgrade", "expect",
+    "proxy-authorization", "proxy-connection", "accept-encoding", "origin", "sec-fetch-site", "sec-fetch-mode",
+    "sec-fetch-dest", "cookie",
+  ]
+
+  /// Fields of an answer that this server writes itself.
+  private static let own: Set<String> = [
+    "connection", "content-length", "transfer-encoding", "keep-alive", "content-encoding", "date", "server",
+    "x-request-id", "traceparent", "parva-role", "parva-position",
+  ]
+
+  /// The leader's answer, and how many commits its store held then.
+  ///
+  /// - Parameter isBeat: whether it may be sent again, since the next one says the same.
+  /// - Throws: 503 `not_leader` where it was surely not done, 503 `outcome_unknown` where nobody can say.
+  func pass(
+    _ request: HTTPRequest, to leader: ReplicaStanding.Leader?, isBeat: Bool = false
+  ) async throws(ProblemDetails) -> (response: HTTPResponse, position: Int?) {
+    guard let leader, leader.address != address else {
+      count(.notLeader)
+      throw .notLeader()
+    }
+    var request = request
+    if request.method == "HEAD" { request.method = "GET" }
+    var outgoing = HTTPClientRequest(
+      method: request.method, url: leader.address + request.target, headers: fields(of: request), body: request.body)
+    outgoing.isIdempotent = isBeat
+    do throws(HTTPClientError) {
+      var response = try await client.send(outgoing)
+      let position = response.headers[PeerSeal.position].flatMap { Int($0) }
+      var headers = HTTPHeaders()
+      for (name, value) in response.headers.fields where !Self.own.contains(name.lowercased()) {
+        headers.add(name, value)
+      }
+      response.headers = headers
+      count(.answered)
+      return (response, position)
+    } catch {
+      let isSafe = request.method == "GET"
+      if isSafe || [.connectFailed, .tlsFailed, .badRequest, .targetForbidden].contains(error.code) {
+        count(.notLeader)
+        throw .notLeader("The replica that leads, at \(leader.address), cannot be reached (\(error.code.rawValue)).")
+      }
+      count(.unclear)
+      throw ProblemDetails(
+        status: 503, code: "outcome_unknown",
+        detail: "The answer of the replica that leads is lost (\(error.code.rawValue)): this may have been done. Look "
+          + "before it is sent again; with an Idempotency-Key it can be sent again as it is.")
+    }
+  }
+
+  private func fields(of request: HTTPRequest) -> HTTPHeaders {
+    var headers = HTTPHeaders()
+    let ours = Set(PeerSeal.fields.map { $0.lowercased() })
+    for (name, value) in request.headers.fields {
+      let name = name.lowercased()
+      if !Self.neighbours.contains(name), !ours.contains(name) { headers.add(name, value) }
+    }
+    headers["X-Request-Id"] = request.requestID
+    headers[PeerSeal.by] = address
+    headers[PeerSeal.identity] = PeerSeal.identity(request.clientSubject, request.clientURIs)
+    seal?.seal(&headers, of: request)
+    return headers
+  }
+
+  // MARK: - Among replicas
+
+  /// What the leader tells of the endpoints that it has made since an edition, once there are others; nil where it tells
+  /// nothing now.
+  func exchange(_ word: PeerExchange.Word, with leader: ReplicaStanding.Leader) async -> PeerExchange.Answer? {
+    guard let body = try? JSONEncoder().encode(word) else { return nil }
+    let request = HTTPRequest(
+      method: "POST", path: PeerExchange.path, headers: ["Content-Type": "application/json"], body: body)
+    var outgoing = HTTPClientRequest(
+      method: "POST", url: leader.address + PeerExchange.path, headers: fields(of: request), body: body,
+      timeout: PeerExchange.hold + .seconds(5))
+    outgoing.isIdempotent = true
+    guard let response = try? await client.send(outgoing), response.status == 200 else { return nil }
+    return try? JSONDecoder().decode(PeerExchange.Answer.self, from: response.body)
+  }
+}
+
+extension ProblemDetails {
+  /// It was surely not done.
+  static func notLeader(
+    _ detail: String = "No replica leads at the moment; one will within seconds."
+  ) -> ProblemDetails {
+    ProblemDetails(
+      status: 503, code: "not_leader", detail: detail + " Nothing was done; send it again.",
+      headers: ["Retry-After": "1"])
+  }
+}

@@ -1,0 +1,242 @@
+import Foundation
+package import Logging
+package import ParvaControl
+package import ParvaHTTP
+import Synchronization
+
+/// One of several controllers on a shared store: has the right controller answer, by what the store says this replica is.
+///
+/// Whenever it begins or ceases to lead, a fresh controller takes the place of the one before, as after a restart, while the
+/// server goes on: what was begun there ends, streams among it, and clients come back.
+package final class ReplicaHost: Sendable {
+  package struct Settings: Sendable {
+    /// How old a follower's copy may be before the replica is not ready any more.
+    package var mostStaleness = Duration.seconds(15)
+
+    package init() {}
+  }
+
+  /// Makes a controller for a part, over what it is to store in.
+  package typealias Build =
+    @Sendable (
+      _ role: Controller.Role, _ store: any Store, _ leadership: Leadership
+    ) async throws(StoreError) -> Controller
+  package typealias Routing = @Sendable (_ controller: Controller, _ part: ReplicaPart) -> Router
+
+  private enum Event: Sendable {
+    case standing(ReplicaStanding)
+    /// The copy of the controller of this number was read anew.
+    case reset(Int)
+    /// A node has heard of a later term.
+    case deposed(term: Int)
+  }
+
+  private struct Serving: Sendable {
+    var controller: Controller
+    /// In which it leads; nil where it follows.
+    var term: Int?
+    var number = 0
+    var mirroring: Task<Void, Never>?
+  }
+
+  package let slot: RouterSlot
+  private let store: any ReplicatedStore
+  private let link: PeerLink
+  private let settings: Settings
+  private let build: Build
+  private let routing: Routing
+  private let logger: Logger
+  private let tally = ReplicaTally()
+  private let events: (stream: AsyncStream<Event>, continuation: AsyncStream<Event>.Continuation)
+  private let serving: Mutex<Serving>
+  /// Whether another replica has led since this one began: what it has planned is not planned anew.
+  private let hasFollowed = Mutex(false)
+  private let ending = Mutex<[Task<Void, Never>]>([])
+
+  /// Begins as a follower, from the store's copy as it is.
+  ///
+  /// - Throws: what reading the copy throws.
+  package init(
+    store: any ReplicatedStore, link: PeerLink, settings: Settings = Settings(), logger: Logger, build: @escaping Build,
+    routing: @escaping Routing
+  ) async throws(StoreError) {
+    (self.store, self.link, self.settings, self.logger) = (store, link, settings, logger)
+    (self.build, self.routing) = (build, routing)
+    let events = AsyncStream.makeStream(of: Event.self)
+    self.events = events
+    let controller = try await build(.follows(store), store, Leadership())
+    let part = Self.part(of: controller, term: nil, store, link, settings, tally)
+    slot = RouterSlot(routing(controller, part))
+    serving = Mutex(Serving(controller: controller))
+    follow(controller, number: 0)
+  }
+
+  private static func part(
+    of controller: Controller, term: Int?, _ store: any ReplicatedStore, _ link: PeerLink, _ settings: Settings,
+    _ tally: ReplicaTally
+  ) -> ReplicaPart {
+    let role = controller.follower.map { ReplicaPart.Role.follows($0) } ?? .leads(term: term ?? 0)
+    return ReplicaPart(
+      role: role, link: link, store: store, mostStaleness: settings.mostStaleness, tally: tally)
+  }
+
+  /// The controller that answers now.
+  package var controller: Controller { serving.withLock { $0.controller } }
+
+  private func follow(_ controller: Controller, number: Int) {
+    controller.follow { [events] in events.continuation.yield(.reset(number)) }
+    let (store, link) = (store, link)
+    let mirroring = Task {
+      await PeerExchange.follow(
+        {
+          if case .follower(let leader) = store.standing { return leader }
+          return nil
+        }, link, for: controller)
+    }
+    serving.withLock { $0.mirroring = mirroring }
+  }
+
+  // MARK: - Running
+
+  /// Takes part in the election and plays the part that comes of it, until the task is cancelled or the store closed. The
+  /// server listens already.
+  package func run() async {
+    await store.campaign(as: link.address)
+    let pumping = Task { [store, events] in
+      for await standing in store.standings() { events.continuation.yield(.standing(standing)) }
+    }
+    for await event in events.stream {
+      switch event {
+      case .standing(let standing): await become(standing)
+      case .reset(let number): await begin(anew: number)
+      case .deposed(let term): await deposed(term)
+      }
+    }
+    pumping.cancel()
+  }
+
+  private func become(_ standing: ReplicaStanding) async {
+    switch standing {
+    case .leader(let term):
+      guard serving.withLock({ $0.term }) != term else { return }
+      // A term before it is over.
+      stepDown()
+      await lead(in: term)
+    case .follower(let leader):
+      if let leader, leader.address != link.address { hasFollowed.withLock { $0 = true } }
+      guard serving.withLock({ $0.term }) != nil else { return }
+      stepDown()
+      logger.notice("another replica leads, or none does", metadata: ["leader": "\(leader?.address ?? "")"])
+      await takePlace(term: nil) { () throws(StoreError) in
+        try await self.build(.follows(self.store), self.store, Leadership())
+      }
+    }
+  }
+
+  /// A controller that leads begins nothing from now on.
+  private func stepDown() { serving.withLock { $0.term == nil ? nil : $0.controller }?.halt() }
+
+  private func lead(in term: Int) async {
+    let takesOver = hasFollowed.withLock { $0 }
+    let began = ContinuousClock.now
+    let leadership = Leadership(
+      isSure: { [store] in store.isSurelyLeader(in: term) },
+      onDeposed: { [events] in events.continuation.yield(.deposed(term: term)) })
+    await takePlace(term: term) { () throws(StoreError) in
+      try await self.build(
+        .leads(term: term, takesOver: takesOver), self.store.writer(term: term), leadership)
+    }
+    guard serving.withLock({ $0.term }) == term else { return }
+    tally.tookOver()
+    logger.notice(
+      "leading", metadata: ["term": "\(term)", "seconds": "\(began.duration(to: .now) / .seconds(1))"])
+  }
+
+  /// The copy was read anew as a whole.
+  private func begin(anew number: Int) async {
+    guard serving.withLock({ $0.term == nil && $0.number == number }) else { return }
+    await takePlace(term: nil) { () throws(StoreError) in
+      try await self.build(.follows(self.store), self.store, Leadership())
+    }
+  }
+
+  /// A node may be wrong about who leads; the store is not.
+  private func deposed(_ term: Int) async {
+    guard serving.withLock({ $0.term }) == term else { return }
+    if store.isSurelyLeader(in: term) {
+      logger.error(
+        "a node has heard of a later term than that of this controller, which leads: it was another fleet's",
+        metadata: ["term": "\(term)"])
+      return
+    }
+    stepDown()
+    await store.resign()
+  }
+
+  /// Puts another controller in the place of the one that answers, as soon as it can be made. Given up where the store says
+  /// something else of this replica meanwhile.
+  private func takePlace(term: Int?, _ make: () async throws(StoreError) -> Controller) async {
+    while !Task.isCancelled, isStill(term) {
+      let made: Controller
+      do throws(StoreError) {
+        made = try await make()
+      } catch {
+        logger.error(
+          "what is stored cannot be read; it is tried again",
+          metadata: ["code": "\(error.code.rawValue)", "error": "\(error)"])
+        try? await Task.sleep(for: .milliseconds(200))
+        continue
+      }
+      let part = Self.part(of: made, term: term, store, link, settings, tally)
+      // Nobody is told that this replica leads when it does not.
+      guard isStill(term) else {
+        Task { try? await made.stop() }
+        return
+      }
+      let (old, mirroring, number) = serving.withLock { serving in
+        defer {
+          serving = Serving(controller: made, term: term, number: serving.number + 1, mirroring: nil)
+        }
+        return (serving.controller, serving.mirroring, serving.number + 1)
+      }
+      if term == nil { follow(made, number: number) } else { made.start() }
+      slot.replace(with: routing(made, part))
+      mirroring?.cancel()
+      end(old)
+      return
+    }
+  }
+
+  private func isStill(_ term: Int?) -> Bool {
+    if case .leader(let now) = store.standing { return now == term }
+    return term == nil
+  }
+
+  private func end(_ controller: Controller) {
+    controller.releaseWaiters()
+    let task = Task { [logger] in
+      do throws(StoreError) {
+        try await controller.stop()
+      } catch {
+        logger.warning("what a controller kept last is not stored", metadata: ["error": "\(error)"])
+      }
+    }
+    ending.withLock { $0 = $0.suffix(7) + [task] }
+  }
+
+  // MARK: - Ending
+
+  /// Answers those who wait, so that open requests can end.
+  package func releaseWaiters() { controller.releaseWaiters() }
+
+  /// Gives leadership up and closes the store. No request may follow.
+  package func stop() async throws(StoreError) {
+    events.continuation.finish()
+    serving.withLock { $0.mirroring }?.cancel()
+    for task in ending.withLock({ $0 }) { await task.value }
+    try await controller.stop()
+    await store.resign()
+    link.shutdown()
+    try await store.close()
+  }
+}

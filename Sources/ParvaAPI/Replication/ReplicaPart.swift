@@ -1,0 +1,220 @@
+package import ParvaControl
+package import ParvaHTTP
+
+/// What a controller is among its replicas: who answers a request, and what an answer says of that.
+package struct ReplicaPart: Sendable {
+  enum Role: Sendable {
+    /// There is no other.
+    case alone
+    case leads(term: Int)
+    case follows(Follower)
+  }
+
+  let role: Role
+  let link: PeerLink?
+  private let store: (any ReplicatedStore)?
+  /// How old a follower's copy may be before it is not ready any more.
+  let mostStaleness: Duration
+  let tally: ReplicaTally
+
+  package static let alone = ReplicaPart(
+    role: .alone, link: nil, store: nil, mostStaleness: .zero, tally: ReplicaTally())
+
+  init(
+    role: Role, link: PeerLink?, store: (any ReplicatedStore)?, mostStaleness: Duration, tally: ReplicaTally
+  ) {
+    (self.role, self.link, self.store) = (role, link, store)
+    (self.mostStaleness, self.tally) = (mostStaleness, tally)
+  }
+
+  // MARK: - What it is
+
+  package var name: String? {
+    switch role {
+    case .alone: nil
+    case .leads: "leader"
+    case .follows: "follower"
+    }
+  }
+
+  /// For every answer.
+  package var fields: HTTPHeaders { name.map { ["Parva-Role": $0] } ?? [:] }
+
+  /// Who leads as far as this replica knows.
+  var leader: ReplicaStanding.Leader? {
+    switch (role, store?.standing) {
+    case (.leads(let term), _): ReplicaStanding.Leader(term: term, address: link?.address ?? "")
+    case (_, .follower(let leader)?): leader
+    default: nil
+    }
+  }
+
+  /// Age of what a follower knows; nil for a leader, and where it has never known all.
+  var staleness: Duration? {
+    guard case .follows(let follower) = role else { return nil }
+    return follower.freshAt?.duration(to: .now)
+  }
+
+  /// How many commits it knows; nil where there is no other replica.
+  var position: Int? {
+    if case .follows(let follower) = role { return follower.position }
+    return store?.position
+  }
+
+  var trouble: StoreError? { store?.trouble }
+
+  // MARK: - Who answers
+
+  /// The gate of its routes: before `gate`, which asks who somebody is, it is seen who has passed a request on.
+  package func guarding(_ gate: @escaping Router.Gate) -> Router.Gate {
+    let seal = link?.seal
+    return { request, route throws(ProblemDetails) in
+      try PeerGate.open(&request, seal)
+      try gate(&request, route)
+    }
+  }
+
+  /// What is worth waiting for where a caller was refused: a token may have come just now.
+  package func pausing(_ pause: Router.Pause?) -> Router.Pause? {
+    guard case .follows(let follower) = role else { return pause }
+    return { request, route in
+      if let wait = pause?(request, route) { return wait }
+      guard request.headers["Authorization"]?.contains(TokenSecret.prefix) == true else { return nil }
+      return { _ = await follower.catchUp(within: .seconds(1)) }
+    }
+  }
+
+  /// Routes for the other replicas.
+  package func peerRoutes(_ controller: Controller) -> [Route] {
+    guard case .leads = role else { return [] }
+    return [PeerExchange.route(controller, link?.seal)]
+  }
+
+  private static let parameter = "consistent"
+
+  /// The route as this replica answers it.
+  func placed(_ route: Route) -> Route {
+    var placed = route
+    switch route.handler {
+    case .inline(let handle): placed.handler = .begun { try begin($0, route) { .answer(try handle($0)) } }
+    case .begun(let handle): placed.handler = .begun { try begin($0, route, handle) }
+    case .async(let handle):
+      placed.handler = .async { request in
+        let begun = try begin(request, route) { request in .rest { try await handle(request) } }
+        switch begun {
+        case .answer(let response): return response
+        case .rest(let rest): return try await rest()
+        }
+      }
+    }
+    return placed
+  }
+
+  private func begin(
+    _ request: HTTPRequest, _ route: Route, _ handle: (HTTPRequest) throws -> Route.Beginning
+  ) throws -> Route.Beginning {
+    guard route.pattern.hasPrefix("/v1/") || route.pattern.hasPrefix("/v3/") else { return try handle(request) }
+    var request = request
+    let isConsistent = try Self.takeWish(from: &request)
+    let isPassedOn = request.headers[PeerSeal.by] != nil
+    switch role {
+    case .alone: return try handle(request)
+    case .leads(let term):
+      guard isConsistent || isPassedOn || route.method == "GET" else { return try handle(request) }
+      return try Self.ending(request, handle) { headers throws(ProblemDetails) in
+        if store?.isSurelyLeader(in: term) != true {
+          if isConsistent { throw .notLeader("Another replica may lead by now.") }
+          // One that was stopped for a while may have been replaced: what it knows is as old as a follower's.
+          if let age = store?.freshAt?.duration(to: .now) { headers["Parva-Staleness"] = Self.seconds(age) }
+        }
+        if isPassedOn, let position { headers[PeerSeal.position] = String(position) }
+      }
+    case .follows(let follower):
+      if isConsistent || route.isLeaders {
+        // One hop: whoever passed it on took this one for the leader.
+        if isPassedOn { throw ProblemDetails.notLeader("This replica does not lead.") }
+        if isConsistent { request.query.append((Self.parameter, "true")) }
+        return .rest { [request] in try await pass(request, route, follower) }
+      }
+      guard let fresh = follower.freshAt else { throw Self.notReady }
+      return try Self.ending(request, handle) { headers throws(ProblemDetails) in
+        headers["Parva-Staleness"] = Self.seconds(fresh.duration(to: .now))
+      }
+    }
+  }
+
+  /// - Throws: 400 `invalid_parameter`, `repeated_parameter`.
+  private static func takeWish(from request: inout HTTPRequest) throws(ProblemDetails) -> Bool {
+    guard !request.query.isEmpty else { return false }
+    let given = request.query.count { $0.name == parameter }
+    guard given > 0 else { return false }
+    guard given == 1 else { throw .parameter(parameter, "is given more than once", code: "repeated_parameter") }
+    let isConsistent = try request.flag(parameter)
+    request.query.removeAll { $0.name == parameter }
+    return isConsistent
+  }
+
+  private func pass(_ request: HTTPRequest, _ route: Route, _ follower: Follower) async throws -> HTTPResponse {
+    let (response, position) =
+      try await link?.pass(
+        request, to: leader, isBeat: route.access?.isHeartbeat == true) ?? { throw ProblemDetails.notLeader() }()
+    // Whoever changes something here reads it here.
+    if let position, route.access?.isHeartbeat != true {
+      _ = await follower.wait(for: position, within: .seconds(2))
+    }
+    return response
+  }
+
+  /// Has an answer, refusals included, carry what is known when it is made.
+  private static func ending(
+    _ request: HTTPRequest, _ handle: (HTTPRequest) throws -> Route.Beginning,
+    _ end: @escaping @Sendable (inout HTTPHeaders) throws(ProblemDetails) -> Void
+  ) throws -> Route.Beginning {
+    @Sendable func ended(_ response: HTTPResponse) throws -> HTTPResponse {
+      var response = response
+      try end(&response.headers)
+      return response
+    }
+    @Sendable func ended(_ error: any Error) throws -> any Error {
+      guard var problem = error as? ProblemDetails else { return error }
+      try end(&problem.headers)
+      return problem
+    }
+    do {
+      switch try handle(request) {
+      case .answer(let response): return .answer(try ended(response))
+      case .rest(let rest):
+        return .rest {
+          let response: HTTPResponse
+          do {
+            response = try await rest()
+          } catch {
+            throw try ended(error)
+          }
+          return try ended(response)
+        }
+      }
+    } catch {
+      throw try ended(error)
+    }
+  }
+
+  private static let notReady = ProblemDetails(
+    status: 503, code: "copy_not_ready",
+    detail: "This replica has not read everything yet that the others have; ask another one, or again.",
+    headers: ["Retry-After": "1"])
+
+  /// With milliseconds, rounded up.
+  static func seconds(_ duration: Duration) -> String {
+    let milliseconds = max(0, Int((duration / .milliseconds(1)).rounded(.up)))
+    let rest = String(milliseconds % 1000)
+    return "\(milliseconds / 1000)." + String(repeating: "0", count: 3 - rest.count) + rest
+  }
+}
+
+extension Route {
+  /// Whether the leader alone can answer it: it may change something.
+  fileprivate var isLeaders: Bool {
+    method != "GET" && !pattern.hasPrefix("/v3/") && pattern != "/v1/plan/preview"
+  }
+}

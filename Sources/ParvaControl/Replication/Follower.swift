@@ -1,0 +1,117 @@
+import Foundation
+import Logging
+import ParvaServing
+import Synchronization
+
+/// Brings what a controller has in memory up to its copy of a store that another controller writes.
+///
+/// One batch after the other, in the order in which they were committed, so that every answer tells of some moment that
+/// was, and none of an earlier one than an answer before it.
+package final class Follower: Sendable {
+  /// What is kept up to date.
+  struct Parts: Sendable {
+    var registry: DemandRegistry
+    var nodes: NodeRegistry
+    var tokens: TokenRegistry
+    var windows: WindowRegistry
+    var webhooks: WebhookRegistry
+    var traffic: TrafficBoard
+    var pusher: PlanPusher
+    var board: PlanBoard
+  }
+
+  private let store: any ReplicatedStore
+  private let parts: Parts
+  private let logger: Logger
+  /// Reading a large plan takes a core for a while.
+  private let queue = WorkQueue("parva.follower", yields: true)
+  /// How many commits are in memory.
+  private let seen: WaitingBoard<Int>
+  private let fresh: Mutex<ContinuousClock.Instant?>
+
+  /// - Parameters:
+  ///   - position: how many commits are in memory already.
+  ///   - freshAt: when they were known to be all.
+  init(
+    _ store: any ReplicatedStore, from position: Int, freshAt: ContinuousClock.Instant?, _ parts: Parts, logger: Logger
+  ) {
+    fresh = Mutex(freshAt)
+    (self.store, self.parts, self.logger) = (store, parts, logger)
+    seen = WaitingBoard(position)
+  }
+
+  /// How many commits are in memory.
+  package var position: Int { seen.read { $0 } }
+
+  /// When what is in memory was last known to hold everything that was committed; nil before the first time.
+  package var freshAt: ContinuousClock.Instant? {
+    // In this order: what came between the two is in the position.
+    let copied = store.freshAt
+    let isWhole = position >= store.position
+    return fresh.withLock { fresh in
+      if isWhole, let copied { fresh = max(fresh ?? copied, copied) }
+      return fresh
+    }
+  }
+
+  /// Waits until memory has come to a position; false where it has not within the time.
+  package func wait(for position: Int, within limit: Duration) async -> Bool {
+    await seen.wait(for: limit) { ($0 >= position, $0 >= position) }
+  }
+
+  /// Waits until memory holds everything that was committed before this call; false where it does not within the time.
+  package func catchUp(within limit: Duration) async -> Bool {
+    let start = ContinuousClock.now
+    while freshAt.map({ $0 < start }) ?? true {
+      guard ContinuousClock.now - start < limit, (try? await Task.sleep(for: .milliseconds(10))) != nil else {
+        return false
+      }
+    }
+    return true
+  }
+
+  /// Nobody waits any more.
+  func close() { seen.close() }
+
+  /// Follows until the task is cancelled, or the copy was read anew as a whole: a controller that begins with it has to
+  /// take the place of this one then, and true is answered.
+  func run() async -> Bool {
+    for await news in store.news(after: position) {
+      if Task.isCancelled { break }
+      switch news {
+      case .reset: return true
+      case .batch(let batch, let position):
+        await take(batch)
+        seen.change { $0 = position }
+      }
+    }
+    return false
+  }
+
+  private func take(_ batch: StoreBatch) async {
+    parts.registry.follow(batch)
+    parts.nodes.follow(batch)
+    parts.tokens.follow(batch)
+    parts.windows.follow(batch)
+    await parts.webhooks.follow(batch)
+    parts.traffic.follow(batch)
+    await take(batch.plan, pin: batch.pin)
+    await parts.pusher.follow(batch)
+  }
+
+  private func take(_ stored: StoredPlan?, pin: PlanPin??) async {
+    let view = parts.board.view
+    let newPin = pin ?? view.pin
+    guard let stored, stored.record.revision >= view.plan?.record.revision ?? 0 else {
+      if pin != nil { parts.board.pin(newPin) }
+      return
+    }
+    let records = newPin == nil ? [] : Array(parts.nodes.snapshot.nodes.values)
+    let published = await queue.run { [logger] in
+      PublishedPlan(stored, pinned: newPin != nil, records, known: view.plan, logger)
+    }
+    guard let published else { return }
+    parts.board.publish(published, fleet: parts.nodes.generation, pin: newPin)
+    parts.nodes.take(published.assignments?.planned(revision: stored.record.revision))
+  }
+}

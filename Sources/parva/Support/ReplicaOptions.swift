@@ -1,0 +1,141 @@
+import ArgumentParser
+import Foundation
+import ParvaAPI
+import ParvaControl
+import ParvaFormats
+import ParvaHTTP
+
+/// How a controller runs beside others on a store that they share.
+struct ReplicaOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: """
+      With a shared store: URL without a path at which the other replicas reach this one (default: the address of --listen, \
+      where there is one that is no wildcard).
+      """)
+  var advertise: String?
+
+  @Option(
+    name: .long,
+    help: "With a shared store: seconds that a leader which is silent is waited for before another replica leads.")
+  var lease = 5.0
+
+  @Option(
+    name: .long,
+    help: """
+      With a shared store: seconds that what a follower knows may be old before /readyz answers 503 (default: three leases).
+      """)
+  var maxStaleness: Double?
+
+  @Option(
+    name: .long,
+    help: """
+      File with a secret that all replicas have in common, whsec_ and base64 of 24 to 64 bytes: by it they know each other, and \
+      whose client certificate another one has seen. Needed where callers have to show who they are.
+      """)
+  var peerSecretFile: String?
+
+  @Option(
+    name: .customLong("peer-ca"),
+    help: "PEM of the authorities that the other replicas' certificates are checked against (default: the system's).")
+  var peerCA: String?
+
+  @Option(
+    name: .long,
+    help: "PEM of the certificate that is shown to the other replicas (default: the listener's), with --peer-key.")
+  var peerCertificate: String?
+
+  @Option(name: .long, help: "PEM of that certificate's key.")
+  var peerKey: String?
+
+  @Option(name: .customLong("etcd-ca"), help: "PEM of the authorities that etcd's certificates are checked against.")
+  var etcdCA: String?
+
+  @Option(name: .long, help: "PEM of the certificate that is shown to etcd, with --etcd-key.")
+  var etcdCertificate: String?
+
+  @Option(name: .long, help: "PEM of that certificate's key.")
+  var etcdKey: String?
+
+  @Option(name: .long, help: "User of etcd, with --etcd-password-file.")
+  var etcdUser: String?
+
+  @Option(name: .long, help: "File with that user's password.")
+  var etcdPasswordFile: String?
+
+  func validate() throws {
+    guard (0.5...300).contains(lease) else { throw ValidationError("--lease must be 0.5 to 300 seconds.") }
+    if let maxStaleness, !(0.1...86_400).contains(maxStaleness) {
+      throw ValidationError("--max-staleness must be 0.1 to 86400 seconds.")
+    }
+    if let advertise, let fault = Self.fault(advertise) {
+      throw ValidationError("--advertise '\(advertise)': \(fault).")
+    }
+    for (names, isOne) in [
+      ("--peer-certificate and --peer-key", (peerCertificate == nil) != (peerKey == nil)),
+      ("--etcd-certificate and --etcd-key", (etcdCertificate == nil) != (etcdKey == nil)),
+      ("--etcd-user and --etcd-password-file", (etcdUser == nil) != (etcdPasswordFile == nil)),
+    ] where isOne {
+      throw ValidationError("\(names) go together.")
+    }
+  }
+
+  private static func fault(_ url: String) -> String? {
+    if let fault = NodeSpecReader.addressFault(url) { return fault }
+    let path = URLComponents(string: url)?.path ?? ""
+    return path.isEmpty || path == "/" ? nil : "it must have no path"
+  }
+
+  // MARK: - What they come to
+
+  var settings: ReplicaHost.Settings {
+    var settings = ReplicaHost.Settings()
+    settings.mostStaleness = .seconds(maxStaleness ?? lease * 3)
+    return settings
+  }
+
+  func access() throws(CommandFailure) -> StoreAccess {
+    var access = StoreAccess()
+    (access.caFile, access.certificateFile, access.keyFile) = (etcdCA, etcdCertificate, etcdKey)
+    access.lease = .seconds(lease)
+    access.user = etcdUser
+    access.password = try etcdPasswordFile.map { path throws(CommandFailure) in try Self.line(of: path) }
+    return access
+  }
+
+  /// - Parameter needsSecret: whether callers have to show who they are.
+  func link(listening: [String], tls: TLSOptions, needsSecret: Bool) throws(CommandFailure) -> PeerLink {
+    var seal: PeerSeal?
+    if let peerSecretFile {
+      seal = PeerSeal(secret: try Self.line(of: peerSecretFile))
+      if seal == nil {
+        throw CommandFailure(
+          .badInput, "--peer-secret-file \(peerSecretFile) holds no whsec_ and base64 of 24 to 64 bytes")
+      }
+    } else if needsSecret {
+      throw CommandFailure(
+        .badInput, "with a shared store and callers who have to show who they are, replicas need --peer-secret-file")
+    }
+    let identity = HTTPClientConfiguration.TLS(
+      caFile: peerCA, certificateFile: peerCertificate ?? tls.tlsCertificate, keyFile: peerKey ?? tls.tlsKey)
+    return PeerLink(address: try address(listening, usesTLS: tls.tlsCertificate != nil), seal: seal, tls: identity)
+  }
+
+  private func address(_ listening: [String], usesTLS: Bool) throws(CommandFailure) -> String {
+    if let advertise { return advertise.hasSuffix("/") ? String(advertise.dropLast()) : advertise }
+    let wildcards = ["*:", "0.0.0.0:", "[::]:", "unix:", "systemd"]
+    guard listening.count == 1, let only = listening.first, !wildcards.contains(where: only.hasPrefix),
+      !only.hasSuffix(":0")
+    else {
+      throw CommandFailure(.badInput, "say with --advertise at which URL the other replicas reach this one")
+    }
+    return (usesTLS ? "https://" : "http://") + only
+  }
+
+  private static func line(of path: String) throws(CommandFailure) -> String {
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+      throw CommandFailure(.badInput, "\(path) cannot be read as text")
+    }
+    return text.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+}

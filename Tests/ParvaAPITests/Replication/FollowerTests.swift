@@ -1,0 +1,196 @@
+import Foundation
+import Logging
+import ParvaAPI
+import ParvaControl
+import ParvaControlTestSupport
+import ParvaHTTP
+import ParvaTestSupport
+import Testing
+
+/// A controller that follows another one's commits, against one that reads them all at once.
+@Suite struct FollowerTests {
+  private static var quiet: Logger {
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    return logger
+  }
+
+  private static var configuration: Controller.Configuration {
+    get throws {
+      var configuration = Controller.Configuration(planning: try Harness.builtIn)
+      configuration.settle = .zero
+      configuration.push.wordTimeout = .zero
+      configuration.webhooks.firstPause = .seconds(600)
+      return configuration
+    }
+  }
+
+  private static func router(_ controller: Controller) -> Router {
+    Router(routes: RouteTable(controller).routes, logger: quiet)
+  }
+
+  private static func ask(_ router: Router, _ method: String, _ path: String, _ body: String = "") async
+    -> HTTPResponse
+  {
+    let parts = path.split(separator: "?", maxSplits: 1)
+    let query = parts.dropFirst().flatMap { $0.split(separator: "&") }.map { pair in
+      let words = pair.split(separator: "=").map(String.init)
+      return (name: words[0], value: words[1])
+    }
+    return await router.respond(
+      to: HTTPRequest(method: method, path: String(parts[0]), query: query, body: Data(body.utf8)))
+  }
+
+  /// What is told and not stored: since when this process has seen something, and what nodes have said since they were stored.
+  private static let unstored: Set<String> = [
+    "conditions", "lastHeartbeat", "heardAt", "since", "waiting", "requestId",
+  ]
+
+  /// The answer as text, without what no store keeps.
+  private static func text(_ response: HTTPResponse) -> String {
+    func bare(_ value: Any) -> Any {
+      if let object = value as? [String: Any] {
+        return object.filter { !unstored.contains($0.key) }.mapValues(bare)
+      }
+      return (value as? [Any])?.map(bare) ?? value
+    }
+    guard let value = try? JSONSerialization.jsonObject(with: response.body, options: .fragmentsAllowed),
+      let data = try? JSONSerialization.data(
+        withJSONObject: bare(value), options: [.sortedKeys, .fragmentsAllowed, .prettyPrinted])
+    else { return "\(response.status) \(response.text)" }
+    return "\(response.status) \(String(decoding: data, as: UTF8.self))"
+  }
+
+  /// Of the tag, which goes on with a digest of all that is told.
+  private static func revision(_ response: HTTPResponse) -> Substring? {
+    response.headers["ETag"]?.prefix { $0 != "." }
+  }
+
+  private static func change(
+    _ random: inout SeededGenerator, _ router: Router, _ seen: inout [String: [String]]
+  ) async throws {
+    let id = "w\(Int.random(in: 0..<8, using: &random))"
+    let node = "n\(Int.random(in: 0..<3, using: &random))"
+    let rate = Double.random(in: 50...900, using: &random).rounded()
+    switch Int.random(in: 0..<22, using: &random) {
+    case 0...3: _ = await ask(router, "POST", "/v1/workloads", Bodies.workload(id, rate: rate))
+    case 4, 5: _ = await ask(router, "PUT", "/v1/workloads/\(id)", Bodies.workload(id, rate: rate))
+    case 6: _ = await ask(router, "DELETE", "/v1/workloads/\(id)")
+    case 7:
+      let space = "s\(Int.random(in: 0..<2, using: &random))"
+      _ = await ask(router, "POST", "/v1/namespaces", #"{"name":"\#(space)","quota":{"workloads":9}}"#)
+      if Bool.random(using: &random) { _ = await ask(router, "DELETE", "/v1/namespaces/\(space)") }
+    case 8:
+      let token = await ask(router, "POST", "/v1/tokens", #"{"name":"ci","role":"reader"}"#)
+      seen["tokens", default: []].append(token.headers["Location"] ?? "")
+    case 9: if let token = seen["tokens"]?.popLast() { _ = await ask(router, "DELETE", token) }
+    case 10:
+      let name = "/v1/windows/x\(Int.random(in: 0..<2, using: &random))"
+      let window = #"{"kind":"freeze","start":"2020-01-01T00:00:00Z","end":"2020-01-02T00:00:00Z"}"#
+      _ = Bool.random(using: &random) ? await ask(router, "PUT", name, window) : await ask(router, "DELETE", name)
+    case 11:
+      let name = "/v1/webhooks/h\(Int.random(in: 0..<2, using: &random))"
+      switch Int.random(in: 0..<3, using: &random) {
+      case 0: _ = await ask(router, "DELETE", name)
+      case 1: _ = await ask(router, "POST", name + "/rotate-secret", "{}")
+      default: _ = await ask(router, "PUT", name, #"{"url":"http://127.0.0.1:9/\#(rate)","enabled":false}"#)
+      }
+    case 12, 13:
+      _ = await ask(router, "PUT", "/v1/nodes/\(node)", #"{"address":"http://127.0.0.1:1","zone":"z\#(rate)"}"#)
+    case 14...16:
+      let state = FleetSamples.state(
+        node, try (0..<Int.random(in: 1...2, using: &random)).map { try FleetSamples.gpu(node, $0) })
+      _ = await ask(router, "POST", "/v1/nodes/\(node)/status", try FleetSamples.body(state))
+    case 17:
+      let verb = ["cordon", "uncordon", "maintenance", "return"].randomElement(using: &random) ?? ""
+      _ = await ask(router, "POST", "/v1/nodes/\(node)/\(verb)")
+    case 18: _ = await ask(router, "DELETE", "/v1/nodes/\(node)?force=true")
+    case 19:
+      let isPin = Bool.random(using: &random)
+      _ = await ask(router, isPin ? "POST" : "DELETE", "/v1/plan/pin", isPin ? #"{"reason":"a look"}"# : "")
+    case 20:
+      let begun = await ask(router, "POST", "/v1/plan/apply")
+      if let id = begun.json("id") { seen["operations", default: []].append(id) }
+    default:
+      guard let id = seen["operations"]?.last else { return }
+      let verb = ["pause", "resume", "abort"].randomElement(using: &random) ?? ""
+      _ = await ask(router, "POST", "/v1/operations/\(id)/\(verb)")
+    }
+  }
+
+  @Test(arguments: 0..<3 as Range<UInt64>)
+  func aFollowerAnswersWhatIsStored(_ number: UInt64) async throws {
+    let seed = TestSeed.of(offset: number)
+    var random = SeededGenerator(seed: seed)
+    let log = SharedLog()
+    let (first, second) = (try log.replica(), try log.replica())
+    await first.campaign(as: "http://a")
+    await log.lead(first)
+    let leader = try await Controller(
+      configuration: try Self.configuration, store: first.writer(term: 1), role: .leads(term: 1, takesOver: false),
+      logger: Self.quiet)
+    leader.start()
+    let follower = try await Controller(
+      configuration: try Self.configuration, store: second, role: .follows(second), logger: Self.quiet)
+    follower.follow {}
+    let (router, copy) = (Self.router(leader), Self.router(follower))
+    var seen: [String: [String]] = [:]
+    for _ in 0..<40 { try await Self.change(&random, router, &seen) }
+    // What is planned last is planned, and what nodes said last is stored.
+    _ = await leader.board.wait(for: .seconds(60)) { view in
+      view.pin != nil || view.attempted >= leader.registry.revision || view.failure != nil
+    }
+    leader.halt()
+    try await leader.stop()
+    let followed = try #require(follower.follower)
+    #expect(await followed.wait(for: first.position, within: .seconds(60)))
+    let fresh = Self.router(
+      try await Controller(
+        configuration: try Self.configuration, store: first, role: .follows(first), logger: Self.quiet))
+    var paths = [
+      "/v1/workloads", "/v1/plan", "/v1/plans", "/v1/plan/pin", "/v1/nodes", "/v1/operations", "/v1/namespaces",
+      "/v1/tokens", "/v1/windows", "/v1/webhooks", "/v1/profiles", "/v1/audit", "/v1/fleet", "/v1/prometheus-targets",
+    ]
+    paths += (0..<8).map { "/v1/workloads/w\($0)" } + (0..<3).map { "/v1/nodes/n\($0)" }
+    paths += (seen["operations"] ?? []).map { "/v1/operations/\($0)" }
+    for path in paths {
+      let (mine, wanted) = (await Self.ask(copy, "GET", path), await Self.ask(fresh, "GET", path))
+      #expect(Self.text(mine) == Self.text(wanted), "seed \(seed): \(path) of the follower")
+      #expect(Self.revision(mine) == Self.revision(wanted), "seed \(seed): tag of \(path)")
+      let led = await Self.ask(router, "GET", path)
+      // How far it has come with its subscribers and what it pushes is more than it stores.
+      let isMore = ["/v1/webhooks", "/v1/fleet", "/v1/operations", "/v1/audit"].contains(where: path.hasPrefix)
+      if isMore { continue }
+      #expect(Self.text(led) == Self.text(mine), "seed \(seed): \(path) of the leader")
+    }
+    try await follower.stop()
+  }
+
+  @Test func aFollowerStoresNothingAndSaysHowOldItIs() async throws {
+    let log = SharedLog()
+    let (first, second) = (try log.replica(), try log.replica())
+    await log.lead(first)
+    let follower = try await Controller(
+      configuration: try Self.configuration, store: second, role: .follows(second), logger: Self.quiet)
+    follower.follow {}
+    let followed = try #require(follower.follower)
+    #expect(await followed.catchUp(within: .seconds(60)))
+    // What has not come in is not in what it knows, and it does not take itself for fresh.
+    second.hold(true)
+    var batch = StoreBatch()
+    batch.demandRevision = 1
+    batch.registrations["a"] = Samples.registration(Samples.workload("a"))
+    try await first.writer(term: 1).commit(batch)
+    let before = ContinuousClock.now
+    #expect(follower.registry.revision == 0)
+    #expect(await followed.wait(for: 1, within: .zero) == false)
+    #expect(try #require(followed.freshAt) < before)
+    second.hold(false)
+    #expect(await followed.wait(for: 1, within: .seconds(60)))
+    #expect(follower.registry.revision == 1)
+    #expect(await followed.catchUp(within: .seconds(60)))
+    #expect(try #require(followed.freshAt) > before)
+    await #expect(throws: StoreError.self) { try await follower.store.commit(batch) }
+    try await follower.stop()
+  }
+}

@@ -1,0 +1,277 @@
+import Foundation
+import Logging
+import ParvaControl
+import ParvaControlTestSupport
+import ParvaHTTP
+import Synchronization
+import Testing
+
+@testable import ParvaAPI
+
+/// Several controllers on one store, each behind a server of its own.
+@Suite struct ReplicaHostTests {
+  private static let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+  /// One controller with its server.
+  private final class Node: Sendable {
+    let store: SharedLog.Replica
+    let host: ReplicaHost
+    let server: HTTPServer
+    let address: String
+    let link: PeerLink
+    private let client: HTTPClient
+    private let running: Task<Void, Never>
+
+    init(_ log: SharedLog, needsToken: Bool = false, seal: String? = nil) async throws {
+      var quiet = Logger(label: "test")
+      quiet.logLevel = .critical
+      let logger = quiet
+      var direct = HTTPClientConfiguration()
+      direct.retries = 0
+      client = HTTPClient(configuration: direct)
+      store = try log.replica()
+      // The address is known when the server listens, the routes need it before.
+      let listening = HTTPServer(
+        configuration: .init(addresses: ["127.0.0.1:0"]), router: Router(routes: [], logger: logger), logger: logger)
+      let port = try listening.start()[0]
+      await listening.shutdown(deadline: .zero)
+      address = "http://\(port)"
+      let link = PeerLink(address: address, seal: seal.flatMap { PeerSeal(secret: $0) })
+      self.link = link
+      host = try await ReplicaHost(store: store, link: link, logger: logger) {
+        role, store, leadership async throws(StoreError) in
+        var configuration: Controller.Configuration
+        do {
+          configuration = Controller.Configuration(planning: try Harness.builtIn)
+        } catch {
+          throw StoreError(.failed, "\(error)")
+        }
+        configuration.settle = .zero
+        configuration.nodes.sharesServices = true
+        configuration.push.leadership = leadership
+        return try await Controller(configuration: configuration, store: store, role: role, logger: logger)
+      } routing: { controller, part in
+        var table = RouteTable(controller)
+        table.part = part
+        let access = AccessControl(tokens: controller.tokens, isRequired: needsToken)
+        return Router(
+          routes: table.routes + part.peerRoutes(controller), logger: logger, gate: part.guarding(access.gate),
+          pause: part.pausing(access.pause), fields: part.fields)
+      }
+      server = HTTPServer(configuration: .init(addresses: [port]), slot: host.slot, logger: logger)
+      _ = try server.start()
+      running = Task { [host] in await host.run() }
+      while store.address.isEmpty { await Task.yield() }
+    }
+
+    func ask(
+      _ method: String, _ path: String, _ body: String = "", headers: HTTPHeaders = [:]
+    ) async throws -> HTTPResponse {
+      var request = HTTPClientRequest(method: method, url: address + path, headers: headers, body: Data(body.utf8))
+      if !body.isEmpty { request.headers["Content-Type"] = "application/json" }
+      request.timeout = .seconds(60)
+      return try await client.send(request)
+    }
+
+    /// Returns once the replica plays this part.
+    func until(_ role: String) async throws {
+      while try await ask("GET", "/healthz").headers["Parva-Role"] != role { await Task.yield() }
+    }
+
+    func end() async {
+      host.releaseWaiters()
+      await server.shutdown(deadline: .zero)
+      try? await host.stop()
+      running.cancel()
+    }
+  }
+
+  private static func nodes(_ log: SharedLog, _ count: Int) async throws -> [Node] {
+    var nodes: [Node] = []
+    for _ in 0..<count { nodes.append(try await Node(log)) }
+    return nodes
+  }
+
+  @Test func anyReplicaTakesWritesAndReadsWhatItTook() async throws {
+    let log = SharedLog()
+    let nodes = try await Self.nodes(log, 3)
+    let none = try await nodes[0].ask("POST", "/v1/workloads", Bodies.workload("early"))
+    #expect(none.problem == "503 not_leader" && none.headers["Retry-After"] == "1")
+    await log.lead(nodes[1].store)
+    try await nodes[1].until("leader")
+    for (index, node) in nodes.enumerated() {
+      let made = try await node.ask("POST", "/v1/workloads", Bodies.workload("w\(index)"))
+      #expect(made.status == 201, "\(made.text)")
+      #expect(made.headers["Parva-Role"] == (index == 1 ? "leader" : "follower"))
+      #expect(made.headers["Parva-Position"] == nil && made.headers["Parva-Staleness"] == nil)
+      // Read at once where it was written.
+      let read = try await node.ask("GET", "/v1/workloads/w\(index)")
+      #expect(read.status == 200 && read.json("id") == "w\(index)", "\(read.text)")
+      #expect((read.headers["Parva-Staleness"].flatMap { Double($0) } != nil) == (index != 1))
+      let sure = try await node.ask("GET", "/v1/workloads/w\(index)?consistent=true")
+      #expect(sure.status == 200 && sure.headers["Parva-Staleness"] == nil)
+      // What a refusal says is the leader's word, too.
+      #expect(try await node.ask("POST", "/v1/workloads", Bodies.workload("w\(index)")).problem == "409 already_exists")
+      #expect(try await node.ask("GET", "/v1/workloads?consistent=maybe").problem == "400 invalid_parameter")
+      let ready = try await node.ask("GET", "/v1/plan?wait=60")
+      #expect(ready.status == 200, "\(ready.text)")
+    }
+    #expect(try await nodes[0].ask("GET", "/readyz").json("replica", "leader") == nodes[1].address)
+    #expect(try await nodes[1].ask("GET", "/readyz").json("replica", "role") == "leader")
+    let metrics = try await nodes[0].ask("GET", "/metrics").text
+    #expect(metrics.contains(#"parva_replica_forwarded_total{outcome="answered"}"#))
+    // Whoever is passed something on for a leader that it is not says so, and passes nothing on.
+    let looped = try await nodes[0].ask(
+      "POST", "/v1/workloads", Bodies.workload("loop"), headers: ["Parva-Forwarded-By": "http://x"])
+    #expect(looped.problem == "503 not_leader")
+    for node in nodes { await node.end() }
+  }
+
+  @Test func whoTakesOverPlansNothingAnewAndOthersGoOnReading() async throws {
+    let log = SharedLog()
+    let nodes = try await Self.nodes(log, 3)
+    await log.lead(nodes[0].store)
+    try await nodes[0].until("leader")
+    _ = try await nodes[2].ask("POST", "/v1/workloads", Bodies.workload("web"))
+    let old = nodes[0].host.controller
+    for next in [1, 2, 0] {
+      let planned = try await nodes[next].ask("GET", "/v1/plan?consistent=true&wait=60")
+      #expect(planned.status == 200)
+      let stream = Task { try await nodes[next].ask("GET", "/v1/plan?after=999&wait=30") }
+      await log.lead(nodes[next].store)
+      // The others answer whatever happens.
+      let read = try await nodes[(next + 1) % 3].ask("GET", "/v1/workloads/web")
+      #expect(read.status == 200, "\(read.text)")
+      try await nodes[next].until("leader")
+      let plan = try await nodes[next].ask("GET", "/v1/plan?consistent=true")
+      #expect(plan.body == planned.body && plan.headers["Parva-Plan-Origin"] == "stored", "\(plan.text)")
+      let written = try await nodes[(next + 1) % 3].ask("PATCH", "/v1/workloads/web", #"{"labels":{"n":"\#(next)"}}"#)
+      #expect(written.status == 200, "\(written.text)")
+      _ = try? await stream.value
+    }
+    // One of a term before stores and pushes nothing any more.
+    var batch = StoreBatch()
+    batch.demandRevision = 99
+    await #expect(throws: StoreError.self) { try await old.store.commit(batch) }
+    for node in nodes { await node.end() }
+  }
+
+  @Test func aCopyThatIsReadAnewAndOneThatIsTooOld() async throws {
+    let log = SharedLog()
+    let nodes = try await Self.nodes(log, 2)
+    await log.lead(nodes[0].store)
+    try await nodes[0].until("leader")
+    _ = try await nodes[0].ask("POST", "/v1/workloads", Bodies.workload("a"))
+    let before = nodes[1].host.controller
+    nodes[1].store.reset()
+    while nodes[1].host.controller === before { await Task.yield() }
+    _ = try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("b"))
+    #expect(try await nodes[1].ask("GET", "/v1/workloads/b").status == 200)
+    // The store's trouble is told by code, and reading goes on.
+    nodes[1].store.ail(StoreError(.unavailable, "no majority"))
+    #expect(try await nodes[1].ask("GET", "/readyz").problem == "503 store_unavailable")
+    #expect(try await nodes[1].ask("GET", "/v1/workloads/b").status == 200)
+    nodes[1].store.ail(nil)
+    #expect(try await nodes[1].ask("GET", "/readyz").status == 200)
+    for node in nodes { await node.end() }
+  }
+
+  @Test func tokensAndCertificatesCountEverywhere() async throws {
+    let log = SharedLog()
+    var nodes: [Node] = []
+    for _ in 0..<2 { nodes.append(try await Node(log, needsToken: true, seal: Self.secret)) }
+    await log.lead(nodes[0].store)
+    try await nodes[0].until("leader")
+    let made = try await nodes[0].host.controller.tokens.create(
+      TokenRegistry.Wish(name: "ops", role: .operator, createdBy: "test"))
+    let bearer: HTTPHeaders = ["Authorization": "Bearer \(made.secret)"]
+    let written = try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("a"), headers: bearer)
+    #expect(written.status == 201, "\(written.text)")
+    #expect(try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("b")).problem == "401 credentials_missing")
+    // Nobody but a replica says who somebody is.
+    var forged = bearer
+    forged["Parva-Forwarded-By"] = "http://evil"
+    forged["Parva-Peer-Identity"] = PeerSeal.identity("CN=admin", [])
+    #expect(
+      try await nodes[0].ask("GET", "/v1/workloads", headers: forged).problem == "403 peer_unverified")
+    let exchange = try await nodes[0].ask("POST", PeerExchange.path, #"{"after":-1,"uses":{}}"#, headers: bearer)
+    #expect(exchange.problem == "403 peer_unverified")
+    // A use at a follower is told to the leader, which keeps it.
+    _ = try await nodes[1].ask("GET", "/v1/workloads", headers: bearer)
+    while nodes[0].host.controller.tokens.token(made.token.id)?.lastUsedAt == nil { await Task.yield() }
+    for node in nodes { await node.end() }
+  }
+
+  @Test func aSealIsGoodForOneRequestAndItsSender() throws {
+    func made(_ secret: String, at time: Int) throws -> PeerSeal {
+      guard let seal = PeerSeal(secret: secret, now: { time }) else { throw Missing("no seal") }
+      return seal
+    }
+    let seal = try made(Self.secret, at: 1000)
+    var request = HTTPRequest(method: "POST", path: "/v1/workloads", query: [("a", "b")])
+    var headers: HTTPHeaders = ["Parva-Forwarded-By": "http://a"]
+    headers[PeerSeal.identity] = PeerSeal.identity("CN=alice", ["spiffe://x/y"])
+    seal.seal(&headers, of: request)
+    request.headers = headers
+    var opened = request
+    opened.clientSubject = "CN=the replica"
+    try PeerGate.open(&opened, seal)
+    #expect(opened.clientSubject == "CN=alice" && opened.clientURIs == ["spiffe://x/y"])
+    func changed(_ change: (inout HTTPRequest) -> Void) -> Bool {
+      var other = request
+      change(&other)
+      return seal.isRight(other)
+    }
+    #expect(changed { _ in })
+    #expect(!changed { $0.method = "PUT" })
+    #expect(!changed { $0.path = "/v1/workloads/" })
+    #expect(!changed { $0.query = [("a", "c")] })
+    #expect(!changed { $0.query = [("a", "b"), ("c", "")] })
+    #expect(!changed { $0.headers["Parva-Forwarded-By"] = "http://b" })
+    #expect(!changed { $0.headers[PeerSeal.identity] = PeerSeal.identity("CN=bob", []) })
+    #expect(!changed { $0.headers[PeerSeal.identity] = nil })
+    #expect(!changed { $0.headers[PeerSeal.field] = "a b c" })
+    #expect(try !made(Self.secret, at: 2000).isRight(request))
+    let another = "whsec_" + Data(repeating: 7, count: 24).base64EncodedString()
+    #expect(try !made(another, at: 1000).isRight(request))
+    var nobody = HTTPRequest(method: "GET", path: "/v1/plan", headers: ["Parva-Forwarded-By": "http://a"])
+    nobody.clientSubject = "CN=the replica"
+    #expect(throws: ProblemDetails.self) { try PeerGate.open(&nobody, seal) }
+  }
+
+  @Test func aLostAnswerIsNotAskedForAgain() async throws {
+    let count = Mutex(0)
+    var quiet = Logger(label: "test")
+    quiet.logLevel = .critical
+    // One that dies in the middle of its answer.
+    let server = HTTPServer(
+      configuration: .init(addresses: ["127.0.0.1:0"]),
+      router: Router(
+        routes: ["POST", "GET"].map { method in
+          Route(
+            method, "/v1/workloads",
+            .async { _ in
+              count.withLock { $0 += 1 }
+              return HTTPResponse(status: 200, contentType: "text/plain") { _ in throw CancellationError() }
+            })
+        }, logger: quiet), logger: quiet)
+    let address = "http://" + (try server.start()[0])
+    let link = PeerLink(address: "http://127.0.0.1:1", seal: nil)
+    func code(_ method: String, _ leader: ReplicaStanding.Leader?) async -> String {
+      do throws(ProblemDetails) {
+        let request = HTTPRequest(method: method, path: "/v1/workloads", body: Data("{}".utf8))
+        return "\(try await link.pass(request, to: leader).response.status)"
+      } catch {
+        return error.code
+      }
+    }
+    let leader = ReplicaStanding.Leader(term: 1, address: address)
+    #expect(await code("POST", leader) == "outcome_unknown")
+    #expect(count.withLock { $0 } == 1)
+    #expect(await code("GET", leader) == "not_leader")
+    #expect(await code("POST", nil) == "not_leader")
+    #expect(await code("POST", ReplicaStanding.Leader(term: 1, address: link.address)) == "not_leader")
+    await server.shutdown(deadline: .zero)
+    #expect(await code("POST", leader) == "not_leader")
+  }
+}

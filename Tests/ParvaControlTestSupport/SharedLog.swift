@@ -1,0 +1,322 @@
+import Foundation
+package import ParvaControl
+import Synchronization
+
+/// A log of commits that several replicas in one process share, each with a SQLite file of its own as its copy. Who leads is
+/// what a test says; there is no etcd behind it.
+package final class SharedLog: Sendable {
+  private struct State {
+    var batches: [StoreBatch] = []
+    var replicas: [Replica] = []
+    var leader: Replica?
+    var term = 0
+  }
+
+  private let state = Mutex(State())
+
+  package init() {}
+
+  package func replica() throws -> Replica {
+    let replica = try Replica(self)
+    state.withLock { $0.replicas.append(replica) }
+    return replica
+  }
+
+  /// Has a replica lead in a new term, once its copy is whole, or nobody.
+  package func lead(_ replica: Replica?) async {
+    let (others, position) = state.withLock { state in
+      state.leader = nil
+      return (state.replicas, state.batches.count)
+    }
+    for other in others { other.tell(.follower(of: nil)) }
+    guard let replica else { return }
+    _ = await replica.wait(for: position, until: .now + .seconds(60))
+    let term = state.withLock { state in
+      state.term += 1
+      state.leader = replica
+      return state.term
+    }
+    let leader = ReplicaStanding.Leader(term: term, address: replica.address)
+    for other in others { other.tell(other === replica ? .leader(term: term) : .follower(of: leader)) }
+  }
+
+  fileprivate func leads(_ replica: Replica, in term: Int) -> Bool {
+    state.withLock { $0.leader === replica && $0.term == term }
+  }
+
+  /// The index that it has got, nil where somebody else leads.
+  fileprivate func append(_ batch: StoreBatch, by replica: Replica, in term: Int) -> Int? {
+    let (index, replicas) = state.withLock { state -> (Int?, [Replica]) in
+      guard state.leader === replica, state.term == term else { return (nil, []) }
+      state.batches.append(batch)
+      return (state.batches.count, state.replicas)
+    }
+    for replica in replicas { replica.ring() }
+    return index
+  }
+
+  fileprivate var count: Int { state.withLock(\.batches.count) }
+
+  fileprivate func batches(after position: Int) -> ArraySlice<StoreBatch> { state.withLock { $0.batches[position...] } }
+
+  /// One of the replicas.
+  package final class Replica: ReplicatedStore {
+    private struct State {
+      var address = ""
+      var standing = ReplicaStanding.follower(of: nil)
+      var followers: [AsyncStream<ReplicaStanding>.Continuation] = []
+      /// What has come since the copy was read anew, which holds the first of all.
+      var news: [(batch: StoreBatch, position: Int)] = []
+      var first = 0
+      var readers: [AsyncStream<ReplicaNews>.Continuation] = []
+      var freshAt: ContinuousClock.Instant?
+      var trouble: StoreError?
+      var isHeld = false
+    }
+
+    private let log: SharedLog
+    private let folder: TemporaryFolder
+    private let copy: SQLiteStore
+    private let state = Mutex(State())
+    /// How many commits the copy holds.
+    private let board = WaitingBoard(0)
+    private let bell = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    /// Commits and whole readings take turns.
+    private let turns = AsyncStream.makeStream(of: Void.self)
+    private let pump = Mutex<Task<Void, Never>?>(nil)
+
+    fileprivate init(_ log: SharedLog) throws {
+      self.log = log
+      folder = try TemporaryFolder()
+      copy = try SQLiteStore(path: folder.file("copy.sqlite"))
+      turns.continuation.yield()
+      pump.withLock { $0 = Task { [weak self, bell] in for await _ in bell.stream { await self?.take() } } }
+      ring()
+    }
+
+    fileprivate func ring() { bell.continuation.yield() }
+
+    private func taking<Value: Sendable>(_ work: () async throws -> Value) async rethrows -> Value {
+      for await _ in turns.stream { break }
+      defer { turns.continuation.yield() }
+      return try await work()
+    }
+
+    private func take() async {
+      guard !state.withLock(\.isHeld) else { return }
+      for batch in log.batches(after: position) {
+        guard !state.withLock(\.isHeld) else { return }
+        await taking {
+          do {
+            try await copy.commit(batch)
+          } catch {
+            fatalError("the copy does not take what was committed: \(error)")
+          }
+          let readers = state.withLock { state in
+            state.news.append((batch, position + 1))
+            return state.readers
+          }
+          board.change { $0 += 1 }
+          for reader in readers { reader.yield(.batch(batch, position: position)) }
+        }
+      }
+    }
+
+    // MARK: - What a test does to it
+
+    package var address: String { state.withLock(\.address) }
+
+    /// Nothing comes in while it is held.
+    package func hold(_ isHeld: Bool) {
+      state.withLock { $0.isHeld = isHeld }
+      ring()
+    }
+
+    package func ail(_ trouble: StoreError?) { state.withLock { $0.trouble = trouble } }
+
+    /// As if the copy had been read anew as a whole.
+    package func reset() {
+      let position = position
+      let readers = state.withLock { state in
+        (state.news, state.first) = ([], position)
+        defer { state.readers = [] }
+        return state.readers
+      }
+      for reader in readers { reader.yield(.reset(position: position)) }
+    }
+
+    fileprivate func tell(_ standing: ReplicaStanding) {
+      let followers = state.withLock { state in
+        state.standing = standing
+        return state.followers
+      }
+      for follower in followers { follower.yield(standing) }
+    }
+
+    // MARK: - As a replicated store
+
+    package func campaign(as address: String) async { state.withLock { $0.address = address } }
+
+    package var standing: ReplicaStanding { state.withLock(\.standing) }
+
+    package func standings() -> AsyncStream<ReplicaStanding> {
+      let (stream, continuation) = AsyncStream.makeStream(of: ReplicaStanding.self)
+      state.withLock { state in
+        continuation.yield(state.standing)
+        state.followers.append(continuation)
+      }
+      return stream
+    }
+
+    package func writer(term: Int) -> any Store { Writer(replica: self, term: term) }
+
+    package func news(after position: Int) -> AsyncStream<ReplicaNews> {
+      let (stream, continuation) = AsyncStream.makeStream(of: ReplicaNews.self)
+      state.withLock { state in
+        if position < state.first { continuation.yield(.reset(position: self.position)) }
+        for news in state.news where news.position > position {
+          continuation.yield(.batch(news.batch, position: news.position))
+        }
+        state.readers.append(continuation)
+      }
+      return stream
+    }
+
+    package var position: Int { board.read { $0 } }
+
+    package var freshAt: ContinuousClock.Instant? {
+      let now = ContinuousClock.now
+      let isWhole = log.count == position
+      return state.withLock { state in
+        if isWhole, !state.isHeld { state.freshAt = now }
+        return state.freshAt
+      }
+    }
+
+    package func wait(for position: Int, until end: ContinuousClock.Instant) async -> Bool {
+      await board.wait(for: ContinuousClock.now.duration(to: end)) { ($0 >= position, $0 >= position) }
+    }
+
+    package func isSurelyLeader(in term: Int) -> Bool { log.leads(self, in: term) }
+    package func resign() async { if case .leader = standing { await log.lead(nil) } }
+    package var trouble: StoreError? { state.withLock(\.trouble) }
+
+    fileprivate func append(_ batch: StoreBatch, in term: Int) async throws(StoreError) {
+      if let trouble { throw trouble }
+      guard let index = log.append(batch, by: self, in: term) else {
+        throw StoreError(.notLeader, "another replica leads")
+      }
+      _ = await wait(for: index, until: .now + .seconds(600))
+    }
+
+    package func load() async throws(StoreError) -> StoreContents {
+      let result: Result<StoreContents, StoreError> = await taking {
+        do throws(StoreError) {
+          var contents = try await copy.load()
+          contents.position = position
+          return .success(contents)
+        } catch {
+          return .failure(error)
+        }
+      }
+      return try result.get()
+    }
+
+    package func close() async throws(StoreError) {
+      let (followers, readers) = state.withLock { ($0.followers, $0.readers) }
+      for follower in followers { follower.finish() }
+      for reader in readers { reader.finish() }
+      bell.continuation.finish()
+      await pump.withLock { $0 }?.value
+      try await copy.close()
+    }
+
+    package func commit(_ batch: StoreBatch) async throws(StoreError) {
+      throw StoreError(.notLeader, "only writers of a term commit")
+    }
+
+    package func probe() async throws(StoreError) {}
+    package func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await copy.claims(keys) }
+    package func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await copy.plan(revision) }
+    package func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await copy.operation(id) }
+
+    package func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
+      try await copy.operation(claimedBy: key)
+    }
+
+    package func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
+      try await copy.operations(after: id, limit: limit)
+    }
+
+    package func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
+      try await copy.plans(before: before, limit: limit)
+    }
+
+    package func audit(
+      _ filter: AuditFilter, _ page: AuditPage, limit: Int
+    ) async throws(StoreError) -> [AuditEntry] {
+      try await copy.audit(filter, page, limit: limit)
+    }
+
+    package func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
+      try await copy.webhookEvents(after: number, limit: limit)
+    }
+
+    package func deadLetters(
+      of webhook: String, before number: Int?, limit: Int
+    ) async throws(StoreError) -> [DeadLetter] {
+      try await copy.deadLetters(of: webhook, before: number, limit: limit)
+    }
+
+    package func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
+      try await copy.dueLetters(of: webhook, limit: limit)
+    }
+  }
+
+  /// Commits in a term.
+  private struct Writer: Store {
+    let replica: Replica
+    let term: Int
+
+    func commit(_ batch: StoreBatch) async throws(StoreError) { try await replica.append(batch, in: term) }
+
+    func probe() async throws(StoreError) {
+      if let trouble = replica.trouble { throw trouble }
+      guard replica.isSurelyLeader(in: term) else { throw StoreError(.notLeader, "another replica leads") }
+    }
+
+    func close() async throws(StoreError) {}
+    func load() async throws(StoreError) -> StoreContents { try await replica.load() }
+    func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await replica.claims(keys) }
+    func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await replica.plan(revision) }
+    func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await replica.operation(id) }
+
+    func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
+      try await replica.operation(claimedBy: key)
+    }
+
+    func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
+      try await replica.operations(after: id, limit: limit)
+    }
+
+    func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
+      try await replica.plans(before: before, limit: limit)
+    }
+
+    func audit(_ filter: AuditFilter, _ page: AuditPage, limit: Int) async throws(StoreError) -> [AuditEntry] {
+      try await replica.audit(filter, page, limit: limit)
+    }
+
+    func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
+      try await replica.webhookEvents(after: number, limit: limit)
+    }
+
+    func deadLetters(of webhook: String, before number: Int?, limit: Int) async throws(StoreError) -> [DeadLetter] {
+      try await replica.deadLetters(of: webhook, before: number, limit: limit)
+    }
+
+    func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
+      try await replica.dueLetters(of: webhook, limit: limit)
+    }
+  }
+}
