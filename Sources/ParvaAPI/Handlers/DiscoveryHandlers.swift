@@ -54,7 +54,7 @@ final class DiscoveryHandlers: Sendable {
     { [self] request in
       try request.allowQuery()
       let question = try read(request.body, type)
-      let view = traffic.view
+      let view = traffic.shown(traffic.view)
       if let response = try answer(question, type, view) { return .answer(response) }
       let patience = self.patience(of: request)
       guard patience > .zero, !traffic.isClosed, held.withLock({ $0.enter(question.node) }) else {
@@ -91,7 +91,8 @@ final class DiscoveryHandlers: Sendable {
     var version = seen.table.version
     while case let left = end - .now, left > .zero, !traffic.isClosed {
       let known = version
-      let view = await traffic.wait(for: left) { $0.table.version != known }
+      let view = traffic.shown(
+        await traffic.wait(for: left) { [traffic] in traffic.shown($0).table.version != known })
       guard view.table.version != known else { break }
       // Of all that changes it may be something else.
       if let response = try answer(question, type, view) { return response }

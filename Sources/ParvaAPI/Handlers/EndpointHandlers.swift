@@ -24,7 +24,7 @@ struct EndpointHandlers: Sendable {
     try request.allowQuery("after", "wait")
     let id = request.workloadID
     let isKnown = registry.read { $0.registrations[id] != nil }
-    guard isKnown || !traffic.view.table[id].isEmpty else {
+    guard isKnown || !traffic.shown(traffic.view).table[id].isEmpty else {
       throw ProblemDetails(
         status: 404, code: "not_found", detail: "There is no workload \(request.space.told(id).prefix(300)).")
     }
@@ -37,9 +37,11 @@ struct EndpointHandlers: Sendable {
     let space = request.space
     let format = try request.preferred(space.name == nil ? [.json, .table] : [.json])
     if !traffic.isCurrent { await traffic.refresh() }
-    let view = await traffic.wait(for: .seconds(seconds)) { view in
-      view.isSettled && after.map { Self.version(of: view, space) != $0 } ?? true
+    let found = await traffic.wait(for: .seconds(seconds)) { [traffic] view in
+      let view = traffic.shown(view)
+      return view.isSettled && after.map { Self.version(of: view, space) != $0 } ?? true
     }
+    let view = traffic.shown(found)
     guard view.isSettled else { throw ProblemDetails.unsettled }
     let body = try bodies.body(view, workload, as: format, in: space)
     var response = HTTPResponse(status: 200, contentType: format.contentType, body: body.bytes)
@@ -64,9 +66,11 @@ struct EndpointHandlers: Sendable {
       try await writer.sendComment("endpoints")
       while !traffic.isClosed {
         let known = last
-        let view = await traffic.wait(for: .seconds(EventStream.heartbeat)) {
-          $0.isSettled && Self.version(of: $0, space) != known
+        let found = await traffic.wait(for: .seconds(EventStream.heartbeat)) {
+          let view = traffic.shown($0)
+          return view.isSettled && Self.version(of: view, space) != known
         }
+        let view = traffic.shown(found)
         let version = Self.version(of: view, space)
         if view.isSettled, version != known {
           last = version

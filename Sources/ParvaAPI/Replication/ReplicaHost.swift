@@ -199,6 +199,8 @@ package final class ReplicaHost: Sendable {
         }
         return (serving.controller, serving.mirroring, serving.number + 1)
       }
+      // Until it knows better, endpoints are as they were.
+      made.traffic.inherit(old.traffic.shown(old.traffic.view))
       if term == nil { follow(made, number: number) } else { made.start() }
       slot.replace(with: routing(made, part))
       mirroring?.cancel()

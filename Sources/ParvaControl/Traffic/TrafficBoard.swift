@@ -86,6 +86,8 @@ package final class TrafficBoard: Sendable {
   private let start: Date
   private let state: Mutex<State>
   private let board = WaitingBoard(View())
+  /// What a board before this one has shown.
+  private let inherited = Mutex<View?>(nil)
   private let making = SharedRun<Never>()
   private let telling = RequestLimit(1)
 
@@ -109,6 +111,15 @@ package final class TrafficBoard: Sendable {
   // MARK: - Looking
 
   package var view: View { board.read { copy $0 } }
+
+  /// Takes over what another board of this process has shown, whose place this one takes.
+  package func inherit(_ view: View) {
+    if view.isSettled { inherited.withLock { $0 = view } }
+  }
+
+  /// What those who ask are shown: until this board is settled, what another one has shown before. Proxies have that, and
+  /// keep it as long as they are told nothing else.
+  package func shown(_ view: View) -> View { view.isSettled ? view : inherited.withLock { $0 } ?? view }
 
   package var isClosed: Bool { board.isClosed }
 

@@ -3,6 +3,7 @@ import Logging
 import ParvaControl
 import ParvaControlTestSupport
 import ParvaHTTP
+import ParvaWire
 import Synchronization
 import Testing
 
@@ -199,6 +200,46 @@ import Testing
     // A use at a follower is told to the leader, which keeps it.
     _ = try await nodes[1].ask("GET", "/v1/workloads", headers: bearer)
     while nodes[0].host.controller.tokens.token(made.token.id)?.lastUsedAt == nil { await Task.yield() }
+    for node in nodes { await node.end() }
+  }
+
+  @Test func endpointsAreTheLeadersEverywhereAndStayWhileAnotherTakesOver() async throws {
+    let log = SharedLog()
+    let nodes = try await Self.nodes(log, 2)
+    await log.lead(nodes[0].store)
+    try await nodes[0].until("leader")
+    // A node that speaks to the follower.
+    var state = FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0, instances: [(profile: 0, start: 0)])])
+    state.verified = VerifiedDocument(revision: 7)
+    state.services = [
+      ServiceDocument(
+        kind: "server", gpu: "GPU-n1-0", profileId: 0, start: 0, uuid: "MIG-1", ordinal: 0, workload: "web", pid: 7,
+        port: 9000, status: "healthy", restarts: 0, message: nil)
+    ]
+    let put = try await nodes[1].ask("PUT", "/v1/nodes/n1", #"{"address":"http://127.0.0.1:1"}"#)
+    #expect(put.status == 201, "\(put.text)")
+    let wanted = WantedInstance(
+      profileID: 0, start: 0, segment: "web/1", workload: "web", model: "m", batch: 1, processes: 1, capacity: 100,
+      launch: LaunchSpec(command: "/bin/server", port: 9000))
+    nodes[0].host.controller.nodes.verified(
+      NodeAssignment(revision: 7, gpus: [WantedGPU(uuid: "GPU-n1-0", instances: [wanted])]), on: "n1")
+    let beat = try await nodes[1].ask("POST", "/v1/nodes/n1/status", try FleetSamples.body(state))
+    #expect(beat.status == 200, "\(beat.text)")
+    func version(_ node: Node) async throws -> String? {
+      let list = try await node.ask("GET", "/v1/endpoints")
+      return list.json("endpoints", "0", "state") == "ready" ? list.json("version") : nil
+    }
+    let told = try #require(try await version(nodes[0]))
+    while try await version(nodes[1]) != told { await Task.yield() }
+    let asked = try await nodes[1].ask(
+      "POST", "/v3/discovery:endpoints", #"{"node":{"id":"edge"},"resource_names":["workload/web"]}"#)
+    #expect(asked.status == 200 && asked.headers["Parva-Staleness"] != nil, "\(asked.text)")
+    // How the servers are is stored, so that all can tell what runs.
+    try await nodes[0].host.controller.nodes.flush()
+    #expect(try await nodes[1].ask("GET", "/v1/nodes/n1?consistent=true").text.contains("healthy"))
+    await log.lead(nodes[1].store)
+    try await nodes[1].until("leader")
+    for node in nodes.reversed() { #expect(try await version(node) == told) }
     for node in nodes { await node.end() }
   }
 
