@@ -85,7 +85,7 @@ struct StorePlace: ParsableArguments {
   static func status(_ error: StoreError) -> ExitStatus {
     switch error.code {
     case .cannotOpen, .inUse, .tooNew, .corrupt: .badInput
-    case .full, .failed, .unavailable, .notLeader, .dryRun: .unexpected
+    case .full, .failed, .unavailable, .notLeader, .outcomeUnknown, .dryRun: .unexpected
     }
   }
 }

@@ -17,6 +17,8 @@ package struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     case unavailable = "store_unavailable"
     /// Another replica leads, or none does.
     case notLeader = "not_leader"
+    /// What keeps it has not said whether the change was stored.
+    case outcomeUnknown = "outcome_unknown"
     /// Nothing is stored on behalf of a dry run.
     case dryRun = "dry_run"
   }

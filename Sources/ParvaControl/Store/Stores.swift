@@ -17,7 +17,12 @@ package enum Stores {
     package let open: @Sendable (_ place: String, StoreAccess) async throws(StoreError) -> any ReplicatedStore
   }
 
-  package static let replicated: [ReplicatedKind] = []
+  package static let replicated: [ReplicatedKind] = [
+    ReplicatedKind(scheme: "etcd", summary: "the members of etcd, as //HOST:PORT,HOST:PORT/PREFIX") {
+      place, access throws(StoreError) in
+      try await EtcdStore(EtcdStore.Settings(place, access))
+    }
+  ]
 
   /// The shared store at an address; nil where it is none of that kind.
   ///

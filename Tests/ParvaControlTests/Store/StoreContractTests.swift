@@ -11,13 +11,29 @@ import Testing
   /// A kind of store, opened and reopened over the same place.
   struct Kind: Sendable, CustomTestStringConvertible {
     let name: String
+    /// Whether several may have it open.
+    var isShared = false
     let open: @Sendable (TemporaryFolder) async throws -> any Store
 
     var testDescription: String { name }
   }
 
-  static let stores = Stores.all.map { kind in
-    Kind(name: kind.scheme) { folder in try Stores.open("\(kind.scheme):\(folder.file("store"))") }
+  static let stores =
+    Stores.all.map { kind in
+      Kind(name: kind.scheme) { folder in try Stores.open("\(kind.scheme):\(folder.file("store"))") }
+    } + shared
+
+  /// Those that replicas share, where what keeps them is installed.
+  private static var shared: [Kind] {
+    guard let member = EtcdMember.shared else { return [] }
+    return Stores.replicated.map { kind in
+      Kind(name: kind.scheme, isShared: true) { folder in
+        var access = StoreAccess()
+        access.lease = .seconds(2)
+        let prefix = URL(filePath: folder.path).lastPathComponent
+        return await LeadingStore(try await kind.open("//\(member.endpoint)/\(prefix)", access))
+      }
+    }
   }
 
   /// What the store holds after it was closed and opened again.
@@ -294,7 +310,9 @@ import Testing
     #expect(try await store.claims(["old", "new"]) == [new])
   }
 
-  @Test(arguments: stores) func aSecondOpeningIsRefusedWhileTheFirstStands(_ kind: Kind) async throws {
+  @Test(arguments: stores.filter { !$0.isShared }) func aSecondOpeningIsRefusedWhileTheFirstStands(_ kind: Kind)
+    async throws
+  {
     let folder = try TemporaryFolder()
     let store = try await kind.open(folder)
     let refusal = await #expect(throws: StoreError.self) { _ = try await kind.open(folder) }

@@ -1,0 +1,241 @@
+import Foundation
+import GRDB
+import ParvaServing
+import Synchronization
+
+/// What waits to be appended. Those who come while a transaction runs share the next.
+final class EtcdAppends: Sendable {
+  struct Pending: Sendable {
+    let batch: StoreBatch
+    let data: Data
+    let done: CheckedContinuation<Result<Void, StoreError>, Never>
+  }
+
+  private struct State {
+    var term: Int?
+    var isLost = false
+    var isRunning = false
+    var queue: [Pending] = []
+  }
+
+  private let state = Mutex(State())
+
+  func begin(_ term: Int) { state.withLock { ($0.term, $0.isLost) = (term, false) } }
+
+  /// Nothing more is appended in the term.
+  func end(_ term: Int) {
+    let refused = state.withLock { state -> [Pending] in
+      guard state.term == term else { return [] }
+      state.term = nil
+      defer { state.queue = [] }
+      return state.queue
+    }
+    for one in refused { one.done.resume(returning: .failure(Self.notLeader)) }
+  }
+
+  /// Another leads, or it is not known what became of an entry.
+  func lose(_ term: Int) {
+    state.withLock { if $0.term == term { $0.isLost = true } }
+  }
+
+  func isLost(_ term: Int) -> Bool { state.withLock { $0.term != term || $0.isLost } }
+
+  static var notLeader: StoreError { StoreError(.notLeader, "Another replica leads, or none does.") }
+
+  /// Whether who has entered it is to run the queue; nil where the term is over.
+  func enter(_ pending: Pending, in term: Int) -> Bool? {
+    state.withLock { state in
+      guard state.term == term, !state.isLost else { return nil }
+      state.queue.append(pending)
+      defer { state.isRunning = true }
+      return !state.isRunning
+    }
+  }
+
+  /// The next that go into one transaction; ends the run where there are none.
+  func next() -> [Pending] {
+    state.withLock { state in
+      var bytes = 0
+      let group = state.queue.prefix { one in
+        bytes += one.data.count + 200
+        return bytes <= EtcdEntry.mostBytes
+      }.prefix(60)
+      let taken = group.isEmpty ? Array(state.queue.prefix(1)) : Array(group)
+      state.queue.removeFirst(taken.count)
+      if taken.isEmpty { state.isRunning = false }
+      return taken
+    }
+  }
+}
+
+/// Appending to the log.
+extension EtcdStore {
+  func append(_ batch: StoreBatch, in term: Int) async throws(StoreError) {
+    guard !batch.isEmpty else { return }
+    if let trouble = state.withLock(\.trouble) { throw trouble }
+    let data = try BatchCodec.data(batch)
+    let result = await withCheckedContinuation { done in
+      switch appends.enter(EtcdAppends.Pending(batch: batch, data: data, done: done), in: term) {
+      case nil: done.resume(returning: .failure(EtcdAppends.notLeader))
+      case true?: Task { await run(term) }
+      case false?: break
+      }
+    }
+    try result.get()
+  }
+
+  private func run(_ term: Int) async {
+    while true {
+      let group = appends.next()
+      guard !group.isEmpty else { break }
+      let result: Result<Void, StoreError>
+      do throws(StoreError) {
+        try await append(group, in: term)
+        result = .success(())
+      } catch {
+        result = .failure(error)
+      }
+      for one in group { one.done.resume(returning: result) }
+    }
+    if appends.isLost(term) == false { await snapshotWhereDue(term) }
+  }
+
+  private func append(_ group: [EtcdAppends.Pending], in term: Int) async throws(StoreError) {
+    guard !appends.isLost(term) else { throw EtcdAppends.notLeader }
+    let first = position + 1
+    var entries: [EtcdEntry] = []
+    for (offset, one) in group.enumerated() {
+      let nonce = UInt64.random(in: 0...UInt64.max)
+      if one.data.count > EtcdEntry.mostBytes {
+        let count = try await write(one.data, "part", first + offset, nonce, in: term)
+        entries.append(EtcdEntry(nonce: nonce, parts: count))
+      } else {
+        entries.append(EtcdEntry(nonce: nonce, bytes: one.data))
+      }
+    }
+    let puts = entries.enumerated().map { EtcdClient.put(keys.entry(first + $0), $1.value) }
+    try await certainly(
+      in: term, position: first, nonce: entries[0].nonce,
+      if: [EtcdClient.created(keys.entry(first), at: 0)], then: puts)
+    for (offset, one) in group.enumerated() {
+      do throws(StoreError) {
+        try await take(one.batch, position: first + offset, bytes: one.data.count)
+      } catch {
+        // It is committed and not in the copy: from here on this replica knows less than it says.
+        appends.lose(term)
+        throw StoreError(.outcomeUnknown, "What was committed cannot be written to the copy: \(error.message)")
+      }
+    }
+  }
+
+  /// Has a transaction done as a leader, and asks until it is certain whether it was.
+  private func certainly(
+    in term: Int, position: Int, nonce: UInt64?, if compares: [String], then success: [String]
+  ) async throws(StoreError) {
+    let failure = [EtcdClient.range(keys.entry(position))]
+    var mayBeDone = false
+    let end = ContinuousClock.now + settings.lease * 2
+    while true {
+      let problem: StoreError
+      do throws(EtcdClient.Failure) {
+        let answer = try await client.transaction(
+          if: [EtcdClient.created(keys.leader, at: term)] + compares, then: success, else: failure,
+          patience: min(.seconds(3), max(.milliseconds(500), settings.lease / 2)))
+        if answer.succeeded == true { return }
+        let there = answer.responses?.first?.responseRange?.kvs?.first?.value
+        if let nonce, let there, let entry = try? EtcdEntry(there, "An entry"), entry.nonce == nonce { return }
+        // What was sent before demands the same leader, and comes to nothing where it comes yet.
+        appends.lose(term)
+        throw EtcdClient.Failure.refused(code: 0, message: "not leader")
+      } catch {
+        switch error {
+        case .refused(code: 0, _): throw EtcdAppends.notLeader
+        case .refused where !mayBeDone: throw StoreError(error)
+        case .refused, .unknown: mayBeDone = true
+        case .unreachable: break
+        }
+        problem = StoreError(error)
+      }
+      if ContinuousClock.now > end {
+        appends.lose(term)
+        guard mayBeDone else { throw problem }
+        throw StoreError(.outcomeUnknown, "It is not known whether the change was stored: \(problem.message)")
+      }
+      try? await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
+  /// Writes bytes in parts, which nothing names yet; how many there are.
+  private func write(
+    _ data: Data, _ kind: String, _ position: Int, _ nonce: UInt64, in term: Int
+  ) async throws(StoreError) -> Int {
+    var count = 0
+    var rest = data[...]
+    while !rest.isEmpty {
+      let part = rest.prefix(EtcdEntry.mostBytes)
+      try await certainly(
+        in: term, position: position, nonce: nil, if: [],
+        then: [EtcdClient.put(keys.part(kind, position, nonce, count), Data(part))])
+      rest = rest.dropFirst(part.count)
+      count += 1
+    }
+    return count
+  }
+
+  // MARK: - Snapshots
+
+  /// After how many entries and bytes of them another snapshot is made, and how many entries stay before it, for replicas
+  /// that are a little behind.
+  private static let mostEntries = 2000
+  private static let keptEntries = 500
+
+  private func snapshotWhereDue(_ term: Int) async {
+    let (isDue, isBusy) = state.withLock { state in
+      let isDue = position - (state.snapshotAt ?? 0) >= Self.mostEntries
+      defer { if isDue { state.isSnapshotting = true } }
+      return (isDue, state.isSnapshotting)
+    }
+    guard isDue, !isBusy else { return }
+    do throws(StoreError) {
+      try await snapshot(in: term)
+    } catch {
+      // The log is whole without it; the next commit tries again.
+    }
+    state.withLock { $0.isSnapshotting = false }
+  }
+
+  private func snapshot(in term: Int) async throws(StoreError) {
+    let (bytes, position) = try await taking { () throws(StoreError) in (try await copy.wholeFile(), self.position) }
+    let nonce = UInt64.random(in: 0...UInt64.max)
+    let count = try await write(bytes, "snap", position, nonce, in: term)
+    let old = keys.partsBefore("snap", position)
+    let parts = keys.partsBefore("part", max(1, position - Self.keptEntries))
+    try await certainly(
+      in: term, position: position, nonce: nil, if: [],
+      then: [
+        EtcdClient.put(keys.snapshot, EtcdEntry(nonce: nonce, parts: count, position: position).value),
+        EtcdClient.delete(keys.entry(0), to: keys.entry(max(1, position - Self.keptEntries))),
+        EtcdClient.delete(old.from, to: old.to), EtcdClient.delete(parts.from, to: parts.to),
+      ])
+    state.withLock { $0.snapshotAt = position }
+    if let answer = try? await client.transaction(if: [], then: [EtcdClient.range(keys.leader)]),
+      let revision = answer.header.revision
+    {
+      struct Nothing: Decodable {}
+      let _: Nothing? = try? await client.call("/v3/kv/compaction", #"{"revision":"\#(revision)"}"#)
+    }
+  }
+}
+
+extension SQLiteStore {
+  /// All of it as one file's bytes. O(bytes).
+  func wholeFile() async throws(StoreError) -> Data {
+    try await translating {
+      let path = pool.path + ".snapshot"
+      try? FileManager.default.removeItem(atPath: path)
+      defer { try? FileManager.default.removeItem(atPath: path) }
+      try await pool.writeWithoutTransaction { try $0.execute(sql: "VACUUM INTO ?", arguments: [path]) }
+      return try Data(contentsOf: URL(filePath: path))
+    }
+  }
+}

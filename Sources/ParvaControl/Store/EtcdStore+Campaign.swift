@@ -1,0 +1,129 @@
+import Foundation
+import ParvaServing
+import Synchronization
+
+/// Becoming the leader, staying it, and ceasing in time.
+extension EtcdStore {
+  private struct Grant: Decodable {
+    var id: String
+    var time: String?
+
+    enum CodingKeys: String, CodingKey { case id = "ID", time = "TTL" }
+  }
+
+  private struct KeptAlive: Decodable {
+    struct Result: Decodable {
+      var time: String?
+
+      enum CodingKeys: String, CodingKey { case time = "TTL" }
+    }
+
+    var result: Result?
+  }
+
+  private struct Nothing: Decodable {}
+
+  /// Waits until nobody leads, tries to, and leads for as long as that goes.
+  func campaignOnce() async {
+    let (seen, address, isFresh) = state.withLock { state in
+      (state.seenTerm, state.address, state.trouble == nil && state.freshAt != nil)
+    }
+    guard seen == nil, let address, isFresh else {
+      try? await Task.sleep(for: .milliseconds(20))
+      return
+    }
+    let begun = ContinuousClock.now
+    let seconds = max(1, Int(settings.lease.seconds.rounded(.up)))
+    guard let grant: Grant = try? await client.call("/v3/lease/grant", #"{"TTL":"\#(seconds)"}"#),
+      let time = grant.time.flatMap({ Int($0) })
+    else {
+      try? await Task.sleep(for: .milliseconds(100))
+      return
+    }
+    if let term = await elected(address, grant.id) {
+      state.withLock { state in
+        state.isCampaigning = true
+        state.lease = grant.id
+        state.leadsUntil = begun + Self.safe(time)
+      }
+      if await isWhole(in: term) {
+        appends.begin(term)
+        tell(.leader(term: term))
+        await lead(term, grant.id)
+      }
+      // Nobody else can lead before this, as long as the lease lasts or its end is not told.
+      tell(.follower(of: nil))
+      appends.end(term)
+      state.withLock { state in
+        (state.isCampaigning, state.leadsUntil, state.lease) = (false, nil, nil)
+        // Until the next answer tells who leads.
+        state.seenTerm = term
+      }
+    }
+    let _: Nothing? = try? await client.call("/v3/lease/revoke", #"{"ID":"\#(grant.id)"}"#)
+  }
+
+  /// How long after a request that renewed the lease nobody else can lead.
+  private static func safe(_ seconds: Int) -> Duration { .seconds(seconds) * 9 / 10 }
+
+  private func elected(_ address: String, _ lease: String) async -> Int? {
+    let entry = EtcdEntry(nonce: .random(in: 0...UInt64.max), bytes: Data(address.utf8))
+    for _ in 0..<3 {
+      do {
+        let answer = try await client.transaction(
+          if: [EtcdClient.created(keys.leader, at: 0)],
+          then: [EtcdClient.put(keys.leader, entry.value, lease: lease)], else: [EtcdClient.range(keys.leader)])
+        if answer.succeeded == true { return answer.header.revision.flatMap { Int($0) } }
+        // An attempt without an answer may have been the one.
+        let row = answer.responses?.first?.responseRange?.kvs?.first
+        return row?.value == entry.value ? row?.createRevision.flatMap { Int($0) } : nil
+      } catch {
+        try? await Task.sleep(for: .milliseconds(50))
+      }
+    }
+    return nil
+  }
+
+  /// Reads what was committed before the term; nobody can add to it any more.
+  private func isWhole(in term: Int) async -> Bool {
+    while state.withLock({ $0.leadsUntil.map { .now < $0 } ?? false }) {
+      if let isAll = try? await catchUp(), isAll { return state.withLock(\.seenTerm) == term }
+    }
+    return false
+  }
+
+  /// Renews the lease until that fails for too long, an append finds out that another leads, or the store is closed.
+  private func lead(_ term: Int, _ lease: String) async {
+    var renewed = ContinuousClock.now
+    let pause = settings.lease / 3
+    while true {
+      let isOver = state.withLock { state in
+        state.isClosed || state.isResigning || state.leadsUntil.map { .now >= $0 } ?? true
+      }
+      if isOver || appends.isLost(term) { return }
+      if renewed.duration(to: .now) >= pause {
+        let begun = ContinuousClock.now
+        do throws(EtcdClient.Failure) {
+          let answer: KeptAlive = try await client.call("/v3/lease/keepalive", #"{"ID":"\#(lease)"}"#)
+          guard let time = answer.result?.time.flatMap({ Int($0) }), time > 0 else { return }
+          state.withLock { $0.leadsUntil = begun + Self.safe(time) }
+          renewed = begun
+        } catch {
+          if case .refused = error { return }
+        }
+      }
+      try? await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
+  func resign() async {
+    let isLeader = state.withLock { state in
+      guard case .leader = state.standing else { return false }
+      state.isResigning = true
+      return true
+    }
+    guard isLeader else { return }
+    while case .leader = standing { try? await Task.sleep(for: .milliseconds(5)) }
+    state.withLock { $0.isResigning = false }
+  }
+}

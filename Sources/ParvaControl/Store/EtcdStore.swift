@@ -1,0 +1,290 @@
+import Foundation
+import GRDB
+import ParvaHTTP
+import ParvaServing
+import Synchronization
+
+/// A store that several controllers share, in etcd: a log of batches, and snapshots of what they made. Each replica has a copy
+/// of all of it in a SQLite file that is thrown away.
+///
+/// Who leads has created the leader key with a lease. Every entry of the log is appended by a transaction that demands this
+/// very key and that there is no entry under its number yet, so that a leader that was replaced appends nothing.
+final class EtcdStore: ReplicatedStore {
+  struct Settings: Sendable {
+    var client: EtcdClient.Settings
+    /// What all keys begin with.
+    var prefix: String
+    var lease = Duration.seconds(5)
+
+    /// - Parameter place: `//host:port,host:port/prefix`; `https` is spoken where certificates are named.
+    init(_ place: String, _ access: StoreAccess) throws(StoreError) {
+      let parts = place.drop { $0 == "/" }.split(separator: "/", maxSplits: 1)
+      let isSecret = access.caFile != nil || access.certificateFile != nil
+      let hosts = (parts.first ?? "").split(separator: ",").map { "\(isSecret ? "https" : "http")://\($0)" }
+      prefix = parts.count == 2 ? String(parts[1]) : "parva"
+      let isPlain = prefix.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./".contains($0)) }
+      guard place.hasPrefix("//"), !hosts.isEmpty, hosts.allSatisfy({ URL(string: $0)?.host() != nil }), isPlain else {
+        throw StoreError(.cannotOpen, "etcd:\(place) is no place in etcd: write etcd://HOST:PORT,HOST:PORT/PREFIX.")
+      }
+      client = EtcdClient.Settings(endpoints: hosts)
+      client.tls.caFile = access.caFile
+      client.tls.certificateFile = access.certificateFile
+      client.tls.keyFile = access.keyFile
+      (client.user, client.password, lease) = (access.user, access.password, access.lease)
+    }
+  }
+
+  struct State {
+    var address: String?
+    var standing = ReplicaStanding.follower(of: nil)
+    var followers: [AsyncStream<ReplicaStanding>.Continuation] = []
+    var news: [(batch: StoreBatch, position: Int, bytes: Int)] = []
+    /// The position before the first of `news`.
+    var first = 0
+    var readers: [AsyncStream<ReplicaNews>.Continuation] = []
+    var freshAt: ContinuousClock.Instant?
+    var trouble: StoreError?
+    /// Until when nobody else can lead.
+    var leadsUntil: ContinuousClock.Instant?
+    /// Term of whoever leads, as etcd has said last; nil where nobody did.
+    var seenTerm: Int?
+    /// Whether this replica has been elected.
+    var isCampaigning = false
+    var isResigning = false
+    var lease: String?
+    var snapshotAt: Int?
+    /// How many entries are asked for at a time: fewer where an answer did not come in time.
+    var pageLimit = 64
+    var isSnapshotting = false
+    var isClosed = false
+  }
+
+  let settings: Settings
+  let keys: EtcdKeys
+  let client: EtcdClient
+  let state = Mutex(State())
+  let board = WaitingBoard(0)
+  private let folder: URL
+  private let copyBox: Mutex<SQLiteStore>
+  /// Commits to the copy and whole readings take turns.
+  private let turns = AsyncStream.makeStream(of: Void.self)
+  let bell = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+  private let tasks = Mutex<[Task<Void, Never>]>([])
+  let appends: EtcdAppends
+
+  /// Returns once the copy holds what was committed before; waits for etcd as long as that takes.
+  init(_ settings: Settings) async throws(StoreError) {
+    self.settings = settings
+    keys = EtcdKeys(prefix: settings.prefix)
+    var client = settings.client
+    // Well below the lease: a member that hangs must be left for another before the lease is over.
+    client.patience = min(.seconds(1), max(.milliseconds(250), settings.lease / 4))
+    self.client = EtcdClient(client)
+    appends = EtcdAppends()
+    folder = FileManager.default.temporaryDirectory.appending(path: "parva-copy-\(UUID().uuidString)")
+    copyBox = Mutex(try Self.fresh(in: folder))
+    turns.continuation.yield()
+    while true {
+      do {
+        if try await catchUp() { break }
+      } catch {
+        if error.code != .unavailable { throw error }
+        try? await Task.sleep(for: .milliseconds(200))
+      }
+    }
+    let follow = Task { [weak self] in
+      while let self, !self.state.withLock(\.isClosed) { await self.follow() }
+    }
+    tasks.withLock { $0.append(follow) }
+  }
+
+  var copy: SQLiteStore { copyBox.withLock(\.self) }
+
+  private static func fresh(in folder: URL, from snapshot: Data? = nil) throws(StoreError) -> SQLiteStore {
+    let path = folder.appending(path: "\(UUID().uuidString).sqlite").path
+    do {
+      try FileManager.default.createDirectory(
+        at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      if let snapshot { try snapshot.write(to: URL(filePath: path)) }
+    } catch {
+      throw StoreError(
+        .cannotOpen, "The copy of the store in \(folder.path) cannot be made: \(error.localizedDescription)")
+    }
+    let store = try SQLiteStore(path: path)
+    do {
+      // It never outlives this process: what lasts is in etcd.
+      try store.pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = OFF") }
+    } catch {
+      throw StoreError(translating: error)
+    }
+    return store
+  }
+
+  func taking<Value: Sendable>(
+    _ work: () async throws(StoreError) -> Value
+  ) async throws(StoreError) -> Value {
+    for await _ in turns.stream { break }
+    defer { turns.continuation.yield() }
+    return try await work()
+  }
+
+  // MARK: - Coming in
+
+  /// Writes a batch that is the next to the copy.
+  func take(_ batch: StoreBatch, position: Int, bytes: Int) async throws(StoreError) {
+    try await taking { () throws(StoreError) in
+      guard position == self.position + 1 else { return }
+      try await copy.commit(batch)
+      let readers = state.withLock { state in
+        state.news.append((batch, position, bytes))
+        // Large batches would fill the memory; who is behind them reads all of it anew.
+        while state.news.count > 4096 || state.news.reduce(0, { $0 + $1.bytes }) > 64 << 20, state.news.count > 1 {
+          state.first = state.news.removeFirst().position
+        }
+        return state.readers
+      }
+      board.change { $0 = position }
+      for reader in readers { reader.yield(.batch(batch, position: position)) }
+    }
+  }
+
+  /// Puts a snapshot in place of the copy.
+  func replace(by snapshot: Data, position: Int) async throws(StoreError) {
+    let store = try Self.fresh(in: folder, from: snapshot)
+    try await taking { () throws(StoreError) in
+      let old = copyBox.withLock { copy in
+        defer { copy = store }
+        return copy
+      }
+      try? await old.close()
+      let readers = state.withLock { state in
+        (state.news, state.first) = ([], position)
+        defer { state.readers = [] }
+        return state.readers
+      }
+      board.change { $0 = position }
+      for reader in readers { reader.yield(.reset(position: position)); reader.finish() }
+    }
+  }
+
+  func tell(_ standing: ReplicaStanding) {
+    let followers = state.withLock { state -> [AsyncStream<ReplicaStanding>.Continuation] in
+      guard state.standing != standing else { return [] }
+      state.standing = standing
+      return state.followers
+    }
+    for follower in followers { follower.yield(standing) }
+  }
+
+  // MARK: - As a replicated store
+
+  func campaign(as address: String) async {
+    state.withLock { $0.address = address }
+    let lead = Task { [weak self] in
+      while let self, !self.state.withLock(\.isClosed) { await self.campaignOnce() }
+    }
+    tasks.withLock { $0.append(lead) }
+  }
+
+  var standing: ReplicaStanding { state.withLock(\.standing) }
+
+  func standings() -> AsyncStream<ReplicaStanding> {
+    let (stream, continuation) = AsyncStream.makeStream(of: ReplicaStanding.self)
+    state.withLock { state in
+      continuation.yield(state.standing)
+      state.followers.append(continuation)
+    }
+    return stream
+  }
+
+  func writer(term: Int) -> any Store { EtcdWriter(store: self, term: term) }
+
+  func news(after position: Int) -> AsyncStream<ReplicaNews> {
+    let (stream, continuation) = AsyncStream.makeStream(of: ReplicaNews.self)
+    state.withLock { state in
+      if position < state.first { continuation.yield(.reset(position: self.position)) }
+      for news in state.news where news.position > position {
+        continuation.yield(.batch(news.batch, position: news.position))
+      }
+      state.readers.append(continuation)
+    }
+    return stream
+  }
+
+  var position: Int { board.read { $0 } }
+  var freshAt: ContinuousClock.Instant? { state.withLock(\.freshAt) }
+
+  func wait(for position: Int, until end: ContinuousClock.Instant) async -> Bool {
+    if self.position >= position { return true }
+    bell.continuation.yield()
+    return await board.wait(for: ContinuousClock.now.duration(to: end)) { ($0 >= position, $0 >= position) }
+  }
+
+  func isSurelyLeader(in term: Int) -> Bool {
+    state.withLock { $0.standing == .leader(term: term) && $0.leadsUntil.map { ContinuousClock.now < $0 } ?? false }
+  }
+
+  var trouble: StoreError? { state.withLock(\.trouble) }
+
+  func load() async throws(StoreError) -> StoreContents {
+    try await taking { () throws(StoreError) in
+      var contents = try await copy.load()
+      contents.position = position
+      return contents
+    }
+  }
+
+  func close() async throws(StoreError) {
+    await resign()
+    let (followers, readers) = state.withLock { state in
+      state.isClosed = true
+      return (state.followers, state.readers)
+    }
+    bell.continuation.finish()
+    for task in tasks.withLock(\.self) { task.cancel() }
+    client.shutdown()
+    for task in tasks.withLock(\.self) { await task.value }
+    for follower in followers { follower.finish() }
+    for reader in readers { reader.finish() }
+    try await copy.close()
+    try? FileManager.default.removeItem(at: folder)
+  }
+
+  func commit(_ batch: StoreBatch) async throws(StoreError) {
+    throw StoreError(.notLeader, "Only a leader commits.")
+  }
+
+  func probe() async throws(StoreError) { if let trouble { throw trouble } }
+  var sizeBytes: Int? { copy.sizeBytes }
+  func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await copy.claims(keys) }
+  func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await copy.plan(revision) }
+  func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await copy.operation(id) }
+
+  func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
+    try await copy.operation(claimedBy: key)
+  }
+
+  func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
+    try await copy.operations(after: id, limit: limit)
+  }
+
+  func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
+    try await copy.plans(before: before, limit: limit)
+  }
+
+  func audit(_ filter: AuditFilter, _ page: AuditPage, limit: Int) async throws(StoreError) -> [AuditEntry] {
+    try await copy.audit(filter, page, limit: limit)
+  }
+
+  func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
+    try await copy.webhookEvents(after: number, limit: limit)
+  }
+
+  func deadLetters(of webhook: String, before number: Int?, limit: Int) async throws(StoreError) -> [DeadLetter] {
+    try await copy.deadLetters(of: webhook, before: number, limit: limit)
+  }
+
+  func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
+    try await copy.dueLetters(of: webhook, limit: limit)
+  }
+}

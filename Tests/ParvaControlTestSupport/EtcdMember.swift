@@ -1,0 +1,54 @@
+import Foundation
+import Glibc
+
+/// One member of etcd as a process of the tests, which ends with them.
+package final class EtcdMember: Sendable {
+  /// The one that all tests of this process share, below prefixes of their own; nil where no etcd is on the PATH.
+  package static let shared: EtcdMember? = isThere ? try? EtcdMember() : nil
+
+  private static var isThere: Bool {
+    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {
+      access("\($0)/etcd", X_OK) == 0
+    }
+  }
+
+  /// `host:port` for clients.
+  package let endpoint: String
+  private let folder: TemporaryFolder
+  /// While it is open, the member runs.
+  private let life = Pipe()
+
+  private init() throws {
+    folder = try TemporaryFolder()
+    let (client, peer) = (try Self.freePort(), try Self.freePort())
+    endpoint = "127.0.0.1:\(client)"
+    let process = Process()
+    process.executableURL = URL(filePath: "/bin/sh")
+    process.arguments = [
+      "-c", #"etcd "$@" & member=$!; cat >/dev/null; kill -9 $member"#, "etcd", "--data-dir", folder.file("data"),
+      "--log-level", "error", "--listen-client-urls", "http://\(endpoint)", "--advertise-client-urls",
+      "http://\(endpoint)", "--listen-peer-urls", "http://127.0.0.1:\(peer)", "--initial-advertise-peer-urls",
+      "http://127.0.0.1:\(peer)", "--initial-cluster", "default=http://127.0.0.1:\(peer)",
+    ]
+    process.standardInput = life
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+  }
+
+  private static func freePort() throws -> UInt16 {
+    let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(fd) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(fd, $0, length) == 0 && getsockname(fd, $0, &length) == 0
+      }
+    }
+    guard isBound else { throw POSIXError(.EADDRINUSE) }
+    return UInt16(bigEndian: address.sin_port)
+  }
+}
