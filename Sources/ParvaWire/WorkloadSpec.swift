@@ -44,6 +44,40 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     }
   }
 
+  /// How many segments there may be, from `min` to `max`.
+  package struct Replicas: Codable, Hashable, Sendable {
+    package var min: Int?
+    package var max: Int?
+
+    package init(min: Int? = nil, max: Int? = nil) {
+      self.min = min
+      self.max = max
+    }
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object("min", "max")
+      min = try object.optionalInteger("min")
+      max = try object.optionalInteger("max")
+    }
+  }
+
+  /// How many failure domains may fail at once before the rate does: GPUs or nodes.
+  package struct Survive: Codable, Hashable, Sendable {
+    package var gpus: Int?
+    package var nodes: Int?
+
+    package init(gpus: Int? = nil, nodes: Int? = nil) {
+      self.gpus = gpus
+      self.nodes = nodes
+    }
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object("gpus", "nodes")
+      gpus = try object.optionalInteger("gpus")
+      nodes = try object.optionalInteger("nodes")
+    }
+  }
+
   package var id: String
   /// That of the workload, where ``id`` does not say it.
   package var namespace: String?
@@ -65,13 +99,15 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
   package var moveCost: Double?
   /// Most processes on one instance.
   package var maxProcesses: Int?
+  package var replicas: Replicas?
+  package var survive: Survive?
 
   package init(
     id: String, namespace: String? = nil, model: String, rate: Double, slo: SLO, arrivals: Arrivals? = nil,
     priority: Int? = nil,
     labels: [String: String]? = nil, launch: LaunchSpec? = nil, queue: String? = nil,
     placement: PlacementSpec? = nil, allowPartial: Bool? = nil, moveCost: Double? = nil,
-    maxProcesses: Int? = nil
+    maxProcesses: Int? = nil, replicas: Replicas? = nil, survive: Survive? = nil
   ) {
     self.id = id
     self.namespace = namespace
@@ -87,12 +123,15 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     self.allowPartial = allowPartial
     self.moveCost = moveCost
     self.maxProcesses = maxProcesses
+    self.replicas = replicas
+    self.survive = survive
   }
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
       "id", "namespace", "model", "rate", "slo", "arrivals", "priority", "labels", "launch", "queue", "placement",
-      "allowPartial", "moveCost", "maxProcesses", ignoring: ["revision", "createdAt", "updatedAt", "status"])
+      "allowPartial", "moveCost", "maxProcesses", "replicas", "survive",
+      ignoring: ["revision", "createdAt", "updatedAt", "status"])
     id = try object.decode(String.self, forKey: "id")
     namespace = try object.decodeIfPresent(String.self, forKey: "namespace")
     model = try object.decode(String.self, forKey: "model")
@@ -107,6 +146,8 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     allowPartial = try object.decodeIfPresent(Bool.self, forKey: "allowPartial")
     moveCost = try object.optionalNumber("moveCost")
     maxProcesses = try object.optionalInteger("maxProcesses")
+    replicas = try object.decodeIfPresent(Replicas.self, forKey: "replicas")
+    survive = try object.decodeIfPresent(Survive.self, forKey: "survive")
   }
 }
 

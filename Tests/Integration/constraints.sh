@@ -103,4 +103,16 @@ printf '[{"id":"w","model":"a","rate":1,"slo":{"latencyMs":100},"placement":{"sp
 check 'a spread that cannot be is refused by code' code 3 "$PARVA" plan --workloads spread.json --profiles profiles.csv --pools one.yaml --admission half-slo
 check 'with what would do' says err '1 more GPU would do [spread_unreachable]'
 
+printf 'id,model,rate,latency_ms,survive,min_replicas\nw,a,1,100,gpus:1,3\n' >survive.csv
+check 'a loss that cannot be survived is refused by code' code 3 "$PARVA" plan --workloads survive.csv --profiles profiles.csv --pools one.yaml --admission half-slo
+check 'with what would do' says err '1 more GPU would do [spread_unreachable]'
+printf 'pools: [{name: two, product: A100-80GB, count: 2}]\n' >two.yaml
+survive=(--workloads survive.csv --profiles profiles.csv --pools two.yaml)
+check 'with it the plan is made' code 0 "$PARVA" plan "${survive[@]}" --admission half-slo --certificate -o json
+cp out survive.json
+check 'and holds' code 0 "$PARVA" validate survive.json "${survive[@]}"
+sed 's/gpus:1,3/gpus:1,99/' survive.csv >more.csv
+check 'validate counts replicas by itself' code 4 "$PARVA" validate survive.json --workloads more.csv --profiles profiles.csv --pools two.yaml
+check 'and says how many are wanted' says out 'wants at least 99'
+
 exit $bad

@@ -1,7 +1,7 @@
 """`parva plan` against an integer program of its own, on random demands; prints `ok - NAME` or `not ok - NAME`.
 
 Nothing of the planner is used: cuts are worked out from the placements that `parva geometry` prints, capacities from the
-profile points, and HiGHS decides. Where no workload must be spread, GPUs that are cut alike are counted together; else
+profile points, and HiGHS decides. Where no workload must be spread or survive losses, GPUs that are cut alike are counted together; else
 each GPU is a set of variables of its own. A plan must refuse whom the program cannot serve in turn and nobody else, cost
 no less than the program's least, exactly that where it says so, and its bound must not exceed it.
 
@@ -9,6 +9,7 @@ usage: PARVA=PATH planning_model.py [--count N] [--seed FIRST] [--verbose]
 """
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -61,11 +62,12 @@ class Demand:
     def __init__(self, seed, products):
         rng = random.Random(seed)
         self.seed = seed
-        self.features = rng.choice(["plain", "pools", "pools", "stock", "tenants", "spread", "scarce", "large"])
+        self.features = rng.choice(["plain", "pools", "pools", "stock", "tenants", "spread", "scarce", "large",
+                                   "survive", "survive", "replicas"])
         self.objective = rng.choice(["gpus", "cost", "cost"] if self.features != "plain" else ["gpus"])
-        spread = self.features == "spread"
+        spread = self.features in ("spread", "survive")
         count = {"plain": (2, 14), "pools": (2, 12), "stock": (2, 10), "tenants": (2, 8), "spread": (1, 3),
-                 "scarce": (2, 6), "large": (1, 4)}[self.features]
+                 "scarce": (2, 6), "large": (1, 4), "survive": (1, 3), "replicas": (1, 6)}[self.features]
         number = rng.randint(*count)
         names = rng.sample(PRODUCTS, 1 if self.features in ("plain", "large") else rng.randint(1, 2 if spread else 3))
         pools = 1 if self.features in ("plain", "large") else rng.randint(1, 2) if spread else rng.randint(1, 5)
@@ -80,7 +82,7 @@ class Demand:
                 if rng.random() < 0.5:
                     nodes = [{"name": f"n{index}-{n}", "count": 1} for n in range(pool.pop("count"))]
                     pool["nodes"] = nodes
-            elif self.features in ("stock", "tenants", "scarce") and rng.random() < 0.8:
+            elif self.features in ("stock", "tenants", "scarce", "replicas") and rng.random() < 0.8:
                 pool["count"] = rng.randint(0, 3 if self.features == "scarce" else 5)
             self.pools.append(pool)
         self.points, self.workloads = [], []
@@ -93,7 +95,14 @@ class Demand:
             workload = {"id": f"w{index:02}", "model": model, "rate": round(size * 40, 3), "slo": {"latencyMs": SLO},
                         "priority": rng.randint(0, 1) if self.features == "scarce" else 0}
             placement = {}
-            if spread and rng.random() < 0.7:
+            if self.features == "survive" and rng.random() < 0.7:
+                over = "nodes" if all("nodes" in pool for pool in self.pools) and rng.random() < 0.5 else "gpus"
+                workload["survive"] = {over: 1 if rng.random() < 0.8 else 2}
+            if self.features == "replicas" or self.features == "survive" and rng.random() < 0.2:
+                least = rng.randint(1, 4)
+                limits = {"min": least} if rng.random() < 0.5 else {"max": least + rng.randint(1, 3)}
+                workload["replicas"] = {**limits, "min": least} if rng.random() < 0.5 else limits
+            if self.features == "spread" and rng.random() < 0.7:
                 over = "node" if all("nodes" in pool for pool in self.pools) and rng.random() < 0.5 else "gpu"
                 placement["spread"] = {"over": over, "atLeast": 2}
             if self.features in ("tenants", "spread") and rng.random() < 0.4:
@@ -126,7 +135,8 @@ class Demand:
 
     def allows(self, workload, pool):
         rules = workload.get("placement", {})
-        if rules.get("spread", {}).get("over") == "node" and "nodes" not in pool:
+        over_nodes = rules.get("spread", {}).get("over") == "node" or "nodes" in workload.get("survive", {})
+        if over_nodes and "nodes" not in pool:
             return False
         return pool["name"] not in rules.get("excludePools", [])
 
@@ -206,7 +216,14 @@ def counted(demand, workloads, products):
     for workload in workloads:
         # Rates are covered to a billionth, as the planner has it.
         program.row([(x, rate / workload["rate"]) for x, rate in covers[workload["id"]]], 1 - 1e-9)
+        limit_replicas(program, workload, [x for x, _ in covers[workload["id"]]])
     return program.least()
+
+
+def limit_replicas(program, workload, bought):
+    limits = workload.get("replicas")
+    if limits:
+        program.row([(x, 1) for x in bought], limits.get("min", 1), limits.get("max", math.inf))
 
 
 def placed(demand, workloads, products):
@@ -214,6 +231,7 @@ def placed(demand, workloads, products):
     program = Program()
     covers = {w["id"]: [] for w in workloads}
     on = {w["id"]: [] for w in workloads}
+    held_by = {w["id"]: {} for w in workloads}
     for pool in demand.pools:
         product = products[pool["product"]]
         nodes = [n["name"] for n in pool.get("nodes", []) for _ in range(n["count"])] or [None] * demand.stock(pool)
@@ -229,6 +247,7 @@ def placed(demand, workloads, products):
             owners = [program.variable(0, 1) for _ in groups]
             program.row([(owner, 1) for owner in owners], 0, 1)
             here = {w["id"]: [] for w in workloads}
+            rates = {w["id"]: [] for w in workloads}
             for number, kind in enumerate(product.kinds):
                 held = [(cut, counts[number]) for cut, counts in zip(cuts, product.cuts) if counts[number]]
                 for workload in workloads:
@@ -236,12 +255,13 @@ def placed(demand, workloads, products):
                     if not rate:
                         continue
                     bought = program.variable(0, 8)
+                    rates[workload["id"]].append((bought, rate))
                     covers[workload["id"]].append((bought, rate))
                     here[workload["id"]].append(bought)
                     held.append((bought, -1))
                 program.row(held, 0)
             for workload in workloads:
-                bought = here[workload["id"]]
+                bought, carried = here[workload["id"]], rates[workload["id"]]
                 if not bought:
                     continue
                 owner = owners[groups.index(tenant(workload) or ())]
@@ -249,16 +269,29 @@ def placed(demand, workloads, products):
                 stands = program.variable(0, 1)
                 program.row([(x, 1) for x in bought] + [(stands, -1)], 0)
                 over_node = workload.get("placement", {}).get("spread", {}).get("over") == "node"
-                on[workload["id"]].append((stands, node if over_node else (pool["name"], index)))
+                over_node = over_node or "nodes" in workload.get("survive", {})
+                domain = str(node if over_node else (pool["name"], index))
+                on[workload["id"]].append((stands, domain))
+                held_by[workload["id"]].setdefault(domain, []).extend(carried)
     for workload in workloads:
         program.row([(x, rate / workload["rate"]) for x, rate in covers[workload["id"]]], 1 - 1e-9)
+        limit_replicas(program, workload, [x for x, _ in covers[workload["id"]]])
+        losses = next(iter(workload.get("survive", {}).values()), 0)
+        if losses:
+            # Whatever domains are lost, one row a choice: without them the rest carries the rate.
+            domains = sorted(held_by[workload["id"]])
+            if len(domains) <= losses:
+                return None
+            for lost in itertools.combinations(domains, losses):
+                left = [entry for domain in domains if domain not in lost for entry in held_by[workload["id"]][domain]]
+                program.row([(x, rate / workload["rate"]) for x, rate in left], 1 - 1e-9)
         spread = workload.get("placement", {}).get("spread")
         if not spread:
             continue
         domains = []
-        for domain in sorted({str(d) for _, d in on[workload["id"]]}):
+        for domain in sorted({d for _, d in on[workload["id"]]}):
             holds = program.variable(0, 1)
-            program.row([(s, 1) for s, d in on[workload["id"]] if str(d) == domain] + [(holds, -1)], 0)
+            program.row([(s, 1) for s, d in on[workload["id"]] if d == domain] + [(holds, -1)], 0)
             domains.append((holds, 1))
         if not domains:
             return None
@@ -273,7 +306,7 @@ def density(demand, workload, products):
 
 def judge(demand, products, plan):
     """What is wrong with the plan, or None; and whether it says that it is proven."""
-    solve = placed if demand.features == "spread" else counted
+    solve = placed if demand.features in ("spread", "survive") else counted
     order = sorted(demand.workloads, key=lambda w: (-w["priority"], -density(demand, w, products), w["id"]))
     order = [w for w in order if density(demand, w, products) > 0]
     refused = {r["workload"] for r in plan.get("unplaced", [])} & {w["id"] for w in order}

@@ -51,9 +51,9 @@ package enum PlanBinding {
     return bound
   }
 
-  /// GPUs whose node matters: those that hold a workload which is spread over nodes. O(segments).
+  /// GPUs whose node matters: those that hold a workload which is spread over nodes, or survives their loss. O(segments).
   package static func fixedGPUs(_ plan: Plan, _ workloads: [Workload]) -> Set<Int> {
-    let spread = Set(workloads.filter { $0.constraints.spread?.over == .node }.map(\.id))
+    let spread = Set(workloads.filter { $0.constraints.needsNodes }.map(\.id))
     guard !spread.isEmpty else { return [] }
     return Set(plan.gpus.indices.filter { plan.gpus[$0].segments.contains { spread.contains($0.workload) } })
   }

@@ -52,7 +52,7 @@ package struct PlanningSetup: Sendable {
       pools[0].count = 0
     }
     // A planner that is told of nodes chooses them; where nobody asks it to, the binding chooses better.
-    let spreads = demand.registrations.rows.contains { $0.workload.constraints.spread?.over == .node }
+    let spreads = demand.registrations.rows.contains { $0.workload.constraints.needsNodes }
     if !fleet.isEmpty && !spreads {
       for index in pools.indices { pools[index].nodes = [] }
     }

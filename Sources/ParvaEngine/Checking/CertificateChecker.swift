@@ -126,13 +126,24 @@ public struct CertificateChecker {
     var floor = 0.0
     for workload in workloads {
       let offers = capacities.offers(workload)
-      let domains = workload.constraints.spread?.atLeast ?? 1
+      let rules = workload.constraints
+      let losses = rules.survive?.losses ?? 0
+      let domains = max(rules.spread?.atLeast ?? 1, losses + 1)
       let items = offers.map { offer in
         // What is not priced costs nothing.
         let price = priced[offer.pool.name]?.prices.first { $0.profile == offer.profile }?.value ?? 0
         return CheckedCover.Item(capacity: offer.capacity, price: price)
       }
-      sum += CheckedCover.leastPrice(items, rate: rates[workload.id] ?? workload.rate, count: domains)
+      let count = max(domains, rules.replicas?.least ?? 1)
+      let rate = rates[workload.id] ?? workload.rate
+      if losses == 0, rules.replicas?.most == nil {
+        sum += CheckedCover.leastPrice(items, rate: rate, count: count)
+      } else {
+        sum += CheckedSurvivor(
+          items, rate: rate, whole: whole(rate, rules.survive, offers), losses: losses, count: count,
+          most: rules.replicas?.most
+        ).leastPrice()
+      }
       if domains > 1 {
         // That many GPUs at least, of the cheapest pool at best.
         let cheapest = offers.compactMap { weights[$0.pool.name] }.min() ?? 0
@@ -143,6 +154,22 @@ public struct CertificateChecker {
       sum -= pool.stockPrice * Double(pools[pool.pool]?.count ?? 0)
     }
     return max(sum, floor)
+  }
+
+  /// What all instances of a workload carry at least where the rate is to survive losses: those that may be lost hold no less
+  /// than their share.
+  private func whole(_ rate: Double, _ survive: Survival?, _ offers: [CheckedCapacities.Offer]) -> Double {
+    guard let survive else { return rate }
+    let serving = Dictionary(offers.map { ($0.pool.name, $0.pool) }, uniquingKeysWith: { first, _ in first }).values
+    let domains: Int
+    if survive.over == .node {
+      domains = Set(serving.flatMap { $0.nodes.filter { $0.count > 0 }.map(\.name) }).count
+    } else if serving.contains(where: { $0.count == nil }) {
+      return rate
+    } else {
+      domains = serving.reduce(0) { $0 + ($1.count ?? 0) }
+    }
+    return domains > survive.losses ? rate * Double(domains) / Double(domains - survive.losses) : rate
   }
 
   /// Worth of the dearest set of instances that one GPU can hold, by trying all: at each unit of the axis an instance

@@ -27,7 +27,7 @@ struct CheckedCapacities {
         (rules.products.isEmpty || rules.products.contains(product.name))
         && !rules.excludeProducts.contains(product.name)
         && (rules.pools.isEmpty || rules.pools.contains(pool.name)) && !rules.excludePools.contains(pool.name)
-        && (rules.spread?.over != .node || !pool.nodes.isEmpty)
+        && (rules.spread?.over != .node && rules.survive?.over != .node || !pool.nodes.isEmpty)
       guard isWanted, let known = input.profiles.profile(model: workload.model, product: product.name) else {
         return []
       }

@@ -8,6 +8,7 @@ extension PlanChecker {
     guard demand.workloads.contains(where: { $0.constraints != .none }) else { return }
     let pools = Dictionary(input.pools.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     var domains: [Int: (gpus: Set<Int>, nodes: Set<String>)] = [:]
+    var standing: [Int: CheckedStanding] = [:]
     var first: (gpu: Int, segment: Segment, tenant: [String])?
     demand.forEach(plan) { index, segment, owner in
       let workload = owner.map { demand.workloads[$0] }
@@ -24,6 +25,9 @@ extension PlanChecker {
       }
       guard let owner, let rules = workload?.constraints, rules != .none else { return }
       let gpu = plan.gpus[index]
+      if rules.survive != nil || rules.replicas != nil {
+        standing[owner, default: CheckedStanding()].add(segment, gpu, index)
+      }
       if rules.spread != nil {
         domains[owner, default: ([], [])].gpus.insert(index)
         if let node = gpu.node { domains[owner, default: ([], [])].nodes.insert(node) }
@@ -33,6 +37,11 @@ extension PlanChecker {
         PlanViolation(
           .excludedPool, gpu: index, segment: segment.id, workload: segment.workload,
           "\(segment.workload) does not want pool \(pool.name) (\(pool.product.name))"))
+    }
+    for (number, there) in standing.sorted(by: { $0.key < $1.key }) {
+      let workload = demand.workloads[number]
+      let rate = plan.partial.first { $0.workload == workload.id }?.served ?? workload.rate
+      found += there.faults(workload, rate: rate)
     }
     for (number, workload) in demand.workloads.enumerated() {
       guard let spread = workload.constraints.spread, let there = domains[number] else { continue }

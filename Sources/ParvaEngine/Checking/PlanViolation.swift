@@ -38,6 +38,8 @@ public struct PlanViolation: Hashable, Sendable {
     case notOptimal = "not_optimal"
     case unproven = "unproven"
     case wrongSource = "wrong_source"
+    case wrongReplicas = "wrong_replicas"
+    case notSurviving = "not_surviving"
     case requirementMissed = "requirement_missed"
   }
 

@@ -7,18 +7,23 @@ public struct Constraints: Hashable, Sendable {
   public var pools: [String]
   public var excludePools: [String]
   public var spread: Spread?
+  /// Its domains are those of ``spread`` where both are stated.
+  public var survive: Survival?
+  public var replicas: ReplicaLimits?
   /// Key of a label that the workload has: its GPUs hold no workload of another tenant. See ``Tenant``.
   public var exclusive: String?
 
   public init(
     products: [String] = [], excludeProducts: [String] = [], pools: [String] = [], excludePools: [String] = [],
-    spread: Spread? = nil, exclusive: String? = nil
+    spread: Spread? = nil, survive: Survival? = nil, replicas: ReplicaLimits? = nil, exclusive: String? = nil
   ) {
     self.products = products
     self.excludeProducts = excludeProducts
     self.pools = pools
     self.excludePools = excludePools
     self.spread = spread
+    self.survive = survive
+    self.replicas = replicas
     self.exclusive = exclusive
   }
 
@@ -29,8 +34,51 @@ public struct Constraints: Hashable, Sendable {
   public func allows(_ pool: Pool) -> Bool {
     (products.isEmpty || products.contains(pool.product.name)) && !excludeProducts.contains(pool.product.name)
       && (pools.isEmpty || pools.contains(pool.name)) && !excludePools.contains(pool.name)
-      && (spread?.over != .node || !pool.nodes.isEmpty)
+      && (domains?.over != .node || !pool.nodes.isEmpty)
   }
+
+  /// Whether it matters on which nodes the segments stand.
+  public var needsNodes: Bool { domains?.over == .node }
+
+  /// The failure domains that the workload must stand on by its spread and by what it survives; nil where neither is stated.
+  var domains: Spread? {
+    guard let survive else { return spread }
+    return Spread(over: survive.over, atLeast: max(survive.losses + 1, spread?.atLeast ?? 1))
+  }
+}
+
+/// How many failure domains may fail at once before the rate does: without any `losses` of them, the segments that are
+/// left still carry the whole rate.
+public struct Survival: Hashable, Sendable {
+  public var over: Spread.Domain
+  /// From 1.
+  public var losses: Int
+
+  public init(over: Spread.Domain, losses: Int) {
+    self.over = over
+    self.losses = losses
+  }
+
+  /// What is left of some domains' capacities once those that carry most have failed. O(n log n).
+  public func remainder(of capacities: some Sequence<Double>) -> Double {
+    capacities.sorted().dropLast(losses).reduce(0, +)
+  }
+}
+
+/// How many segments a workload may have, whatever its rate needs. A segment is one server that takes requests, with all of its
+/// processes, so it is what other schedulers call a replica.
+public struct ReplicaLimits: Hashable, Sendable {
+  /// From 1.
+  public var least: Int
+  /// From `least`; nil without a limit.
+  public var most: Int?
+
+  public init(least: Int = 1, most: Int? = nil) {
+    self.least = least
+    self.most = most
+  }
+
+  public func allows(_ count: Int) -> Bool { count >= least && count <= most ?? .max }
 }
 
 /// How many failure domains a workload must stand on: at least `atLeast` of them hold a segment of it, so that the loss

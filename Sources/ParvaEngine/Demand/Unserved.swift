@@ -17,6 +17,8 @@ public struct Unserved: Hashable, Sendable {
     case excluded = "excluded"
     /// There are fewer failure domains than the workload must stand on.
     case spreadUnreachable = "spread_unreachable"
+    /// As many replicas as the workload may have do not carry its rate.
+    case replicaLimit = "replica_limit"
     /// The planner does not know the constraint; another one does.
     case unsupportedConstraint = "unsupported_constraint"
     /// The planner failed on the demand, and the plan in force does not carry the workload.

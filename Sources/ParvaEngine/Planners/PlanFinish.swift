@@ -8,7 +8,8 @@ enum PlanFinish {
   ) -> [DraftGPU] {
     let options = market.input.options
     guard let current = market.input.current, !current.gpus.isEmpty else {
-      return options.headroom ? Headroom.fill(fresh, market, rates: rates) : fresh
+      return options.headroom
+        ? Headroom.fill(fresh, market, rates: rates, additions: market.replicasLeft(fresh)) : fresh
     }
     let numbers = market.numbers
     let draft = keep(fresh, current, market, numbers, rates: rates, prices: prices, context)
@@ -16,7 +17,9 @@ enum PlanFinish {
     // A workload may get its former number of segments back: it is shown as changed anyway.
     var additions = market.segments(of: current, numbers)
     for gpu in draft { for segment in gpu.segments { additions[segment.workload] -= 1 } }
-    return Headroom.fill(draft, market, rates: rates, additions: additions.map { max(0, $0) })
+    additions = additions.map { max(0, $0) }
+    if let left = market.replicasLeft(draft) { additions = zip(additions, left).map { min($0, $1) } }
+    return Headroom.fill(draft, market, rates: rates, additions: additions)
   }
 
   /// Tenant by tenant: no two share a GPU. The fresh plan stands where what is kept breaks a spread or a node.
@@ -30,7 +33,7 @@ enum PlanFinish {
       let draft = Keeping.plan(
         fresh, near: current, market, numbers, rates: rates, stock: stock, extra: market.input.options.maxExtraGPUs,
         prices: prices, context)
-      return isLegal(draft, market) ? draft : fresh
+      return legal(draft, fresh, market, rates)
     }
     let groups = Dictionary(grouping: fresh) { tenants.of($0) }
     let currentGroups = tenants.split(current)
@@ -51,7 +54,52 @@ enum PlanFinish {
       }
       draft += kept
     }
-    return isLegal(draft, market) ? draft : fresh
+    return legal(draft, fresh, market, rates)
+  }
+
+  /// What is kept, where it breaks no rule; else with what workloads lack of replicas and of capacity that survives put where
+  /// there is room, where that costs no more than either plan; else the fresh plan.
+  private static func legal(
+    _ draft: [DraftGPU], _ fresh: [DraftGPU], _ market: Market, _ rates: [Double]
+  ) -> [DraftGPU] {
+    if isLegal(draft, market), unruled(draft, market, rates).isEmpty { return draft }
+    guard let mended = mended(draft, market, rates) else { return fresh }
+    let weights = market.input.weights
+    func cost(_ draft: [DraftGPU]) -> Double { draft.reduce(0) { $0 + weights[$1.pool] } }
+    let isCheap = cost(mended) <= max(cost(draft), cost(fresh)) + 1e-9 && mended.count <= max(draft.count, fresh.count)
+    return isCheap && isLegal(mended, market) && unruled(mended, market, rates).isEmpty ? mended : fresh
+  }
+
+  /// Served workloads whose replicas are too few or too many, or that do not survive what they are to. O(segments) for each
+  /// that has such a rule.
+  private static func unruled(_ draft: [DraftGPU], _ market: Market, _ rates: [Double]) -> [Int] {
+    let asking = market.input.workloads.indices.filter {
+      let rules = market.input.workloads[$0].constraints
+      return rules.survive != nil || rules.replicas != nil
+    }
+    guard !asking.isEmpty else { return [] }
+    var counts: [Int: Int] = [:]
+    for gpu in draft { for segment in gpu.segments { counts[segment.workload, default: 0] += 1 } }
+    let placed = NodeFilling.run(market.classes.sharedOut(draft), market.classes.pools)
+    return asking.filter { workload in
+      guard let count = counts[workload] else { return false }
+      let rules = market.input.workloads[workload].constraints
+      if rules.replicas?.allows(count) == false { return true }
+      return rules.survive != nil
+        && market.carried(workload, by: placed) < rates[workload] * (1 - CoverSolver.slack)
+    }
+  }
+
+  /// The draft with those mended that have too few replicas or survive too little; nil where there is no room for that.
+  private static func mended(_ draft: [DraftGPU], _ market: Market, _ rates: [Double]) -> [DraftGPU]? {
+    let broken = unruled(draft, market, rates)
+    guard !broken.isEmpty else { return nil }
+    let placed = NodeFilling.run(market.classes.sharedOut(draft), market.classes.pools)
+    var fill = GreedyFill(market, weights: market.input.weights, Supply(market.input), standing: placed)
+    for workload in broken {
+      guard fill.complete(workload, rate: rates[workload]) else { return nil }
+    }
+    return fill.gpus.filter { !$0.segments.isEmpty }
   }
 
   /// Whether spreads hold, no GPU has more instances of a profile than it may and no node more GPUs than it has.
@@ -76,7 +124,7 @@ enum PlanFinish {
       }
     }
     var domains: [Int: Set<String>] = [:]
-    let spreads = market.input.workloads.map(\.constraints.spread)
+    let spreads = market.input.workloads.map(\.constraints.domains)
     guard spreads.contains(where: { $0 != nil }) else { return true }
     for (index, gpu) in placed.enumerated() {
       for segment in gpu.segments {

@@ -24,9 +24,11 @@ extension Market {
   func unserviceable(_ workload: Int) -> Unserved {
     let demand = input.workloads[workload]
     if support == .pools, demand.needsEveryConstraint {
+      let isNewer = demand.constraints.survive != nil || demand.constraints.replicas != nil
+      let unknown = isNewer ? "neither replicas nor survival" : "neither spread nor exclusive GPUs"
       return Unserved(
         workload: demand.id, code: .unsupportedConstraint,
-        message: "this planner knows neither spread nor exclusive GPUs; plan with \(PlannerNames.default)")
+        message: "this planner knows \(unknown); plan with \(PlannerNames.default)")
     }
     let allowed = classes.pools.filter(demand.constraints.allows)
     guard !allowed.isEmpty else {
@@ -41,9 +43,10 @@ extension Market {
     let rules = demand.constraints
     let there = classes.pools.map { "\($0.name) (\($0.product.name))" }.joined(separator: ", ")
     var withoutNodes = rules
-    withoutNodes.spread = nil
-    if rules.spread?.over == .node, classes.pools.contains(where: withoutNodes.allows) {
-      return "the workload is to be spread over nodes, and no pool that it may use lists its nodes; add nodes to a pool"
+    (withoutNodes.spread, withoutNodes.survive) = (nil, nil)
+    if rules.domains?.over == .node, classes.pools.contains(where: withoutNodes.allows) {
+      let wish = rules.survive == nil ? "is to be spread over" : "is to survive the loss of"
+      return "the workload \(wish) nodes, and no pool that it may use lists its nodes; add nodes to a pool"
     }
     return "the workload's placement leaves no pool; there are \(there), so allow one of them or add a pool"
   }
@@ -51,5 +54,7 @@ extension Market {
 
 extension Workload {
   /// Whether it asks for more than a choice of pools.
-  var needsEveryConstraint: Bool { constraints.spread != nil || constraints.exclusive != nil }
+  var needsEveryConstraint: Bool {
+    constraints.domains != nil || constraints.replicas != nil || constraints.exclusive != nil
+  }
 }

@@ -52,6 +52,8 @@ struct Market: Sendable {
     for (index, rate) in rates.enumerated() {
       part.input.workloads[index].rate = rate
       part.input.workloads[index].constraints.spread = nil
+      part.input.workloads[index].constraints.survive = nil
+      part.input.workloads[index].constraints.replicas = nil
     }
     for (pool, count) in stock.enumerated() { part.input.pools[pool].count = count }
     part.offers = workloads.flatMap { offers[$0 * columns.count..<($0 + 1) * columns.count] }
@@ -82,6 +84,6 @@ struct Market: Sendable {
     guard demand.rate / most < Double(SegmentLimit.perWorkload) else {
       return SegmentLimit.refusal(demand, throughput: most)
     }
-    return nil
+    return replicaRefusal(demand, throughput: most)
   }
 }

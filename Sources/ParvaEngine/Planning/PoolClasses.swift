@@ -23,7 +23,7 @@ struct PoolClasses: Sendable {
   /// O(workloads + pools x different constraints).
   init(_ input: PlanningInput) {
     let rules = Set(input.workloads.lazy.map(\.constraints).filter { $0 != .none })
-    let overNodes = rules.contains { $0.spread?.over == .node }
+    let overNodes = rules.contains { $0.domains?.over == .node }
     let weights = input.weights
     // The rules come in no order, but all pools see them in the same.
     let ordered = Array(rules)

@@ -20,7 +20,7 @@ public struct QuotaCut: Sendable {
       (kept, refused, needs) = (input.workloads, [], [:])
       return
     }
-    let market = Market(bounded, context)
+    let market = Market(bounded, support: .everything, context)
     let order = bounded.workloads.indices.map { (workload: bounded.workloads[$0], need: Self.need($0, market)) }
       .sorted { a, b in
         (b.workload.priority, a.need, a.workload.id) < (a.workload.priority, b.need, b.workload.id)
@@ -61,6 +61,15 @@ public struct QuotaCut: Sendable {
       let (capacity, place) = (market.capacity(workload, column), market.columns[column])
       guard capacity > 0 else { return nil }
       return (capacity, place.computeSlices * units / market.input.pools[place.pool].product.computeSlices)
+    }
+    let rule = market.rule(workload)
+    if !rule.isPlain {
+      let row = market.columns.indices.map { market.capacity(workload, $0) }
+      let shares = market.columns.map {
+        Double($0.computeSlices) / Double(market.input.pools[$0.pool].product.computeSlices)
+      }
+      let least = RuledCover(capacities: row[...], rate: rate, prices: shares, rule: rule).lowerBound
+      return least < .infinity ? least : 0
     }
     guard let best = kinds.max(by: { $0.capacity / Double($0.weight) < $1.capacity / Double($1.weight) }) else {
       return 0

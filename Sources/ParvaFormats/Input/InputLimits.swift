@@ -33,6 +33,10 @@ package enum InputLimits {
   package static let csvFieldBytes = 4096
   /// Failure domains that a workload may ask for.
   package static let spread = 2...64
+  /// Failure domains that a workload may be asked to survive the loss of.
+  package static let losses = 1...63
+  /// Segments of one workload.
+  package static let replicas = 1...100_000
   /// Products or pools in one list of a placement.
   package static let placementNames = 64
 

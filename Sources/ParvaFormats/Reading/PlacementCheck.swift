@@ -6,7 +6,67 @@ struct PlacementCheck {
   /// Makes the refusal for a path below the workload's own place.
   let place: (InputError.Code, String, [String], String?) -> InputError
 
-  func rules(_ spec: PlacementSpec?, labels: [String: String], _ refusals: inout Refusals) -> Constraints {
+  /// What the placement says, and the replicas and losses beside it.
+  func rules(of spec: WorkloadSpec, _ refusals: inout Refusals) -> Constraints {
+    var rules = rules(spec.placement, labels: spec.labels ?? [:], &refusals)
+    if let replicas = spec.replicas { rules.replicas = self.replicas(replicas, &refusals) }
+    if let survive = spec.survive { rules.survive = self.survive(survive, &refusals) }
+    if let spread = rules.spread, let survive = rules.survive, spread.over != survive.over {
+      refusals.add(
+        place(
+          .contradiction,
+          "survive counts \(survive.over.rawValue)s and placement.spread \(spread.over.rawValue)s; one workload has domains of "
+            + "one kind", ["survive", survive.over.rawValue + "s"], String(survive.losses)))
+    }
+    if let most = rules.replicas?.most {
+      let least = max(rules.spread?.atLeast ?? 1, (rules.survive?.losses ?? 0) + 1)
+      if most < least {
+        refusals.add(
+          place(
+            .contradiction, "placement.spread and survive need \(least) replicas, max is \(most)", ["replicas", "max"],
+            String(most)))
+      }
+    }
+    return rules
+  }
+
+  private func replicas(_ spec: WorkloadSpec.Replicas, _ refusals: inout Refusals) -> ReplicaLimits? {
+    guard spec.min != nil || spec.max != nil else {
+      refusals.add(place(.missingKey, "replicas needs min, max or both", ["replicas"], nil))
+      return nil
+    }
+    for (key, value) in [("min", spec.min), ("max", spec.max)] {
+      if let value, let message = RangeCheck.message(key, value, InputLimits.replicas) {
+        refusals.add(place(.outOfRange, message, ["replicas", key], String(value)))
+      }
+    }
+    if let least = spec.min, let most = spec.max, most < least {
+      refusals.add(
+        place(.contradiction, "max is \(most), which is below min, \(least)", ["replicas", "max"], String(most)))
+    }
+    return ReplicaLimits(least: spec.min ?? 1, most: spec.max)
+  }
+
+  private func survive(_ spec: WorkloadSpec.Survive, _ refusals: inout Refusals) -> Survival? {
+    switch (spec.gpus, spec.nodes) {
+    case (nil, nil):
+      refusals.add(place(.missingKey, "survive needs gpus or nodes", ["survive"], nil))
+    case (_?, _?):
+      refusals.add(place(.contradiction, "survive counts either gpus or nodes", ["survive", "nodes"], nil))
+    case (let losses?, nil): return survival(.gpu, losses, "gpus", &refusals)
+    case (nil, let losses?): return survival(.node, losses, "nodes", &refusals)
+    }
+    return nil
+  }
+
+  private func survival(_ over: Spread.Domain, _ losses: Int, _ key: String, _ refusals: inout Refusals) -> Survival {
+    if let message = RangeCheck.message(key, losses, InputLimits.losses) {
+      refusals.add(place(.outOfRange, message, ["survive", key], String(losses)))
+    }
+    return Survival(over: over, losses: losses)
+  }
+
+  private func rules(_ spec: PlacementSpec?, labels: [String: String], _ refusals: inout Refusals) -> Constraints {
     guard let spec else { return .none }
     let rules = Constraints(
       products: products(spec.products, "products", &refusals),

@@ -87,7 +87,8 @@ package enum WorkloadReader {
       priority: workload.priority, labels: workload.labels, launch: launch(of: workload),
       queue: workload.declaredQueue?.rawValue, placement: placement(of: workload),
       allowPartial: workload.allowsPartial ? true : nil,
-      moveCost: workload.moveCost, maxProcesses: workload.maxProcesses)
+      moveCost: workload.moveCost, maxProcesses: workload.maxProcesses, replicas: replicas(of: workload),
+      survive: survive(of: workload))
   }
 }
 
@@ -167,7 +168,7 @@ extension WorkloadReader {
     let arrivals = arrivals(spec.arrivals, &refusals, place)
     check(labels: spec.labels ?? [:], &refusals, place)
     let constraints = withoutActuallyEscaping(place) {
-      PlacementCheck(place: $0).rules(spec.placement, labels: spec.labels ?? [:], &refusals)
+      PlacementCheck(place: $0).rules(of: spec, &refusals)
     }
     if let launch = spec.launch {
       LaunchCheck.check(launch) { refusals.add(place($0, $1, ["launch"] + $2, $3)) }
@@ -300,6 +301,8 @@ extension WorkloadReader {
     let labels = labels(from: row, table, &refusals)
     let placement = placement(from: row, table, &refusals)
     let allowPartial = allowPartial(from: row, table, &refusals)
+    let replicas = replicas(from: row, table, &refusals)
+    let survive = survive(from: row, table, &refusals)
     guard let id, let model, let rate, let latency, refusals.errors.count + refusals.omitted == before else {
       return nil
     }
@@ -307,7 +310,7 @@ extension WorkloadReader {
       id: id, model: model, rate: rate, slo: .init(latencyMs: latency, percentile: percentile, margin: margin),
       arrivals: arrivals, priority: priority, labels: labels, queue: table.text("queue", row), placement: placement,
       allowPartial: allowPartial,
-      moveCost: moveCost, maxProcesses: maxProcesses)
+      moveCost: moveCost, maxProcesses: maxProcesses, replicas: replicas, survive: survive)
   }
 
   /// `poisson`, `deterministic`, `gamma:CV2` or `trace:NAME`.

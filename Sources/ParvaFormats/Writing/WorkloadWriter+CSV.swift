@@ -42,6 +42,11 @@ extension WorkloadWriter {
       Column(name: "allow_partial") { $0.allowsPartial ? "true" : "" },
       Column(name: "move_cost") { $0.moveCost.map { "\($0)" } ?? "" },
       Column(name: "max_processes") { $0.maxProcesses.map { "\($0)" } ?? "" },
+      Column(name: "min_replicas") { $0.constraints.replicas.map { "\($0.least)" } ?? "" },
+      Column(name: "max_replicas") { $0.constraints.replicas?.most.map { "\($0)" } ?? "" },
+      Column(name: "survive") { workload in
+        workload.constraints.survive.map { "\($0.over == .gpu ? "gpus" : "nodes"):\($0.losses)" } ?? ""
+      },
     ]
   }
 

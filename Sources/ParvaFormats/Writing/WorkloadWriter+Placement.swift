@@ -1,10 +1,12 @@
 import ParvaEngine
 
 extension WorkloadWriter {
-  /// What a workload says of its place, of scarcity, of being moved and of processes; nothing where it says nothing.
+  /// What a workload says of its place, of scarcity, of being moved, of processes, replicas and losses; nothing where it says nothing.
   static func writePlacement(_ workload: Workload, _ object: inout DocumentWriter) {
     let rules = workload.constraints
-    if rules != .none {
+    var placed = rules
+    (placed.survive, placed.replicas) = (nil, nil)
+    if placed != .none {
       object.object("placement", inline: true) { object in
         names("products", rules.products, &object)
         names("excludeProducts", rules.excludeProducts, &object)
@@ -22,6 +24,17 @@ extension WorkloadWriter {
     if workload.allowsPartial { object.field("allowPartial", true) }
     if let moveCost = workload.moveCost { object.field("moveCost", moveCost) }
     if let most = workload.maxProcesses { object.field("maxProcesses", most) }
+    if let limits = rules.replicas {
+      object.object("replicas", inline: true) {
+        $0.field("min", limits.least)
+        if let most = limits.most { $0.field("max", most) }
+      }
+    }
+    if let survive = rules.survive {
+      object.object("survive", inline: true) {
+        $0.field(survive.over == .gpu ? "gpus" : "nodes", survive.losses)
+      }
+    }
   }
 
   private static func names(_ key: StaticString, _ names: [String], _ object: inout DocumentWriter) {

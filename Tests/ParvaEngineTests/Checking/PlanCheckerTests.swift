@@ -68,6 +68,16 @@ import Testing
           input.workloads[index].constraints.spread = Spread(over: .node, atLeast: 2)
         }
       },
+      Fault(code: .notSurviving) { _, input in
+        for index in input.workloads.indices {
+          input.workloads[index].constraints.survive = Survival(over: .gpu, losses: 60)
+        }
+      },
+      Fault(code: .wrongReplicas) { _, input in
+        for index in input.workloads.indices {
+          input.workloads[index].constraints.replicas = ReplicaLimits(least: 5000)
+        }
+      },
       Fault(code: .sharedGPU) { _, input in
         for index in input.workloads.indices {
           input.workloads[index].labels["id"] = "\(index)"

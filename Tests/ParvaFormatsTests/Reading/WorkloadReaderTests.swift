@@ -309,7 +309,8 @@ struct WorkloadReaderTests {
     }
     #expect(
       json.description == "in.json:1: unknown key \"rte\"; allowed are id, namespace, model, rate, slo, arrivals, "
-        + "priority, labels, launch, queue, placement, allowPartial, moveCost, maxProcesses [unknown_key] (/0/rte)")
+        + "priority, labels, launch, queue, placement, allowPartial, moveCost, maxProcesses, replicas, "
+        + "survive [unknown_key] (/0/rte)")
     #expect(json.first.value == "rte")
   }
 

@@ -16,14 +16,20 @@ enum RandomWorkloads {
     }
     let isTenant = Bool.random(using: &random)
     if isTenant { labels.append(("team", "a")) }
+    let survive = [nil, Survival(over: .gpu, losses: 1), Survival(over: .node, losses: 63)].randomElement(
+      using: &random)
+    let spreads = [nil, Spread(over: .gpu, atLeast: 2), Spread(over: .node, atLeast: 64)].filter { spread in
+      spread == nil || (survive ?? nil) == nil || spread?.over == survive??.over
+    }
     let constraints = Constraints(
       products: [[], ["A30-24GB"], ["A100-80GB", "H200-141GB"]].randomElement(using: &random) ?? [],
       excludeProducts: [[], ["L4", "A100-40GB"].filter { ProductCatalogue.product(named: $0) != nil }]
         .randomElement(using: &random) ?? [],
       pools: [[], ["null", "a.b"]].randomElement(using: &random) ?? [],
       excludePools: [[], ["1e5"]].randomElement(using: &random) ?? [],
-      spread: [nil, Spread(over: .gpu, atLeast: 2), Spread(over: .node, atLeast: 64)].randomElement(using: &random)
-        ?? nil, exclusive: isTenant ? "team" : nil)
+      spread: spreads.randomElement(using: &random) ?? nil, survive: survive ?? nil,
+      replicas: [nil, ReplicaLimits(least: 3), ReplicaLimits(least: 1, most: 64), ReplicaLimits(least: 99, most: 99)]
+        .randomElement(using: &random) ?? nil, exclusive: isTenant ? "team" : nil)
     let launch = launch(&random)
     let queues = [nil, .perProcess] + (launch?.tellsProcesses == false ? [] : [QueueForm.shared])
     return Workload(

@@ -117,6 +117,14 @@ extension PlanningCodec {
         writer.text(spread.over.rawValue)
         writer.integer(spread.atLeast)
       }
+      writer.optional(constraints.survive) { writer, survive in
+        writer.text(survive.over.rawValue)
+        writer.integer(survive.losses)
+      }
+      writer.optional(constraints.replicas) { writer, replicas in
+        writer.integer(replicas.least)
+        writer.optional(replicas.most) { $0.integer($1) }
+      }
       writer.optional(workload.tenant) { writer, tenant in
         writer.text(tenant.key)
         writer.text(tenant.value)
@@ -147,6 +155,14 @@ extension PlanningCodec {
       excludePools: try reader.texts(),
       spread: try reader.optional { r throws(ByteReader.Malformed) in
         Spread(over: try r.named(Spread.Domain.self), atLeast: try r.integer())
+      },
+      survive: try reader.optional { r throws(ByteReader.Malformed) in
+        Survival(over: try r.named(Spread.Domain.self), losses: try r.integer())
+      },
+      replicas: try reader.optional { r throws(ByteReader.Malformed) in
+        ReplicaLimits(
+          least: try r.integer(),
+          most: try r.optional { r throws(ByteReader.Malformed) in try r.integer() })
       })
     if try reader.flag() {
       let tenant = Tenant(key: try reader.text(), value: try reader.text())

@@ -98,7 +98,7 @@ struct BlendedCovers {
     let width = model.columns.count
     _ = solver.solve(
       capacities: model.capacities[workload * width..<(workload + 1) * width], rate: model.rates[workload],
-      prices: prices, atLeast: model.leastInstances(workload))
+      prices: prices, rule: model.rule(workload))
   }
 
   /// Makes the pools dearer of which more is taken by now than there is for so many workloads, and those that were made so

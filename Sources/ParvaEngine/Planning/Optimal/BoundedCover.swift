@@ -31,9 +31,14 @@ struct BoundedCover {
   private var nodes = 0
 
   /// `bounds` holds those of the columns that have any, all others are free.
-  init(capacities row: ArraySlice<Double>, rate: Double, prices all: [Double], atLeast: Int, bounds: [Int: Bounds]) {
+  init(capacities row: ArraySlice<Double>, rate: Double, prices all: [Double], rule: CoverRule, bounds: [Int: Bounds]) {
+    guard rule.isCounted else {
+      let ruled = RuledCover(capacities: row, rate: rate, prices: all, rule: rule, bounds: bounds)
+      (lowerBound, cover) = (ruled.lowerBound, ruled.cover)
+      return
+    }
     var rest = rate * (1 - CoverSolver.slack)
-    var lacking = atLeast
+    var lacking = rule.atLeast
     var fixedCost = 0.0
     var fixed = [Int32](repeating: 0, count: row.count)
     var free: [(column: Int, most: Double)] = []

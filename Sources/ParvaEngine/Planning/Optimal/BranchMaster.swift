@@ -76,13 +76,13 @@ struct BranchMaster {
     }
     // Per workload on several domains: the sides that serve it hold so many GPUs.
     var floors: [[Int]: Int] = [:]
-    for (index, item) in problem.core.enumerated() where problem.atLeast(item) > 1 {
+    for (index, item) in problem.core.enumerated() where problem.leastGPUs(item) > 1 {
       let own = problem.capacities[index]
       let serving = problem.sides.indices.filter { number in
         let side = problem.sides[number]
         return side.model == item.model && side.rows.contains { own[$0 - problem.firstRow[item.model]] > 0 }
       }
-      floors[serving] = max(floors[serving] ?? 0, problem.atLeast(item))
+      floors[serving] = max(floors[serving] ?? 0, problem.leastGPUs(item))
     }
     let floorRows = floors.sorted { $0.key.lexicographicallyPrecedes($1.key) }
     let firstFloor = rightHandSide.count
@@ -208,14 +208,14 @@ struct BranchMaster {
     if let own = bounds.covers[index] {
       let best = BoundedCover(
         capacities: problem.capacities[index][...], rate: problem.rate(item), prices: prices,
-        atLeast: problem.atLeast(item),
+        rule: problem.rule(item),
         bounds: own)
       guard best.lowerBound < .infinity else { return nil }
       return (best.lowerBound, best.cover.isEmpty ? nil : best.cover)
     }
     let cost = solvers[item.model].solve(
       capacities: problem.capacities[index][...], rate: problem.rate(item), prices: prices,
-      atLeast: problem.atLeast(item))
+      rule: problem.rule(item))
     guard cost < .infinity else { return nil }
     var cover = [Int32](repeating: 0, count: prices.count)
     solvers[item.model].cover(into: &cover, at: 0)

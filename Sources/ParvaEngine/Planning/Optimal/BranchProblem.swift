@@ -121,7 +121,10 @@ struct BranchProblem: Sendable {
 
   func rate(_ item: Item) -> Double { models[item.model].rates[item.workload] }
 
-  func atLeast(_ item: Item) -> Int { models[item.model].leastInstances(item.workload) }
+  func rule(_ item: Item) -> CoverRule { models[item.model].rule(item.workload) }
+
+  /// GPUs that hold a segment of the workload at least: it stands on as many domains.
+  func leastGPUs(_ item: Item) -> Int { models[item.model].spreads[item.workload]?.atLeast ?? 1 }
 
   /// Instances of all workloads by row, with these covers for the core.
   func totals(_ covers: [[Int32]]) -> [Int] {

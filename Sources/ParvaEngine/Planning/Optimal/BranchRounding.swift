@@ -57,8 +57,9 @@ struct BranchRounding {
       guard zip(sums, whole).allSatisfy({ ($0 - $1).magnitude < 1e-3 }) else { return others[index] }
       let carried = zip(whole, problem.capacities[index]).reduce(0) { $0 + $1.0 * $1.1 }
       let item = problem.core[index]
-      guard carried >= problem.rate(item) * (1 - CoverSolver.slack),
-        whole.reduce(0, +) >= Double(problem.atLeast(item))
+      let rule = problem.rule(item)
+      guard rule.isCounted, carried >= problem.rate(item) * (1 - CoverSolver.slack),
+        whole.reduce(0, +) >= Double(rule.atLeast)
       else { return others[index] }
       return whole.map { Int32($0) }
     }
@@ -76,7 +77,7 @@ struct BranchRounding {
       let bounds = cover.enumerated().map { ($0.offset, BoundedCover.Bounds(low: $0.element)) }
       let whole = BoundedCover(
         capacities: row, rate: problem.rate(item), prices: master.prices(item.model).map { $0 + 1e-9 },
-        atLeast: problem.atLeast(item), bounds: Dictionary(uniqueKeysWithValues: bounds))
+        rule: problem.rule(item), bounds: Dictionary(uniqueKeysWithValues: bounds))
       return whole.cover.isEmpty ? mix[0].cover : whole.cover
     }
   }

@@ -18,6 +18,7 @@ struct CoverAlternatives {
   private let ceiling: Double
   private let limit: Int
   private let atLeast: Int
+  private let atMost: Int
   private let needed: Double
   private var found: [(cost: Double, cover: [Int32])] = []
   private var nodes = 0
@@ -26,7 +27,7 @@ struct CoverAlternatives {
   /// within the allowance; ends after a bounded number of steps.
   init(
     capacities row: ArraySlice<Double>, rate: Double, prices: [Double], least: Double, allowance: Double, limit: Int,
-    atLeast: Int = 1
+    rule: CoverRule = .plain
   ) {
     let offered = row.indices.filter { row[$0] > 0 }.map { $0 - row.startIndex }
     let ordered = offered.sorted { a, b in
@@ -39,8 +40,16 @@ struct CoverAlternatives {
     ratios = zip(self.prices, self.capacities).map { $0 / $1 }
     ceiling = least + allowance + 1e-9
     self.limit = limit
-    self.atLeast = atLeast
+    atLeast = rule.atLeast
+    atMost = rule.atMost
     needed = rate * (1 - CoverSolver.slack)
+    guard rule.losses == 0 else {
+      // Where the instances stand decides which of them are needed, so covers alone are no list of what there is.
+      isComplete = false
+      let ruled = RuledCover(capacities: row, rate: rate, prices: prices, rule: rule)
+      if !ruled.cover.isEmpty { (covers, excess) = ([ruled.cover], [0]) }
+      return
+    }
     var chosen = [Int32](repeating: 0, count: ordered.count)
     if atLeast > 1 { countedDescend(0, needed, atLeast, 0, &chosen) } else { descend(0, needed, 0, &chosen) }
     for entry in found.sorted(by: {
@@ -62,7 +71,7 @@ struct CoverAlternatives {
       return
     }
     guard level < columns.count else {
-      if rest <= 0, lacking <= 0, removable(chosen) < atLeast { found.append((cost, chosen)) }
+      if rest <= 0, lacking <= 0, removable(chosen) < atLeast, isAllowed(chosen) { found.append((cost, chosen)) }
       return
     }
     guard cost + max(0, rest) * ratios[level] <= ceiling else { return }
@@ -76,6 +85,8 @@ struct CoverAlternatives {
       chosen[level] = 0
     }
   }
+
+  private func isAllowed(_ chosen: [Int32]) -> Bool { atMost == .max || chosen.reduce(0) { $0 + Int($1) } <= atMost }
 
   /// The most instances that can be taken away together while the rest still covers the rate.
   private func removable(_ chosen: [Int32]) -> Int {
@@ -97,7 +108,9 @@ struct CoverAlternatives {
     }
     guard rest > 0 else {
       // Minimal: without one of its instances the cover falls short.
-      if (0..<level).allSatisfy({ chosen[$0] == 0 || rest + capacities[$0] > 0 }) { found.append((cost, chosen)) }
+      if (0..<level).allSatisfy({ chosen[$0] == 0 || rest + capacities[$0] > 0 }), isAllowed(chosen) {
+        found.append((cost, chosen))
+      }
       return
     }
     guard level < columns.count, cost + rest * ratios[level] <= ceiling else { return }

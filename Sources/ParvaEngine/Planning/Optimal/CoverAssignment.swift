@@ -45,7 +45,7 @@ struct CoverAssignment: Sendable {
         }
       }
       var chosen = Array(candidates[best][row..<row + width])
-      if used.count > 1, model.leastInstances(workload) == 1, chosen.reduce(0, +) >= CoverAssignment.mixedFrom {
+      if used.count > 1, model.rule(workload).isPlain, chosen.reduce(0, +) >= CoverAssignment.mixedFrom {
         chosen = CoverAssignment.mixed(workload, candidates, shares, model, ascent.prices) ?? chosen
       }
       for column in 0..<width {

@@ -125,6 +125,7 @@ struct CoverOptimizer {
     if outcome.model.pools.count == 1, let better = balance(outcome, ceiling: outcome.least) { outcome.packed = better }
     guard !outcome.isOptimal, !context.shouldStop() else { return }
     branch(&outcome, effort)
+    guard !outcome.model.hasLosses else { return searchDomains(&outcome, effort) }
     guard !outcome.isOptimal, outcome.model.pools.count == 1 || !outcome.model.spreads.isEmpty else { return }
     var canProve = true
     var ceiling = outcome.least
@@ -186,10 +187,10 @@ struct CoverOptimizer {
       let row = model.capacities[workload * width..<(workload + 1) * width]
       _ = solver.solve(
         capacities: row, rate: model.rates[workload], prices: outcome.ascent.prices,
-        atLeast: model.leastInstances(workload))
+        rule: model.rule(workload))
       let list = CoverAlternatives(
         capacities: row, rate: model.rates[workload], prices: outcome.ascent.prices, least: solver.lowerBound,
-        allowance: allowance, limit: 24, atLeast: model.leastInstances(workload))
+        allowance: allowance, limit: 24, rule: model.rule(workload))
       if list.covers.count > 1 { result.append((workload, list.covers)) }
     }
     return result

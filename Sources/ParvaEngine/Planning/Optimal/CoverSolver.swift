@@ -39,10 +39,12 @@ struct CoverSolver {
   /// Returns the least cost, infinite when no kind has a capacity; ``cover(into:at:)`` then gives the instances.
   ///
   /// `capacities` holds requests per second per kind, 0 where the kind has no offer; `prices` are not negative;
-  /// `atLeast` is the least number of instances.
+  /// `rule` says what the instances must be beside enough.
   mutating func solve(
-    capacities: ArraySlice<Double>, rate: Double, prices: [Double], atLeast: Int = 1
+    capacities: ArraySlice<Double>, rate: Double, prices: [Double], rule: CoverRule = .plain
   ) -> Double {
+    guard rule.isCounted else { return ruledSolve(capacities, rate, prices, rule) }
+    let atLeast = rule.atLeast
     let needed = rate * (1 - CoverSolver.slack)
     gather(capacities, prices)
     guard depth > 0 else {
@@ -69,6 +71,19 @@ struct CoverSolver {
   func cover(into covers: inout [Int32], at offset: Int) {
     for kind in 0..<kinds { covers[offset + kind] = 0 }
     for level in 0..<depth { covers[offset + order[level]] = best[level] }
+  }
+
+  private mutating func ruledSolve(
+    _ capacities: ArraySlice<Double>, _ rate: Double, _ prices: [Double], _ rule: CoverRule
+  ) -> Double {
+    let ruled = RuledCover(capacities: capacities, rate: rate, prices: prices, rule: rule)
+    lowerBound = ruled.lowerBound
+    depth = ruled.cover.isEmpty ? 0 : kinds
+    bestCost = .infinity
+    guard depth > 0 else { return bestCost }
+    bestCost = zip(ruled.cover, prices).reduce(0) { $0 + Double($1.0) * $1.1 }
+    for kind in 0..<kinds { (order[kind], best[kind]) = (kind, ruled.cover[kind]) }
+    return bestCost
   }
 
   /// Keeps the kinds that no other beats in both price and throughput, by price per throughput.

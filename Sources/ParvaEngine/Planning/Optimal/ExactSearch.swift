@@ -30,9 +30,9 @@ struct ExactSearch {
   private var isUncertain = false
   private let context: PlanningContext
 
-  /// Nil when the demand is too large or some workload has too many covers to list.
+  /// Nil when the demand is too large, some workload has too many covers to list, or some must survive losses.
   init?(_ model: PriceModel, _ ascent: PriceAscent, ceiling: Double, _ context: PlanningContext) {
-    guard model.rates.count <= ExactSearch.workloadLimit else { return nil }
+    guard model.rates.count <= ExactSearch.workloadLimit, !model.hasLosses else { return nil }
     self.model = model
     self.ceiling = ceiling
     self.context = context
@@ -49,7 +49,7 @@ struct ExactSearch {
         prices.map { vector in
           _ = solver.solve(
             capacities: row, rate: model.rates[workload], prices: vector,
-            atLeast: model.leastInstances(workload))
+            rule: model.rule(workload))
           return solver.lowerBound
         })
     }
@@ -58,7 +58,7 @@ struct ExactSearch {
       let list = CoverAlternatives(
         capacities: model.capacities[workload * width..<(workload + 1) * width], rate: model.rates[workload],
         prices: prices[0], least: least[workload][0], allowance: max(0, allowance), limit: 256,
-        atLeast: model.leastInstances(workload))
+        rule: model.rule(workload))
       guard list.isComplete else { return nil }
       lists.append(list.covers)
     }

@@ -30,8 +30,8 @@ struct GreedyFill {
   private var nodes: [[PoolNode]]
   private let overNodes: Bool
 
-  /// `draft` holds what stands already; `supply` is all there is, what stands included.
-  init(_ market: Market, weights: [Double], _ supply: Supply, draft: [DraftGPU] = []) {
+  /// `standing` is what stands already; `supply` is all there is, what stands included.
+  init(_ market: Market, weights: [Double], _ supply: Supply, standing draft: [DraftGPU] = []) {
     self.market = market
     self.weights = weights
     tenants = Tenants(market)
@@ -46,7 +46,7 @@ struct GreedyFill {
     }
     left = supply.counts
     nodes = supply.nodes
-    overNodes = market.input.workloads.contains { $0.constraints.spread?.over == .node }
+    overNodes = market.input.workloads.contains { $0.constraints.domains?.over == .node }
     for gpu in draft where !gpu.segments.isEmpty {
       open(Room(pool: gpu.pool, tenant: tenants.of(gpu)), gpu)
       if let place = nodes[gpu.pool].firstIndex(where: { $0.name == gpu.node }) { nodes[gpu.pool][place].count -= 1 }
@@ -56,6 +56,9 @@ struct GreedyFill {
   /// Gives the workload all of a rate, or nothing; whether it did.
   mutating func insert(_ workload: Int, rate: Double) -> Bool {
     let demand = market.input.workloads[workload]
+    if demand.constraints.survive != nil || demand.constraints.replicas != nil {
+      return complete(workload, rate: rate)
+    }
     let spread = demand.constraints.spread
     let ranked = columns(workload)
     var rest = rate * (1 - CoverSolver.slack)
@@ -74,6 +77,58 @@ struct GreedyFill {
     guard rest > 0 || lacking > 0 else { return true }
     for place in places.reversed() { take(place) }
     return false
+  }
+
+  /// Gives the workload what it lacks of a rate, of replicas, of domains and of capacity that survives losses, or nothing; whether
+  /// it did. Of a workload that has nothing yet it is all. O(segments), and a step for each instance.
+  mutating func complete(_ workload: Int, rate: Double) -> Bool {
+    let (rules, rule) = (market.input.workloads[workload].constraints, market.rule(workload))
+    let over = rules.domains?.over
+    let ranked = columns(workload)
+    let largest = ranked.map { market.capacity(workload, $0) }.max() ?? 0
+    var held: [String: Double] = [:]
+    var (count, sum) = (0, 0.0)
+    for (index, gpu) in gpus.enumerated() {
+      for segment in gpu.segments where segment.workload == workload {
+        let capacity = market.capacity(workload, segment.column)
+        if let over { held[domain(index, over), default: 0] += capacity }
+        (count, sum) = (count + 1, sum + capacity)
+      }
+    }
+    let needed = rate * (1 - CoverSolver.slack)
+    var places: [Place] = []
+    while true {
+      let rest = needed - (rules.survive?.remainder(of: held.values) ?? sum)
+      let lacking = (rules.domains?.atLeast ?? 0) - held.count
+      guard rest > 0 || lacking > 0 || count < rule.atLeast else { return true }
+      guard count < rule.atMost else { break }
+      var wanted = ranked
+      if rule.atMost != .max {
+        // What is left must be within reach of the replicas after this one.
+        let reach = Double(rule.atMost - count - 1) * largest
+        let most = ranked.filter { rest - market.capacity(workload, $0) <= reach }
+        wanted = most.isEmpty ? ranked.filter { market.capacity(workload, $0) == largest } : most
+      }
+      let ratios = Dictionary(
+        uniqueKeysWithValues: wanted.map {
+          ($0, prices[$0] / min(market.capacity(workload, $0), max(rest, 1e-12)))
+        })
+      wanted.sort { (ratios[$0] ?? 0, $0) < (ratios[$1] ?? 0, $1) }
+      guard let place = put(workload, wanted, over, outside: closed(held, lacking, rest, rule.losses)) else { break }
+      places.append(place)
+      let capacity = market.capacity(workload, place.column)
+      if let over { held[domain(place.gpu, over), default: 0] += capacity }
+      (count, sum) = (count + 1, sum + capacity)
+    }
+    for place in places.reversed() { take(place) }
+    return false
+  }
+
+  /// Domains on which more of a workload is of no use: all while there are too few, then those that may be lost.
+  private func closed(_ held: [String: Double], _ lacking: Int, _ rest: Double, _ losses: Int) -> Set<String> {
+    if lacking > 0 { return Set(held.keys) }
+    guard losses > 0, rest > 0 else { return [] }
+    return Set(held.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(losses).map(\.key))
   }
 
   private func columns(_ workload: Int) -> [Int] {

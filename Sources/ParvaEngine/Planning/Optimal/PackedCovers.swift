@@ -30,6 +30,19 @@ struct PackedCovers: Sendable {
     (cost, fitsStock) = PackedCovers.judge(counts, model)
   }
 
+  /// What a layout holds that keeps every spread and survives what it must.
+  init(_ layout: [SpreadLayout.GPU], _ model: PriceModel) {
+    let width = model.columns.count
+    var assignment = CoverAssignment(
+      covers: [Int32](repeating: 0, count: model.rates.count * width), totals: [Int](repeating: 0, count: width))
+    for slot in layout.flatMap(\.slots) {
+      guard let workload = slot.workload else { continue }
+      assignment.covers[workload * width + slot.column] += 1
+      assignment.totals[slot.column] += 1
+    }
+    self.init(assignment, SpreadLayout(layout, model), model)
+  }
+
   private static func judge(_ counts: [Int], _ model: PriceModel) -> (cost: Double, fitsStock: Bool) {
     let cost = zip(model.pools, counts).reduce(0) { $0 + $1.0.weight * Double($1.1) }
     return (cost, zip(model.pools, counts).allSatisfy { pool, count in count <= pool.stock ?? .max })

@@ -43,6 +43,8 @@ struct PriceModel: Sendable {
   let capacities: [Double]
   /// Workloads that must stand on several failure domains, by index into `workloads`.
   let spreads: [Int: Spread]
+  /// What the covers of workloads must be beside enough, by index into `workloads`; the others are plain.
+  private let rules: [Int: CoverRule]
   /// How many workloads each of them stands for.
   let multiplicity: Int
 
@@ -73,15 +75,21 @@ struct PriceModel: Sendable {
     self.pools = pools
     rates = workloads.map { supply.rates[$0] ?? market.input.workloads[$0].rate }
     var spreads: [Int: Spread] = [:]
-    for (index, workload) in workloads.enumerated() {
-      if let spread = market.input.workloads[workload].constraints.spread { spreads[index] = spread }
+    var rules: [Int: CoverRule] = [:]
+    for (index, workload) in workloads.enumerated() where market.input.workloads[workload].constraints != .none {
+      if let domains = market.input.workloads[workload].constraints.domains { spreads[index] = domains }
+      let rule = market.rule(workload)
+      if !rule.isPlain { rules[index] = rule }
     }
     self.spreads = spreads
+    self.rules = rules
     capacities = workloads.flatMap { workload in columns.map { market.capacity(workload, $0) } }
   }
 
-  /// Fewest instances that a workload may have: it stands on as many domains at most.
-  func leastInstances(_ workload: Int) -> Int { spreads.isEmpty ? 1 : spreads[workload]?.atLeast ?? 1 }
+  func rule(_ workload: Int) -> CoverRule { rules.isEmpty ? .plain : rules[workload] ?? .plain }
+
+  /// Whether some workload must survive the loss of domains, so that it matters how much of it stands where.
+  var hasLosses: Bool { rules.values.contains { $0.losses > 0 } }
 
   /// A bound of its own: a workload on n domains needs n GPUs, of the cheapest pool that serves it at best.
   var spreadFloor: Double {
@@ -122,7 +130,7 @@ struct PriceModel: Sendable {
     for workload in range {
       _ = solver.solve(
         capacities: capacities[(workload * width)..<((workload + 1) * width)], rate: rates[workload], prices: prices,
-        atLeast: leastInstances(workload))
+        rule: rule(workload))
       result.value += solver.lowerBound
       let offset = (workload - range.lowerBound) * width
       solver.cover(into: &result.covers, at: offset)

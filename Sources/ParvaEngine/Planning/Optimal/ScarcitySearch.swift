@@ -24,7 +24,7 @@ struct ScarcitySearch {
     let supply = Supply(market.input)
     let whole = solver.solve(workloads, supply)
     guard !whole.fitsStock else { return Choice(fleet: whole) }
-    let message = shortage(whole)
+    let message = shortage(unbounded(workloads, than: whole))
     let order = solver.order(workloads)
     let choice = searched(order, supply, message)
     return filled(notBelowGreedy(choice, order, supply, message), order, supply)
@@ -59,7 +59,7 @@ struct ScarcitySearch {
   private func filled(_ choice: Choice, _ order: [Int], _ supply: Supply) -> Choice {
     guard var fleet = choice.fleet, !choice.refusals.isEmpty else { return choice }
     var filled = choice
-    var fill = GreedyFill(market, weights: solver.weights, supply, draft: fleet.draft)
+    var fill = GreedyFill(market, weights: solver.weights, supply, standing: fleet.draft)
     for workload in order
     where filled.refusals[workload] != nil && fill.insert(workload, rate: market.input.workloads[workload].rate) {
       filled.refusals[workload] = nil
@@ -129,11 +129,7 @@ struct ScarcitySearch {
       trial.rates[workload] = rate
       let fleet = solver.solve((served + [workload]).sorted(), trial, .brief)
       guard fleet.fitsStock else { return nil }
-      let bought = fleet.draft.reduce(0) { sum, gpu in
-        gpu.segments.reduce(sum) {
-          $1.workload == workload ? $0 + market.capacity(workload, $1.column) : $0
-        }
-      }
+      let bought = market.carried(workload, by: fleet.draft)
       // A hair below the demand: it has been shown not to fit.
       return (max(rate, min(bought, demanded * (1 - 1e-6))), fleet)
     }
@@ -148,6 +144,23 @@ struct ScarcitySearch {
       best = better
     }
     return best
+  }
+
+  /// The plan with fewest GPUs that are not in stock. Who survives losses needs less of a larger stock, since that has more domains.
+  private func unbounded(_ workloads: [Int], than whole: TenantSolver.Fleet) -> TenantSolver.Fleet {
+    guard workloads.contains(where: { market.input.workloads[$0].constraints.survive?.over == .gpu }) else {
+      return whole
+    }
+    func lacking(_ fleet: TenantSolver.Fleet) -> Int {
+      zip(market.input.pools, fleet.counts).reduce(0) { $0 + max(0, $1.1 - ($1.0.count ?? $1.1)) }
+    }
+    var free = market
+    for pool in free.input.pools.indices where free.input.pools[pool].nodes.isEmpty {
+      free.input.pools[pool].count = nil
+    }
+    let optimizer = CoverOptimizer(free, weights: solver.weights, context)
+    let other = TenantSolver(free, optimizer, context).solve(workloads, Supply(free.input), .brief)
+    return lacking(other) > 0 && lacking(other) < lacking(whole) ? other : whole
   }
 
   /// What is missing for everyone, pool by pool: with that much more the plan in hand is one.

@@ -35,7 +35,7 @@ struct SimplePlans {
   private func largestFirst(_ workloads: [Int]) -> [Int] {
     let ranked = workloads.map { workload in
       let most = market.columns.indices.map { market.capacity(workload, $0) }.max() ?? 0
-      let spread = market.input.workloads[workload].constraints.spread?.atLeast ?? 1
+      let spread = market.input.workloads[workload].constraints.domains?.atLeast ?? 1
       return (workload: workload, spread: spread, size: most > 0 ? rate(workload) / most : 0)
     }
     return ranked.sorted { ($1.spread, $1.size, $0.workload) < ($0.spread, $0.size, $1.workload) }.map(\.workload)

@@ -19,24 +19,24 @@ struct SpreadLayout: Sendable {
     var slots: [Slot]
   }
 
-  private(set) var gpus: [GPU] = []
+  var gpus: [GPU] = []
   /// GPUs with a segment, per pool of the model.
   private(set) var counts: [Int] = []
-  /// Whether every workload is spread as it must be.
-  private(set) var isComplete = true
+  /// Whether every workload is spread as it must be, and survives what it must.
+  var isComplete = true
 
-  private let spreads: [Int: Spread]
+  let spreads: [Int: Spread]
   /// GPUs that each node has left, by pool and name.
   private var room: [[String: Int]] = []
   /// Number of each node; one that has GPUs of several pools is one domain.
-  private var nodeNumbers: [String: Int] = [:]
+  private(set) var nodeNumbers: [String: Int] = [:]
   /// Instances of each spread workload.
-  private var places: [Int: [Place]] = [:]
+  private(set) var places: [Int: [Place]] = [:]
   /// Per column the slots in order of GPU, and how many at the front are taken.
   private var slots: [[Place]] = []
   private var heads: [Int] = []
 
-  private struct Place: Hashable {
+  struct Place: Hashable {
     var gpu: Int
     var slot: Int
   }
@@ -70,6 +70,7 @@ struct SpreadLayout: Sendable {
       extend(workload, model)
     }
     fill(assignment, model)
+    if model.hasLosses { for workload in order { secure(workload, model) } }
     gpus = gpus.filter { $0.slots.contains { $0.workload != nil } }
     (slots, heads, places) = ([], [], [:])
     count(model)
@@ -110,7 +111,7 @@ struct SpreadLayout: Sendable {
   }
 
   /// Number of the failure domain that a GPU is for a workload; nil where its node is not known.
-  private func domain(_ gpu: Int, _ workload: Int) -> Int? {
+  func domain(_ gpu: Int, _ workload: Int) -> Int? {
     spreads[workload]?.over == .node ? gpus[gpu].node.flatMap { nodeNumbers[$0] } : gpu
   }
 
@@ -125,7 +126,7 @@ struct SpreadLayout: Sendable {
 
   private func isSpread(_ workload: Int) -> Bool { domains(of: workload).count >= atLeast(workload) }
 
-  private mutating func put(_ workload: Int, _ place: Place) {
+  mutating func put(_ workload: Int, _ place: Place) {
     gpus[place.gpu].slots[place.slot].workload = workload
     if spreads[workload] != nil { places[workload, default: []].append(place) }
   }
@@ -157,7 +158,7 @@ struct SpreadLayout: Sendable {
   }
 
   /// The node with most room, the first of equals; its room shrinks by one.
-  private mutating func takeNode(
+  mutating func takeNode(
     _ pool: Int, _ side: PriceModel.PoolSide, outside: Set<String> = []
   ) -> String? {
     var best: String?
@@ -254,7 +255,7 @@ struct SpreadLayout: Sendable {
   }
 
   /// The slots of the cut with most instances among those that hold one of `column`.
-  private static func emptyCut(holding column: Int, _ pool: PriceModel.PoolSide) -> [Slot] {
+  static func emptyCut(holding column: Int, _ pool: PriceModel.PoolSide) -> [Slot] {
     let kind = column - pool.columns.lowerBound
     let cuts = pool.table.maximalCuts.filter { $0.counts[kind] > 0 }
     guard let cut = cuts.max(by: { $0.placements.count < $1.placements.count }) else { return [] }

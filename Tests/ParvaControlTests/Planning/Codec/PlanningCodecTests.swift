@@ -160,7 +160,7 @@ import Testing
     let product = ProductCatalogue.all[0]
     let members: [(value: Any, count: Int)] = [
       (input, 8), (input.options, 9), (Pool(product: product), 5), (Samples.fullWorkload, 15),
-      (Constraints.none, 6), (product, 8), (product.profiles[0], 10), (Samples.profile(), 5),
+      (Constraints.none, 8), (product, 8), (product.profiles[0], 10), (Samples.profile(), 5),
       (Samples.profile().points[0], 8), (RandomPlanning.plan(&random), 9), (RandomPlanning.plan(&random).summary, 8),
       (RandomPlanning.segment(0, &random), 10), (PlannedGPU(pool: "p", product: product, segments: []), 5),
       (PartialService(workload: "w", demanded: 2, served: 1, code: .noStock, message: ""), 5),
@@ -232,7 +232,11 @@ enum RandomPlanning {
     workload.constraints = Constraints(
       products: ["A100-80GB"], excludeProducts: ["L4", ""], pools: [], excludePools: ["p"],
       spread: [nil, Spread(over: .gpu, atLeast: 2), Spread(over: .node, atLeast: 64)].randomElement(using: &random)
-        ?? nil, exclusive: ["team", "absent", nil].randomElement(using: &random) ?? nil)
+        ?? nil,
+      survive: [nil, Survival(over: .gpu, losses: 1), Survival(over: .node, losses: 63)].randomElement(using: &random)
+        ?? nil,
+      replicas: [nil, ReplicaLimits(least: 2), ReplicaLimits(most: 7)].randomElement(using: &random) ?? nil,
+      exclusive: ["team", "absent", nil].randomElement(using: &random) ?? nil)
   }
 
   static func plan(_ random: inout SeededGenerator) -> Plan {
