@@ -102,7 +102,8 @@ void chs_conn_finish_exchange(chs_conn *conn, bool completed) {
   void *user = conn->user;
   conn->user = NULL;
   conn->exchange = 0;
-  if (conn->keep_alive && conn->body_done) {
+  /* What was answered before the drain began said that the connection stays; nobody waits for another request on it. */
+  if (conn->keep_alive && conn->body_done && !conn->loop->draining) {
     conn->output = CHS_OUT_NONE;
     conn->input = CHS_IN_HEAD;
     conn->began = true;
@@ -136,10 +137,14 @@ void chs_conn_hang_up(chs_conn *conn, bool both) {
 
 void chs_conn_drain(chs_conn *conn) {
   bool idle = conn->input == CHS_IN_HANDSHAKE || (conn->input == CHS_IN_HEAD && conn->pending_length == 0);
-  if (idle && !conn->first && !conn->readable) {
-    conn->transport->shut(conn);
-    chs_conn_kill(conn);
+  if (!idle || conn->readable) return;
+  if (conn->first) {
+    /* The end of an answer is on its way yet. */
+    conn->output = CHS_OUT_CLOSING;
+    return;
   }
+  conn->transport->shut(conn);
+  chs_conn_kill(conn);
 }
 
 void chs_conn_refuse(chs_conn *conn, chs_error error) {

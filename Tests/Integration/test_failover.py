@@ -135,7 +135,7 @@ def main(folder):
             there.process.terminate()
             began = time.monotonic()
             rest = [one for one in these.replicas if one is not there]
-            until("another leader", lambda: any(one.role() == "leader" for one in rest), AGAIN)
+            until("another leader", lambda: any(one.role() == "leader" for one in rest), 3)
             print(f"  another leads {time.monotonic() - began:.2f} s after SIGTERM", flush=True)
             equal(there.process.wait(20), 0, "the exit status")
         for one in streams:

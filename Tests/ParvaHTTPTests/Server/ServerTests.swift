@@ -283,6 +283,29 @@ import Testing
     #expect(throws: RawClient.Failure.self) { try RawClient(address) }
   }
 
+  /// The head of a stream has said that its connection stays; once the server drains, nobody waits for more on it.
+  @Test(.timeLimit(.minutes(5))) func drainWaitsForNoRequestAfterAStream() async throws {
+    let router = Router(routes: [
+      Route(
+        "GET", "/events",
+        .async { _ in
+          HTTPResponse(status: 200, contentType: "text/event-stream") { writer in
+            try await writer.write(Data("begun".utf8))
+            for await _ in AsyncStream<Void>.makeStream().stream {}
+          }
+        })
+    ])
+    let server = HTTPServer(configuration: .init(addresses: ["127.0.0.1:0"]), router: router)
+    let client = try RawClient(try server.start()[0])
+    try await client.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+    var text = ""
+    while !text.contains("begun") { text += String(decoding: try await client.receive(), as: UTF8.self) }
+    async let drained: Void = server.shutdown(deadline: .seconds(3600))
+    text += String(decoding: try await client.receiveUntilClosed(), as: UTF8.self)
+    #expect(text.hasSuffix("0\r\n\r\n"))
+    await drained
+  }
+
   @Test func handlerIsCancelledWhenItsClientResets() async throws {
     let entered = AsyncStream.makeStream(of: Void.self)
     let cancelled = AsyncStream.makeStream(of: Void.self)
