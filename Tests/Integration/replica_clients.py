@@ -43,7 +43,7 @@ class Session:
     def send(self, replica, one, method, path, body=None, headers=None, is_noted=True):
         """Has `one` begun and, where there is an answer, ended; returns that."""
         one.run, disturbances = replica.starts, replica.disturbances
-        was_well = replica.is_up and replica.well == replica.starts
+        was_well = replica.is_up and not replica.is_ending and replica.well == replica.starts
         connection = self.connections.get(replica.name)
         if connection is None:
             connection = http.client.HTTPConnection("127.0.0.1", replica.port, timeout=PATIENCE)
@@ -127,7 +127,7 @@ class Session:
         """The answer to a read where it is one."""
         one.is_consistent = is_consistent or not self.cluster.is_replicated
         if is_consistent and self.cluster.is_replicated:
-            path += "?consistent=true"
+            path += "&consistent=true" if "?" in path else "?consistent=true"
         response = self.send(replica, one, "GET", path, headers=headers)
         if response is None:
             return None
@@ -170,7 +170,7 @@ class Session:
     def plan(self, replica, is_consistent=False):
         """The plan; one revision is one text, whoever tells it."""
         one = Operation("plan", replica.name, 0)
-        response = self.look(replica, one, "/v1/plan", is_consistent)
+        response = self.look(replica, one, "/v1/plan?wait=0", is_consistent)
         if response is not None and response.status == 200:
             one.revision = int(response.headers["Parva-Plan-Revision"])
             one.demand = int(response.headers["Parva-Demand-Revision"])

@@ -36,7 +36,7 @@ class Party:
         self.name, self.folder = name, folder
         self.process, self.is_paused, self.starts = None, False, 0
         #: How often it was killed or stopped, counted before that happens; and the start after which it last answered well.
-        self.disturbances, self.well = 0, 0
+        self.disturbances, self.well, self.is_ending = 0, 0, False
         self.log = os.path.join(folder, f"{name}.log")
 
     def command(self):
@@ -59,10 +59,10 @@ class Party:
         """SIGKILL; nothing where it does not run."""
         if self.process is None:
             return
-        self.disturbances += 1
+        self.disturbances, self.is_ending = self.disturbances + 1, True
         self.process.kill()
         self.process.wait()
-        self.process, self.is_paused = None, False
+        self.process, self.is_paused, self.is_ending = None, False, False
 
     def pause(self):
         if self.is_up:

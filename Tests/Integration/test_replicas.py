@@ -68,7 +68,7 @@ class Trial:
         except Exception as error:  # noqa: BLE001: whatever it is, what led to it is kept
             faults += [*history.faults, f"{type(error).__name__}: {error}"]
         outcomes = collections.Counter(one.outcome for one in history.operations if one.is_write)
-        if outcomes["ok"] < 30:
+        if outcomes["ok"] < 10:
             faults.append(f"too few writes were acknowledged to prove anything: {outcomes}")
         self.outcomes.update(outcomes)
         if faults:
@@ -146,11 +146,17 @@ class Trial:
         for replica in self.over.replicas:
             for location in history.applies[-20:]:
                 equal(replica.ask("GET", location).status, 200, f"status of {location} at {replica.name}")
-        if self.over.nodes:
+        for replica in self.over.replicas if self.over.nodes else []:
+            nodes = []
+
             def matching():
-                nodes = self.over.replicas[0].ask("GET", "/v1/nodes").json()["nodes"]
+                nodes[:] = replica.ask("GET", "/v1/nodes").json()["nodes"]
                 return all(one["status"].get("matchesPlan") for one in nodes)
-            until("every node to have the plan", matching, BACK)
+            try:
+                until(f"every node to have the plan, as {replica.name} ({replica.role()}) tells it", matching, BACK)
+            except AssertionError as error:
+                told = [{**one["status"], "gpus": None, "name": one["name"]} for one in nodes]
+                raise AssertionError(f"{error}: {json.dumps(told)}") from error
 
 
 def trial(given, kind, schedules, **how):

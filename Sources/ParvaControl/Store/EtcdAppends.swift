@@ -16,7 +16,12 @@ final class EtcdAppends: Sendable {
     var isLost = false
     var isRunning = false
     var queue: [Pending] = []
+    /// How many transactions were begun.
+    var begun = 0
   }
+
+  /// How many have ended.
+  private let ended = WaitingBoard(0)
 
   private let state = Mutex(State())
 
@@ -39,6 +44,15 @@ final class EtcdAppends: Sendable {
   }
 
   func isLost(_ term: Int) -> Bool { state.withLock { $0.term != term || $0.isLost } }
+
+  /// Whether what was under way when it was called has ended.
+  func settle() async -> Bool {
+    let begun = state.withLock(\.begun)
+    return await ended.wait(for: .seconds(2)) { ($0 >= begun, $0 >= begun) }
+  }
+
+  func groupBegins() { state.withLock { $0.begun += 1 } }
+  func groupEnds() { ended.change { $0 += 1 } }
 
   static var notLeader: StoreError { StoreError(.notLeader, "Another replica leads, or none does.") }
 
@@ -71,7 +85,11 @@ final class EtcdAppends: Sendable {
 /// Appending to the log.
 extension EtcdStore {
   func append(_ batch: StoreBatch, in term: Int) async throws(StoreError) {
-    guard !batch.isEmpty else { return }
+    guard !batch.isEmpty else {
+      // Nothing is stored, and nothing says whether what it was judged by is the newest but this.
+      guard isSurelyLeader(in: term) else { throw EtcdAppends.notLeader }
+      return
+    }
     if let trouble = state.withLock(\.trouble) { throw trouble }
     let data = try BatchCodec.data(batch)
     let result = await withCheckedContinuation { done in
@@ -89,6 +107,8 @@ extension EtcdStore {
       let group = appends.next()
       guard !group.isEmpty else { break }
       let result: Result<Void, StoreError>
+      appends.groupBegins()
+      defer { appends.groupEnds() }
       do throws(StoreError) {
         try await append(group, in: term)
         result = .success(())

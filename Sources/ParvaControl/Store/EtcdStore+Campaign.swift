@@ -42,7 +42,7 @@ extension EtcdStore {
     }
     if let term = await elected(address, grant.id) {
       state.withLock { state in
-        state.isCampaigning = true
+        (state.isCampaigning, state.holdsKey) = (true, true)
         state.lease = grant.id
         state.leadsUntil = begun + Self.safe(time)
       }
@@ -61,6 +61,7 @@ extension EtcdStore {
       }
     }
     let _: Nothing? = try? await client.call("/v3/lease/revoke", #"{"ID":"\#(grant.id)"}"#)
+    state.withLock { $0.holdsKey = false }
   }
 
   /// How long after a request that renewed the lease nobody else can lead.
@@ -116,14 +117,11 @@ extension EtcdStore {
     }
   }
 
+  /// Returns once another replica can lead, or after two seconds in which etcd did not take the key back.
   func resign() async {
-    let isLeader = state.withLock { state in
-      guard case .leader = state.standing else { return false }
-      state.isResigning = true
-      return true
-    }
-    guard isLeader else { return }
-    while case .leader = standing { try? await Task.sleep(for: .milliseconds(5)) }
+    guard state.withLock({ $0.isResigning = $0.holdsKey; return $0.holdsKey }) else { return }
+    let end = ContinuousClock.now + .seconds(2)
+    while state.withLock(\.holdsKey), .now < end { try? await Task.sleep(for: .milliseconds(5)) }
     state.withLock { $0.isResigning = false }
   }
 }

@@ -50,6 +50,8 @@ final class EtcdStore: ReplicatedStore {
     var seenTerm: Int?
     /// Whether this replica has been elected.
     var isCampaigning = false
+    /// From then on until the key is given back.
+    var holdsKey = false
     var isResigning = false
     var lease: String?
     var snapshotAt: Int?
@@ -223,6 +225,8 @@ final class EtcdStore: ReplicatedStore {
   func isSurelyLeader(in term: Int) -> Bool {
     state.withLock { $0.standing == .leader(term: term) && $0.leadsUntil.map { ContinuousClock.now < $0 } ?? false }
   }
+
+  func settle() async -> Bool { await appends.settle() }
 
   var trouble: StoreError? { state.withLock(\.trouble) }
 

@@ -35,8 +35,16 @@ package protocol ReplicatedStore: Store {
   /// Whether nobody else can have led up to now: what was read of the leader's state before this is the newest there was.
   func isSurelyLeader(in term: Int) -> Bool
 
+  /// Waits until every commit that was under way when it was called is in the copy: another replica may know of it already.
+  /// False where that did not become certain; then this one is not to answer as the leader.
+  func settle() async -> Bool
+
   /// Gives leadership up, so that another replica need not wait for the lease to run out.
   func resign() async
+}
+
+extension ReplicatedStore {
+  package func settle() async -> Bool { true }
 }
 
 /// What a replica is at a moment.
