@@ -175,7 +175,7 @@ def brief(one):
 
 class History:
     """All operations of one schedule, and what was wrong with single answers. `initial` are the states at its beginning,
-    `plans` the digests of plans by revision, `applies` where the accepted ones are told of."""
+    `plans` the digests of plans by revision and demand, `applies` where the accepted ones are told of."""
 
     def __init__(self, name="h", initial=None):
         self.name, self.initial = name, initial or {}

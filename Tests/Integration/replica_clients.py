@@ -168,15 +168,15 @@ class Session:
         return one
 
     def plan(self, replica, is_consistent=False):
-        """The plan; one revision is one text, whoever tells it."""
+        """The plan; one revision and what it serves are one text, whoever tells it."""
         one = Operation("plan", replica.name, 0)
         response = self.look(replica, one, "/v1/plan?wait=0", is_consistent)
         if response is not None and response.status == 200:
             one.revision = int(response.headers["Parva-Plan-Revision"])
             one.demand = int(response.headers["Parva-Demand-Revision"])
             text = hashlib.sha256(response.body).hexdigest()
-            if self.history.plans.setdefault(one.revision, text) != text:
-                self.fault(one, response, "two plans of one revision")
+            if self.history.plans.setdefault((one.revision, one.demand), text) != text:
+                self.fault(one, response, "two plans of one revision and demand")
         return one
 
     def apply(self, replica):

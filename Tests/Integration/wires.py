@@ -120,6 +120,8 @@ class Exchange:
         while line := await reader.readline():
             await self.obey(**json.loads(line))
             print("{}", flush=True)
+        # Connections that are open break with the process.
+        os._exit(0)
 
 
 class Wires:
