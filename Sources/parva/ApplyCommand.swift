@@ -31,7 +31,7 @@ struct ApplyCommand: AsyncParsableCommand {
 
   func run() async throws {
     var wanted: [Workload] = []
-    for file in files { wanted += try WorkloadReader.read(try InputSource.load(file)) }
+    for file in files { wanted += try WorkloadReader.read(try InputSource.load(file, limit: InputLimits.listBytes)) }
     if let twice = Dictionary(grouping: wanted, by: \.id).filter({ $0.value.count > 1 }).keys.min() {
       throw CommandFailure(.badInput, "\(twice) stands in more than one of the files")
     }

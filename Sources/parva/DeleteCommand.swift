@@ -51,7 +51,9 @@ struct DeleteCommand: AsyncParsableCommand {
 
   func run() async throws {
     let kind = try ResourceKind.named(kind ?? "workloads")
-    let wanted = try file.map { try WorkloadReader.read(try InputSource.load($0)).map(\.id) } ?? names
+    let wanted =
+      try file.map { try WorkloadReader.read(try InputSource.load($0, limit: InputLimits.listBytes)).map(\.id) }
+      ?? names
     let connection = try server.connection()
     var changes = false
     for name in wanted {

@@ -51,7 +51,8 @@ struct SimulateCommand: ParsableCommand {
     var sources = [source]
     let events = try eventOptions.read(duration: simulation.duration, plans: &sources)
     var input = SimulationInput(
-      plan: try PlanReader.read(source), workloads: try WorkloadReader.read(try InputSource.load(workloads)),
+      plan: try PlanReader.read(source),
+      workloads: try WorkloadReader.read(try InputSource.load(workloads, limit: InputLimits.listBytes)),
       profiles: try profileOptions.catalogue(), events: events.map(\.event), options: try simulation.options())
     let expected = Simulator.expectedRequests(input)
     guard expected <= Self.mostRequests else {

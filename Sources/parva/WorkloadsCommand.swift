@@ -27,7 +27,9 @@ struct WorkloadsCommand: ParsableCommand {
 
     @OptionGroup var output: OutputOptions
 
-    func run() throws { try write(try WorkloadReader.read(try InputSource.load(file)), output) }
+    func run() throws {
+      try write(try WorkloadReader.read(try InputSource.load(file, limit: InputLimits.listBytes)), output)
+    }
   }
 
   /// `parva workloads import`.

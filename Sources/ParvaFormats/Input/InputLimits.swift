@@ -1,11 +1,15 @@
 /// What may come in. The bounds on numbers keep every sum and product of the engine finite.
 package enum InputLimits {
-  /// Largest workload, pool, profile or scenario file in JSON or CSV, in bytes.
+  /// Largest pool, profile or scenario file in JSON or CSV, and largest document that is read as a tree, in bytes.
   package static let fileBytes = 64 << 20
+  /// Largest file of workloads in JSON, NDJSON or CSV, which are read one by one: some millions.
+  package static let listBytes = 1 << 30
   /// Largest YAML file in bytes: YAML is for people, and its tree costs fifty times its text and two seconds a MiB.
   package static let yamlBytes = 4 << 20
-  /// Largest plan document in bytes, about a million segments.
-  package static let planBytes = 256 << 20
+  /// Largest plan document in bytes, some millions of segments.
+  package static let planBytes = 1 << 30
+  /// Largest plan document that is not written as Parva writes it, and so is read as a tree.
+  package static let planTreeBytes = 256 << 20
 
   /// Requests per second of a workload or a profile point.
   package static let rate = 1e-6...1e9

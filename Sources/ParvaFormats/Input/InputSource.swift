@@ -89,7 +89,8 @@ extension InputSource {
     let handle = try open(path)
     if path != "-", let size = size(path), size > limit { throw InputErrors(tooLarge(limit, name: path)) }
     defer { if path != "-" { try? handle.close() } }
-    var data = Data()
+    // Of a file as much as it needs, once.
+    var data = Data(capacity: path == "-" ? 0 : min(size(path) ?? 0, limit) + 1)
     do {
       while data.count <= limit, let chunk = try handle.read(upToCount: min(1 << 20, limit + 1 - data.count)),
         !chunk.isEmpty

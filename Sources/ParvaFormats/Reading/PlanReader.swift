@@ -25,6 +25,12 @@ package enum PlanReader {
   ///
   /// - Throws: every refusal found, each with its place.
   package static func readInForce(_ source: InputSource) throws(InputErrors) -> Plan {
+    // Only what is wrong with a plan needs its places.
+    if source.format == .json, source.data.count <= InputLimits.planBytes, let plan = QuickPlanParser.plan(source.data),
+      PlanChecker.violations(of: plan).allSatisfy({ $0.gpu == nil })
+    {
+      return plan
+    }
     let (plan, input, places) = try document(source)
     var refusals = Refusals()
     for violation in PlanChecker.violations(of: plan) {
@@ -45,7 +51,7 @@ package enum PlanReader {
       throw InputErrors(
         InputError(.invalidSyntax, "a plan is read from JSON or YAML; CSV does not hold all of it", file: source.name))
     }
-    let input = try InputDocument(source, limit: InputLimits.planBytes)
+    let input = try InputDocument(source, limit: InputLimits.planTreeBytes)
     let document = try input.decode(PlanDocument.self)
     guard document.schemaVersion == PlanWriter.schemaVersion else {
       throw InputErrors(

@@ -8,7 +8,7 @@ extension WorkloadReader {
   ///
   /// - Complexity: O(bytes); beside the result one line is in memory.
   static func readLines(_ source: InputSource, _ most: Int) throws(InputErrors) -> [Workload] {
-    try source.checkSize(InputLimits.fileBytes)
+    try source.checkSize(InputLimits.listBytes)
     var refusals = Refusals(kept: most)
     var workloads: [Workload] = []
     var seen: [String: Int] = [:]

@@ -19,6 +19,7 @@ package enum WorkloadReader {
     case .json, .yaml: break
     }
     if let workloads = readListQuickly(source) { return workloads }
+    if source.format == .json, source.data.count > InputLimits.fileBytes { return try readLargeList(source, most) }
     let document = try InputDocument(source, limit: InputLimits.fileBytes)
     let list = try document.decode(WorkloadList.self)
     let prefix = list.isBare ? [] : ["workloads"]
@@ -109,7 +110,7 @@ extension WorkloadReader {
 
   /// The workloads of a list that is written in the usual way and with which nothing is wrong; nil leaves it to the general way.
   private static func readListQuickly(_ source: InputSource) -> [Workload]? {
-    guard source.format == .json, source.data.count <= InputLimits.fileBytes else { return nil }
+    guard source.format == .json, source.data.count <= InputLimits.listBytes else { return nil }
     var seen: Set<String> = []
     var workloads: [Workload] = []
     let isUsual = QuickWorkloadParser.list(source.data) { spec in
@@ -267,7 +268,8 @@ extension WorkloadReader {
   private static func readCSV(_ source: InputSource, _ most: Int) throws(InputErrors) -> [Workload] {
     var refusals = Refusals(kept: most)
     var table = try CSVTable(
-      try CSVReader(source), required: csvColumns, optional: csvOptionalColumns + csvPlacementColumns)
+      try CSVReader(source, limit: InputLimits.listBytes), required: csvColumns,
+      optional: csvOptionalColumns + csvPlacementColumns)
     var workloads: [Workload] = []
     var seen: [String: Int] = [:]
     while let row = table.next(&refusals) {

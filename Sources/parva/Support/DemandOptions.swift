@@ -17,7 +17,7 @@ struct DemandOptions: ParsableArguments {
     guard [path, pools].count(where: { $0 == "-" }) <= 1 else {
       throw ValidationError("Only one of --workloads and --pools can be standard input.")
     }
-    let workloads = try WorkloadReader.read(try InputSource.load(path))
+    let workloads = try WorkloadReader.read(try InputSource.load(path, limit: InputLimits.listBytes))
     return PlanningInput(
       workloads: workloads, pools: try profileOptions.pools(from: pools), profiles: try profileOptions.catalogue(),
       options: options, traces: try traceOptions.traces(for: workloads))
