@@ -246,12 +246,14 @@ package struct SimulatedMachine: Sendable {
     for gpu in gpus where !products.contains(gpu.product) {
       products.append(gpu.product)
       let product = gpu.product
-      let whole = product.profiles.compactMap(\.memoryMiB).max() ?? product.axisLength * 10_240
+      let whole =
+        product.profiles.compactMap(\.memoryMiB).max() ?? (product.hasMIG ? product.axisLength * 10_240 : 49_152)
       let board = product.boards.first ?? "NVIDIA \(product.name)"
       lines.append(
         "product \(product.computeSlices) \(product.axisLength) \(product.migModeChangeNeedsReset ? 1 : 0) \(whole) "
           + board)
-      for (index, profile) in product.profiles.enumerated() {
+      // A product without profiles has no MIG mode.
+      for (index, profile) in product.profiles.enumerated() where product.hasMIG {
         // Where the tables do not know a figure the simulation takes a plausible one.
         let memory = profile.memoryMiB ?? profile.placementSize * 10_240
         let sms = profile.smCount ?? profile.computeSlices * 14

@@ -64,6 +64,9 @@ package struct ObservedGPU: Codable, Hashable, Sendable {
     case pciBusID = "pciBusId"
   }
 
+  /// Whether the GPU has no MIG and is given away as a whole, as its one profile says.
+  package var isWhole: Bool { mig == nil && profiles.count == 1 && profiles[0].name == "whole" }
+
   package func profile(id: Int) -> ObservedProfile? { profiles.first { $0.id == id } }
   package func instance(profileID: Int, start: Int) -> ObservedInstance? {
     instances.first { $0.profileID == profileID && $0.start == start }

@@ -74,11 +74,11 @@ struct NodeDriverOptions: ParsableArguments {
   ) throws -> Result<any GPUDriver, DriverError> {
     do {
       guard let machine = try machine(replaces: replaces, in: folder ?? simulatedDirectory) else {
-        return Result { () throws(DriverError) in try DriverChoice.open(driver, nvmlPath: nvml) }
+        return Result { () throws(DriverError) in try whole(try DriverChoice.open(driver, nvmlPath: nvml)) }
       }
       announce(simulate ?? "")
-      if driver == .nvidiaSMI { return .success(try machine.smiDriver()) }
-      return .success(try machine.driver())
+      let simulated: any GPUDriver = driver == .nvidiaSMI ? try machine.smiDriver() : try machine.driver()
+      return .success(try whole(simulated))
     } catch let failure as SimulatedMachine.Failure {
       switch failure {
       case .unknownMachine, .unknownRelease: throw ValidationError(failure.description)
@@ -88,6 +88,11 @@ struct NodeDriverOptions: ParsableArguments {
     } catch let error as DriverError {
       return .failure(error)
     }
+  }
+
+  /// The driver with GPUs without MIG as wholes.
+  private func whole(_ driver: any GPUDriver) throws(DriverError) -> WholeGPUDriver {
+    try WholeGPUDriver(driver, directory: directory)
   }
 
   private func machine(replaces: Bool, in folder: URL) throws -> SimulatedMachine? {

@@ -187,6 +187,21 @@ if [ "$(id -u)" -eq 0 ]; then
   state=state
 fi
 
+# --- GPUs without MIG, as wholes
+machine=L40S-48GBx2 state=whole
+gpu=$(uuid)
+plan 1 0:0
+check 'a GPU without MIG is given away as a whole' code 0 node apply -f 1.json
+check 'and read back' says out 'verified: revision 1, 1 instances'
+check 'the record of it outlives the program' code 0 node assert -f 1.json
+plan 2 9:0
+check 'it has no other place' code 4 node apply -f 2.json
+plan 2
+check 'it is taken back' code 0 node apply -f 2.json
+check 'and then nothing stands there' says out 'verified: revision 2, 0 instances'
+unset machine state
+gpu=$(uuid)
+
 # --- a lost GPU, through both drivers
 for driver in nvml nvidia-smi; do
   for release in 470 550 580; do

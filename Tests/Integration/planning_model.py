@@ -25,7 +25,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_matrix
 
 PARVA = os.environ["PARVA"]
-PRODUCTS = ["A100-80GB", "A100-40GB", "A30-24GB", "H100-80GB-SXM", "H200-141GB", "RTX-PRO-6000-BSE-96GB"]
+PRODUCTS = ["A100-80GB", "A100-40GB", "A30-24GB", "H100-80GB-SXM", "H200-141GB", "RTX-PRO-6000-BSE-96GB", "L40S-48GB"]
 SLO = 1000.0
 
 

@@ -92,6 +92,12 @@ package struct FleetInventory: Hashable, Sendable {
     pools = named.values.sorted { $0.name < $1.name }
   }
 
+  /// Nodes that are lost, and GPUs that do not answer or whose nodes are lost. O(GPUs).
+  var failures: (nodes: Int, gpus: Int) {
+    let lost = gpus.filter { $0.exclusion == .nodeLost }
+    return (Set(lost.map(\.node)).count, lost.count + gpus.count { $0.exclusion == .faulty })
+  }
+
   /// The same with some GPUs as if their nodes were cordoned: what stands there stays, and nothing new comes. O(GPUs).
   func holding(_ uuids: Set<String>) -> FleetInventory {
     var rest = self

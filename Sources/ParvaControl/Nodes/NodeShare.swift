@@ -84,8 +84,24 @@ struct NodeShare: Hashable, Sendable {
     // Whether or not it is heard.
     if node.duty == .maintenance { return (.nodeMaintenance, "the node is in maintenance") }
     if let fault = gpu.fault { return (.faulty, "the driver cannot reach it: \(fault)") }
-    guard let mig = gpu.mig else { return (.noMIG, "it has no MIG mode") }
-    let manages = state.managesMIGMode ?? false
+    guard gpu.mig != nil || gpu.isWhole else { return (.noMIG, "it has no MIG mode") }
+    if let obstacle = mode(of: gpu, manages: state.managesMIGMode ?? false) { return obstacle }
+    let foreign = gpu.instances.filter { !ours.contains($0.id) }
+    if !foreign.isEmpty {
+      return (.foreign, "\(foreign.count) of its instances \(foreign.count == 1 ? "was" : "were") not made by Parva")
+    }
+    if node.duty == .cordoned, ours.isEmpty {
+      return (.nodeCordoned, "the node is cordoned, and nothing of Parva's is on it")
+    }
+    return isKnown ? nil : (.unknownProduct, "\(gpu.board) is in no table and its driver reports no profiles")
+  }
+
+  /// What stands in the way by the MIG mode of a GPU; one without MIG is planned as a whole where nobody else uses it.
+  private static func mode(of gpu: ObservedGPU, manages: Bool) -> (FleetGPU.Exclusion, String)? {
+    guard let mig = gpu.mig else {
+      return gpu.instances.isEmpty
+        ? gpu.processes.first.map { (.inUse, "process \($0.pid) (\($0.name)) uses it") } : nil
+    }
     if mig.current != mig.pending && !(manages && mig.pending) {
       return (.modePending, "MIG mode changes at the next reset")
     }
@@ -97,13 +113,6 @@ struct NodeShare: Hashable, Sendable {
         return (.inUse, "process \(process.pid) (\(process.name)) uses it with MIG mode off")
       }
     }
-    let foreign = gpu.instances.filter { !ours.contains($0.id) }
-    if !foreign.isEmpty {
-      return (.foreign, "\(foreign.count) of its instances \(foreign.count == 1 ? "was" : "were") not made by Parva")
-    }
-    if node.duty == .cordoned, ours.isEmpty {
-      return (.nodeCordoned, "the node is cordoned, and nothing of Parva's is on it")
-    }
-    return isKnown ? nil : (.unknownProduct, "\(gpu.board) is in no table and its driver reports no profiles")
+    return nil
   }
 }

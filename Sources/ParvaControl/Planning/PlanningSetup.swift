@@ -51,16 +51,28 @@ package struct PlanningSetup: Sendable {
       pools[0].nodes = []
       pools[0].count = 0
     }
+    var workloads = demand.registrations.rows.map(\.workload)
+    Self.count(fleet.failures, in: &workloads)
     // A planner that is told of nodes chooses them; where nobody asks it to, the binding chooses better.
-    let spreads = demand.registrations.rows.contains { $0.workload.constraints.needsNodes }
+    let spreads = workloads.contains { $0.constraints.needsNodes }
     if !fleet.isEmpty && !spreads {
       for index in pools.indices { pools[index].nodes = [] }
     }
     var input = PlanningInput(
-      workloads: demand.registrations.rows.map(\.workload), pools: pools, profiles: profiles(with: demand.profiles),
+      workloads: workloads, pools: pools, profiles: profiles(with: demand.profiles),
       options: options, traces: traces, capacities: capacities, current: inForce)
     input.quotas = demand.gpuQuotas
     return input
+  }
+
+  /// Domains that have failed are of those that workloads survive: nobody is refused because what was to be survived has come.
+  private static func count(_ failures: (nodes: Int, gpus: Int), in workloads: inout [Workload]) {
+    guard failures.gpus > 0 else { return }
+    for index in workloads.indices {
+      guard let survive = workloads[index].constraints.survive else { continue }
+      let left = survive.losses - (survive.over == .node ? failures.nodes : failures.gpus)
+      workloads[index].constraints.survive = left > 0 ? Survival(over: survive.over, losses: left) : nil
+    }
   }
 
   /// What is asked of the planner for a demand, with what can stay of the plan in force.

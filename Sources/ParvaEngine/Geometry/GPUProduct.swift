@@ -29,6 +29,12 @@ public struct GPUProduct: Hashable, Sendable {
     self.sources = sources
   }
 
+  /// What the one profile of a product without MIG is called.
+  public static let wholeName = "whole"
+
+  /// Whether a GPU of the product is cut into instances; one without MIG is one place, its only profile.
+  public var hasMIG: Bool { profiles.count != 1 || profiles[0].name != Self.wholeName }
+
   /// Index of the profile with this driver id. O(profiles).
   public func profileIndex(driverID: Int) -> Int? { profiles.firstIndex { $0.driverProfileID == driverID } }
 

@@ -73,6 +73,19 @@ extension ProductCatalogue {
       ])
   }()
 
+  /// A product without MIG: one place, which is the whole GPU.
+  static func whole(_ name: String, _ architecture: String, boards: [String]) -> GPUProduct {
+    GPUProduct(
+      name: name, architecture: architecture, computeSlices: 1, axisLength: 1, migModeChangeNeedsReset: false,
+      boards: boards,
+      profiles: [
+        InstanceProfile(
+          name: GPUProduct.wholeName, driverProfileID: 0, nvmlProfile: nil, computeSlices: 1, placementSize: 1,
+          starts: [0],
+          maxInstances: 1, memoryMiB: nil)
+      ], sources: ["doc-supported"])
+  }
+
   /// A product of a scheme.
   ///
   /// - Parameters:

@@ -4,6 +4,8 @@ extension ProductCatalogue {
     "b200-22": "https://github.com/NVIDIA/gpu-operator/pull/1242 and https://github.com/NVIDIA/mig-parted/pull/166",
     "doc-profiles":
       "https://docs.nvidia.com/datacenter/tesla/mig-user-guide/supported-mig-profiles.html",
+    "doc-supported":
+      "https://docs.nvidia.com/datacenter/tesla/mig-user-guide/supported-gpus.html, which does not list the product",
     "doc-start":
       "https://docs.nvidia.com/datacenter/tesla/mig-user-guide/getting-started-with-mig.html",
     "dump-a100-40-pcie": "a listing of nvidia-smi on the product, made public by its owner",

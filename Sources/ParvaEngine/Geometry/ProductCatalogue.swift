@@ -1,4 +1,4 @@
-/// Every MIG product whose placements are known; facts, not measurements: ``sources`` says where each was read.
+/// Every MIG product whose placements are known, and products without MIG, which are planned as whole GPUs; facts, not measurements: ``sources`` says where each was read.
 ///
 /// A node reports its own profiles and placements at run time; these tables serve planning ahead and simulation.
 /// A new product is a new entry here and nothing else.
@@ -125,6 +125,17 @@ public enum ProductCatalogue {
         "NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition",
       ],
       sources: ["doc-profiles", "dump-rtx6000", "gke-ids", "nvml-h"]),
+    whole("V100-16GB", "Volta GV100", boards: ["Tesla V100-SXM2-16GB", "Tesla V100-PCIE-16GB"]),
+    whole("V100-32GB", "Volta GV100", boards: ["Tesla V100-SXM2-32GB", "Tesla V100-PCIE-32GB"]),
+    whole("T4-16GB", "Turing TU104", boards: ["Tesla T4", "NVIDIA T4"]),
+    whole("A2-16GB", "Ampere GA107", boards: ["NVIDIA A2"]),
+    whole("A10-24GB", "Ampere GA102", boards: ["NVIDIA A10", "NVIDIA A10G"]),
+    whole("A40-48GB", "Ampere GA102", boards: ["NVIDIA A40"]),
+    whole("RTX-A6000-48GB", "Ampere GA102", boards: ["NVIDIA RTX A6000"]),
+    whole("L4-24GB", "Ada AD104", boards: ["NVIDIA L4"]),
+    whole("L40-48GB", "Ada AD102", boards: ["NVIDIA L40"]),
+    whole("L40S-48GB", "Ada AD102", boards: ["NVIDIA L40S"]),
+    whole("RTX-6000-Ada-48GB", "Ada AD102", boards: ["NVIDIA RTX 6000 Ada Generation"]),
   ]
 
   /// The product with this name, compared without regard to case. O(products).

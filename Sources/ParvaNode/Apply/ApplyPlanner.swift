@@ -216,9 +216,9 @@ package enum ApplyPlanner {
     /// Legality of the wanted places by what the GPU itself offers; with MIG mode off some drivers do not tell.
     private mutating func checkWanted() {
       if wanted.isEmpty { return }
-      if gpu.mig == nil {
+      if gpu.mig == nil && !gpu.isWhole {
         refuse(.migUnsupported, "\(gpu.board) has no MIG mode")
-      } else if gpu.mig?.current == true || !gpu.profiles.isEmpty {
+      } else if gpu.isWhole || gpu.mig?.current == true || !gpu.profiles.isEmpty {
         problems += ApplyPlanner.illegal(wanted, on: gpu)
       }
     }

@@ -70,7 +70,7 @@ extension OwnedInstance {
   /// Whether a GPU that answers no longer shows it. One that says to have no MIG mode at all could not have had it: its mode
   /// cannot be read now.
   func isGone(from observed: ObservedGPU) -> Bool {
-    observed.uuid == gpu && observed.fault == nil && observed.mig != nil
+    observed.uuid == gpu && observed.fault == nil && (observed.mig != nil || observed.isWhole)
       && !observed.instances.contains { matches($0, on: gpu) }
   }
 }

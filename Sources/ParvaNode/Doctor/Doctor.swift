@@ -98,8 +98,11 @@ package struct Doctor: Sendable {
     }
     let answering = node.gpus.count { $0.fault == nil }
     var findings = node.gpus.map { gpu in gpu.fault.map { lost(gpu, $0, others: answering) } ?? mode(gpu) }
-    if answering > 0 && !node.gpus.contains(where: { $0.mig != nil }) {
-      findings.append(Finding("gpus", .stop, "no GPU of this machine has MIG", mend: "use A30, A100, H100 or later"))
+    if answering > 0 && !node.gpus.contains(where: { $0.mig != nil || $0.isWhole }) {
+      findings.append(
+        Finding(
+          "gpus", .stop, "no GPU of this machine has MIG, and none is known as a whole",
+          mend: "use A30, A100, H100 or later, or a product without MIG that `parva geometry` lists"))
     }
     return findings
   }
@@ -118,7 +121,10 @@ package struct Doctor: Sendable {
 
   private func mode(_ gpu: ObservedGPU) -> Finding {
     let name = "GPU \(gpu.index), \(gpu.board), \(gpu.uuid)"
-    guard let mode = gpu.mig else { return Finding("mig_mode", .ok, "\(name) has no MIG and is left alone") }
+    guard let mode = gpu.mig else {
+      let use = gpu.isWhole ? "is used as a whole" : "is left alone"
+      return Finding("mig_mode", .ok, "\(name) has no MIG and \(use)")
+    }
     if mode.current && !mode.pending {
       return Finding(
         "mig_mode", .stop, "\(name): MIG is on and goes off with the next reset",

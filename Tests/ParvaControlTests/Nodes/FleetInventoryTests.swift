@@ -63,6 +63,40 @@ import Testing
     #expect(inventory.pools.isEmpty)
   }
 
+  @Test func aGPUWithoutMIGIsPlannedAsAWholeWhereNobodyElseUsesIt() throws {
+    var gpu = try FleetSamples.gpu("a", 0, product: "L40S-48GB", mig: nil)
+    let inventory = FleetInventory([FleetSamples.record("a", FleetSamples.state("a", [gpu]))])
+    #expect(inventory.pools.map(\.name) == ["L40S-48GB"] && inventory.pools.map(\.count) == [1])
+    gpu.processes = [ObservedProcess(pid: 7, name: "train")]
+    let used = FleetInventory([FleetSamples.record("a", FleetSamples.state("a", [gpu]))])
+    #expect(used.gpus.map(\.exclusion) == [.inUse])
+    // An agent that does not show it as a whole cannot use it.
+    gpu.profiles = []
+    let old = FleetInventory([FleetSamples.record("a", FleetSamples.state("a", [gpu]))])
+    #expect(old.gpus.map(\.exclusion) == [.noMIG])
+  }
+
+  @Test func whatHasFailedCountsAmongTheLossesThatAWorkloadSurvives() throws {
+    let nodes = try ["a", "b", "c"].map { FleetSamples.record($0, try FleetSamples.state($0, gpus: 2)) }
+    var workload = Samples.fullWorkload
+    workload.constraints = Constraints(survive: Survival(over: .node, losses: 2))
+    func losses(_ nodes: [NodeRecord]) -> Int? {
+      let product = nodes[0].settled.flatMap { ProductRecognition.product(of: $0.observed.gpus[0]) }
+      let setup = PlanningSetup(
+        planner: OptimalPlanner(), pools: product.map { [Pool(product: $0)] } ?? [], catalogue: ProfileCatalogue(),
+        options: PlanningOptions())
+      var demand = Demand()
+      demand.registrations = RegistrationTable([Samples.registration(workload)])
+      return setup.input(for: demand, fleet: FleetInventory(nodes)).workloads[0].constraints.survive?.losses
+    }
+    #expect(losses(nodes) == 2)
+    var failing = nodes
+    failing[1].isLost = true
+    #expect(losses(failing) == 1)
+    failing[2].isLost = true
+    #expect(losses(failing) == nil)
+  }
+
   @Test func anAgentThatManagesMIGModeMayUseAGPUThatHasItOff() throws {
     let off = try FleetSamples.gpu("a", 0, mig: .init(current: false, pending: false))
     let node = FleetSamples.record("a", FleetSamples.state("a", [off], manages: true))
