@@ -111,7 +111,7 @@ package struct ReplicaPart: Sendable {
   }
 
   private func begin(
-    _ request: HTTPRequest, _ route: Route, _ handle: (HTTPRequest) throws -> Route.Beginning
+    _ request: HTTPRequest, _ route: Route, _ handle: @escaping @Sendable (HTTPRequest) throws -> Route.Beginning
   ) throws -> Route.Beginning {
     guard route.pattern.hasPrefix("/v1/") || route.pattern.hasPrefix("/v3/") else { return try handle(request) }
     var request = request
@@ -121,13 +121,22 @@ package struct ReplicaPart: Sendable {
     case .alone: return try handle(request)
     case .leads(let term):
       guard isConsistent || isPassedOn || route.method == "GET" else { return try handle(request) }
-      return try Self.ending(request, handle) { headers throws(ProblemDetails) in
+      let end: @Sendable (inout HTTPHeaders) throws(ProblemDetails) -> Void = { headers throws(ProblemDetails) in
         if store?.isSurelyLeader(in: term) != true {
           if isConsistent { throw .notLeader("Another replica may lead by now.") }
           // One that was stopped for a while may have been replaced: what it knows is as old as a follower's.
           if let age = store?.freshAt?.duration(to: .now) { headers["Parva-Staleness"] = Self.seconds(age) }
         }
         if isPassedOn, let position { headers[PeerSeal.position] = String(position) }
+      }
+      guard isConsistent else { return try Self.ending(request, handle, end) }
+      return .rest { [request] in
+        // What is on its way into the log may have been seen at another replica already.
+        guard await store?.settle() == true else { throw ProblemDetails.notLeader("Another replica may lead by now.") }
+        switch try Self.ending(request, handle, end) {
+        case .answer(let response): return response
+        case .rest(let rest): return try await rest()
+        }
       }
     case .follows(let follower):
       if isConsistent || route.isLeaders {

@@ -119,7 +119,11 @@ extension EtcdStore {
 
   /// Returns once another replica can lead, or after two seconds in which etcd did not take the key back.
   func resign() async {
-    guard state.withLock({ $0.isResigning = $0.holdsKey; return $0.holdsKey }) else { return }
+    guard
+      state.withLock({
+        $0.isResigning = $0.holdsKey; return $0.holdsKey
+      })
+    else { return }
     let end = ContinuousClock.now + .seconds(2)
     while state.withLock(\.holdsKey), .now < end { try? await Task.sleep(for: .milliseconds(5)) }
     state.withLock { $0.isResigning = false }
