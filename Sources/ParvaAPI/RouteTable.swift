@@ -167,7 +167,7 @@ package struct RouteTable: Sendable {
       route.takesLargeBodiesOnLoop = true
       return route
     }
-    let recorder = AuditRecorder(log: controller.audit, now: controller.configuration.now)
+    let recorder = AuditRecorder(log: controller.audit, now: controller.configuration.now) { [part] in part.isSure }
     let tracer = controller.configuration.tracer
     // Heartbeats and proxies ask all the time.
     let traced =

@@ -120,7 +120,7 @@ package final class Controller: Sendable {
     self.events = events
     board = PlanBoard(events: events)
     let restored = contents.plan.flatMap {
-      PublishedPlan($0, pinned: contents.pin != nil, contents.nodes, logger)
+      PublishedPlan($0, tellsAll: contents.pin != nil || isFollowing || takesOver, contents.nodes, logger)
     }
     // What cannot be read cannot be kept either.
     let pin = restored == nil ? nil : contents.pin
@@ -248,6 +248,16 @@ package final class Controller: Sendable {
         },
       ]
     }
+  }
+
+  /// Returns once everything that was on its way to the store is in memory, too, or is not stored.
+  package func settle() async {
+    await registry.settle()
+    await nodes.settle()
+    await tokens.settle()
+    await windows.settle()
+    await webhooks.settle()
+    await loop.settle()
   }
 
   /// Has the planning do something; answers the pin that is there afterwards.

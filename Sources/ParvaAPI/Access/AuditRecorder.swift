@@ -7,6 +7,8 @@ import ParvaHTTP
 struct AuditRecorder: Sendable {
   let log: AuditLog
   let now: @Sendable () -> Date
+  /// Whether what this controller knows is the newest there is; else a request that has changed nothing has no answer.
+  var isSure: @Sendable () -> Bool = { true }
 
   /// The route, whose calls leave a row each: with the change where there is one, else soon after the answer.
   func recorded(_ route: Route) -> Route {
@@ -40,7 +42,7 @@ struct AuditRecorder: Sendable {
       let isDryRun = try DryRun.take(from: &request, route)
       return (request, draft(request, isDryRun: isDryRun))
     } catch {
-      end(draft(request, isDryRun: false), error.status)
+      try end(draft(request, isDryRun: false), error.status)
       throw error
     }
   }
@@ -67,10 +69,10 @@ struct AuditRecorder: Sendable {
       let response = try await AuditDraft.$current.withValue(draft) {
         draft.isDryRun ? try await DryRun.answer(draft, handle) : try await handle()
       }
-      end(draft, response.status)
+      try end(draft, response.status)
       return response
     } catch {
-      end(draft, (error as? ProblemDetails)?.status ?? 500)
+      try end(draft, (error as? ProblemDetails)?.status ?? 500)
       throw error
     }
   }
@@ -80,17 +82,20 @@ struct AuditRecorder: Sendable {
       switch try handle() {
       case .answer(let response):
         let answer = draft.isDryRun ? DryRun.answer(draft, response) : response
-        end(draft, answer.status)
+        try end(draft, answer.status)
         return .answer(answer)
       case .rest(let rest): return .rest { try await recording(draft, rest) }
       }
     } catch {
-      end(draft, (error as? ProblemDetails)?.status ?? 500)
+      try end(draft, (error as? ProblemDetails)?.status ?? 500)
       throw error
     }
   }
 
-  private func end(_ draft: AuditDraft, _ status: Int) {
-    if let entry = draft.close(status) { log.note(entry) }
+  /// - Throws: 503 `not_leader` where another controller may lead by now, and nothing was stored in the name of this one.
+  private func end(_ draft: AuditDraft, _ status: Int) throws(ProblemDetails) {
+    guard let entry = draft.close(status) else { return }
+    if status < 500, !isSure() { throw .notLeader("Another replica may lead by now.") }
+    log.note(entry)
   }
 }

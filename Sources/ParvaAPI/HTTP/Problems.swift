@@ -77,12 +77,38 @@ extension ProblemDetails {
   }
 
   init(_ error: StoreError) {
-    let isFull = error.code == .full
-    self.init(
-      status: isFull ? 507 : 503, code: error.code.rawValue,
-      detail: isFull
-        ? "There is no room left for the store, and nothing was changed; the controller only reads until there is."
-        : "The store cannot take or give this now, and nothing was changed; the server's log has the cause.",
-      headers: ["Retry-After": "5"])
+    switch error.code {
+    case .full:
+      self.init(
+        status: 507, code: error.code.rawValue,
+        detail: "There is no room left for the store, and nothing was changed; the controller only reads until "
+          + "there is.",
+        headers: ["Retry-After": "5"])
+    case .notLeader: self = .notLeader()
+    case .outcomeUnknown: self = .unclear("The store has not said in time whether it took this")
+    default:
+      self.init(
+        status: 503, code: error.code.rawValue,
+        detail: "The store cannot take or give this now, and nothing was changed; the server's log has the cause.",
+        headers: ["Retry-After": "5"])
+    }
+  }
+
+  /// Nobody can say whether it was done.
+  static func unclear(_ why: String) -> ProblemDetails {
+    ProblemDetails(
+      status: 503, code: StoreError.Code.outcomeUnknown.rawValue,
+      detail:
+        "\(why): it may have been done. Look before it is sent again; with an Idempotency-Key it can be sent again "
+        + "as it is.")
+  }
+
+  /// It was surely not done.
+  static func notLeader(
+    _ detail: String = "No replica leads at the moment; one will within seconds."
+  ) -> ProblemDetails {
+    ProblemDetails(
+      status: 503, code: StoreError.Code.notLeader.rawValue, detail: detail + " Nothing was done; send it again.",
+      headers: ["Retry-After": "1"])
   }
 }

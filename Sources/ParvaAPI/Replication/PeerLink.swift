@@ -92,10 +92,7 @@ package final class PeerLink: Sendable {
         throw .notLeader("The replica that leads, at \(leader.address), cannot be reached (\(error.code.rawValue)).")
       }
       count(.unclear)
-      throw ProblemDetails(
-        status: 503, code: "outcome_unknown",
-        detail: "The answer of the replica that leads is lost (\(error.code.rawValue)): this may have been done. Look "
-          + "before it is sent again; with an Idempotency-Key it can be sent again as it is.")
+      throw .unclear("The answer of the replica that leads is lost (\(error.code.rawValue))")
     }
   }
 
@@ -127,16 +124,5 @@ package final class PeerLink: Sendable {
     outgoing.isIdempotent = true
     guard let response = try? await client.send(outgoing), response.status == 200 else { return nil }
     return try? JSONDecoder().decode(PeerExchange.Answer.self, from: response.body)
-  }
-}
-
-extension ProblemDetails {
-  /// It was surely not done.
-  static func notLeader(
-    _ detail: String = "No replica leads at the moment; one will within seconds."
-  ) -> ProblemDetails {
-    ProblemDetails(
-      status: 503, code: "not_leader", detail: detail + " Nothing was done; send it again.",
-      headers: ["Retry-After": "1"])
   }
 }

@@ -66,6 +66,7 @@ package final class ReplicaHost: Sendable {
     self.events = events
     let controller = try await build(.follows(store), store, Leadership())
     let part = Self.part(of: controller, term: nil, store, link, settings, tally)
+    tally.follower = controller.follower
     slot = RouterSlot(routing(controller, part))
     serving = Mutex(Serving(controller: controller))
     follow(controller, number: 0)
@@ -75,7 +76,7 @@ package final class ReplicaHost: Sendable {
     of controller: Controller, term: Int?, _ store: any ReplicatedStore, _ link: PeerLink, _ settings: Settings,
     _ tally: ReplicaTally
   ) -> ReplicaPart {
-    let role = controller.follower.map { ReplicaPart.Role.follows($0) } ?? .leads(term: term ?? 0)
+    let role = controller.follower.map { ReplicaPart.Role.follows($0) } ?? .leads(term: term ?? 0, controller)
     return ReplicaPart(
       role: role, link: link, store: store, mostStaleness: settings.mostStaleness, tally: tally)
   }
@@ -202,6 +203,7 @@ package final class ReplicaHost: Sendable {
       // Until it knows better, endpoints are as they were.
       made.traffic.inherit(old.traffic.shown(old.traffic.view))
       if term == nil { follow(made, number: number) } else { made.start() }
+      tally.follower = made.follower
       slot.replace(with: routing(made, part))
       mirroring?.cancel()
       end(old)

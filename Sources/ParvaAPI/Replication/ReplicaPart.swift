@@ -6,7 +6,7 @@ package struct ReplicaPart: Sendable {
   enum Role: Sendable {
     /// There is no other.
     case alone
-    case leads(term: Int)
+    case leads(term: Int, Controller)
     case follows(Follower)
   }
 
@@ -43,7 +43,7 @@ package struct ReplicaPart: Sendable {
   /// Who leads as far as this replica knows.
   var leader: ReplicaStanding.Leader? {
     switch (role, store?.standing) {
-    case (.leads(let term), _): ReplicaStanding.Leader(term: term, address: link?.address ?? "")
+    case (.leads(let term, _), _): ReplicaStanding.Leader(term: term, address: link?.address ?? "")
     case (_, .follower(let leader)?): leader
     default: nil
     }
@@ -91,6 +91,13 @@ package struct ReplicaPart: Sendable {
   }
 
   private static let parameter = "consistent"
+  private typealias End = @Sendable (inout HTTPHeaders) throws(ProblemDetails) -> Void
+
+  /// Whether what is answered without a commit is so: nobody else can have led up to now.
+  var isSure: Bool {
+    guard case .leads(let term, _) = role else { return true }
+    return store?.isSurelyLeader(in: term) == true
+  }
 
   /// The route as this replica answers it.
   func placed(_ route: Route) -> Route {
@@ -119,20 +126,24 @@ package struct ReplicaPart: Sendable {
     let isPassedOn = request.headers[PeerSeal.by] != nil
     switch role {
     case .alone: return try handle(request)
-    case .leads(let term):
-      guard isConsistent || isPassedOn || route.method == "GET" else { return try handle(request) }
-      let end: @Sendable (inout HTTPHeaders) throws(ProblemDetails) -> Void = { headers throws(ProblemDetails) in
-        if store?.isSurelyLeader(in: term) != true {
-          if isConsistent { throw .notLeader("Another replica may lead by now.") }
-          // One that was stopped for a while may have been replaced: what it knows is as old as a follower's.
-          if let age = store?.freshAt?.duration(to: .now) { headers["Parva-Staleness"] = Self.seconds(age) }
+    case .leads(let term, let controller):
+      let end: End = { headers throws(ProblemDetails) in
+        let isSure = store?.isSurelyLeader(in: term) == true
+        // What changes something is stored in the term, or it is not; beats are not, and what they say may be old.
+        if !isSure, isConsistent || route.access?.isHeartbeat == true {
+          throw .notLeader("Another replica may lead by now.")
+        }
+        // One that was stopped for a while may have been replaced: what it knows is as old as a follower's.
+        if !isSure, route.method == "GET", let age = store?.freshAt?.duration(to: .now) {
+          headers["Parva-Staleness"] = Self.seconds(age)
         }
         if isPassedOn, let position { headers[PeerSeal.position] = String(position) }
       }
-      guard isConsistent else { return try Self.ending(request, handle, end) }
+      guard isConsistent, route.method == "GET" else { return try Self.ending(request, handle, end) }
       return .rest { [request] in
-        // What is on its way into the log may have been seen at another replica already.
-        guard await store?.settle() == true else { throw ProblemDetails.notLeader("Another replica may lead by now.") }
+        // What a follower may have shown is in the answer, too.
+        guard await store?.settle() ?? true else { throw ProblemDetails.notLeader("Another replica may lead by now.") }
+        await controller.settle()
         switch try Self.ending(request, handle, end) {
         case .answer(let response): return response
         case .rest(let rest): return try await rest()
@@ -169,7 +180,12 @@ package struct ReplicaPart: Sendable {
         request, to: leader, isBeat: route.access?.isHeartbeat == true) ?? { throw ProblemDetails.notLeader() }()
     // Whoever changes something here reads it here.
     if let position, route.access?.isHeartbeat != true {
-      _ = await follower.wait(for: position, within: .seconds(2))
+      // Another controller may take the place of this one meanwhile.
+      var current: Follower? = follower
+      while let waiting = current, !(await waiting.wait(for: position, within: .seconds(2))) {
+        let next = tally.follower
+        current = next === waiting ? nil : next
+      }
     }
     return response
   }
@@ -177,7 +193,7 @@ package struct ReplicaPart: Sendable {
   /// Has an answer, refusals included, carry what is known when it is made.
   private static func ending(
     _ request: HTTPRequest, _ handle: (HTTPRequest) throws -> Route.Beginning,
-    _ end: @escaping @Sendable (inout HTTPHeaders) throws(ProblemDetails) -> Void
+    _ end: @escaping End
   ) throws -> Route.Beginning {
     @Sendable func ended(_ response: HTTPResponse) throws -> HTTPResponse {
       var response = response

@@ -149,6 +149,9 @@ package final class TokenRegistry: Sendable {
     state.withLock { state in for (id, date) in uses { state.note(date, of: id) } }
   }
 
+  /// Returns once what was on its way to the store is in memory, or is not stored.
+  func settle() async { await gate.run {} }
+
   /// Takes over what another controller has stored.
   func follow(_ batch: StoreBatch) {
     guard !batch.tokens.isEmpty || !batch.tokenUses.isEmpty else { return }

@@ -34,6 +34,8 @@ package actor DemandRegistry {
   }
   private nonisolated let waiting = Atomic(0)
   private var isCommitting = false
+  /// Who waits for the end of the commit that is under way.
+  private var settling: [CheckedContinuation<Void, Never>] = []
   private var claimsPrunedAt = Date.distantPast
 
   /// - Parameters:
@@ -151,8 +153,17 @@ package actor DemandRegistry {
       queue.removeAll(keepingCapacity: true)
       let results = await commit(group)
       for (pending, result) in zip(group, results) { pending.done.resume(returning: result) }
+      let settled = settling
+      settling = []
+      for waiter in settled { waiter.resume() }
     }
     isCommitting = false
+  }
+
+  /// Returns once what was on its way to the store is in memory, or is not stored.
+  func settle() async {
+    guard isCommitting else { return }
+    await withCheckedContinuation { settling.append($0) }
   }
 
   private func commit(_ group: [Pending]) async -> [Result<ChangeReceipt, ChangeRefusal>] {

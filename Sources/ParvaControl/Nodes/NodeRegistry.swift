@@ -280,6 +280,9 @@ package final class NodeRegistry: Sendable {
     changing { $0.fleet.follow(batch, at: clock) }
   }
 
+  /// Returns once what was on its way to the store is in memory, or is not stored.
+  func settle() async { await saving.settle() }
+
   // MARK: - Pushes
 
   /// Those of the nodes that are reached and have not verified what is wanted of them, and whose drain has not ended.

@@ -24,6 +24,8 @@ extension PlanningLoop {
     while !orders.isEmpty {
       let next = orders.removeFirst()
       let result: Result<PlanPin?, PlanOrder.Refusal>
+      isStoring = true
+      defer { isStoring = false }
       do throws(PlanOrder.Refusal) {
         result = .success(try await perform(next.order, for: next.draft))
       } catch {

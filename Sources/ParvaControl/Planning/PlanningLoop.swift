@@ -62,6 +62,16 @@ actor PlanningLoop {
   private var pace = PlanningPace()
   private var retryAt: ContinuousClock.Instant?
   private(set) var isStopped = false
+  /// Whether a plan is on its way to the store and to those who read it.
+  var isStoring = false {
+    didSet {
+      guard !isStoring else { return }
+      let settled = settling
+      settling = []
+      for waiter in settled { waiter.resume() }
+    }
+  }
+  private var settling: [CheckedContinuation<Void, Never>] = []
   private(set) var resting: Task<Void, Never>?
   private var retrying: Task<Void, Never>?
   /// Waits for the next rate that falls by itself.
@@ -125,6 +135,12 @@ actor PlanningLoop {
     holding?.cancel()
   }
 
+  /// Returns once a plan that was on its way to the store is published, or is not stored.
+  func settle() async {
+    guard isStoring else { return }
+    await withCheckedContinuation { settling.append($0) }
+  }
+
   private func rest(_ duration: Duration) async {
     guard !isStopped, orders.isEmpty else { return }
     let rest = Task { [sleep] in
@@ -185,6 +201,8 @@ actor PlanningLoop {
       var batch = StoreBatch()
       batch.plan = stored
       batch.keptPlans = (keptPlans, now())
+      isStoring = true
+      defer { isStoring = false }
       // Made while it is stored, and seen by nobody before.
       async let rendered = queue.run { finished.published() }
       try await store.commit(batch)

@@ -7,10 +7,10 @@ extension PublishedPlan {
   /// A stored plan; nil where its document no longer reads: the next plan is made afresh then.
   ///
   /// - Parameters:
-  ///   - pinned: whether it stays, so that all nodes are told of it, also those that are to hold nothing.
+  ///   - tellsAll: whether it stays as it is, so that all nodes are told of it, also those that are to hold nothing.
   ///   - known: a plan that was read before: one of the same revision has the same document.
   convenience init?(
-    _ stored: StoredPlan, pinned: Bool, _ nodes: [NodeRecord], known: PublishedPlan? = nil, _ logger: Logger
+    _ stored: StoredPlan, tellsAll: Bool, _ nodes: [NodeRecord], known: PublishedPlan? = nil, _ logger: Logger
   ) {
     let plan: Plan
     if let known, known.record.revision == stored.record.revision {
@@ -28,6 +28,6 @@ extension PublishedPlan {
     let assignments = NodeAssignments(data: stored.assignments)
     self.init(
       record: stored.record, plan: plan, json: stored.document,
-      assignments: pinned ? assignments?.told(to: nodes) : assignments, origin: .stored)
+      assignments: tellsAll ? assignments?.told(to: nodes) : assignments, origin: .stored)
   }
 }

@@ -51,6 +51,14 @@ package final class PublishedPlan: Sendable {
     partial = Dictionary(plan.partial.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
+  /// The same plan, of which other nodes are told. O(1).
+  init(_ plan: PublishedPlan, telling assignments: NodeAssignments) {
+    (record, self.plan, origin, document) = (plan.record, plan.plan, plan.origin, plan.document)
+    self.assignments = assignments
+    (parts, unplaced, partial) = (plan.parts, plan.unplaced, plan.partial)
+    (capacities, rates) = (plan.capacities, plan.rates)
+  }
+
   /// Requests per second of all segments of a workload.
   package func capacity(of workload: String) -> Double { capacities[workload] ?? 0 }
 

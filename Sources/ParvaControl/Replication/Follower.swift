@@ -96,6 +96,7 @@ package final class Follower: Sendable {
     await parts.webhooks.follow(batch)
     parts.traffic.follow(batch)
     await take(batch.plan, pin: batch.pin)
+    if batch.plan == nil, !batch.nodes.isEmpty || !batch.nodeStates.isEmpty { tellAll() }
     await parts.pusher.follow(batch)
   }
 
@@ -106,12 +107,23 @@ package final class Follower: Sendable {
       if pin != nil { parts.board.pin(newPin) }
       return
     }
-    let records = newPin == nil ? [] : Array(parts.nodes.snapshot.nodes.values)
+    let records = Array(parts.nodes.snapshot.nodes.values)
     let published = await queue.run { [logger] in
-      PublishedPlan(stored, pinned: newPin != nil, records, known: view.plan, logger)
+      PublishedPlan(stored, tellsAll: true, records, known: view.plan, logger)
     }
     guard let published else { return }
     parts.board.publish(published, fleet: parts.nodes.generation, pin: newPin)
     parts.nodes.take(published.assignments?.planned(revision: stored.record.revision))
+  }
+
+  /// What nodes say is stored a little later than plans are made for it: those that are to hold nothing are told of the plan
+  /// once they are known. O(nodes).
+  private func tellAll() {
+    let view = parts.board.view
+    guard let plan = view.plan, let assignments = plan.assignments else { return }
+    let told = assignments.told(to: parts.nodes.trafficState.records)
+    guard told.nodes != assignments.nodes else { return }
+    parts.board.publish(PublishedPlan(plan, telling: told), fleet: view.fleet, pin: view.pin)
+    parts.nodes.take(told.planned(revision: plan.record.revision))
   }
 }

@@ -68,6 +68,9 @@ package final class WindowRegistry: Sendable {
     }
   }
 
+  /// Returns once what was on its way to the store is in memory, or is not stored.
+  func settle() async { await gate.run {} }
+
   /// Takes over what another controller has stored.
   func follow(_ batch: StoreBatch) {
     guard !batch.windows.isEmpty else { return }

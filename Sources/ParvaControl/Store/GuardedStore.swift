@@ -105,6 +105,8 @@ package final class GuardedStore: Store {
 
   /// Trouble of another kind in the middle of trouble is news, too.
   private func begin(_ error: StoreError) {
+    // What is refused untried meanwhile is surely not done.
+    let error = error.code == .outcomeUnknown ? StoreError(.unavailable, error.message) : error
     let isNews = state.withLock { state in
       guard state?.error.code != error.code else { return false }
       state = Trouble(error: error, since: state?.since ?? .now)

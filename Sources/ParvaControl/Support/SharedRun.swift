@@ -11,6 +11,13 @@ final class SharedRun<Failure: Error>: Sendable {
     /// The work of the next run, where one is asked for.
     var next: Work?
     var waiters: [CheckedContinuation<Failure?, Never>] = []
+    /// Who waits for the end of the run that is under way.
+    var watchers: [CheckedContinuation<Void, Never>] = []
+
+    mutating func takeWatchers() -> [CheckedContinuation<Void, Never>] {
+      defer { watchers = [] }
+      return watchers
+    }
   }
 
   private let state = Mutex(State())
@@ -21,6 +28,17 @@ final class SharedRun<Failure: Error>: Sendable {
   /// Returns when a run that began after this call has ended.
   func run(_ work: @escaping Work) async throws(Failure) {
     if let failure = await withCheckedContinuation({ ask(work, $0) }) { throw failure }
+  }
+
+  /// Returns when the run that is under way has ended, at once where there is none.
+  func settle() async {
+    await withCheckedContinuation { watcher in
+      let isIdle = state.withLock { state in
+        if state.isRunning { state.watchers.append(watcher) }
+        return !state.isRunning
+      }
+      if isIdle { watcher.resume() }
+    }
   }
 
   private func ask(_ work: @escaping Work, _ waiter: CheckedContinuation<Failure?, Never>?) {
@@ -39,7 +57,9 @@ final class SharedRun<Failure: Error>: Sendable {
     while let (work, waiters) = next() {
       let failure = await work()
       for waiter in waiters { waiter.resume(returning: failure) }
+      for watcher in state.withLock({ $0.takeWatchers() }) { watcher.resume() }
     }
+    for watcher in state.withLock({ $0.isRunning ? [] : $0.takeWatchers() }) { watcher.resume() }
   }
 
   private func next() -> (Work, [CheckedContinuation<Failure?, Never>])? {

@@ -151,6 +151,9 @@ package final class WebhookRegistry: Sendable {
     }
   }
 
+  /// Returns once what was on its way to the store is in memory, or is not stored.
+  func settle() async { await gate.run {} }
+
   /// Takes over what another controller has stored, which delivers, too.
   func follow(_ batch: StoreBatch) async {
     for (id, record) in batch.webhooks {

@@ -132,7 +132,12 @@ package final class NodeAgent: Sendable {
     let (document, isNew) = try operations.accept(wanted, term: term, isDegraded: isDegraded) {
       term throws(ApplyJournal.Failure) in try store.save(term: term)
     }
-    if isNew { tracer?.note(Tracer.current, as: "apply/\(document.id)") }
+    if isNew {
+      tracer?.note(Tracer.current, as: "apply/\(document.id)")
+      logger.info(
+        "assignment accepted",
+        metadata: wanted.version.fields.merging(["operation": "\(document.id)", "term": "\(term)"]) { $1 })
+    }
     if isNew { queue.add { self.performPending() } }
     return document
   }

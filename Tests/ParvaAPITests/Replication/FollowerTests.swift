@@ -5,6 +5,7 @@ import ParvaControl
 import ParvaControlTestSupport
 import ParvaHTTP
 import ParvaTestSupport
+import ParvaWire
 import Testing
 
 /// A controller that follows another one's commits, against one that reads them all at once.
@@ -163,6 +164,41 @@ import Testing
       if isMore { continue }
       #expect(Self.text(led) == Self.text(mine), "seed \(seed): \(path) of the leader")
     }
+    try await follower.stop()
+  }
+
+  /// A plan is stored without the nodes that it leaves empty, and what nodes say of themselves after it.
+  @Test func aNodeThatIsToHoldNothingMatchesThePlanAtAFollowerToo() async throws {
+    let log = SharedLog()
+    let (first, second) = (try log.replica(), try log.replica())
+    await log.lead(first)
+    let leader = try await Controller(
+      configuration: try Self.configuration, store: first.writer(term: 1), role: .leads(term: 1, takesOver: false),
+      logger: Self.quiet)
+    leader.start()
+    let follower = try await Controller(
+      configuration: try Self.configuration, store: second, role: .follows(second), logger: Self.quiet)
+    follower.follow {}
+    let (router, copy) = (Self.router(leader), Self.router(follower))
+    for node in ["n1", "n2"] {
+      _ = await Self.ask(router, "PUT", "/v1/nodes/\(node)", #"{"address":"http://127.0.0.1:1"}"#)
+      let state = FleetSamples.state(node, [try FleetSamples.gpu(node, 0)])
+      _ = await Self.ask(router, "POST", "/v1/nodes/\(node)/status", try FleetSamples.body(state))
+    }
+    _ = await Self.ask(router, "POST", "/v1/workloads", Bodies.workload("w", rate: 50))
+    let view = await leader.board.wait(for: .seconds(60)) { view in
+      view.plan.map { $0.record.demandRevision == 1 && ($0.assignments?.nodes.count ?? 0) == 2 } ?? false
+    }
+    let plan = try #require(view.plan)
+    let empty = try #require(["n1", "n2"].first { plan.assignments?.gpus[$0] == nil })
+    leader.nodes.verified(NodeAssignment(revision: plan.record.revision, gpus: []), on: empty)
+    try await leader.nodes.flush()
+    #expect(await Self.ask(router, "GET", "/v1/nodes/\(empty)").json("status", "matchesPlan") == "1")
+    #expect(try await #require(follower.follower).wait(for: first.position, within: .seconds(60)))
+    let told = await Self.ask(copy, "GET", "/v1/nodes/\(empty)")
+    #expect(told.json("status", "matchesPlan") == "1", "\(told.text)")
+    leader.halt()
+    try await leader.stop()
     try await follower.stop()
   }
 
