@@ -155,8 +155,17 @@ class Trial:
             try:
                 until(f"every node to have the plan, as {replica.name} ({replica.role()}) tells it", matching, BACK)
             except AssertionError as error:
-                told = [{**one["status"], "gpus": None, "name": one["name"]} for one in nodes]
-                raise AssertionError(f"{error}: {json.dumps(told)}") from error
+                at_leader = replica.ask("GET", "/v1/nodes?consistent=true").json()["nodes"]
+                told = [[(one["name"], *self.matches(one)) for one in those] for those in (nodes, at_leader)]
+                raise AssertionError(f"{error}: {told[0]}, and the leader: {told[1]}") from error
+
+
+    @staticmethod
+    def matches(node):
+        """What a node's status says of the plan, and why."""
+        status = node["status"]
+        told = next((one for one in status["conditions"] if one["type"] == "MatchesPlan"), {})
+        return status["state"], status.get("verifiedRevision"), told.get("reason"), told.get("message")
 
 
 def trial(given, kind, schedules, **how):
