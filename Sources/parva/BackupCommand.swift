@@ -3,7 +3,7 @@ import Foundation
 import ParvaControl
 
 /// `parva backup`: the controller's store as one file.
-struct BackupCommand: ParsableCommand {
+struct BackupCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backup", abstract: "Copy a controller's store into a new file, while the controller runs or not.",
     discussion: """
@@ -16,14 +16,23 @@ struct BackupCommand: ParsableCommand {
 
   @OptionGroup var place: StorePlace
 
-  func run() throws {
-    let contents = try StorePlace.reporting { () throws(StoreError) in try SQLiteBackup.write(place.path, to: file) }
+  func run() async throws {
+    let contents: SQLiteBackup.Contents
+    do throws(StoreError) {
+      if let kind = Stores.replicatedKind(of: place.path) {
+        contents = try await kind.backUp(kind.place(in: place.path), place.access(), file)
+      } else {
+        contents = try SQLiteBackup.write(place.path, to: file)
+      }
+    } catch {
+      throw CommandFailure(StorePlace.status(error), error.message)
+    }
     try Console.write("\(file): \(StorePlace.text(contents))\n")
   }
 }
 
 /// `parva restore`: such a file in place of a store.
-struct RestoreCommand: ParsableCommand {
+struct RestoreCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restore", abstract: "Put a backup in the place of a controller's store; the controller must not run.",
     discussion: """
@@ -36,15 +45,23 @@ struct RestoreCommand: ParsableCommand {
 
   @OptionGroup var place: StorePlace
 
-  @Flag(name: .long, help: "Replace the store that is there; it is kept as STORE.before-restore.")
+  @Flag(name: .long, help: "Replace the store that is there; a file is kept as STORE.before-restore.")
   var force = false
 
-  func run() throws {
+  func run() async throws {
+    let kind = Stores.replicatedKind(of: place.path)
     do {
-      let contents = try SQLiteBackup.restore(file, to: place.path, replacing: force)
+      let contents =
+        if let kind {
+          try await kind.restore(file, kind.place(in: place.path), place.access(), force)
+        } else {
+          try SQLiteBackup.restore(file, to: place.path, replacing: force)
+        }
       try Console.write("\(place.path): \(StorePlace.text(contents))\n")
     } catch let error as StoreError {
-      let hint = error.code == .cannotOpen && !force ? " --force keeps what is there as STORE.before-restore." : ""
+      let kept =
+        kind == nil ? "keeps what is there as STORE.before-restore" : "replaces it; parva backup keeps it before"
+      let hint = error.code == .cannotOpen && !force ? " --force \(kept)." : ""
       throw CommandFailure(StorePlace.status(error), error.message + hint)
     }
   }
@@ -54,6 +71,16 @@ struct RestoreCommand: ParsableCommand {
 struct StorePlace: ParsableArguments {
   @Option(name: .customLong("store"), help: "The store; as `serve` takes it, and at the same place without it.")
   var given: String?
+
+  @OptionGroup var etcd: EtcdOptions
+
+  func access() throws(StoreError) -> StoreAccess {
+    do {
+      return try etcd.access()
+    } catch {
+      throw StoreError(.cannotOpen, error.message ?? "")
+    }
+  }
 
   var path: String {
     let address = given ?? Self.usual
@@ -72,14 +99,6 @@ struct StorePlace: ParsableArguments {
     let plan = contents.planRevision.map { "plan revision \($0)" } ?? "no plan"
     return "\(contents.workloads) workloads at revision \(contents.demandRevision), \(plan), \(contents.nodes) nodes, "
       + "\(contents.bytes) bytes"
-  }
-
-  static func reporting<Value>(_ work: () throws(StoreError) -> Value) throws(CommandFailure) -> Value {
-    do {
-      return try work()
-    } catch {
-      throw CommandFailure(status(error), error.message)
-    }
   }
 
   static func status(_ error: StoreError) -> ExitStatus {

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import ParvaServing
 import Synchronization
 
@@ -116,8 +115,8 @@ extension EtcdStore {
         result = .failure(error)
       }
       for one in group { one.done.resume(returning: result) }
+      snapshotWhereDue(term)
     }
-    if appends.isLost(term) == false { await snapshotWhereDue(term) }
   }
 
   private func append(_ group: [EtcdAppends.Pending], in term: Int) async throws(StoreError) {
@@ -149,7 +148,7 @@ extension EtcdStore {
   }
 
   /// Has a transaction done as a leader, and asks until it is certain whether it was.
-  private func certainly(
+  func certainly(
     in term: Int, position: Int, nonce: UInt64?, if compares: [String], then success: [String]
   ) async throws(StoreError) {
     let failure = [EtcdClient.range(keys.entry(position))]
@@ -186,7 +185,7 @@ extension EtcdStore {
   }
 
   /// Writes bytes in parts, which nothing names yet; how many there are.
-  private func write(
+  func write(
     _ data: Data, _ kind: String, _ position: Int, _ nonce: UInt64, in term: Int
   ) async throws(StoreError) -> Int {
     var count = 0
@@ -200,62 +199,5 @@ extension EtcdStore {
       count += 1
     }
     return count
-  }
-
-  // MARK: - Snapshots
-
-  /// After how many entries and bytes of them another snapshot is made, and how many entries stay before it, for replicas
-  /// that are a little behind.
-  private static let mostEntries = 2000
-  private static let keptEntries = 500
-
-  private func snapshotWhereDue(_ term: Int) async {
-    let (isDue, isBusy) = state.withLock { state in
-      let isDue = position - (state.snapshotAt ?? 0) >= Self.mostEntries
-      defer { if isDue { state.isSnapshotting = true } }
-      return (isDue, state.isSnapshotting)
-    }
-    guard isDue, !isBusy else { return }
-    do throws(StoreError) {
-      try await snapshot(in: term)
-    } catch {
-      // The log is whole without it; the next commit tries again.
-    }
-    state.withLock { $0.isSnapshotting = false }
-  }
-
-  private func snapshot(in term: Int) async throws(StoreError) {
-    let (bytes, position) = try await taking { () throws(StoreError) in (try await copy.wholeFile(), self.position) }
-    let nonce = UInt64.random(in: 0...UInt64.max)
-    let count = try await write(bytes, "snap", position, nonce, in: term)
-    let old = keys.partsBefore("snap", position)
-    let parts = keys.partsBefore("part", max(1, position - Self.keptEntries))
-    try await certainly(
-      in: term, position: position, nonce: nil, if: [],
-      then: [
-        EtcdClient.put(keys.snapshot, EtcdEntry(nonce: nonce, parts: count, position: position).value),
-        EtcdClient.delete(keys.entry(0), to: keys.entry(max(1, position - Self.keptEntries))),
-        EtcdClient.delete(old.from, to: old.to), EtcdClient.delete(parts.from, to: parts.to),
-      ])
-    state.withLock { $0.snapshotAt = position }
-    if let answer = try? await client.transaction(if: [], then: [EtcdClient.range(keys.leader)]),
-      let revision = answer.header.revision
-    {
-      struct Nothing: Decodable {}
-      let _: Nothing? = try? await client.call("/v3/kv/compaction", #"{"revision":"\#(revision)"}"#)
-    }
-  }
-}
-
-extension SQLiteStore {
-  /// All of it as one file's bytes. O(bytes).
-  func wholeFile() async throws(StoreError) -> Data {
-    try await translating {
-      let path = pool.path + ".snapshot"
-      try? FileManager.default.removeItem(atPath: path)
-      defer { try? FileManager.default.removeItem(atPath: path) }
-      try await pool.writeWithoutTransaction { try $0.execute(sql: "VACUUM INTO ?", arguments: [path]) }
-      return try Data(contentsOf: URL(filePath: path))
-    }
   }
 }

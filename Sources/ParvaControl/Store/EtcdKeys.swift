@@ -8,6 +8,9 @@ struct EtcdKeys: Sendable {
   /// Says which snapshot is the newest whole one.
   var snapshot: String { "\(prefix)/snapshot" }
 
+  /// Is written to see whether anything can be.
+  var probe: String { "\(prefix)/probe" }
+
   /// Numbers have twenty digits, so that keys are in their order.
   private static func digits(_ number: Int) -> String {
     let text = String(number)

@@ -1,4 +1,5 @@
 import Foundation
+import ParvaHTTP
 import ParvaServing
 import Synchronization
 
@@ -62,11 +63,20 @@ extension EtcdStore {
     guard ranges.count == 3 else { throw StoreError(.unavailable, "etcd has answered less than it was asked.") }
     noteLeader(ranges[0].first)
     let first = ranges[2].first.flatMap { keys.position(ofEntry: $0.key) }
-    if let pointer = ranges[1].first, first != position + 1 {
+    if let pointer = ranges[1].first {
       let snapshot = try EtcdEntry(pointer.value, "The pointer to the snapshot")
-      if snapshot.position > position {
+      // A new leader need not make one of what another has made one of.
+      state.withLock { $0.snapshotAt = max($0.snapshotAt ?? 0, min(snapshot.position, position)) }
+      if first != position + 1, snapshot.position > position {
         let bytes = try await parts("snap", snapshot.position, snapshot)
-        try await replace(by: bytes, position: snapshot.position)
+        let file = try await packing.run { () throws(StoreError) in
+          guard let file = Gzip.expand(bytes, limit: Self.mostFileBytes) else {
+            throw StoreError(
+              .corrupt, "The snapshot of the store in etcd cannot be read: its bytes are not what was written.")
+          }
+          return file
+        }
+        try await replace(by: file, position: snapshot.position, bytes: bytes.count)
         return false
       }
     }

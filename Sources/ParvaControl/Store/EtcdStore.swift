@@ -39,6 +39,7 @@ final class EtcdStore: ReplicatedStore {
     var standing = ReplicaStanding.follower(of: nil)
     var followers: [AsyncStream<ReplicaStanding>.Continuation] = []
     var news: [(batch: StoreBatch, position: Int, bytes: Int)] = []
+    var newsBytes = 0
     /// The position before the first of `news`.
     var first = 0
     var readers: [AsyncStream<ReplicaNews>.Continuation] = []
@@ -54,19 +55,30 @@ final class EtcdStore: ReplicatedStore {
     var holdsKey = false
     var isResigning = false
     var lease: String?
+    /// Of the newest snapshot, as far as known.
     var snapshotAt: Int?
+    var snapshotBytes = 0
+    /// Of the entries that came into the copy after it.
+    var logBytes = 0
+    /// When another may be tried.
+    var nextSnapshot: ContinuousClock.Instant?
     /// How many entries are asked for at a time: fewer where an answer did not come in time.
     var pageLimit = 64
     var isSnapshotting = false
     var isClosed = false
   }
 
+  /// Of entries as they stand in etcd, most that is kept in memory for followers within this process.
+  private static let mostNewsBytes = 16 << 20
+
   let settings: Settings
   let keys: EtcdKeys
   let client: EtcdClient
   let state = Mutex(State())
   let board = WaitingBoard(0)
-  private let folder: URL
+  private let folder: EtcdCopyFolder
+  /// Large snapshots take a core for a while; Swift's own threads stay free for requests.
+  let packing = WorkQueue("parva.store.snapshots", yields: true)
   private let copyBox: Mutex<SQLiteStore>
   /// Commits to the copy and whole readings take turns.
   private let turns = AsyncStream.makeStream(of: Void.self)
@@ -74,8 +86,11 @@ final class EtcdStore: ReplicatedStore {
   private let tasks = Mutex<[Task<Void, Never>]>([])
   let appends: EtcdAppends
 
-  /// Returns once the copy holds what was committed before; waits for etcd as long as that takes.
-  init(_ settings: Settings) async throws(StoreError) {
+  /// Returns once the copy holds what was committed before.
+  ///
+  /// - Parameter patience: how long etcd is waited for; nil is as long as that takes.
+  init(_ settings: Settings, patience: Duration? = nil) async throws(StoreError) {
+    let end = patience.map { ContinuousClock.now + $0 }
     self.settings = settings
     keys = EtcdKeys(prefix: settings.prefix)
     var client = settings.client
@@ -83,14 +98,14 @@ final class EtcdStore: ReplicatedStore {
     client.patience = min(.seconds(1), max(.milliseconds(250), settings.lease / 4))
     self.client = EtcdClient(client)
     appends = EtcdAppends()
-    folder = FileManager.default.temporaryDirectory.appending(path: "parva-copy-\(UUID().uuidString)")
-    copyBox = Mutex(try Self.fresh(in: folder))
+    folder = try EtcdCopyFolder()
+    copyBox = Mutex(try Self.fresh(in: folder.url))
     turns.continuation.yield()
     while true {
       do {
         if try await catchUp() { break }
       } catch {
-        if error.code != .unavailable { throw error }
+        if error.code != .unavailable || end.map({ .now >= $0 }) ?? false { throw error }
         try? await Task.sleep(for: .milliseconds(200))
       }
     }
@@ -105,8 +120,6 @@ final class EtcdStore: ReplicatedStore {
   private static func fresh(in folder: URL, from snapshot: Data? = nil) throws(StoreError) -> SQLiteStore {
     let path = folder.appending(path: "\(UUID().uuidString).sqlite").path
     do {
-      try FileManager.default.createDirectory(
-        at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
       if let snapshot { try snapshot.write(to: URL(filePath: path)) }
     } catch {
       throw StoreError(
@@ -139,9 +152,12 @@ final class EtcdStore: ReplicatedStore {
       try await copy.commit(batch)
       let readers = state.withLock { state in
         state.news.append((batch, position, bytes))
+        state.logBytes += bytes
+        state.newsBytes += bytes
         // Large batches would fill the memory; who is behind them reads all of it anew.
-        while state.news.count > 4096 || state.news.reduce(0, { $0 + $1.bytes }) > 64 << 20, state.news.count > 1 {
-          state.first = state.news.removeFirst().position
+        while state.news.count > 4096 || state.newsBytes > Self.mostNewsBytes, state.news.count > 1 {
+          let gone = state.news.removeFirst()
+          (state.first, state.newsBytes) = (gone.position, state.newsBytes - gone.bytes)
         }
         return state.readers
       }
@@ -151,8 +167,10 @@ final class EtcdStore: ReplicatedStore {
   }
 
   /// Puts a snapshot in place of the copy.
-  func replace(by snapshot: Data, position: Int) async throws(StoreError) {
-    let store = try Self.fresh(in: folder, from: snapshot)
+  ///
+  /// - Parameter bytes: that it takes in etcd.
+  func replace(by snapshot: Data, position: Int, bytes: Int) async throws(StoreError) {
+    let store = try Self.fresh(in: folder.url, from: snapshot)
     try await taking { () throws(StoreError) in
       let old = copyBox.withLock { copy in
         defer { copy = store }
@@ -160,7 +178,8 @@ final class EtcdStore: ReplicatedStore {
       }
       try? await old.close()
       let readers = state.withLock { state in
-        (state.news, state.first) = ([], position)
+        (state.news, state.newsBytes, state.first) = ([], 0, position)
+        (state.snapshotAt, state.snapshotBytes, state.logBytes) = (position, bytes, 0)
         defer { state.readers = [] }
         return state.readers
       }
@@ -251,7 +270,7 @@ final class EtcdStore: ReplicatedStore {
     for follower in followers { follower.finish() }
     for reader in readers { reader.finish() }
     try await copy.close()
-    try? FileManager.default.removeItem(at: folder)
+    folder.remove()
   }
 
   func commit(_ batch: StoreBatch) async throws(StoreError) {

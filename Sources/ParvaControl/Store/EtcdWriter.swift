@@ -8,6 +8,7 @@ struct EtcdWriter: Store {
   func probe() async throws(StoreError) {
     try await store.probe()
     guard store.standing == .leader(term: term) else { throw EtcdAppends.notLeader }
+    try await store.tryWriting(in: term)
   }
 
   var trouble: StoreError? { store.trouble }

@@ -15,13 +15,26 @@ package enum Stores {
     package let summary: String
     /// - Parameter place: the rest of the address.
     package let open: @Sendable (_ place: String, StoreAccess) async throws(StoreError) -> any ReplicatedStore
+    /// Copies all of it into a new file.
+    package let backUp:
+      @Sendable (_ place: String, StoreAccess, _ file: String) async throws(StoreError) -> SQLiteBackup.Contents
+    /// Puts such a file in its place.
+    package let restore:
+      @Sendable (_ file: String, _ place: String, StoreAccess, _ replacing: Bool) async throws(StoreError)
+        -> SQLiteBackup.Contents
+
+    /// What follows the scheme.
+    package func place(in address: String) -> String { String(address.dropFirst(scheme.count + 1)) }
   }
 
   package static let replicated: [ReplicatedKind] = [
-    ReplicatedKind(scheme: "etcd", summary: "the members of etcd, as //HOST:PORT,HOST:PORT/PREFIX") {
-      place, access throws(StoreError) in
-      try await EtcdStore(EtcdStore.Settings(place, access))
-    }
+    ReplicatedKind(
+      scheme: "etcd", summary: "the members of etcd, as //HOST:PORT,HOST:PORT/PREFIX",
+      open: { place, access throws(StoreError) in try await EtcdStore(EtcdStore.Settings(place, access)) },
+      backUp: { place, access, file throws(StoreError) in try await EtcdBackup.write(place, access, to: file) },
+      restore: { file, place, access, replacing throws(StoreError) in
+        try await EtcdBackup.restore(file, place, access, replacing: replacing)
+      })
   ]
 
   /// The shared store at an address; nil where it is none of that kind.
@@ -31,7 +44,7 @@ package enum Stores {
     _ address: String, _ access: StoreAccess
   ) async throws(StoreError) -> (any ReplicatedStore)? {
     guard let kind = replicatedKind(of: address) else { return nil }
-    return try await kind.open(String(address.dropFirst(kind.scheme.count + 1)), access)
+    return try await kind.open(kind.place(in: address), access)
   }
 
   /// Nil for an address of a store of one controller's own.

@@ -48,20 +48,7 @@ struct ReplicaOptions: ParsableArguments {
   @Option(name: .long, help: "PEM of that certificate's key.")
   var peerKey: String?
 
-  @Option(name: .customLong("etcd-ca"), help: "PEM of the authorities that etcd's certificates are checked against.")
-  var etcdCA: String?
-
-  @Option(name: .long, help: "PEM of the certificate that is shown to etcd, with --etcd-key.")
-  var etcdCertificate: String?
-
-  @Option(name: .long, help: "PEM of that certificate's key.")
-  var etcdKey: String?
-
-  @Option(name: .long, help: "User of etcd, with --etcd-password-file.")
-  var etcdUser: String?
-
-  @Option(name: .long, help: "File with that user's password.")
-  var etcdPasswordFile: String?
+  @OptionGroup var etcd: EtcdOptions
 
   func validate() throws {
     guard (0.5...300).contains(lease) else { throw ValidationError("--lease must be 0.5 to 300 seconds.") }
@@ -71,12 +58,8 @@ struct ReplicaOptions: ParsableArguments {
     if let advertise, let fault = Self.fault(advertise) {
       throw ValidationError("--advertise '\(advertise)': \(fault).")
     }
-    for (names, isOne) in [
-      ("--peer-certificate and --peer-key", (peerCertificate == nil) != (peerKey == nil)),
-      ("--etcd-certificate and --etcd-key", (etcdCertificate == nil) != (etcdKey == nil)),
-      ("--etcd-user and --etcd-password-file", (etcdUser == nil) != (etcdPasswordFile == nil)),
-    ] where isOne {
-      throw ValidationError("\(names) go together.")
+    if (peerCertificate == nil) != (peerKey == nil) {
+      throw ValidationError("--peer-certificate and --peer-key go together.")
     }
   }
 
@@ -95,11 +78,8 @@ struct ReplicaOptions: ParsableArguments {
   }
 
   func access() throws(CommandFailure) -> StoreAccess {
-    var access = StoreAccess()
-    (access.caFile, access.certificateFile, access.keyFile) = (etcdCA, etcdCertificate, etcdKey)
+    var access = try etcd.access()
     access.lease = .seconds(lease)
-    access.user = etcdUser
-    access.password = try etcdPasswordFile.map { path throws(CommandFailure) in try Self.line(of: path) }
     return access
   }
 
@@ -107,7 +87,7 @@ struct ReplicaOptions: ParsableArguments {
   func link(listening: [String], tls: TLSOptions, needsSecret: Bool) throws(CommandFailure) -> PeerLink {
     var seal: PeerSeal?
     if let peerSecretFile {
-      seal = PeerSeal(secret: try Self.line(of: peerSecretFile))
+      seal = PeerSeal(secret: try SecretFile.line(of: peerSecretFile))
       if seal == nil {
         throw CommandFailure(
           .badInput, "--peer-secret-file \(peerSecretFile) holds no whsec_ and base64 of 24 to 64 bytes")
@@ -130,12 +110,5 @@ struct ReplicaOptions: ParsableArguments {
       throw CommandFailure(.badInput, "say with --advertise at which URL the other replicas reach this one")
     }
     return (usesTLS ? "https://" : "http://") + only
-  }
-
-  private static func line(of path: String) throws(CommandFailure) -> String {
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-      throw CommandFailure(.badInput, "\(path) cannot be read as text")
-    }
-    return text.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 }

@@ -1,0 +1,44 @@
+import Foundation
+
+/// The private folder of a replica's copy: gone with the process, or with the next one where it was killed.
+struct EtcdCopyFolder: Sendable {
+  private static let prefix = "parva-copy-"
+  private static let lockName = "lock"
+
+  let url: URL
+  private let lock: StoreLock
+
+  /// Makes one for its owner alone, and removes those whose processes are gone.
+  ///
+  /// - Throws: `store_cannot_open`.
+  init() throws(StoreError) {
+    let place = FileManager.default.temporaryDirectory
+    Self.removeStale(in: place)
+    url = place.appending(path: Self.prefix + UUID().uuidString)
+    do {
+      try FileManager.default.createDirectory(
+        at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw StoreError(
+        .cannotOpen, "The copy of the store in \(url.path) cannot be made: \(error.localizedDescription)")
+    }
+    lock = try StoreLock(path: url.appending(path: Self.lockName).path)
+  }
+
+  func remove() {
+    try? FileManager.default.removeItem(at: url)
+    lock.release()
+  }
+
+  private static func removeStale(in place: URL) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? []
+    for name in names where name.hasPrefix(prefix) {
+      let folder = place.appending(path: name)
+      let path = folder.appending(path: lockName).path
+      // One without a lock is only just being made; one that is held is in use.
+      guard FileManager.default.fileExists(atPath: path), let lock = try? StoreLock(path: path) else { continue }
+      try? FileManager.default.removeItem(at: folder)
+      lock.release()
+    }
+  }
+}
