@@ -29,11 +29,11 @@ enum BatchCodec {
         .corrupt, "Entry \(position) of the store's log cannot be read: its bytes are not what was written.")
     }
     do {
-      let document = try PropertyListDecoder().decode(BatchDocument.self, from: plain)
-      guard document.version <= BatchDocument.current else {
+      // First of all, since what is newer may have another shape.
+      guard try PropertyListDecoder().decode(BatchVersion.self, from: plain).version <= BatchDocument.current else {
         throw StoreError(.tooNew, "Entry \(position) of the store's log was written by a newer version of Parva.")
       }
-      return try document.batch()
+      return try PropertyListDecoder().decode(BatchDocument.self, from: plain).batch()
     } catch let error as StoreError {
       throw error
     } catch {
@@ -75,6 +75,8 @@ extension Array {
       map { change in (change.key, try change.value.map { try read($0, change.key) }) }, uniquingKeysWith: { $1 })
   }
 }
+
+private struct BatchVersion: Decodable { var version: Int }
 
 /// The property list of a batch. Members that are empty are left out.
 private struct BatchDocument: Codable {
@@ -430,7 +432,7 @@ extension BatchDocument {
     }
     batch.firstClaimKept = firstClaimKept
     try readNodes(into: &batch)
-    readAccess(into: &batch)
+    try readAccess(into: &batch)
     try readWebhooks(into: &batch)
     return batch
   }
@@ -462,17 +464,21 @@ extension BatchDocument {
     batch.windows = try (windows ?? []).table { data, name in try WindowCodec.window(data, name: name) }
   }
 
-  private func readAccess(into batch: inout StoreBatch) {
-    batch.tokens = (tokens ?? []).table { token, id -> AccessToken? in
-      guard let role = AccessRole(rawValue: token.role), let digest = SecretDigest(bytes: Array(token.digest)) else {
-        // A token of a role that this version does not know lets nobody in.
-        return nil
+  private func readAccess(into batch: inout StoreBatch) throws {
+    batch.tokens = try (tokens ?? []).table { token, id -> AccessToken in
+      // Left out, it would be gone from the next snapshot as well.
+      guard let role = AccessRole(rawValue: token.role) else {
+        throw StoreError(
+          .tooNew, "The store's log has a token of the role \(token.role), which this version does not know.")
+      }
+      guard let digest = SecretDigest(bytes: Array(token.digest)) else {
+        throw StoreError(.corrupt, "The digest of token \(id) in the store's log has not its length.")
       }
       return AccessToken(
         id: id, name: token.name, role: role, node: token.node, namespace: token.namespace, digest: digest,
         createdAt: token.createdAt, createdBy: token.createdBy, expiresAt: token.expiresAt,
         lastUsedAt: token.lastUsedAt)
-    }.mapValues { $0 ?? nil }
+    }
     for change in tokenUses ?? [] { batch.tokenUses[change.key] = change.value }
     batch.audit = (audit ?? []).map {
       AuditEntry(

@@ -175,7 +175,7 @@ extension EtcdStore {
         }
         problem = StoreError(error)
       }
-      if ContinuousClock.now > end {
+      if ContinuousClock.now > end || state.withLock(\.isClosed) {
         appends.lose(term)
         guard mayBeDone else { throw problem }
         throw StoreError(.outcomeUnknown, "It is not known whether the change was stored: \(problem.message)")

@@ -72,6 +72,9 @@ final class EtcdClient: Sendable {
 
   func shutdown() { http.shutdown() }
 
+  /// For one attempt at one member, where a call names none.
+  var patience: Duration { settings.patience }
+
   private static func read<Answer: Decodable>(_ bytes: Data) -> Answer? {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -93,7 +96,20 @@ final class EtcdClient: Sendable {
     }
   }
 
+  /// Asks once more where the token had run out: such a request was not done.
   private func ask<Answer: Decodable>(
+    _ endpoint: String, _ path: String, _ body: String, _ patience: Duration
+  ) async throws(Failure) -> Answer {
+    let hadToken = token.withLock { $0 != nil }
+    do {
+      return try await askOnce(endpoint, path, body, patience)
+    } catch {
+      guard case .refused = error, hadToken, token.withLock({ $0 == nil }) else { throw error }
+    }
+    return try await askOnce(endpoint, path, body, patience)
+  }
+
+  private func askOnce<Answer: Decodable>(
     _ endpoint: String, _ path: String, _ body: String, _ patience: Duration
   ) async throws(Failure) -> Answer {
     var headers: HTTPHeaders = ["Content-Type": "application/json"]
@@ -113,7 +129,9 @@ final class EtcdClient: Sendable {
     if response.status == 200, let answer: Answer = Self.read(response.body) { return answer }
     let problem: Problem? = Self.read(response.body)
     let message = problem?.message ?? problem?.error ?? "status \(response.status)"
-    if problem?.code == 16 || message.contains("auth token") { token.withLock { $0 = nil } }
+    if problem?.code == 16 || message.contains("auth token") || message.contains("auth store is old") {
+      token.withLock { $0 = nil }
+    }
     // Deadline exceeded, unavailable, unknown (a leader that changed): such a proposal may have gone through.
     if [nil, 1, 2, 4, 10, 13, 14].contains(problem?.code) { throw .unknown("\(endpoint): \(message)") }
     throw .refused(code: problem?.code ?? 2, message: message)

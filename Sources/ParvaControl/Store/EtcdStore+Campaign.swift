@@ -95,17 +95,20 @@ extension EtcdStore {
 
   /// Renews the lease until that fails for too long, an append finds out that another leads, or the store is closed.
   private func lead(_ term: Int, _ lease: String) async {
-    var renewed = ContinuousClock.now
     let pause = settings.lease / 3
+    // The election and the reading after it have taken of the lease.
+    var renewed = ContinuousClock.now - pause
     while true {
-      let isOver = state.withLock { state in
-        state.isClosed || state.isResigning || state.leadsUntil.map { .now >= $0 } ?? true
+      let begun = ContinuousClock.now
+      let left: Duration = state.withLock { state in
+        state.isClosed || state.isResigning ? .zero : state.leadsUntil.map { begun.duration(to: $0) } ?? .zero
       }
-      if isOver || appends.isLost(term) { return }
-      if renewed.duration(to: .now) >= pause {
-        let begun = ContinuousClock.now
+      if left <= .zero || appends.isLost(term) { return }
+      if renewed.duration(to: begun) >= pause {
         do throws(EtcdClient.Failure) {
-          let answer: KeptAlive = try await client.call("/v3/lease/keepalive", #"{"ID":"\#(lease)"}"#)
+          // Whoever waits longer than the lease is sure of leads on beside another.
+          let answer: KeptAlive = try await client.call(
+            "/v3/lease/keepalive", #"{"ID":"\#(lease)"}"#, patience: min(left, client.patience))
           guard let time = answer.result?.time.flatMap({ Int($0) }), time > 0 else { return }
           state.withLock { $0.leadsUntil = begun + Self.safe(time) }
           renewed = begun

@@ -121,13 +121,12 @@ extension EtcdStore {
     let address = row?.value.flatMap { try? EtcdEntry($0, "The leader's key") }.flatMap {
       String(data: $0.bytes, encoding: .utf8)
     }
-    let standing: ReplicaStanding? = state.withLock { state in
+    state.withLock { state in
       state.seenTerm = term
-      // What this replica is itself, its campaign tells.
-      guard !state.isCampaigning else { return nil }
-      return .follower(of: term.flatMap { term in address.map { .init(term: term, address: $0) } })
+      // What this replica is itself, its campaign tells; told after that, this would hide it for the whole term.
+      guard !state.isCampaigning else { return }
+      state.tell(.follower(of: term.flatMap { term in address.map { .init(term: term, address: $0) } }))
     }
-    if let standing { tell(standing) }
   }
 }
 

@@ -21,7 +21,13 @@ final class EtcdStore: ReplicatedStore {
       let parts = place.drop { $0 == "/" }.split(separator: "/", maxSplits: 1)
       let isSecret = access.caFile != nil || access.certificateFile != nil
       let hosts = (parts.first ?? "").split(separator: ",").map { "\(isSecret ? "https" : "http")://\($0)" }
-      prefix = parts.count == 2 ? String(parts[1]) : "parva"
+      let path = (parts.count == 2 ? parts[1] : "").split(separator: "/").joined(separator: "/")
+      prefix = path.isEmpty ? "parva" : path
+      guard !place.contains("@") else {
+        throw StoreError(
+          .cannotOpen,
+          "A place in etcd names no user: write etcd://HOST:PORT,HOST:PORT/PREFIX, and the user as --etcd-user.")
+      }
       let isPlain = prefix.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./".contains($0)) }
       guard place.hasPrefix("//"), !hosts.isEmpty, hosts.allSatisfy({ URL(string: $0)?.host() != nil }), isPlain else {
         throw StoreError(.cannotOpen, "etcd:\(place) is no place in etcd: write etcd://HOST:PORT,HOST:PORT/PREFIX.")
@@ -66,6 +72,13 @@ final class EtcdStore: ReplicatedStore {
     var pageLimit = 64
     var isSnapshotting = false
     var isClosed = false
+
+    /// Told in the order in which it is set, as nobody else has the lock.
+    mutating func tell(_ standing: ReplicaStanding) {
+      guard self.standing != standing else { return }
+      self.standing = standing
+      for follower in followers { follower.yield(standing) }
+    }
   }
 
   /// Of entries as they stand in etcd, most that is kept in memory for followers within this process.
@@ -172,6 +185,11 @@ final class EtcdStore: ReplicatedStore {
   func replace(by snapshot: Data, position: Int, bytes: Int) async throws(StoreError) {
     let store = try Self.fresh(in: folder.url, from: snapshot)
     try await taking { () throws(StoreError) in
+      // Two readings may have fetched it; the copy never goes back.
+      guard position > self.position else {
+        try? await store.close()
+        return
+      }
       let old = copyBox.withLock { copy in
         defer { copy = store }
         return copy
@@ -188,14 +206,7 @@ final class EtcdStore: ReplicatedStore {
     }
   }
 
-  func tell(_ standing: ReplicaStanding) {
-    let followers = state.withLock { state -> [AsyncStream<ReplicaStanding>.Continuation] in
-      guard state.standing != standing else { return [] }
-      state.standing = standing
-      return state.followers
-    }
-    for follower in followers { follower.yield(standing) }
-  }
+  func tell(_ standing: ReplicaStanding) { state.withLock { $0.tell(standing) } }
 
   // MARK: - As a replicated store
 
