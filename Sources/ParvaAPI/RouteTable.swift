@@ -31,15 +31,17 @@ package struct RouteTable: Sendable {
     let rule = PreconditionRule(isRequired: requiresPreconditions)
     let workloads = WorkloadHandlers(
       registry: registry, board: board, nodes: controller.nodes, conditions: controller.conditions,
-      traffic: controller.traffic, observer: controller.observer, rule: rule)
+      traffic: controller.traffic, observer: controller.observer,
+      now: controller.configuration.now, rule: rule)
     let set = WorkloadSetHandlers(
-      registry: registry, board: board, nodes: controller.nodes, rule: rule)
+      registry: registry, board: board, nodes: controller.nodes, now: controller.configuration.now, rule: rule)
     let plan = PlanHandlers(registry: registry, nodes: controller.nodes, board: board)
     let events = PlanEventHandlers(board: board)
     let history = PlanHistoryHandlers(store: controller.store)
     let pins = PlanPinHandlers(controller: controller)
     let preview = PreviewHandlers(
-      registry: registry, nodes: controller.nodes, plan: plan, setup: setup, backend: controller.previews)
+      registry: registry, nodes: controller.nodes, plan: plan, setup: setup, backend: controller.previews,
+      now: controller.configuration.now, lead: controller.configuration.scheduleLead)
     let nodes = NodeHandlers(
       nodes: controller.nodes, board: board, rule: rule)
     let fleet = FleetHandlers(

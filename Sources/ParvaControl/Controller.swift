@@ -11,6 +11,8 @@ package final class Controller: Sendable {
     package var planning: PlanningSetup
     /// When plans follow rates that fall.
     package var calm = SteadyRate.Policy.none
+    /// Seconds by which plans are ahead of rates that rise by schedules: the time that a roll-out takes.
+    package var scheduleLead = 300.0
     /// Most registrations at a time.
     package var maxWorkloads = 250_000
     /// Which plans are kept in the store.
@@ -180,7 +182,8 @@ package final class Controller: Sendable {
           "a planning process ended between two plannings", metadata: ["code": "\(end.code)", "cause": "\(end)"])
       },
       settings: PlanningLoop.Settings(
-        setup: configuration.planning, calm: configuration.calm, keptPlans: configuration.keptPlans,
+        setup: configuration.planning, calm: configuration.calm, scheduleLead: configuration.scheduleLead,
+        keptPlans: configuration.keptPlans,
         tracer: configuration.tracer, now: configuration.now,
         sleep: configuration.sleep),
       counters: counters, logger: logger, wake: { wakes.continuation.yield() })

@@ -78,12 +78,39 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     }
   }
 
+  /// A rate at some times of the week, by the clock of a time zone.
+  package struct ScheduledRate: Codable, Hashable, Sendable {
+    /// Names of days; without them all.
+    package var days: [String]?
+    /// Times as `22:00`.
+    package var from: String?
+    package var to: String?
+    package var timeZone: String?
+    /// Requests per second.
+    package var rate: Double
+
+    package init(days: [String]?, from: String, to: String, timeZone: String, rate: Double) {
+      (self.days, self.from, self.to, self.timeZone, self.rate) = (days, from, to, timeZone, rate)
+    }
+
+    package init(from decoder: any Decoder) throws {
+      let object = try decoder.object("days", "from", "to", "timeZone", "rate")
+      days = try object.decodeIfPresent([String].self, forKey: "days")
+      from = try object.decodeIfPresent(String.self, forKey: "from")
+      to = try object.decodeIfPresent(String.self, forKey: "to")
+      timeZone = try object.decodeIfPresent(String.self, forKey: "timeZone")
+      rate = try object.number("rate")
+    }
+  }
+
   package var id: String
   /// That of the workload, where ``id`` does not say it.
   package var namespace: String?
   package var model: String
   /// Requests per second.
   package var rate: Double
+  /// Rates at some times, in place of ``rate``; the first whose time it is counts.
+  package var schedule: [ScheduledRate]?
   package var slo: SLO
   package var arrivals: Arrivals?
   package var priority: Int?
@@ -103,8 +130,8 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
   package var survive: Survive?
 
   package init(
-    id: String, namespace: String? = nil, model: String, rate: Double, slo: SLO, arrivals: Arrivals? = nil,
-    priority: Int? = nil,
+    id: String, namespace: String? = nil, model: String, rate: Double, schedule: [ScheduledRate]? = nil, slo: SLO,
+    arrivals: Arrivals? = nil, priority: Int? = nil,
     labels: [String: String]? = nil, launch: LaunchSpec? = nil, queue: String? = nil,
     placement: PlacementSpec? = nil, allowPartial: Bool? = nil, moveCost: Double? = nil,
     maxProcesses: Int? = nil, replicas: Replicas? = nil, survive: Survive? = nil
@@ -113,6 +140,7 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     self.namespace = namespace
     self.model = model
     self.rate = rate
+    self.schedule = schedule
     self.slo = slo
     self.arrivals = arrivals
     self.priority = priority
@@ -129,13 +157,14 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "id", "namespace", "model", "rate", "slo", "arrivals", "priority", "labels", "launch", "queue", "placement",
-      "allowPartial", "moveCost", "maxProcesses", "replicas", "survive",
+      "id", "namespace", "model", "rate", "schedule", "slo", "arrivals", "priority", "labels", "launch", "queue",
+      "placement", "allowPartial", "moveCost", "maxProcesses", "replicas", "survive",
       ignoring: ["revision", "createdAt", "updatedAt", "status"])
     id = try object.decode(String.self, forKey: "id")
     namespace = try object.decodeIfPresent(String.self, forKey: "namespace")
     model = try object.decode(String.self, forKey: "model")
     rate = try object.number("rate")
+    schedule = try object.decodeIfPresent([ScheduledRate].self, forKey: "schedule")
     slo = try object.decode(SLO.self, forKey: "slo")
     arrivals = try object.decodeIfPresent(Arrivals.self, forKey: "arrivals")
     priority = try object.optionalInteger("priority")

@@ -52,6 +52,13 @@ struct FleetOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
+      Seconds by which plans are ahead of rates that rise by schedules: as long as a plan takes to be rolled out.
+      """)
+  var scheduleLead = 300.0
+
+  @Option(
+    name: .long,
+    help: """
       Where new segments go where that costs no GPU: spread has a workload stand in several zones, or on several nodes, so that \
       the loss of one leaves something of it; pack fills few zones and nodes.
       """)
@@ -128,6 +135,9 @@ struct FleetOptions: ParsableArguments {
     }
     if let movesPerMinute, movesPerMinute < 1 { throw ValidationError("--moves-per-minute must be at least 1.") }
     guard (0...604_800).contains(hold) else { throw ValidationError("--hold must be 0 to 604800 seconds.") }
+    guard (0...86_400).contains(scheduleLead) else {
+      throw ValidationError("--schedule-lead must be 0 to 86400 seconds.")
+    }
     if (nodeCertificate == nil) != (nodeKey == nil) {
       throw ValidationError("--node-certificate and --node-key belong together.")
     }

@@ -157,6 +157,7 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.nodes.heartbeat = .seconds(fleet.heartbeat)
     configuration.nodes.fleet.grace = .seconds(fleet.nodeGrace)
     configuration.calm = try fleet.calm
+    configuration.scheduleLead = fleet.scheduleLead
     configuration.planning.placement = fleet.placement
     configuration.push = try fleet.push
     configuration.observing = try fleet.observing

@@ -51,8 +51,7 @@ struct SimulateCommand: ParsableCommand {
     var sources = [source]
     let events = try eventOptions.read(duration: simulation.duration, plans: &sources)
     var input = SimulationInput(
-      plan: try PlanReader.read(source),
-      workloads: try WorkloadReader.read(try InputSource.load(workloads, limit: InputLimits.listBytes)),
+      plan: try PlanReader.read(source), workloads: try DemandOptions.workloads(at: nil, from: workloads),
       profiles: try profileOptions.catalogue(), events: events.map(\.event), options: try simulation.options())
     let expected = Simulator.expectedRequests(input)
     guard expected <= Self.mostRequests else {

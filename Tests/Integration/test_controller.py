@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 
 from controller import (
     HAS_PUBLISHED, PARVA, PUBLISHED, SEED, check, cli, controller, equal, finish, scenario, skip, workload)
@@ -268,6 +269,47 @@ def command():
                 equal(api.stop(), 0, "exit status")
 
 
+def schedule():
+    """A rate that rises with the next minute but one; the lead is such that the plan for it is due within seconds."""
+    step = (int(time.time()) // 60 + 2) * 60
+    begin, end = (time.strftime("%H:%M", time.gmtime(at)) for at in (step, step + 3600))
+    lead = step - int(time.time()) - 4
+    entry = {"from": begin, "to": end.replace("00:00", "24:00"), "timeZone": "UTC", "rate": 20000}
+    body = workload("curve", rate=50, schedule=[entry])
+    with controller("--schedule-lead", str(lead)) as api:
+        with check("a plan follows a schedule by itself, ahead of the rate, and previews tell it before"):
+            equal(api.request("POST", "/v1/workloads", json.dumps(body), {"Content-Type": "application/json"}).status, 201)
+            before = api.get("/v1/plan").json()
+            one = {"workloads": [workload("other", rate=1)]}
+            at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(step))
+            ahead = api.request(
+                "POST", f"/v1/plan/preview?base=registered&at={at}", json.dumps(one), {"Content-Type": "application/json"})
+            if ahead.json()["plan"]["summary"]["gpuCount"] <= before["summary"]["gpuCount"]:
+                raise AssertionError("the preview is no larger")
+            for _ in range(200):
+                after = api.get("/v1/plan").json()
+                if after["revision"] > before["revision"]:
+                    break
+                time.sleep(0.1)
+            if not after["summary"]["gpuCount"] > before["summary"]["gpuCount"] or time.time() > step:
+                raise AssertionError(f"{after['summary']} after {before['summary']}")
+            equal(api.get("/v1/plans").json()["plans"][0]["cause"]["triggers"], ["schedule"])
+        with check("a schedule outlives kill -9, and the client shows the rate of now and the next"):
+            api.restart()
+            told = cli("describe", "workload", "curve", "--server", f"http://127.0.0.1:{api.port}").decode()
+            if "nextRate" not in told or "timeZone: UTC" not in told:
+                raise AssertionError(told)
+            again = api.get("/v1/workloads/curve").json()
+            equal((again["status"]["rate"], again["status"]["nextRate"]["rate"]), (50, 20000))
+    with check("parva plan takes the highest rate of a schedule, and with --at that of its time"):
+        file = json.dumps({"workloads": [body]})
+        most, least = (
+            json.loads(cli("plan", "--workloads", "-", *options, "-o", "json", stdin=file.encode()))["summary"]["gpuCount"]
+            for options in ([], ["--at", "2027-01-31T" + time.strftime("%H:%M:%SZ", time.gmtime(step - 7200))]))
+        if not most > least:
+            raise AssertionError(f"{most} and {least} GPUs")
+
+
 def profiles():
     """Profiles are put, planned with, and still there after a kill; taken away, their workloads say so."""
     form = cli("profiles", "suggest", "--model", "own", "-o", "csv").decode().splitlines()
@@ -307,6 +349,7 @@ durability()
 backup()
 unserved()
 profiles()
+schedule()
 hostile()
 command()
 finish()

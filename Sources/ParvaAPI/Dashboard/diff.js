@@ -12,7 +12,7 @@ const MARKS = { added: "new", removed: "gone", moved: "moved", retuned: "retuned
 /// What made the controller plan anew, as a cause of `/v1/plans` names it.
 const TRIGGERS = {
   demand: "workloads or profiles were registered, changed or removed", fleet: "nodes or GPUs came, went or were cordoned",
-  rate: "a rate that had been held is followed now", start: "the controller had been started",
+  rate: "a rate that had been held is followed now", schedule: "a rate goes by its schedule", start: "the controller had been started",
   rollback: "an earlier plan was brought back", release: "a plan that had been pinned was released",
 };
 

@@ -135,7 +135,7 @@ function slimNode(node) {
 
 export function slimWorkload({ id, model: name, rate, slo, labels, priority, arrivals, revision, status }) {
   return {
-    id, model: name, rate, latencyMs: slo.latencyMs, percentile: slo.percentile ?? 0.99, labels, priority: priority ?? 0,
+    id, model: name, rate: status.rate ?? rate, latencyMs: slo.latencyMs, percentile: slo.percentile ?? 0.99, labels, priority: priority ?? 0,
     arrivals: arrivals?.process, revision, state: status.state, code: status.code, message: status.message,
     planned: status.capacityPlanned, up: status.capacityUp, planRevision: status.planRevision,
   };

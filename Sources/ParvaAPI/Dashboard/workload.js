@@ -65,8 +65,8 @@ export function workloadView(root, id) {
   }
 
   function promise() {
-    const { status, rate: wanted, slo } = resource;
-    const { observed } = status;
+    const { status, rate: constant, slo } = resource;
+    const { observed, rate: wanted = constant } = status;
     const bar = (name, capacity) => [h("dt", {}, name), h("dd", {}, capacity === null ? "not known yet" : [capacityBar({ rate: wanted, up: capacity }), h("span", { class: "quiet" }, rate(capacity))])];
     const isMissed = observed && observed.withinSloAtMost != null && observed.withinSloAtMost < (slo.percentile ?? 0.99);
     return h("section", { class: "panel", "aria-labelledby": "promised" }, h("h2", { id: "promised" }, "Promised and seen"),
@@ -82,9 +82,11 @@ export function workloadView(root, id) {
   }
 
   function asked() {
-    const { model: name, rate: wanted, slo, arrivals, priority, queue, status, labels, placement, revision, updatedAt } = resource;
+    const { model: name, rate: wanted, schedule, slo, arrivals, priority, queue, status, labels, placement, revision, updatedAt } = resource;
     const rows = [
-      ["model", name], ["rate", rate(wanted)], ["objective", `${percent(slo.percentile ?? 0.99)} of requests within ${milliseconds(slo.latencyMs)}`],
+      ["model", name], ["rate", schedule ? `${rate(status.rate)} now, ${rate(wanted)} outside its schedule` : rate(wanted)],
+      status.nextRate && ["next rate", `${rate(status.nextRate.rate)} from ${time(status.nextRate.at)}`],
+      ["objective", `${percent(slo.percentile ?? 0.99)} of requests within ${milliseconds(slo.latencyMs)}`],
       ["arrivals", arrivals ? `${arrivals.process}${arrivals.cv2 ? `, cv² ${figure(arrivals.cv2)}` : ""}${arrivals.trace ? ` ${arrivals.trace}` : ""}` : "poisson"],
       ["queue", words(queue ?? status.queue)], priority ? ["priority", String(priority)] : null,
       placement && ["placement", JSON.stringify(placement)],
@@ -92,6 +94,10 @@ export function workloadView(root, id) {
     ].filter(Boolean);
     return h("section", { class: "panel", "aria-labelledby": "asked" }, h("h2", { id: "asked" }, "Asked for"),
       factList(rows),
+      schedule && h("table", {}, h("caption", {}, "Schedule: the first row whose time it is counts"), tableHead(["Days", "From", "To", "Time zone", "Rate"]),
+        h("tbody", {}, schedule.map((row, number) => h("tr", { key: String(number) },
+          h("td", {}, row.days.length === 7 ? "all" : row.days.map((day) => day.slice(0, 3)).join(" ")), h("td", {}, row.from),
+          h("td", {}, row.to), h("td", {}, row.timeZone), h("td", {}, rate(row.rate)))))),
       labels && Object.keys(labels).length > 0 && h("ul", { class: "legend" }, Object.entries(labels).map(([key, value]) => h("li", { class: "tag" }, `${key}=${value}`))));
   }
 

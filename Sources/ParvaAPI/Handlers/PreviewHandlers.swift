@@ -15,25 +15,36 @@ struct PreviewHandlers: Sendable {
   let plan: PlanHandlers
   let setup: PlanningSetup
   let backend: any PlanningBackend
+  let now: @Sendable () -> Date
+  /// Seconds by which plans are ahead of schedules.
+  let lead: Double
   private let queue = WorkQueue("parva.preview", yields: true)
 
   init(
     registry: DemandRegistry, nodes: NodeRegistry, plan: PlanHandlers, setup: PlanningSetup,
-    backend: any PlanningBackend
+    backend: any PlanningBackend, now: @escaping @Sendable () -> Date, lead: Double
   ) {
     self.registry = registry
     self.nodes = nodes
     self.plan = plan
     self.setup = setup
     self.backend = backend
+    (self.now, self.lead) = (now, lead)
   }
 
-  /// The plan for the workloads of the body, or for the registered set with them; nothing is stored.
+  /// The plan for the workloads of the body, or for the registered set with them, at the rates of now or of another time;
+  /// nothing is stored.
   func post(_ request: HTTPRequest) async throws -> HTTPResponse {
-    try request.allowQuery("base")
+    try request.allowQuery("base", "at")
     let base = request.queryValue("base") ?? "none"
     guard ["none", "registered"].contains(base) else {
       throw ProblemDetails.parameter("base", "must be none or registered")
+    }
+    let date = try request.queryValue("at").map { text throws(ProblemDetails) in
+      guard let date = Date(rfc3339: text) else {
+        throw ProblemDetails.parameter("at", "must be a time by RFC 3339, for example 2027-01-31T12:00:00Z")
+      }
+      return date
     }
     let source = try request.input([.json, .yaml, .csv])
     let workloads: [Workload]
@@ -49,7 +60,8 @@ struct PreviewHandlers: Sendable {
       Dictionary(
         workloads.map { ($0.id, Registration($0, revision: 0, createdAt: .distantPast, updatedAt: .distantPast)) },
         uniquingKeysWith: { $1 }))
-    let body = try await compute(demand, nodes.snapshot, current.plan)
+    let settled = ScheduledDemand(demand, at: date ?? now(), lead: lead)
+    let body = try await compute(settled.demand, nodes.snapshot, current.plan)
     return HTTPResponse(status: 200, contentType: "application/json", body: body)
   }
 

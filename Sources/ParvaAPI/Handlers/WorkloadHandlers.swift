@@ -14,6 +14,7 @@ struct WorkloadHandlers: Sendable {
   let conditions: WorkloadConditions
   let traffic: TrafficBoard
   let observer: TrafficObserver
+  let now: @Sendable () -> Date
   let rule: PreconditionRule
 
   // MARK: - Reading
@@ -27,7 +28,7 @@ struct WorkloadHandlers: Sendable {
     return request.unlessFresh(
       Self.response(
         200, registration, status, conditions.documents(of: status, id), observer.observation(id, traffic.view.table),
-        format, in: request.space))
+        registration.workload.curve.nextChange(after: now().wholeSeconds), format, in: request.space))
   }
 
   /// The segments that the current plan gives it.
@@ -139,7 +140,8 @@ struct WorkloadHandlers: Sendable {
 
   private func status(of registration: Registration, _ space: Space) -> WorkloadStatus {
     let view = board.view
-    return WorkloadStatus(of: registration, on: view, running: nodes.running(registration.id)).told(to: space, view)
+    return WorkloadStatus(of: registration, on: view, running: nodes.running(registration.id), at: now())
+      .told(to: space, view)
   }
 
   private func change(
@@ -202,9 +204,10 @@ struct WorkloadHandlers: Sendable {
 
   private static func response(
     _ status: Int, _ registration: Registration, _ state: WorkloadStatus, _ conditions: [ConditionDocument] = [],
-    _ observation: TrafficObservation? = nil, _ format: DocumentFormat = .json, in space: Space
+    _ observation: TrafficObservation? = nil, _ nextRate: (time: Int, rate: Double)? = nil,
+    _ format: DocumentFormat = .json, in space: Space
   ) -> HTTPResponse {
-    let body = WorkloadRepresentation.one(registration, state, conditions, observation, format, in: space)
+    let body = WorkloadRepresentation.one(registration, state, conditions, observation, nextRate, format, in: space)
     return HTTPResponse(
       status: status, contentType: format.contentType, body: body,
       headers: ["ETag": EntityTag(revision: registration.revision, of: body, as: format).text, "Vary": "Accept"])

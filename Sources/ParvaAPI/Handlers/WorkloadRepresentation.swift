@@ -12,10 +12,11 @@ enum WorkloadRepresentation {
 
   static func one(
     _ registration: Registration, _ status: WorkloadStatus, _ conditions: [ConditionDocument] = [],
-    _ observation: TrafficObservation? = nil, _ format: DocumentFormat = .json, in space: Space
+    _ observation: TrafficObservation? = nil, _ nextRate: (time: Int, rate: Double)? = nil,
+    _ format: DocumentFormat = .json, in space: Space
   ) -> Data {
     var writer = DocumentWriter(format == .yaml ? .yaml : .json)
-    writer.object { write(registration, status, conditions, observation, space, &$0) }
+    writer.object { write(registration, status, conditions, observation, nextRate, space, &$0) }
     writer.finish()
     return Data(writer.bytes)
   }
@@ -29,7 +30,7 @@ enum WorkloadRepresentation {
     writer.object { root in
       root.array("workloads") { list in
         for row in rows {
-          list.object(inline: true) { write(row, status(row), [], nil, space, &$0) }
+          list.object(inline: true) { write(row, status(row), [], nil, nil, space, &$0) }
         }
       }
       root.field("revision", revision)
@@ -46,7 +47,7 @@ enum WorkloadRepresentation {
     var lines = Data()
     for row in rows {
       var writer = DocumentWriter(.json, capacity: 512)
-      writer.object(inline: true) { write(row, status(row), [], nil, space, &$0) }
+      writer.object(inline: true) { write(row, status(row), [], nil, nil, space, &$0) }
       writer.finish()
       lines.append(contentsOf: writer.bytes)
     }
@@ -103,7 +104,8 @@ enum WorkloadRepresentation {
 
   private static func write(
     _ registration: Registration, _ status: WorkloadStatus, _ conditions: [ConditionDocument],
-    _ observation: TrafficObservation?, _ space: Space, _ object: inout DocumentWriter
+    _ observation: TrafficObservation?, _ nextRate: (time: Int, rate: Double)?, _ space: Space,
+    _ object: inout DocumentWriter
   ) {
     WorkloadWriter.write(space.told(registration.workload), &object)
     if Namespace.isQualified(registration.id) { object.field("namespace", Namespace.of(registration.id)) }
@@ -119,6 +121,13 @@ enum WorkloadRepresentation {
       object.field("capacityUp", status.capacityUp)
       if let code = status.code { object.field("code", code) }
       if let message = status.message { object.field("message", message) }
+      if let rate = status.rate { object.field("rate", rate) }
+      if let nextRate {
+        object.object("nextRate", inline: true) { next in
+          next.field("rate", nextRate.rate)
+          next.field("at", Timestamp.text(Date(timeIntervalSince1970: TimeInterval(nextRate.time))))
+        }
+      }
       if let observation { write(observation, registration, space, &object) }
       guard !conditions.isEmpty else { return }
       object.array("conditions") { list in

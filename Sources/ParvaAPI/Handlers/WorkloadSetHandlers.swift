@@ -14,6 +14,7 @@ struct WorkloadSetHandlers: Sendable {
   let registry: DemandRegistry
   let board: PlanBoard
   let nodes: NodeRegistry
+  let now: @Sendable () -> Date
   let rule: PreconditionRule
 
   /// A page of registrations in order of id.
@@ -26,7 +27,7 @@ struct WorkloadSetHandlers: Sendable {
     let model = request.queryValue("model")
     let state = try request.choice("state", of: WorkloadStatus.State.self)
     let format = try request.preferred(WorkloadRepresentation.formats + [.ndjson])
-    let view = board.view
+    let (view, date) = (board.view, now())
     let (space, asked) = (request.space, try request.askedSpace())
     let cursor = query.cursor.map { space.id($0) }
     let (revision, candidates) = registry.read { demand in
@@ -34,13 +35,14 @@ struct WorkloadSetHandlers: Sendable {
     }
     let isWanted = { @Sendable [nodes] (row: Registration) in
       (selector.map { $0.matches(row.workload.labels) } ?? true) && (model.map { $0 == row.workload.model } ?? true)
-        && (state.map { $0 == WorkloadStatus(of: row, on: view, running: nodes.running(row.id)).state } ?? true)
+        && (state.map { $0 == WorkloadStatus(of: row, on: view, running: nodes.running(row.id), at: date).state }
+          ?? true)
     }
     if format == .ndjson {
       guard request.queryValue("limit") == nil else {
         throw ProblemDetails.parameter("limit", "is for pages; lines are all there are, from behind 'cursor' on")
       }
-      return lines(candidates, revision, view, space, isWanted)
+      return lines(candidates, revision, view, date, space, isWanted)
     }
     var rows: [Registration] = []
     for row in candidates where isWanted(row) {
@@ -49,7 +51,7 @@ struct WorkloadSetHandlers: Sendable {
     }
     let page = query.page(rows) { space.told($0.id) }
     let body = WorkloadRepresentation.list(page.items, revision: revision, cursor: page.next, format, in: space) {
-      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id)).told(to: space, view)
+      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id), at: date).told(to: space, view)
     }
     let headers: HTTPHeaders = [
       "ETag": EntityTag(revision: revision, of: body, as: format).text, "Vary": "Accept",
@@ -60,7 +62,7 @@ struct WorkloadSetHandlers: Sendable {
 
   /// All of them as they are at one revision, a line each, written as fast as the client takes them.
   private func lines(
-    _ rows: ArraySlice<Registration>, _ revision: Int, _ view: PlanBoard.View, _ space: Space,
+    _ rows: ArraySlice<Registration>, _ revision: Int, _ view: PlanBoard.View, _ date: Date, _ space: Space,
     _ isWanted: @escaping @Sendable (Registration) -> Bool
   ) -> HTTPResponse {
     let headers: HTTPHeaders = ["Vary": "Accept", "Parva-Demand-Revision": String(revision)]
@@ -71,7 +73,7 @@ struct WorkloadSetHandlers: Sendable {
         let part = rest.prefix(1_000)
         rest = rest.dropFirst(part.count)
         let lines = WorkloadRepresentation.lines(part.lazy.filter(isWanted), in: space) {
-          WorkloadStatus(of: $0, on: view, running: nodes.running($0.id)).told(to: space, view)
+          WorkloadStatus(of: $0, on: view, running: nodes.running($0.id), at: date).told(to: space, view)
         }
         if !lines.isEmpty { try await writer.write(lines) }
       }
@@ -110,10 +112,10 @@ struct WorkloadSetHandlers: Sendable {
     let workloads = try Self.workloads(in: request).workloads
     let receipt = try await change(
       DemandChange(.replaceAll(workloads), if: precondition, in: request.space.name), request.space)
-    let view = board.view
+    let (view, date) = (board.view, now())
     let rows = registry.read { Array(request.space.rows($0.registrations)) }
     return answer(200, rows, receipt, request) {
-      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id)).told(to: request.space, view)
+      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id), at: date).told(to: request.space, view)
     }
   }
 
@@ -187,10 +189,10 @@ struct WorkloadSetHandlers: Sendable {
   }
 
   private func changed(_ ids: [String], _ receipt: ChangeReceipt, _ request: HTTPRequest) -> HTTPResponse {
-    let view = board.view
+    let (view, date) = (board.view, now())
     let rows = registry.read { demand in ids.compactMap { demand.registrations[$0] } }
     var response = answer(200, rows, receipt, request) {
-      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id)).told(to: request.space, view)
+      WorkloadStatus(of: $0, on: view, running: nodes.running($0.id), at: date).told(to: request.space, view)
     }
     if receipt.isReplay { response.headers["Idempotency-Replayed"] = "true" }
     return response

@@ -1,5 +1,6 @@
 import ParvaControl
 import ParvaEngine
+import ParvaFormats
 import ParvaServing
 import ParvaWire
 
@@ -18,10 +19,11 @@ extension ControllerMetrics {
     text.single(
       "parva_workload_series_limit", "gauge", "How many workloads have series of their own at most, in order of id.",
       limit)
+    let now = controller.configuration.now()
     let measured = controller.registry.snapshot.registrations.rows.prefix(limit).map { registration in
       let status = WorkloadStatus(
-        of: registration, on: board, running: controller.nodes.running(registration.id))
-      return (workload: registration.workload, status: status)
+        of: registration, on: board, running: controller.nodes.running(registration.id), at: now)
+      return (workload: status.rate.map(registration.workload.settled) ?? registration.workload, status: status)
     }
     func each(_ name: String, _ help: String, _ value: (Workload, WorkloadStatus) -> Double?) {
       text.family(name, "gauge", help) { family in
@@ -30,7 +32,8 @@ extension ControllerMetrics {
         }
       }
     }
-    each("parva_workload_declared_requests_per_second", "Rate that a workload declares.") { workload, _ in workload.rate
+    each("parva_workload_declared_requests_per_second", "Rate that a workload declares for now.") { workload, _ in
+      workload.rate
     }
     each("parva_workload_planned_requests_per_second", "Capacity that the current plan gives a workload.") {
       $1.capacityPlanned

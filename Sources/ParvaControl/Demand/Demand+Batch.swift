@@ -9,8 +9,8 @@ extension Demand {
       for (id, registration) in batch.registrations {
         let namespace = Namespace.of(id)
         guard var use = uses[namespace] else { continue }
-        if let old = registrations[id] { use.remove(old.workload.rate) }
-        if let registration { use.add(registration.workload.rate) }
+        if let old = registrations[id] { use.remove(old.workload.highestRate) }
+        if let registration { use.add(registration.workload.highestRate) }
         uses[namespace] = use
       }
     }

@@ -244,8 +244,8 @@ struct DemandTransaction {
     let name = Namespace.of(id)
     guard var record = namespace(name) else { return }
     var use = use(of: name)
-    if let old = self.registration(id) { use.remove(old.workload.rate) }
-    if let registration { use.add(registration.workload.rate) }
+    if let old = self.registration(id) { use.remove(old.workload.highestRate) }
+    if let registration { use.add(registration.workload.highestRate) }
     uses[name] = use
     if record.contents != revision {
       record.contents = revision
@@ -269,12 +269,12 @@ struct DemandTransaction {
       guard name == Namespace.standard || namespace(name) != nil else { throw .unknownNamespace(name) }
       guard namespace(name)?.quota.isBounding == true else { continue }
       var use = wanted[name] ?? use(of: name)
-      if let old = registration(workload.id) { use.remove(old.workload.rate) }
-      use.add(workload.rate)
+      if let old = registration(workload.id) { use.remove(old.workload.highestRate) }
+      use.add(workload.highestRate)
       wanted[name] = use
     }
     for id in leaving {
-      if let old = registration(id) { wanted[Namespace.of(id)]?.remove(old.workload.rate) }
+      if let old = registration(id) { wanted[Namespace.of(id)]?.remove(old.workload.highestRate) }
     }
     for (name, wanted) in wanted.sorted(by: { $0.key < $1.key }) {
       if let excess = namespace(name)?.excess(of: wanted, over: use(of: name)) { throw .quotaExceeded(excess) }

@@ -10,6 +10,8 @@ actor PlanningLoop {
     var setup: PlanningSetup
     /// When plans follow rates that fall.
     var calm = SteadyRate.Policy.none
+    /// Seconds by which plans are ahead of rates that go by schedules.
+    var scheduleLead = 0.0
     /// Which plans the store keeps.
     var keptPlans: PlanRetention
     /// Is told of plannings that belong to a trace.
@@ -58,6 +60,13 @@ actor PlanningLoop {
   var releasedBy: PlanCause.Author?
   private var hasPlanned = false
   private var steady: SteadyDemand
+  private let scheduleLead: Double
+  /// What the newest plan was made for of workloads with schedules.
+  private var scheduled: [String: Double] = [:]
+  /// Whether one of these rates has become another since the newest plan.
+  private var hasStepped = false
+  /// When that may be something else.
+  private var nextStep: Date?
   private let start = ContinuousClock.now
   private var pace = PlanningPace()
   private var retryAt: ContinuousClock.Instant?
@@ -76,6 +85,8 @@ actor PlanningLoop {
   private var retrying: Task<Void, Never>?
   /// Waits for the next rate that falls by itself.
   private var holding: Task<Void, Never>?
+  /// Waits for the next rate that goes by a schedule.
+  private var stepping: Task<Void, Never>?
 
   /// - Parameters:
   ///   - newest: the newest plan in the store: an equal plan keeps its revision, across restarts too.
@@ -100,6 +111,7 @@ actor PlanningLoop {
     ladder = PlanningLadder(backend: backend)
     setup = settings.setup
     steady = SteadyDemand(settings.calm, after: previous)
+    scheduleLead = settings.scheduleLead
     keptPlans = settings.keptPlans
     tracer = settings.tracer
     now = settings.now
@@ -133,6 +145,7 @@ actor PlanningLoop {
     resting?.cancel()
     retrying?.cancel()
     holding?.cancel()
+    stepping?.cancel()
   }
 
   /// Returns once a plan that was on its way to the store is published, or is not stored.
@@ -167,9 +180,11 @@ actor PlanningLoop {
     let (demand, demanding) = registry.snapshot(authorsSince: newest?.record.demandRevision ?? 0)
     let (fleet, changing) = nodes.snapshot(authorsSince: plannedFleet)
     let attempt = Attempt(demand: demand.revision, fleet: fleet.generation)
-    if attempt == last, steady.next.map({ $0 > time }) ?? true {
-      guard let retryAt, ContinuousClock.now >= retryAt else { return false }
-    }
+    let isDue =
+      attempt != last || steady.next.map { $0 <= time } ?? false || retryAt.map { ContinuousClock.now >= $0 } ?? false
+    guard isDue || nextStep.map({ now() >= $0 }) ?? false else { return false }
+    let settled = await settled(demand)
+    guard isDue || hasStepped else { return false }
     let started = ContinuousClock.now
     let triggers = triggers(of: attempt, on: fleet.inventory)
     let authors = demanding.union(changing).union(releasedBy.map { [$0] } ?? [])
@@ -179,7 +194,7 @@ actor PlanningLoop {
     do {
       let made: Made
       do throws(PlanningLadder.Failed) {
-        made = try await make(demand, on: fleet)
+        made = try await make(settled, on: fleet)
       } catch {
         guard !isStopped else { return false }
         failures = error.failures
@@ -212,7 +227,7 @@ actor PlanningLoop {
       written = finished.written
       hasPlanned = true
       plannedFleet = fleet.generation
-      (wasReleased, releasedBy) = (false, nil)
+      (wasReleased, releasedBy, hasStepped) = (false, nil, false)
       ended(attempt, well: !outcome.isResort)
       // Before anybody hears of the plan.
       tracer?.note(span?.context, as: "plan/\(stored.record.revision)")
@@ -257,6 +272,31 @@ actor PlanningLoop {
     return true
   }
 
+  /// The demand as it is planned for now, and when that is another by itself.
+  private func settled(_ demand: Demand) async -> Demand {
+    let settled: ScheduledDemand
+    if demand.registrations.scheduled.isEmpty {
+      settled = ScheduledDemand(demand, at: now(), lead: scheduleLead)
+    } else {
+      settled = await queue.run { [now, scheduleLead] in ScheduledDemand(demand, at: now(), lead: scheduleLead) }
+    }
+    if settled.rates.contains(where: { scheduled[$0.key] ?? $0.value != $0.value }) { hasStepped = true }
+    (scheduled, nextStep) = (settled.rates, settled.next)
+    stepping?.cancel()
+    stepping = settled.next.map { next in
+      Task { [now, sleep, wake] in
+        // In short waits: the clock may be put forward or back meanwhile.
+        while next.timeIntervalSince(now()) > 0 {
+          let rest = Duration.seconds(min(next.timeIntervalSince(now()) + 0.001, 30))
+          guard (try? await sleep(rest)) != nil else { return }
+        }
+        wake()
+      }
+    }
+    if isStopped { stepping?.cancel() }
+    return settled.demand
+  }
+
   /// What this planning comes of.
   private func triggers(of attempt: Attempt, on fleet: FleetInventory) -> [PlanCause.Trigger] {
     var triggers: [PlanCause.Trigger] = hasPlanned ? [] : [.start]
@@ -264,6 +304,7 @@ actor PlanningLoop {
     let wasOther = !hasPlanned && newest?.record.fleet.map { $0 != fleet.fingerprint } == true
     if plannedFleet != attempt.fleet || wasOther { triggers.append(.fleet) }
     if wasReleased { triggers.append(.release) }
+    if hasStepped { triggers.append(.schedule) }
     if steady.next.map({ $0 <= time }) ?? false { triggers.append(.rate) }
     return triggers
   }

@@ -1,5 +1,6 @@
 import Foundation
 import ParvaEngine
+import ParvaFormats
 package import ParvaWire
 import Synchronization
 
@@ -73,15 +74,18 @@ package final class WorkloadConditions: Sendable {
     var seen: Seen?
     /// Workloads that no plan covered when they were last looked at: what is told of them follows attempts, too.
     var uncovered: Set<String> = []
-    /// Revision of each workload as it was served in full last, and those of the same revision that are not any more.
-    var served: [String: Int] = [:]
+    /// Revision and rate of each workload as it was served in full last, and those of the same revision that are not any more
+    /// at no higher rate.
+    var served: [String: (revision: Int, rate: Double)] = [:]
     var lost: Set<String> = []
+    /// When the rate of some workload goes by its schedule next, in whole seconds since 1970; nil where that is not known.
+    var nextStep: Int?
 
-    mutating func note(_ id: String, isServed: Bool, revision: Int) {
+    mutating func note(_ id: String, isServed: Bool, revision: Int, rate: Double) {
       if isServed {
-        served[id] = revision
+        served[id] = (revision, rate)
         lost.remove(id)
-      } else if served[id] == revision {
+      } else if let before = served[id], before.revision == revision, before.rate >= rate {
         lost.insert(id)
       } else {
         lost.remove(id)
@@ -158,7 +162,9 @@ package final class WorkloadConditions: Sendable {
   package var lostCapacity: Int { state.withLock(\.lost.count) }
 
   private func conditions(of status: WorkloadStatus, _ registration: Registration?) -> [Condition] {
-    status.conditions + [registration.flatMap { observed.condition($0.workload) }].compactMap(\.self)
+    status.conditions
+      + [registration.flatMap { observed.condition(status.rate.map($0.workload.settled) ?? $0.workload) }]
+      .compactMap(\.self)
   }
 
   /// The conditions of a workload whose status is this now. O(1).
@@ -179,11 +185,11 @@ package final class WorkloadConditions: Sendable {
 
   /// Notes what is so now; answers those conditions of which status or reason is another than before, nil where there are none.
   private func note(
-    _ conditions: [Condition], of registration: Registration, at date: Date, isCovered: Bool
+    _ conditions: [Condition], of registration: Registration, at date: Date, rate: Double, isCovered: Bool
   ) -> [WorkloadNews.Changed]? {
     let (id, labels) = (registration.id, registration.workload.labels)
     return state.withLock { state in
-      state.note(id, isServed: conditions[2].status == .isTrue, revision: registration.revision)
+      state.note(id, isServed: conditions[2].status == .isTrue, revision: registration.revision, rate: rate)
       state.labels[id] = labels.isEmpty ? nil : labels
       if isCovered { state.uncovered.remove(id) } else { state.uncovered.insert(id) }
       let before = state.marks[id]
@@ -203,6 +209,7 @@ package final class WorkloadConditions: Sendable {
     let view = board.view
     var due = nodes.takeTouchedWorkloads().union(registry.takeChanged())
     let demand = registry.snapshot
+    due.formUnion(stepping(demand.registrations, changed: due))
     let now = Seen(plan: view.plan, hasNodes: nodes.count > 0, readings: observed.readings())
     let date = self.now()
     let before = state.withLock { state in
@@ -225,9 +232,10 @@ package final class WorkloadConditions: Sendable {
     for id in due.sorted() {
       let (changed, labels): ([WorkloadNews.Changed]?, [String: String])
       if let registration = demand.registrations[id] {
-        let status = WorkloadStatus(of: registration, on: view, running: nodes.running(id))
+        let status = WorkloadStatus(of: registration, on: view, running: nodes.running(id), at: date)
         changed = note(
-          conditions(of: status, registration), of: registration, at: date, isCovered: status.planRevision != nil)
+          conditions(of: status, registration), of: registration, at: date,
+          rate: status.rate ?? registration.workload.rate, isCovered: status.planRevision != nil)
         labels = registration.workload.labels
       } else {
         (changed, labels) = forget(id)
@@ -237,6 +245,19 @@ package final class WorkloadConditions: Sendable {
     events.add("workload", all: findings.newest.lazy.map(\.news.text), after: findings.gone) {
       findings.newest[$0].labels
     }
+  }
+
+  /// Workloads whose rate may be another since the last look, by their schedules. O(those with one) where one steps.
+  private func stepping(_ table: RegistrationTable, changed: Set<String>) -> Set<String> {
+    let time = now().wholeSeconds
+    func next(_ ids: some Sequence<String>) -> Int? {
+      ids.lazy.compactMap { table[$0]?.workload.curve.nextEdge(after: time) }.min()
+    }
+    let (known, isDue) = state.withLock { ($0.nextStep, $0.nextStep.map { $0 <= time } ?? false) }
+    let step =
+      isDue ? next(table.scheduled) : [known, next(table.scheduled.intersection(changed))].compactMap(\.self).min()
+    state.withLock { $0.nextStep = step }
+    return isDue ? table.scheduled : []
   }
 
   /// Nil where nothing was known of it; the labels that it had.

@@ -1,4 +1,6 @@
+package import Foundation
 import ParvaEngine
+import ParvaFormats
 
 /// What is planned for a workload, and what is known to run of it.
 ///
@@ -30,20 +32,25 @@ package struct WorkloadStatus: Hashable, Sendable {
   /// Why it is not served whole; stable.
   package var code: String?
   package var message: String?
+  /// Requests per second that it asks for now, where that goes by a schedule.
+  package var rate: Double?
 
   /// Of a workload that was just registered.
   package static let pending = WorkloadStatus(state: .pending)
 
   private init(state: State) { self.state = state }
 
-  /// - Parameter running: what runs of it; nil while no node is registered.
-  package init(of registration: Registration, on board: PlanBoard.View, running: RunningCapacity?) {
+  /// - Parameters:
+  ///   - running: what runs of it; nil while no node is registered.
+  ///   - date: the present.
+  package init(of registration: Registration, on board: PlanBoard.View, running: RunningCapacity?, at date: Date) {
     self.init(state: .pending)
+    let rate = registration.workload.settled(at: date).rate
+    if !registration.workload.schedule.isEmpty { self.rate = rate }
     capacityUp = running?.capacity
     appliedRevision = running?.revision
     addPlan(of: registration, board)
     guard let running, running.capacity > 0 else { return }
-    let rate = registration.workload.rate
     state = running.carries(rate) ? .served : .partial
     if state == .served {
       // Why a plan leaves it out, or why there is none, matters still: what runs will not stay.

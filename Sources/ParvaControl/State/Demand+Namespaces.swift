@@ -25,7 +25,7 @@ extension Demand {
   }
 
   static func use(of rows: some Sequence<Registration>) -> NamespaceUse {
-    rows.reduce(into: NamespaceUse()) { $0.add($1.workload.rate) }
+    rows.reduce(into: NamespaceUse()) { $0.add($1.workload.highestRate) }
   }
 }
 

@@ -28,7 +28,7 @@ package struct NamespaceQuota: Hashable, Sendable {
   /// GPUs that plans give it.
   package var gpus: Double?
   package var workloads: Int?
-  /// Requests per second of all its workloads.
+  /// Requests per second of all its workloads, each at the highest of its schedule.
   package var rate: Double?
 
   package init(gpus: Double? = nil, workloads: Int? = nil, rate: Double? = nil) {

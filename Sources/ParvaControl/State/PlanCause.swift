@@ -7,6 +7,8 @@ package struct PlanCause: Hashable, Sendable, Codable {
     case fleet
     /// A rate that had been held was followed.
     case rate
+    /// A rate went, or is to go, by its schedule.
+    case schedule
     /// The first planning of this process: what it does otherwise may have changed, too.
     case start
     /// An earlier plan was brought back.

@@ -4,10 +4,13 @@ import ParvaEngine
 package struct RegistrationTable: Sendable {
   /// Ascending by id, each id once.
   package private(set) var rows: [Registration] = []
+  /// Ids of those whose rate goes by time.
+  package private(set) var scheduled: Set<String> = []
 
   /// - Parameter rows: in any order, each id once. O(n log n).
   package init(_ rows: [Registration] = []) {
     self.rows = rows.sorted { $0.id < $1.id }
+    for row in rows where !row.workload.schedule.isEmpty { scheduled.insert(row.id) }
   }
 
   package var count: Int { rows.count }
@@ -41,6 +44,11 @@ package struct RegistrationTable: Sendable {
     for (id, registration) in changes {
       let place = firstIndex(from: id)
       let isThere = place < rows.count && rows[place].id == id
+      if let registration, !registration.workload.schedule.isEmpty {
+        scheduled.insert(id)
+      } else if !scheduled.isEmpty {
+        scheduled.remove(id)
+      }
       switch (registration, isThere) {
       case (let registration?, true): rows[place] = registration
       case (let registration?, false): added.append(registration)

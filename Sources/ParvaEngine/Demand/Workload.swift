@@ -3,8 +3,10 @@ public struct Workload: Hashable, Sendable {
   /// Unique name: 1...253 characters, dot-separated DNS labels.
   public var id: String
   public var model: String
-  /// Requests per second, above 0 and finite.
+  /// Requests per second, above 0 and finite; where there is a ``schedule``, at the times that it does not name.
   public var rate: Double
+  /// Rates at some times, of which the first whose time it is counts. What planners are given has none: see ``RateSchedule``.
+  public var schedule: [ScheduledRate] = []
   /// Latency objective in milliseconds, above 0 and finite.
   public var sloLatencyMs: Double
   /// Share of requests that must finish within the objective, in (0, 1).

@@ -13,6 +13,8 @@ package enum InputLimits {
 
   /// Requests per second of a workload or a profile point.
   package static let rate = 1e-6...1e9
+  /// Entries of a schedule.
+  package static let schedule = 32
   /// Milliseconds of an objective or an execution.
   package static let latencyMs = 1e-3...1e7
   /// Squared coefficient of variation of gamma arrivals.

@@ -1,3 +1,5 @@
+package import ParvaEngine
+
 /// Times at which plans may, or may not, be brought to nodes by themselves.
 package struct RolloutWindow: Hashable, Sendable {
   package enum Kind: String, Hashable, Sendable, CaseIterable {

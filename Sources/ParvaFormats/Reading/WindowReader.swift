@@ -1,4 +1,5 @@
 import Foundation
+import ParvaEngine
 package import ParvaWire
 
 /// Reads windows in which plans may, or may not, be brought to nodes.
@@ -6,7 +7,6 @@ package enum WindowReader {
   static let bytes = 8 << 10
   /// What `except` may name.
   static let lostCapacity = "lost-capacity"
-  package static let dayNames = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
   /// - Throws: every refusal found, each with its place.
   package static func read(_ source: InputSource, name: String) throws(InputErrors) -> RolloutWindow {
@@ -60,17 +60,13 @@ package enum WindowReader {
         refusals.add(document.error(.missingKey, "start and end go together", at: [key]))
         continue
       }
-      let date = [false, true].lazy.compactMap {
-        try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: $0))
-      }.first
-      // From 1970 to the end of the year 9999.
-      guard let seconds = date?.timeIntervalSince1970, (0...253_402_300_799).contains(seconds) else {
+      guard let date = Date(rfc3339: text) else {
         refusals.add(
           document.error(
             .outOfRange, "\(key) must be a time by RFC 3339, for example 2027-01-31T12:00:00Z", at: [key], value: text))
         continue
       }
-      bounds.append(Int(seconds))
+      bounds.append(date.wholeSeconds)
     }
     guard bounds.count == 2 else { return nil }
     guard bounds[0] < bounds[1] else {
@@ -83,53 +79,10 @@ package enum WindowReader {
   private static func weekly(
     _ spec: WindowSpec, _ document: InputDocument, _ refusals: inout Refusals
   ) -> RolloutWindow.Times? {
-    guard let zone = spec.timeZone else {
-      refusals.add(
-        document.error(.missingKey, "times of the week need a timeZone, for example Europe/Berlin", at: ["timeZone"]))
-      return nil
-    }
-    let clock = ZoneClock(zone)
-    if clock == nil {
-      refusals.add(
-        document.error(
-          .outOfRange, "timeZone must be UTC or a name of the IANA database, for example Europe/Berlin",
-          at: ["timeZone"], value: zone))
-    }
-    var days: Set<Int> = spec.days == nil ? Set(0..<7) : []
-    for (index, text) in (spec.days ?? []).enumerated() {
-      let path = ["days", String(index)]
-      guard let day = dayNames.firstIndex(of: text) else {
-        refusals.add(
-          document.error(.outOfRange, "a day is \(dayNames.joined(separator: ", "))", at: path, value: text))
-        continue
-      }
-      if !days.insert(day).inserted {
-        refusals.add(document.error(.duplicate, "\(text) stands there twice", at: path, value: text))
-      }
-    }
-    if spec.days?.isEmpty == true { refusals.add(document.error(.empty, "at least one day is needed", at: ["days"])) }
-    let from = minute(spec.from, "from", 0...1_439, document, &refusals)
-    let to = minute(spec.to, "to", 1...1_440, document, &refusals)
-    guard let clock, let from, let to else { return nil }
-    return .weekly(WeeklyTimes(days: days, from: from, to: to), clock)
-  }
-
-  private static func minute(
-    _ text: String?, _ key: String, _ range: ClosedRange<Int>, _ document: InputDocument, _ refusals: inout Refusals
-  ) -> Int? {
-    guard let text else {
-      refusals.add(document.error(.missingKey, "times of the week need from and to", at: [key]))
-      return nil
-    }
-    guard let minute = WeeklyTimes.minute(text), range.contains(minute) else {
-      refusals.add(
-        document.error(
-          .outOfRange,
-          "\(key) must be a time from \(WeeklyTimes.text(range.lowerBound)) to \(WeeklyTimes.text(range.upperBound))",
-          at: [key], value: text))
-      return nil
-    }
-    return minute
+    let read = WeeklyTimesReader.read(
+      WeeklyTimesReader.Spec(days: spec.days, from: spec.from, to: spec.to, timeZone: spec.timeZone), &refusals
+    ) { document.error($0, $1, at: $2, value: $3) }
+    return read.map { .weekly($0.times, $0.clock) }
   }
 
   /// As it is declared, all that was left out included.
@@ -140,7 +93,7 @@ package enum WindowReader {
     switch window.times {
     case .weekly(let times, let clock):
       spec.timeZone = clock.name
-      spec.days = times.days.sorted().map { dayNames[$0] }
+      spec.days = WeeklyTimesReader.names(of: times)
       (spec.from, spec.to) = (WeeklyTimes.text(times.from), WeeklyTimes.text(times.to))
     case .once(let span):
       let style = Date.ISO8601FormatStyle()

@@ -82,7 +82,7 @@ package enum WorkloadReader {
       case .trace(let name): .init(process: "trace", trace: name)
       }
     return WorkloadSpec(
-      id: workload.id, model: workload.model, rate: workload.rate,
+      id: workload.id, model: workload.model, rate: workload.rate, schedule: schedule(of: workload),
       slo: .init(latencyMs: workload.sloLatencyMs, percentile: workload.percentile, margin: workload.margin),
       arrivals: arrivals,
       priority: workload.priority, labels: workload.labels, launch: launch(of: workload),
@@ -143,6 +143,7 @@ extension WorkloadReader {
     if let message = RangeCheck.message("rate", spec.rate, InputLimits.rate, unit: "requests/s") {
       refusals.add(place(.outOfRange, message, ["rate"], RangeCheck.plain(spec.rate)))
     }
+    let schedule = schedule(spec.schedule ?? [], &refusals, place)
     if let message = RangeCheck.message("latencyMs", spec.slo.latencyMs, InputLimits.latencyMs, unit: "ms") {
       refusals.add(place(.outOfRange, message, ["slo", "latencyMs"], RangeCheck.plain(spec.slo.latencyMs)))
     }
@@ -176,12 +177,14 @@ extension WorkloadReader {
     }
     let queue = queue(spec.queue, launch: spec.launch.map(command), &refusals, place)
     guard refusals.errors.count + refusals.omitted == before else { return nil }
-    return Workload(
+    var workload = Workload(
       id: id, model: spec.model, rate: spec.rate, sloLatencyMs: spec.slo.latencyMs, percentile: percentile,
       margin: spec.slo.margin, arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:],
       launch: spec.launch.map(command), declaredQueue: queue, constraints: constraints,
       allowsPartial: spec.allowPartial ?? false,
       moveCost: spec.moveCost, maxProcesses: spec.maxProcesses)
+    workload.schedule = schedule
+    return workload
   }
 
   /// The id with its namespace, which may stand in front of it or in a member of its own.

@@ -52,7 +52,7 @@ extension WorkloadWriter {
 
   /// One row a workload; a column that is not of every file is there where some workload needs it.
   ///
-  /// - Throws: `not_in_format` for each workload that CSV cannot hold whole: one with a launch, or with more labels
+  /// - Throws: `not_in_format` for each workload that CSV cannot hold whole: one with a launch or a schedule, or with more labels
   ///   than fit into a field.
   package static func csv(_ workloads: [Workload]) throws(InputErrors) -> Data {
     var refusals = Refusals()
@@ -60,7 +60,8 @@ extension WorkloadWriter {
       .filter { $0.column.isAlways || $0.cells.contains { !$0.isEmpty } }
     for (index, workload) in workloads.enumerated() {
       let long = columns.first { $0.cells[index].utf8.count > InputLimits.csvFieldBytes }
-      guard let problem = workload.launch == nil ? long?.column.name : "launch" else { continue }
+      let beyond = workload.launch != nil ? "launch" : workload.schedule.isEmpty ? long?.column.name : "schedule"
+      guard let problem = beyond else { continue }
       refusals.add(
         InputError(.notInFormat, "CSV cannot hold the \(problem) of \(workload.id); JSON and YAML can", file: "csv"))
     }

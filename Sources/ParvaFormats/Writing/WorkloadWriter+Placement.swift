@@ -37,6 +37,22 @@ extension WorkloadWriter {
     }
   }
 
+  /// Rates at some times, one entry after the other; nothing without any.
+  static func writeSchedule(_ schedule: [ScheduledRate], _ object: inout DocumentWriter) {
+    guard !schedule.isEmpty else { return }
+    object.array("schedule", inline: true) { list in
+      for entry in schedule {
+        list.object(inline: true) {
+          names("days", WeeklyTimesReader.names(of: entry.times), &$0)
+          $0.field("from", WeeklyTimes.text(entry.times.from))
+          $0.field("to", WeeklyTimes.text(entry.times.to))
+          $0.field("timeZone", entry.zone)
+          $0.field("rate", entry.rate)
+        }
+      }
+    }
+  }
+
   private static func names(_ key: StaticString, _ names: [String], _ object: inout DocumentWriter) {
     guard !names.isEmpty else { return }
     object.array(key, inline: true) { for name in names { $0.element(name) } }

@@ -39,6 +39,7 @@ package enum WorkloadWriter {
     object.field("id", workload.id)
     object.field("model", workload.model)
     object.field("rate", workload.rate)
+    writeSchedule(workload.schedule, &object)
     object.object("slo", inline: true) {
       $0.field("latencyMs", workload.sloLatencyMs)
       $0.field("percentile", workload.percentile)

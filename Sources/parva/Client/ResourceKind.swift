@@ -31,7 +31,7 @@ struct ResourceKind: Sendable {
       takesSelector: true,
       columns: [
         Column(title: "workload") { $0["id"].text }, Column(title: "model") { $0["model"].text },
-        Column(title: "rate/s", alignment: .right) { figure($0["rate"]) },
+        Column(title: "rate/s", alignment: .right) { figure($0["status"]["rate"]) ?? figure($0["rate"]) },
         Column(title: "latency ms", alignment: .right) { figure($0["slo"]["latencyMs"]) },
         Column(title: "state") { $0["status"]["state"].text },
         Column(title: "up/s", alignment: .right) { figure($0["status"]["capacityUp"]) },

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import ParvaEngine
 import ParvaFormats
 
@@ -12,12 +13,34 @@ struct DemandOptions: ParsableArguments {
   )
   var pools: String?
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      """
+      Time by RFC 3339 for which rates are taken from schedules; without it each workload has the highest rate of its \
+      schedule.
+      """, valueName: "time"))
+  var at: String?
+
+  func validate() throws {
+    if let at, Date(rfc3339: at) == nil {
+      throw ValidationError("--at must be a time by RFC 3339, for example 2027-01-31T12:00:00Z.")
+    }
+  }
+
+  /// Those of a file, each with one rate: that of a moment, or for nil the highest of its schedule.
+  static func workloads(at date: Date?, from path: String) throws -> [Workload] {
+    try WorkloadReader.read(try InputSource.load(path, limit: InputLimits.listBytes)).map { workload in
+      date.map(workload.settled(at:)) ?? workload.settled(workload.highestRate)
+    }
+  }
+
   /// Reads everything, with the workloads at `path`, into a planning input.
   func input(workloads path: String, options: PlanningOptions) throws -> PlanningInput {
     guard [path, pools].count(where: { $0 == "-" }) <= 1 else {
       throw ValidationError("Only one of --workloads and --pools can be standard input.")
     }
-    let workloads = try WorkloadReader.read(try InputSource.load(path, limit: InputLimits.listBytes))
+    let workloads = try Self.workloads(at: at.flatMap { Date(rfc3339: $0) }, from: path)
     return PlanningInput(
       workloads: workloads, pools: try profileOptions.pools(from: pools), profiles: try profileOptions.catalogue(),
       options: options, traces: try traceOptions.traces(for: workloads))

@@ -83,7 +83,8 @@ import Testing
         if up > 0 { running.add(up, revision: 2) }
         return running
       }
-      let status = WorkloadStatus(of: Self.registration, on: try Self.board(row.planned), running: running)
+      let status = WorkloadStatus(
+        of: Self.registration, on: try Self.board(row.planned), running: running, at: Samples.time)
       #expect((status.state, status.code) == (row.state, row.code), "\(row)")
       #expect((status.code == nil) == (status.message == nil), "\(row)")
       let covers = ![.noPlan, .olderPlan, .failed].contains(row.planned)

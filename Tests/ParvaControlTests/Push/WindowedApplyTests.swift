@@ -2,6 +2,7 @@ import Foundation
 import ParvaControlTestSupport
 import ParvaHTTP
 import ParvaWire
+import Synchronization
 import Testing
 
 @testable import ParvaControl
@@ -10,8 +11,12 @@ import Testing
 @Suite struct WindowedApplyTests {
   private static let freeze = #"{"kind":"freeze","start":"2000-01-01T00:00:00Z","end":"2900-01-01T00:00:00Z"}"#
 
-  private static func harness(_ agent: FakeAgent) async throws -> Harness {
+  private static func harness(
+    _ agent: FakeAgent, now: @escaping @Sendable () -> Date = { Date() }
+  ) async throws -> Harness {
     let api = try await Harness { configuration in
+      configuration.now = now
+      configuration.scheduleLead = 0
       configuration.appliesByItself = true
       configuration.push.look = .milliseconds(10)
       configuration.push.longestPause = .milliseconds(20)
@@ -79,6 +84,31 @@ import Testing
     #expect(await later.send("DELETE", "/v1/windows/kept").status == 204)
     #expect(await later.send("DELETE", "/v1/windows/kept").problem == "404 not_found")
     try await later.controller.stop()
+    await agent.shutdown()
+  }
+
+  @Test("what a workload lacks since its schedule asks for more is no capacity that the fleet has lost")
+  func scheduledRise() async throws {
+    let agent = try FakeAgent(.verified)
+    let wall = Mutex(try Date("2027-01-25T06:00:00Z", strategy: .iso8601))
+    let api = try await Self.harness(agent) { wall.withLock { $0 } }
+    let entry = #"{"from":"08:00","to":"10:00","timeZone":"UTC","rate":5000}"#
+    let body = Bodies.workload("w", rate: 50).replacing(#""labels":{}"#, with: #""schedule":[\#(entry)]"#)
+    #expect(await api.send("POST", "/v1/workloads", body: body).status == 201)
+    _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
+    try await Self.until(api, "settled")
+    try await api.beat(try agent.state())
+    api.controller.conditions.look()
+    #expect(await api.send("GET", "/v1/workloads/w").json("status", "state") == "served")
+    wall.withLock { $0 += 2 * 3_600 }
+    // Nothing but the time has changed.
+    try await api.beat(try agent.state())
+    api.controller.conditions.look()
+    let late = await api.send("GET", "/v1/workloads/w")
+    #expect(late.json("status", "state") == "partial", "\(late.text)")
+    #expect(late.json("status", "conditions", "2", "status") == "False")
+    #expect(api.controller.conditions.lostCapacity == 0)
+    try await api.controller.stop()
     await agent.shutdown()
   }
 

@@ -73,7 +73,7 @@ struct MutatedInputTests {
       try WorkloadWriter.csv(
         workloads.map { workload in
           var workload = workload
-          workload.launch = nil
+          (workload.launch, workload.schedule) = (nil, [])
           return workload
         })
     case .published: Data((ProfileReaderTests.publishedHeader + "1,1,1,5.5,0.1\n2,4,3,7,0.25\n1,2,1,0,0\n").utf8)

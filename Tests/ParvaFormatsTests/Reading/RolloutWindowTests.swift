@@ -1,4 +1,5 @@
 import Foundation
+import ParvaEngine
 import ParvaFormats
 import ParvaTestSupport
 import ParvaWire
@@ -6,11 +7,7 @@ import Testing
 
 /// Windows against the calendar, minute by minute.
 @Suite struct RolloutWindowTests {
-  /// With shifts of an hour on either half of the globe, of half an hour, at midnight, and none.
-  private static let zones = [
-    "Europe/Berlin", "America/New_York", "America/St_Johns", "Australia/Lord_Howe", "America/Santiago", "Asia/Kolkata",
-    "UTC",
-  ]
+  private static let zones = RandomWorkloads.zones
 
   private static func calendar(_ zone: String) throws -> Calendar {
     var calendar = Calendar(identifier: .gregorian)

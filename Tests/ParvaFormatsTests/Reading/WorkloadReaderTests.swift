@@ -308,8 +308,8 @@ struct WorkloadReaderTests {
       try WorkloadReader.read(Self.json(Self.item("\"rate\"", "\"rte\"")))
     }
     #expect(
-      json.description == "in.json:1: unknown key \"rte\"; allowed are id, namespace, model, rate, slo, arrivals, "
-        + "priority, labels, launch, queue, placement, allowPartial, moveCost, maxProcesses, replicas, "
+      json.description == "in.json:1: unknown key \"rte\"; allowed are id, namespace, model, rate, schedule, slo, "
+        + "arrivals, priority, labels, launch, queue, placement, allowPartial, moveCost, maxProcesses, replicas, "
         + "survive [unknown_key] (/0/rte)")
     #expect(json.first.value == "rte")
   }
@@ -341,20 +341,22 @@ struct WorkloadReaderTests {
     #expect(workload.declaredQueue?.rawValue == declared)
   }
 
-  @Test("S5: CSV carries everything but launches, and refuses those by name")
+  @Test("S5: CSV carries everything but launches and schedules, and refuses those by name")
   func csvCarriesWhatHasAColumn() throws {
     for seed in 1...200 as ClosedRange<UInt64> {
       var random = SeededGenerator(seed)
       var workloads = RandomWorkloads.list(&random)
-      let launched = workloads.filter { $0.launch != nil }.map(\.id)
-      if launched.isEmpty {
+      let beyond = workloads.filter { $0.launch != nil || !$0.schedule.isEmpty }
+        .map { ($0.id, $0.launch == nil ? "schedule" : "launch") }
+      if beyond.isEmpty {
         _ = try WorkloadWriter.csv(workloads)
       } else {
         let refusals = try #require(throws: InputErrors.self) { try WorkloadWriter.csv(workloads) }
-        #expect(refusals.errors.count == launched.count && refusals.errors.allSatisfy { $0.code == .notInFormat })
-        #expect(zip(refusals.errors, launched).allSatisfy { $0.message.contains("launch of \($1);") }, "seed \(seed)")
+        #expect(refusals.errors.count == beyond.count && refusals.errors.allSatisfy { $0.code == .notInFormat })
+        #expect(
+          zip(refusals.errors, beyond).allSatisfy { $0.message.contains("\($1.1) of \($1.0);") }, "seed \(seed)")
       }
-      for index in workloads.indices { workloads[index].launch = nil }
+      for index in workloads.indices { (workloads[index].launch, workloads[index].schedule) = (nil, []) }
       let bytes = try WorkloadWriter.csv(workloads)
       #expect(try WorkloadReader.read(InputSource(bytes, format: .csv)) == workloads, "seed \(seed)")
     }

@@ -6,6 +6,22 @@ enum RandomWorkloads {
     (0..<Int.random(in: 0...8, using: &random)).map { number in workload(number, &random) }
   }
 
+  /// With shifts of an hour on either half of the globe, of half an hour, at midnight, and none.
+  static let zones = [
+    "Europe/Berlin", "America/New_York", "America/St_Johns", "Australia/Lord_Howe", "America/Santiago", "Asia/Kolkata",
+    "UTC",
+  ]
+
+  private static func schedule(_ random: inout SeededGenerator) -> [ScheduledRate] {
+    (0..<([0, 0, 1, 3].randomElement(using: &random) ?? 0)).map { _ in
+      ScheduledRate(
+        times: WeeklyTimes(
+          days: Set((0..<7).filter { _ in Bool.random(using: &random) } + [Int.random(in: 0..<7, using: &random)]),
+          from: Int.random(in: 0...1_439, using: &random), to: Int.random(in: 1...1_440, using: &random)),
+        zone: zones.randomElement(using: &random) ?? "UTC", rate: Double.random(in: 1e-6...1e9, using: &random))
+    }
+  }
+
   private static func workload(_ number: Int, _ random: inout SeededGenerator) -> Workload {
     let arrivals: [ArrivalProcess] = [
       .poisson, .deterministic, .gamma(cv2: Double.random(in: 0.01...900, using: &random)), .trace(name: "no"),
@@ -32,7 +48,7 @@ enum RandomWorkloads {
         .randomElement(using: &random) ?? nil, exclusive: isTenant ? "team" : nil)
     let launch = launch(&random)
     let queues = [nil, .perProcess] + (launch?.tellsProcesses == false ? [] : [QueueForm.shared])
-    return Workload(
+    var workload = Workload(
       id: "\(["w", "0", "1e5", "null", "a.b-c"].randomElement(using: &random) ?? "w")\(number)",
       model: ["bert", "org/Model:v1@x", "1.0", "on"].randomElement(using: &random) ?? "m",
       rate: Double.random(in: 1e-6...1e9, using: &random),
@@ -45,6 +61,8 @@ enum RandomWorkloads {
       declaredQueue: queues.randomElement(using: &random) ?? nil, constraints: constraints,
       allowsPartial: Bool.random(using: &random), moveCost: [nil, 0, 0.05, 7].randomElement(using: &random) ?? nil,
       maxProcesses: [nil, 1, 3].randomElement(using: &random) ?? nil)
+    workload.schedule = schedule(&random)
+    return workload
   }
 
   private static func launch(_ random: inout SeededGenerator) -> ServerCommand? {

@@ -76,12 +76,13 @@ extension PlanningCodec {
     return input
   }
 
-  /// A workload as planners see it: without the command that starts its servers but for the queue that follows from it, and of the labels only the one that
-  /// tells its tenant.
+  /// A workload as planners see it: at the one rate that it is planned for, without the command that starts its servers but for
+  /// the queue that follows from it, and of the labels only the one that tells its tenant.
   static func planned(_ workload: Workload) -> Workload {
     var workload = workload
     workload.declaredQueue = workload.queue
     workload.launch = nil
+    workload.schedule = []
     workload.labels = workload.tenant.map { [$0.key: $0.value] } ?? [:]
     return workload
   }

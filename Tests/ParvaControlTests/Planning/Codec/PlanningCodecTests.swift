@@ -159,7 +159,7 @@ import Testing
     let input = RandomPlanning.job(&random).input
     let product = ProductCatalogue.all[0]
     let members: [(value: Any, count: Int)] = [
-      (input, 8), (input.options, 9), (Pool(product: product), 5), (Samples.fullWorkload, 15),
+      (input, 8), (input.options, 9), (Pool(product: product), 5), (Samples.fullWorkload, 16),
       (Constraints.none, 8), (product, 8), (product.profiles[0], 10), (Samples.profile(), 5),
       (Samples.profile().points[0], 8), (RandomPlanning.plan(&random), 9), (RandomPlanning.plan(&random).summary, 8),
       (RandomPlanning.segment(0, &random), 10), (PlannedGPU(pool: "p", product: product, segments: []), 5),
