@@ -149,6 +149,7 @@ package struct RouteTable: Sendable {
       Route("POST", "/v1/webhooks", .operator, .async(webhooks.create)),
       Route("GET", "/v1/webhooks/{id}", .reader, .inline(webhooks.get)),
       Route("PUT", "/v1/webhooks/{id}", .operator, .async(webhooks.put)),
+      Route("PATCH", "/v1/webhooks/{id}", .operator, .async(webhooks.patch)),
       Route("DELETE", "/v1/webhooks/{id}", .operator, .async(webhooks.delete)),
       Route("GET", "/v1/webhooks/{id}/deliveries", .reader, .inline(webhooks.deliveries)),
       Route("GET", "/v1/webhooks/{id}/dead-letters", .reader, .async(webhooks.deadLetters)),

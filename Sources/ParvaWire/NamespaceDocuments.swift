@@ -25,12 +25,14 @@ package struct NamespaceQuotaSpec: Codable, Hashable, Sendable {
 package struct NamespaceSpec: Decodable, Hashable, Sendable {
   package var name: String?
   package var quota: NamespaceQuotaSpec?
+  package var weight: Double?
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "name", "quota", ignoring: ["use", "revision", "createdAt", "updatedAt"])
+      "name", "quota", "weight", ignoring: ["use", "revision", "createdAt", "updatedAt"])
     name = try object.decodeIfPresent(String.self, forKey: "name")
     quota = try object.decodeIfPresent(NamespaceQuotaSpec.self, forKey: "quota")
+    weight = try object.optionalNumber("weight")
   }
 }
 
@@ -46,6 +48,8 @@ package struct NamespaceDocument: Encodable, Sendable {
 
   package var name: String
   package var quota: NamespaceQuotaSpec
+  /// Its part of scarce GPUs beside others.
+  package var weight: Double
   package var use: Use
   /// Nil for one that was never declared.
   package var revision: Int?
@@ -53,11 +57,12 @@ package struct NamespaceDocument: Encodable, Sendable {
   package var updatedAt: String?
 
   package init(
-    name: String, quota: NamespaceQuotaSpec, use: Use, revision: Int? = nil, createdAt: String? = nil,
+    name: String, quota: NamespaceQuotaSpec, weight: Double, use: Use, revision: Int? = nil, createdAt: String? = nil,
     updatedAt: String? = nil
   ) {
     self.name = name
     self.quota = quota
+    self.weight = weight
     self.use = use
     self.revision = revision
     self.createdAt = createdAt

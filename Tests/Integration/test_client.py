@@ -70,6 +70,18 @@ def plans(folder):
             if "changed b" not in table:
                 raise AssertionError(table)
             client.refused(2, "404 not_pinned", "unpin")
+        with check("windows are set by options, tried first, shown and taken away; what is wrong is said before anything is sent"):
+            times = ("--days", "mon,friday", "--from", "22:00", "--to", "05:00", "--time-zone", "Europe/Berlin")
+            equal(client.must("window", "allow", "nights", *times, "--dry-run", status=4), "windows/nights would be set\n")
+            equal(client.must("window", "allow", "nights", *times), "windows/nights set\n")
+            equal(client.must("window", "freeze", "fair", "--start", "2099-11-20T00:00:00Z", "--end", "2099-12-01T00:00:00Z",
+                              "--reason", "the fair", "--even-lost-capacity"), "windows/fair set\n")
+            told = {one["name"]: one for one in json.loads(client.must("get", "windows", "-o", "json"))["windows"]}
+            equal((told["nights"]["days"], told["nights"]["except"]), (["monday", "friday"], ["lost-capacity"]))
+            equal((told["fair"]["kind"], told["fair"]["except"]), ("freeze", []))
+            for arguments, text in (((), "timeZone"), (("--days", "m", *times[2:]), "a day is"), (("--start", "soon"), "RFC 3339")):
+                client.refused(2, text, "window", "freeze", "bad", *arguments)
+            client.must("delete", "window", "nights", "fair")
         with check("rollback makes an earlier plan the current one and pins it"):
             said = client.must("rollback", str(first), "--reason", "b is wrong")
             equal(said, f"plan revision {first} is brought back as revision {first + 2}, which is pinned\n")

@@ -97,6 +97,7 @@ import Testing
       Sample("POST", "/v1/webhooks/{id}/replay", "/v1/webhooks/hook/replay"),
       Sample("POST", "/v1/webhooks/{id}/rotate-secret", "/v1/webhooks/hook/rotate-secret"),
       Sample("POST", "/v1/webhooks/{id}/test", "/v1/webhooks/hook/test"),
+      Sample("PATCH", "/v1/webhooks/{id}", "/v1/webhooks/hook", body: #"{"name":"other"}"#),
       Sample("DELETE", "/v1/webhooks/{id}", "/v1/webhooks/hook"),
       Sample("GET", "/v1/fleet"), Sample("POST", "/v1/fleet/accept-silence"),
       Sample("DELETE", "/v1/nodes/{name}", "/v1/nodes/n1"),

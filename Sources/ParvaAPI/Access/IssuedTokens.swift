@@ -128,15 +128,16 @@ package final class IssuedTokens: Sendable {
       if let start = try date(claims[claim]), time + settings.skew < start { throw .notYet }
     }
     guard let subject = claims["sub"].text, Self.isName(subject) else { throw .claims }
-    var granted: (role: AccessRole, node: String?)?
+    var granted: IssuerRule.Grant?
     for rule in settings.rules {
-      if let grant = rule.grant(claims), granted.map({ grant.role.level > $0.role.level }) ?? true { granted = grant }
+      if let grant = rule.grant(claims), granted.map({ grant.level > $0.level }) ?? true { granted = grant }
     }
     guard let granted else { throw .noRole }
     let name = IssuerRule.texts(claims, at: settings.nameClaim).first
     return Caller(
       name: name.flatMap { Self.isName($0) ? $0 : nil } ?? subject, id: "oidc:\(subject)@\(settings.issuer)",
-      role: granted.role.rawValue, node: granted.node, expiresAt: end + settings.skew)
+      role: granted.role.rawValue, node: granted.node, namespace: granted.namespace,
+      expiresAt: end + settings.skew)
   }
 
   /// Nil where there is none.

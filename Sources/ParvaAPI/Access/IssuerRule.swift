@@ -1,9 +1,11 @@
 import ParvaControl
 import ParvaFormats
 
-/// What a claim of an issuer's token is good for: a line `ROLE CLAIM=VALUE`.
+/// What a claim of an issuer's token is good for: a line `ROLE CLAIM=VALUE`, or `ROLE@NAMESPACE CLAIM=VALUE`.
 package struct IssuerRule: Hashable, Sendable {
   var role: AccessRole
+  /// All that the role is for; `*` for what stands for the one in the value; nil: everything.
+  private var namespace: String?
   /// From the token's root to the claim.
   private var path: [String]
   /// What stands before and after the `*`; without one, `suffix` is nil and `prefix` the whole.
@@ -11,13 +13,25 @@ package struct IssuerRule: Hashable, Sendable {
   private var suffix: String?
 
   /// Reads `ROLE CLAIM=VALUE`. CLAIM is a name, names with dots between them for what is nested, or a JSON pointer, which
-  /// begins with `/`. VALUE may hold one `*`, which with the role `node` stands for the node's name.
+  /// begins with `/`. VALUE may hold one `*`, which with the role `node` stands for the node's name, and with the namespace `*`
+  /// for the namespace's.
   ///
   /// - Throws: a sentence without its beginning.
   package init(_ text: String) throws(IssuerSettingError) {
     let words = text.split(separator: " ", maxSplits: 1).map(String.init)
-    guard let role = words.first.flatMap(AccessRole.init(rawValue:)) else {
+    let granted = (words.first ?? "").split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(
+      String.init)
+    guard let role = granted.first.flatMap(AccessRole.init(rawValue:)) else {
       throw IssuerSettingError("must begin with reader, operator, admin or node")
+    }
+    if granted.count == 2 {
+      guard [.reader, .operator].contains(role) else {
+        throw IssuerSettingError("has a namespace, which goes with reader and operator alone")
+      }
+      guard granted[1] == "*" || Namespace.isName(granted[1]) else {
+        throw IssuerSettingError("has a namespace that is none: it is * or \(Namespace.nameRule)")
+      }
+      namespace = granted[1]
     }
     let parts = (words.count > 1 ? words[1] : "").split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2, !parts[1].isEmpty, let path = Self.path(String(parts[0])) else {
@@ -27,6 +41,9 @@ package struct IssuerRule: Hashable, Sendable {
     guard pieces.count <= 2 else { throw IssuerSettingError("has more than one *") }
     guard role != .node || pieces.count == 2 else {
       throw IssuerSettingError("must have a * where the node's name stands")
+    }
+    guard namespace != "*" || pieces.count == 2 else {
+      throw IssuerSettingError("must have a * where the namespace's name stands")
     }
     self.role = role
     self.path = path
@@ -54,12 +71,27 @@ package struct IssuerRule: Hashable, Sendable {
     }
   }
 
-  /// Whether it fits, and for which node, with the role of one. A name with more in it than a node's passes for none.
-  func grant(_ claims: JSONValue) -> (role: AccessRole, node: String?)? {
+  /// What a token is good for.
+  struct Grant: Hashable, Sendable {
+    var role: AccessRole
+    var node: String?
+    var namespace: String?
+
+    /// Everything is more than a namespace, whatever the role there.
+    var level: (Int, Int) { (namespace == nil ? 1 : 0, role.level) }
+  }
+
+  /// Whether it fits, and for which node or namespace. A name with more in it than theirs passes for none.
+  func grant(_ claims: JSONValue) -> Grant? {
     for text in Self.texts(claims, at: path) {
       guard let matched = match(text) else { continue }
-      if role != .node { return (role, nil) }
-      if NodeSpecReader.isName(matched) { return (role, matched) }
+      if role == .node {
+        if NodeSpecReader.isName(matched) { return Grant(role: role, node: matched) }
+      } else if namespace == "*" {
+        if Namespace.isName(matched) { return Grant(role: role, namespace: matched) }
+      } else {
+        return Grant(role: role, namespace: namespace)
+      }
     }
     return nil
   }

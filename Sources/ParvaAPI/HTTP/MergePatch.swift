@@ -109,6 +109,17 @@ struct MergePatch: Sendable {
     }
   }
 
+  /// An object as the patch leaves it, to be read as any other.
+  func applied(to object: JSONValue) throws(ProblemDetails) -> InputSource {
+    do {
+      var merged = object
+      if case .members(let members) = content { merged.merge(.object(members)) }
+      return InputSource(try WireWriter.json(merged), format: .json)
+    } catch {
+      throw ProblemDetails(status: 400, code: "invalid_syntax", detail: "The patch cannot be read.")
+    }
+  }
+
   /// The workload as the patch leaves it, validated as any other.
   func applied(to workload: Workload) throws(ProblemDetails) -> Workload {
     do {

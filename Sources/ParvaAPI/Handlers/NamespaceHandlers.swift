@@ -40,7 +40,7 @@ struct NamespaceHandlers: Sendable {
   func create(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let spec = try Self.spec(request)
-    _ = try await change(DemandChange(.createNamespace(spec.name, spec.quota)), spec.name)
+    _ = try await change(DemandChange(.createNamespace(spec.name, spec.terms)), spec.name)
     return try made(201, spec.name)
   }
 
@@ -50,7 +50,7 @@ struct NamespaceHandlers: Sendable {
     let isThere = registry.read { $0.namespaces[name] != nil }
     let precondition = try rule.precondition(of: request, isThere: isThere)
     let spec = try Self.spec(request, named: name)
-    let receipt = try await change(DemandChange(.putNamespace(name, spec.quota), if: precondition), name)
+    let receipt = try await change(DemandChange(.putNamespace(name, spec.terms), if: precondition), name)
     return try made(receipt.effect == .created ? 201 : 200, name)
   }
 
@@ -98,11 +98,12 @@ struct NamespaceHandlers: Sendable {
 
   private static func spec(
     _ request: HTTPRequest, named name: String? = nil
-  ) throws(ProblemDetails) -> (name: String, quota: NamespaceQuota) {
+  ) throws(ProblemDetails) -> (name: String, terms: NamespaceTerms) {
     let source = try request.input()
     do {
       let spec = try NamespaceSpecReader.read(source, named: name)
-      return (spec.name, NamespaceQuota(gpus: spec.quota.gpus, workloads: spec.quota.workloads, rate: spec.quota.rate))
+      let quota = NamespaceQuota(gpus: spec.quota.gpus, workloads: spec.quota.workloads, rate: spec.quota.rate)
+      return (spec.name, NamespaceTerms(quota: quota, weight: spec.weight))
     } catch {
       throw ProblemDetails(error)
     }
@@ -114,6 +115,7 @@ struct NamespaceHandlers: Sendable {
       name: name,
       quota: NamespaceQuotaSpec(
         gpus: record?.quota.gpus, workloads: record?.quota.workloads, rate: record?.quota.rate),
+      weight: record?.weight ?? 1,
       use: NamespaceDocument.Use(workloads: use.workloads, rate: use.rate), revision: record?.revision,
       createdAt: record.map { Timestamp.text($0.createdAt) }, updatedAt: record.map { Timestamp.text($0.updatedAt) })
   }

@@ -65,7 +65,7 @@ struct WebhookHandlers: Sendable {
 
   func create(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let wish = try wish(of: request, named: nil)
+    let wish = try wish(of: try request.input(), named: nil)
     let made: (id: String, secret: String)
     do throws(WebhookRegistry.Refusal) {
       made = try await webhooks.create(wish, by: request.callerID)
@@ -83,7 +83,7 @@ struct WebhookHandlers: Sendable {
         status: 422, code: "invalid_name", detail: "A subscriber's id is \(WebhookSpecReader.idRule).")
     }
     let precondition = try precondition(of: request)
-    let wish = try wish(of: request, named: id)
+    let wish = try wish(of: try request.input(), named: id)
     let secret: String?
     do throws(WebhookRegistry.Refusal) {
       secret = try await webhooks.put(id, wish, if: precondition, by: request.callerID)
@@ -91,6 +91,31 @@ struct WebhookHandlers: Sendable {
       throw Self.problem(error)
     }
     return try answer(secret == nil ? 200 : 201, id, secret: secret)
+  }
+
+  /// Members that are named get other values, or with null their defaults; the secret stays.
+  func patch(_ request: HTTPRequest) async throws -> HTTPResponse {
+    try request.allowQuery()
+    let id = Self.id(request)
+    let precondition = try precondition(of: request)
+    let patch = try MergePatch(request)
+    // Without a precondition of the client's own, losing a race means reading again; eight lost in a row is a fight.
+    for _ in 0..<8 {
+      guard let standing = webhooks.standing(id) else { throw Self.problem(.notFound) }
+      let revision = standing.record.revision
+      guard precondition.holds(at: revision) else { throw Self.problem(.preconditionFailed(revision)) }
+      let wish = try wish(of: try patch.applied(to: WebhookRepresentation.spec(standing.record.wish)), named: id)
+      do throws(WebhookRegistry.Refusal) {
+        _ = try await webhooks.put(id, wish, if: .revision([revision]), by: request.callerID)
+      } catch {
+        if case .preconditionFailed = error { continue }
+        throw Self.problem(error)
+      }
+      return try answer(200, id)
+    }
+    throw ProblemDetails(
+      status: 409, code: "conflict", detail: "Others keep changing the subscriber \(id); try again.",
+      headers: ["Retry-After": "1"])
   }
 
   func delete(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -170,8 +195,7 @@ struct WebhookHandlers: Sendable {
     }
   }
 
-  private func wish(of request: HTTPRequest, named id: String?) throws(ProblemDetails) -> WebhookRecord.Wish {
-    let source = try request.input()
+  private func wish(of source: InputSource, named id: String?) throws(ProblemDetails) -> WebhookRecord.Wish {
     let spec: WebhookSpec
     do throws(InputErrors) {
       spec = try WebhookSpecReader.read(source, types: WebhookEventType.allCases.map(\.rawValue))

@@ -21,6 +21,17 @@ enum WebhookRepresentation {
       updatedAt: Timestamp.text(record.updatedAt), createdBy: record.createdBy, status: status, secret: secret)
   }
 
+  /// What is declared of one, all defaults written out.
+  static func spec(_ wish: WebhookRecord.Wish) -> JSONValue {
+    var members: [String: JSONValue] = [
+      "name": .string(wish.name), "url": .string(wish.url),
+      "types": .list(wish.types.map { .string($0.rawValue) }), "enabled": .bool(wish.isEnabled),
+      "retrySeconds": .number(Double(wish.retrySeconds)),
+    ]
+    members["labelSelector"] = wish.selector.map { .string($0) }
+    return .object(members)
+  }
+
   static func document(_ made: WebhookSender.Try) -> WebhookTryDocument {
     WebhookTryDocument(
       message: made.message, type: made.type, at: Timestamp.text(made.at), durationSeconds: made.seconds,

@@ -15,9 +15,9 @@ package struct DemandChange: Sendable {
     case putProfile(ModelProfile)
     case deleteProfile(ProfileKey)
     /// Declares a namespace whose name is free.
-    case createNamespace(String, NamespaceQuota)
+    case createNamespace(String, NamespaceTerms)
     /// Declares a namespace or replaces what was declared of it.
-    case putNamespace(String, NamespaceQuota)
+    case putNamespace(String, NamespaceTerms)
     /// Takes away a namespace that holds nothing.
     case deleteNamespace(String)
   }

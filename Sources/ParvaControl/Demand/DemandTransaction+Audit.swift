@@ -24,7 +24,7 @@ extension DemandTransaction {
 
   private func tag(ofNamespace name: String) -> String? {
     namespace(name).map { record in
-      EntityTag.forRecords(record.revision, Data("\(record.quota)".utf8))
+      EntityTag.forRecords(record.revision, Data("\(record.terms)".utf8))
     }
   }
 

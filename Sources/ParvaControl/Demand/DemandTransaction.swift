@@ -66,8 +66,8 @@ struct DemandTransaction {
     case .delete(let id): receipt = try delete(id, change.precondition)
     case .putProfile(let profile): receipt = try putProfile(profile, change.precondition)
     case .deleteProfile(let key): receipt = try deleteProfile(key, change.precondition)
-    case .createNamespace(let name, let quota): receipt = try putNamespace(name, quota, .absent)
-    case .putNamespace(let name, let quota): receipt = try putNamespace(name, quota, change.precondition)
+    case .createNamespace(let name, let terms): receipt = try putNamespace(name, terms, .absent)
+    case .putNamespace(let name, let terms): receipt = try putNamespace(name, terms, change.precondition)
     case .deleteNamespace(let name): receipt = try deleteNamespace(name, change.precondition)
     }
     if let claim = change.claim {
@@ -282,12 +282,12 @@ struct DemandTransaction {
   }
 
   private mutating func putNamespace(
-    _ name: String, _ quota: NamespaceQuota, _ precondition: Precondition
+    _ name: String, _ terms: NamespaceTerms, _ precondition: Precondition
   ) throws(ChangeRefusal) -> ChangeReceipt {
     let current = namespace(name)
     if precondition == .absent, current != nil || name == Namespace.standard { throw .namespaceExists(name) }
     guard precondition.holds(at: current?.revision) else { throw .preconditionFailed(current: current?.revision) }
-    if let current, current.quota == quota { return unchanged }
+    if let current, current.terms == terms { return unchanged }
     let added = batch.namespaces.reduce(0) { count, change in
       count + (change.value == nil ? 0 : 1) - (base.namespaces[change.key] == nil ? 0 : 1)
     }
@@ -304,7 +304,7 @@ struct DemandTransaction {
         updatedAt: now)
     }
     batch.namespaces[name] = NamespaceRecord(
-      name: name, quota: quota, revision: revision, contents: current?.contents ?? revision,
+      name: name, quota: terms.quota, weight: terms.weight, revision: revision, contents: current?.contents ?? revision,
       createdAt: current?.createdAt ?? now, updatedAt: now)
     return ChangeReceipt(current == nil ? .created : .replaced, revision: revision, time: now)
   }

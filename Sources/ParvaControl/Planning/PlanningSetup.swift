@@ -62,6 +62,7 @@ package struct PlanningSetup: Sendable {
       workloads: workloads, pools: pools, profiles: profiles(with: demand.profiles),
       options: options, traces: traces, capacities: capacities, current: inForce)
     input.quotas = demand.gpuQuotas
+    input.shares = demand.shares
     return input
   }
 

@@ -24,6 +24,12 @@ extension Demand {
     }.sorted { $0.namespace < $1.namespace }
   }
 
+  /// In order of name; fewer than two share nothing.
+  var shares: [NamespaceShare] {
+    namespaces.values.map { NamespaceShare(namespace: $0.name, weight: $0.weight) }
+      .sorted { $0.namespace < $1.namespace }
+  }
+
   static func use(of rows: some Sequence<Registration>) -> NamespaceUse {
     rows.reduce(into: NamespaceUse()) { $0.add($1.workload.highestRate) }
   }

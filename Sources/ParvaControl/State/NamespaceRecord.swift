@@ -4,6 +4,8 @@ package import Foundation
 package struct NamespaceRecord: Hashable, Sendable {
   package var name: String
   package var quota: NamespaceQuota
+  /// Its part of scarce GPUs beside other namespaces, within one priority; above 0.
+  package var weight: Double
   /// Demand revision at which it was declared last.
   package var revision: Int
   /// Demand revision of the last change of one of its workloads, or at which it was made.
@@ -12,15 +14,31 @@ package struct NamespaceRecord: Hashable, Sendable {
   package var updatedAt: Date
 
   package init(
-    name: String, quota: NamespaceQuota, revision: Int, contents: Int, createdAt: Date, updatedAt: Date
+    name: String, quota: NamespaceQuota, weight: Double = 1, revision: Int, contents: Int, createdAt: Date,
+    updatedAt: Date
   ) {
     self.name = name
     self.quota = quota
+    self.weight = weight
     self.revision = revision
     self.contents = contents
     self.createdAt = createdAt
     self.updatedAt = updatedAt
   }
+}
+
+/// What is declared of a namespace.
+package struct NamespaceTerms: Hashable, Sendable {
+  package var quota: NamespaceQuota
+  package var weight: Double
+
+  package init(quota: NamespaceQuota = NamespaceQuota(), weight: Double = 1) {
+    (self.quota, self.weight) = (quota, weight)
+  }
+}
+
+extension NamespaceRecord {
+  package var terms: NamespaceTerms { NamespaceTerms(quota: quota, weight: weight) }
 }
 
 /// How much a namespace may have; nil is without a bound.

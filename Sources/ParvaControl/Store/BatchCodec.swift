@@ -100,6 +100,8 @@ private struct BatchDocument: Codable {
     var gpus: Double?
     var workloads: Int?
     var rate: Double?
+    /// Absent where it is 1.
+    var weight: Double?
     var revision: Int
     var contents: Int
     var createdAt: Date
@@ -318,8 +320,9 @@ extension BatchDocument {
     namespaces =
       batch.namespaces.changes {
         Space(
-          gpus: $0.quota.gpus, workloads: $0.quota.workloads, rate: $0.quota.rate, revision: $0.revision,
-          contents: $0.contents, createdAt: $0.createdAt, updatedAt: $0.updatedAt)
+          gpus: $0.quota.gpus, workloads: $0.quota.workloads, rate: $0.quota.rate,
+          weight: $0.weight == 1 ? nil : $0.weight, revision: $0.revision, contents: $0.contents,
+          createdAt: $0.createdAt, updatedAt: $0.updatedAt)
       }.unlessEmpty
     claims = batch.claims.map { Claim($0.claim, revision: $0.revision, time: $0.time) }.unlessEmpty
     plan = batch.plan.map { plan in
@@ -413,7 +416,8 @@ extension BatchDocument {
     batch.namespaces = (namespaces ?? []).table { space, name in
       NamespaceRecord(
         name: name, quota: NamespaceQuota(gpus: space.gpus, workloads: space.workloads, rate: space.rate),
-        revision: space.revision, contents: space.contents, createdAt: space.createdAt, updatedAt: space.updatedAt)
+        weight: space.weight ?? 1, revision: space.revision, contents: space.contents, createdAt: space.createdAt,
+        updatedAt: space.updatedAt)
     }
     batch.claims = (claims ?? []).map { HonouredClaim($0.claim, revision: $0.revision, time: $0.time) }
     batch.plan = plan.map { plan in

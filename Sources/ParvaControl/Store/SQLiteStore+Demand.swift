@@ -79,12 +79,13 @@ extension SQLiteStore {
       }
       try db.cachedStatement(
         sql: """
-          INSERT OR REPLACE INTO namespace (name, gpus, workloads, rate, revision, contents, created_at, updated_at)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+          INSERT OR REPLACE INTO namespace
+            (name, gpus, workloads, rate, weight, revision, contents, created_at, updated_at)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
           """
       ).execute(arguments: [
-        name, record.quota.gpus, record.quota.workloads, record.quota.rate, record.revision, record.contents,
-        milliseconds(record.createdAt), milliseconds(record.updatedAt),
+        name, record.quota.gpus, record.quota.workloads, record.quota.rate, record.weight, record.revision,
+        record.contents, milliseconds(record.createdAt), milliseconds(record.updatedAt),
       ])
     }
   }
@@ -93,6 +94,7 @@ extension SQLiteStore {
     try Row.fetchAll(db, sql: "SELECT * FROM namespace").map { row in
       NamespaceRecord(
         name: row["name"], quota: NamespaceQuota(gpus: row["gpus"], workloads: row["workloads"], rate: row["rate"]),
+        weight: row["weight"],
         revision: row["revision"], contents: row["contents"], createdAt: date(row["created_at"]),
         updatedAt: date(row["updated_at"]))
     }

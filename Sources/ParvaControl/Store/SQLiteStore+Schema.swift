@@ -151,6 +151,9 @@ extension SQLiteStore {
         try db.execute(
           sql: "CREATE TABLE rollout_window (name TEXT PRIMARY KEY, spec BLOB NOT NULL) STRICT, WITHOUT ROWID;")
       }
+      migrator.registerMigration("15 weights of namespaces") { db in
+        try db.execute(sql: "ALTER TABLE namespace ADD COLUMN weight REAL NOT NULL DEFAULT 1")
+      }
       return migrator
     }
   }

@@ -14,6 +14,8 @@ public struct PlanningInput: Sendable {
   public var current: Plan?
   /// What bounds namespaces; planners do not look at it, see ``QuotaCut``.
   public var quotas: [GPUQuota] = []
+  /// Namespaces that share GPUs by weight; planners do not look at it, see ``FairShare``.
+  public var shares: [NamespaceShare] = []
 
   public init(
     workloads: [Workload], pools: [Pool], profiles: ProfileCatalogue, options: PlanningOptions = PlanningOptions(),

@@ -21,7 +21,7 @@ public struct QuotaCut: Sendable {
       return
     }
     let market = Market(bounded, support: .everything, context)
-    let order = bounded.workloads.indices.map { (workload: bounded.workloads[$0], need: Self.need($0, market)) }
+    let order = bounded.workloads.indices.map { (workload: bounded.workloads[$0], need: market.leastShare(of: $0)) }
       .sorted { a, b in
         (b.workload.priority, a.need, a.workload.id) < (a.workload.priority, b.need, b.workload.id)
       }
@@ -48,48 +48,6 @@ public struct QuotaCut: Sendable {
     plan.unplaced = (rest.unplaced + refused).sorted { $0.workload < $1.workload }
     plan.status = .infeasible
     return plan
-  }
-
-  /// The least share of GPUs that carries the workload.
-  ///
-  /// Whole instances of the kind that gives most for its share come first: by the pigeonhole principle the others of a cheapest
-  /// cover weigh less than as many of it as the largest weighs. What is left is a small knapsack without bounds.
-  private static func need(_ workload: Int, _ market: Market) -> Double {
-    let rate = market.input.workloads[workload].rate
-    let units = market.input.pools.reduce(1) { leastCommonMultiple($0, $1.product.computeSlices) }
-    let kinds = market.columns.indices.compactMap { column -> (capacity: Double, weight: Int)? in
-      let (capacity, place) = (market.capacity(workload, column), market.columns[column])
-      guard capacity > 0 else { return nil }
-      return (capacity, place.computeSlices * units / market.input.pools[place.pool].product.computeSlices)
-    }
-    let rule = market.rule(workload)
-    if !rule.isPlain {
-      let row = market.columns.indices.map { market.capacity(workload, $0) }
-      let shares = market.columns.map {
-        Double($0.computeSlices) / Double(market.input.pools[$0.pool].product.computeSlices)
-      }
-      let least = RuledCover(capacities: row[...], rate: rate, prices: shares, rule: rule).lowerBound
-      return least < .infinity ? least : 0
-    }
-    guard let best = kinds.max(by: { $0.capacity / Double($0.weight) < $1.capacity / Double($1.weight) }) else {
-      return 0
-    }
-    let largest = kinds.map(\.weight).max() ?? best.weight
-    let whole = max(0, (rate / best.capacity).rounded(.down) - Double(largest))
-    let rest = rate - whole * best.capacity - rate * Tolerance.relative
-    var carried = [0.0]
-    while let last = carried.last, last < rest {
-      let weight = carried.count
-      carried.append(
-        kinds.lazy.filter { $0.weight <= weight }.map { carried[weight - $0.weight] + $0.capacity }.max() ?? 0)
-    }
-    return (whole * Double(best.weight) + Double(carried.count - 1)) / Double(units)
-  }
-
-  private static func leastCommonMultiple(_ a: Int, _ b: Int) -> Int {
-    var (x, y) = (a, b)
-    while y > 0 { (x, y) = (y, x % y) }
-    return a / x * b
   }
 
   private static func refusal(

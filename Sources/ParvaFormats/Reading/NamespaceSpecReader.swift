@@ -6,12 +6,13 @@ package enum NamespaceSpecReader {
   static let gpus = 0.0...1e6
   static let workloads = 0...10_000_000
   static let rate = 0.0...1e15
+  static let weight = 0.001...1000.0
 
   /// - Parameter name: that of the path; nil where the body says it.
   /// - Throws: every refusal found, each with its place.
   package static func read(
     _ source: InputSource, named name: String? = nil
-  ) throws(InputErrors) -> (name: String, quota: NamespaceQuotaSpec) {
+  ) throws(InputErrors) -> (name: String, quota: NamespaceQuotaSpec, weight: Double) {
     let document = try InputDocument(source, limit: bytes)
     let spec = try document.decode(NamespaceSpec.self)
     var refusals = Refusals()
@@ -37,7 +38,10 @@ package enum NamespaceSpecReader {
     if let message = quota.rate.flatMap({ RangeCheck.message("rate", $0, rate, unit: "requests/s") }) {
       refusals.add(document.error(.outOfRange, message, at: ["quota", "rate"]))
     }
+    if let message = spec.weight.flatMap({ RangeCheck.message("weight", $0, weight) }) {
+      refusals.add(document.error(.outOfRange, message, at: ["weight"]))
+    }
     try refusals.check()
-    return (name ?? spec.name ?? "", quota)
+    return (name ?? spec.name ?? "", quota, spec.weight ?? 1)
   }
 }

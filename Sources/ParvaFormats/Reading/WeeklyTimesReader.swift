@@ -2,7 +2,7 @@ import ParvaEngine
 
 /// Reads times of the week, as windows and schedules declare them alike.
 package enum WeeklyTimesReader {
-  package static let dayNames = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+  package static var dayNames: [String] { WeeklyTimes.dayNames }
 
   /// The members as they stand there.
   struct Spec {
@@ -11,9 +11,6 @@ package enum WeeklyTimesReader {
     var to: String?
     var timeZone: String?
   }
-
-  /// Names of the days, Monday first.
-  static func names(of times: WeeklyTimes) -> [String] { times.days.sorted().map { dayNames[$0] } }
 
   /// - Parameter place: makes the refusal for a path below the times' own place.
   /// - Returns: nil where something was refused.

@@ -93,7 +93,7 @@ package enum WindowReader {
     switch window.times {
     case .weekly(let times, let clock):
       spec.timeZone = clock.name
-      spec.days = WeeklyTimesReader.names(of: times)
+      spec.days = times.dayNames
       (spec.from, spec.to) = (WeeklyTimes.text(times.from), WeeklyTimes.text(times.to))
     case .once(let span):
       let style = Date.ISO8601FormatStyle()

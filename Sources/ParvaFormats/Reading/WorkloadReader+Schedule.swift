@@ -30,7 +30,7 @@ extension WorkloadReader {
     guard !workload.schedule.isEmpty else { return nil }
     return workload.schedule.map { entry in
       WorkloadSpec.ScheduledRate(
-        days: WeeklyTimesReader.names(of: entry.times), from: WeeklyTimes.text(entry.times.from),
+        days: entry.times.dayNames, from: WeeklyTimes.text(entry.times.from),
         to: WeeklyTimes.text(entry.times.to), timeZone: entry.zone, rate: entry.rate)
     }
   }

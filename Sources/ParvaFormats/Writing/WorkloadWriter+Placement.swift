@@ -43,7 +43,7 @@ extension WorkloadWriter {
     object.array("schedule", inline: true) { list in
       for entry in schedule {
         list.object(inline: true) {
-          names("days", WeeklyTimesReader.names(of: entry.times), &$0)
+          names("days", entry.times.dayNames, &$0)
           $0.field("from", WeeklyTimes.text(entry.times.from))
           $0.field("to", WeeklyTimes.text(entry.times.to))
           $0.field("timeZone", entry.zone)

@@ -84,6 +84,7 @@ struct ResourceKind: Sendable {
         Column(title: "rate/s", alignment: .right) { figure($0["use"]["rate"]) },
         Column(title: "at most", alignment: .right) { figure($0["quota"]["rate"]) },
         Column(title: "GPUs at most", alignment: .right) { figure($0["quota"]["gpus"]) },
+        Column(title: "weight", alignment: .right) { figure($0["weight"]) },
         Column(title: "made") { $0["createdAt"].text },
       ]),
     ResourceKind(

@@ -29,7 +29,8 @@ struct IssuerOptions: ParsableArguments {
     name: .customLong("oidc-role"),
     help: """
       What a claim is good for, as 'ROLE CLAIM=VALUE', for example 'operator groups=gpu-team'; may be given several times, the \
-      greatest role counts. CLAIM may be a path a.b or /a/b, VALUE hold one *; with the role node it stands for the node.
+      greatest role counts. CLAIM may be a path a.b or /a/b, VALUE hold one *; with the role node it stands for the node. \
+      ROLE@NAMESPACE is for one namespace alone, ROLE@* for that which the * stands for.
       """)
   var roles: [String] = []
 

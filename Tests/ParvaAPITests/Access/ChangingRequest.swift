@@ -67,6 +67,7 @@ extension ChangingRequest {
       before: false),
     ChangingRequest(
       "PUT /v1/webhooks/{id}", "/v1/webhooks/put", #"{"url":"http://127.0.0.1:9/b"}"#, "webhooks/put"),
+    ChangingRequest("PATCH /v1/webhooks/{id}", "/v1/webhooks/put", #"{"retrySeconds":600}"#, "webhooks/put"),
     ChangingRequest("POST /v1/webhooks/{id}/rotate-secret", "/v1/webhooks/put/rotate-secret", "", "webhooks/put"),
     ChangingRequest(
       "POST /v1/webhooks/{id}/test", "/v1/webhooks/put/test", "", "webhooks/put", before: false, after: false),

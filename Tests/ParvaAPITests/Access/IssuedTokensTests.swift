@@ -117,7 +117,7 @@ import Testing
   struct RuleCase: Sendable {
     var rules: [String]
     var claims: JSONValue
-    /// Role, and node after a slash; nil: none.
+    /// Role, and node after a slash or namespace after an @; nil: none.
     var grant: String?
   }
 
@@ -142,20 +142,33 @@ import Testing
     RuleCase(rules: ["node sub=system:node:*"], claims: ["sub": "system:node:gpu-1"], grant: "node/gpu-1"),
     RuleCase(rules: ["node sub=system:node:*"], claims: ["sub": "system:node:gpu-1/../x"]),
     RuleCase(rules: ["node sub=node:*", "reader sub=*"], claims: ["sub": "node:a"], grant: "reader"),
+    RuleCase(rules: ["operator@vision groups=v"], claims: ["groups": ["v"]], grant: "operator@vision"),
+    RuleCase(rules: ["reader@* groups=team-*"], claims: ["groups": ["x", "team-nlp"]], grant: "reader@nlp"),
+    RuleCase(rules: ["reader@* groups=team-*"], claims: ["groups": ["team-a:b", "team-", "team-A B"]]),
+    RuleCase(
+      rules: ["operator@vision groups=v", "reader sub=*"], claims: ["sub": "x", "groups": ["v"]], grant: "reader"),
+    RuleCase(
+      rules: ["reader@vision sub=*", "operator@nlp groups=v"], claims: ["sub": "x", "groups": ["v"]],
+      grant: "operator@nlp"),
   ]
 
   @Test("the greatest role whose claim has the value counts", arguments: rules)
   func roles(_ given: RuleCase) throws {
     let grants = try given.rules.compactMap { try IssuerRule($0).grant(given.claims) }
-    let greatest = grants.max { $0.role.level < $1.role.level }
-    #expect(greatest.map { $0.role.rawValue + ($0.node.map { "/" + $0 } ?? "") } == given.grant)
+    let greatest = grants.max { $0.level < $1.level }
+    let told = greatest.map { grant in
+      grant.role.rawValue + (grant.node.map { "/" + $0 } ?? "") + (grant.namespace.map { "@" + $0 } ?? "")
+    }
+    #expect(told == given.grant)
   }
 
   @Test(
     "a rule that says nothing is refused",
     arguments: [
       "", "reader", "root sub=x", "reader sub", "reader sub=", "reader =x", "reader a..b=x", "reader sub=*a*",
-      "node sub=gpu-1", "reader a.b.c.d.e.f.g.h.i=x",
+      "node sub=gpu-1", "reader@ sub=x", "reader@* sub=x", "admin@vision sub=x", "node@vision sub=*",
+      "reader@a:b sub=x",
+      "reader a.b.c.d.e.f.g.h.i=x",
     ])
   func badRules(_ text: String) { #expect(throws: IssuerSettingError.self) { try IssuerRule(text) } }
 

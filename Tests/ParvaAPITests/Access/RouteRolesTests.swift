@@ -54,6 +54,7 @@ import Testing
     "PUT /v1/namespaces/{name}": admins, "DELETE /v1/namespaces/{name}": admins,
     "GET /v1/webhooks": readers, "POST /v1/webhooks": operators, "GET /v1/webhooks/{id}": readers,
     "PUT /v1/webhooks/{id}": operators, "DELETE /v1/webhooks/{id}": operators,
+    "PATCH /v1/webhooks/{id}": operators,
     "GET /v1/webhooks/{id}/deliveries": readers, "GET /v1/webhooks/{id}/dead-letters": readers,
     "POST /v1/webhooks/{id}/replay": operators, "POST /v1/webhooks/{id}/rotate-secret": operators,
     "POST /v1/webhooks/{id}/test": operators,

@@ -1,6 +1,7 @@
 import Foundation
 import ParvaControl
 import ParvaControlTestSupport
+import ParvaEngine
 import ParvaHTTP
 import ParvaTestSupport
 import Testing
@@ -45,6 +46,45 @@ import Testing
       await api.send("POST", "/v1/tokens", body: #"{"name":"t","role":"admin","namespace":"vision"}"#).problem
         == "422 contradiction")
     try await api.controller.stop()
+  }
+
+  @Test("where GPUs are scarce namespaces share them by weight, within one priority, and who is left out is told why")
+  func fairShare() async throws {
+    var setup = try Harness.builtIn
+    setup.pools[0].count = 3
+    let api = try await Harness(planning: setup)
+    #expect(
+      await api.send("POST", "/v1/namespaces", body: #"{"name":"vision","weight":0}"#).problem == "422 out_of_range")
+    let made = await api.send("POST", "/v1/namespaces", body: #"{"name":"vision","weight":2}"#)
+    #expect(made.json("weight") == "2", "\(made.text)")
+    #expect(await api.send("GET", "/v1/namespaces/default").json("weight") == "1")
+    // Each takes a good part of a GPU; by name or by demand alone those of one namespace would come first.
+    let rate = 3_000.0
+    let ids = (0..<6).flatMap { ["vision:z\($0)", "a\($0)"] }
+    for id in ids {
+      #expect(await api.send("PUT", "/v1/workloads/\(id)", body: Bodies.workload(id, rate: rate)).status == 201)
+    }
+    let plan = await api.send("GET", "/v1/plan", query: [("wait", "60")])
+    let view = api.controller.board.view
+    let left = Set(view.plan?.plan.unplaced.map(\.workload) ?? [])
+    let served = (
+      vision: ids.count { $0.hasPrefix("v") && !left.contains($0) },
+      other: ids.count { $0.hasPrefix("a") && !left.contains($0) }
+    )
+    #expect(!left.isEmpty && served.other > 0, "\(served)")
+    if left.contains(where: { $0.hasPrefix("v") }) { #expect(served.vision + 1 >= 2 * served.other, "\(served)") }
+    if left.contains(where: { $0.hasPrefix("a") }) { #expect(2 * (served.other + 1) >= served.vision, "\(served)") }
+    #expect(plan.text.contains("has a right to"), "\(plan.text.suffix(2_000))")
+    let own = await api.send("GET", "/v1/plan", as: Self.tenant)
+    #expect(own.status == 200 && !own.text.contains("has a right to"))
+    // Declared anew without a weight it has that of everybody.
+    #expect(await api.send("PUT", "/v1/namespaces/vision", body: "{}").json("weight") == "1")
+    try await api.controller.stop()
+    let next = try await Harness(folder: api.folder, planning: setup)
+    #expect(await next.send("PUT", "/v1/namespaces/vision", body: #"{"weight":0.5}"#).json("weight") == "0.5")
+    let later = try await next.restarted()
+    #expect(await later.send("GET", "/v1/namespaces/vision").json("weight") == "0.5")
+    try await later.controller.stop()
   }
 
   @Test("a refusal says how much there is, is used and was asked for")

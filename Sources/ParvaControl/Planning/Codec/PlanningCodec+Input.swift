@@ -30,6 +30,10 @@ extension PlanningCodec {
       writer.text(quota.namespace)
       writer.number(quota.gpus)
     }
+    writer.list(input.shares) { writer, share in
+      writer.text(share.namespace)
+      writer.number(share.weight)
+    }
     writer.optional(input.current) { write($1, after: memory.gpus, to: &$0) }
   }
 
@@ -66,6 +70,9 @@ extension PlanningCodec {
     let quotas = try reader.list(each: 12) { r throws(ByteReader.Malformed) in
       GPUQuota(namespace: try r.text(), gpus: try r.number())
     }
+    let shares = try reader.list(each: 12) { r throws(ByteReader.Malformed) in
+      NamespaceShare(namespace: try r.text(), weight: try r.number())
+    }
     let current = try reader.optional { r throws(ByteReader.Malformed) in try plan(from: &r, after: memory.gpus) }
     var input = PlanningInput(
       workloads: [], pools: pools, profiles: profiles, options: options, traces: traces, capacities: capacities,
@@ -73,6 +80,7 @@ extension PlanningCodec {
     // In the order in which they were sent, which is what both ends know of them.
     input.workloads = workloads
     input.quotas = quotas
+    input.shares = shares
     return input
   }
 

@@ -5,18 +5,22 @@ enum PlanningDuty {
   /// A plan that ``PlanChecker`` accepts and that serves no less than the plan in force would, its loads made those of this
   /// demand: then the plan in force is the better one and comes back. As slow as the planner.
   ///
-  /// What quotas of GPUs do not leave in the demand is unserved, and all that is said here is about the rest.
+  /// What quotas of GPUs do not leave in the demand is unserved, and namespaces take turns by weight; all that is said here is about
+  /// the demand that comes of it.
   static func perform(_ job: PlanningJob) throws(PlanningFault) -> Plan {
-    guard !job.input.quotas.isEmpty else { return try performed(job) }
+    guard !job.input.quotas.isEmpty || job.input.shares.count > 1 else { return try performed(job) }
     let cut = QuotaCut(job.input, .allCores(patience: job.patience))
     var rest = job
     rest.input.workloads = cut.kept
+    let share = FairShare(rest.input, .allCores(patience: job.patience))
+    rest.input.workloads = share.workloads
+    rest.input.current = job.input.current.map(FairShare.plain)
     // What a quota left out before is no reason of today.
     if let current = job.input.current, current.unplaced.contains(where: { $0.code == .quotaExceeded }) {
       rest.input.current?.unplaced.removeAll { $0.code == .quotaExceeded }
       if rest.input.current?.unplaced.isEmpty == true { rest.input.current?.status = .feasible }
     }
-    return cut.joined(to: try performed(rest))
+    return cut.joined(to: share.joined(to: try performed(rest)))
   }
 
   private static func performed(_ job: PlanningJob) throws(PlanningFault) -> Plan {

@@ -45,6 +45,7 @@ import Testing
     #expect(read.input.traces == job.input.traces, "seed \(seed)")
     #expect(read.input.current == job.input.current, "seed \(seed)")
     #expect(read.input.quotas == job.input.quotas, "seed \(seed)")
+    #expect(read.input.shares == job.input.shares, "seed \(seed)")
   }
 
   @Test("P1: what is told as a difference from what crossed before is what was sent", arguments: 0..<40)
@@ -159,7 +160,7 @@ import Testing
     let input = RandomPlanning.job(&random).input
     let product = ProductCatalogue.all[0]
     let members: [(value: Any, count: Int)] = [
-      (input, 8), (input.options, 9), (Pool(product: product), 5), (Samples.fullWorkload, 16),
+      (input, 9), (input.options, 9), (Pool(product: product), 5), (Samples.fullWorkload, 16),
       (Constraints.none, 8), (product, 8), (product.profiles[0], 10), (Samples.profile(), 5),
       (Samples.profile().points[0], 8), (RandomPlanning.plan(&random), 9), (RandomPlanning.plan(&random).summary, 8),
       (RandomPlanning.segment(0, &random), 10), (PlannedGPU(pool: "p", product: product, segments: []), 5),
@@ -210,6 +211,9 @@ enum RandomPlanning {
     input.profiles.insert(Samples.profile())
     if Bool.random(using: &random) {
       input.quotas = [GPUQuota(namespace: "default", gpus: Double.random(in: 0...9, using: &random))]
+      input.shares = ["a", "default"].map {
+        NamespaceShare(namespace: $0, weight: Double.random(in: 0.1...9, using: &random))
+      }
     }
     var job = PlanningJob(
       planner: Planners.all.randomElement(using: &random) ?? Planners.default, input: input,
