@@ -55,7 +55,8 @@ extension EtcdStore {
 
   static func packed(_ file: Data) throws(StoreError) -> Data {
     guard file.count <= mostFileBytes else {
-      throw StoreError(.full, "A snapshot of the store would have \(file.count) bytes; at most 4 GiB can be kept in etcd.")
+      throw StoreError(
+        .full, "A snapshot of the store would have \(file.count) bytes; at most 4 GiB can be kept in etcd.")
     }
     guard let bytes = Gzip.compress(file) else {
       throw StoreError(.failed, "There is no memory to write a snapshot of the store.")
@@ -69,12 +70,16 @@ extension EtcdStore {
   ///   - term: of the leader who does it; 0: nobody leads, now and until it is done.
   ///   - first: the first entry that stays.
   /// - Throws: `not_leader` where somebody else leads.
-  func publish(_ bytes: Data, position: Int, in term: Int, keptFrom first: Int) async throws(StoreError) {
+  func publish(
+    _ bytes: Data, position: Int, in term: Int, keptFrom first: Int
+  ) async throws(StoreError) {
     let nonce = UInt64.random(in: 0...UInt64.max)
     let count = try await write(bytes, "snap", position, nonce, in: term)
     let (old, parts) = (keys.partsBefore("snap", position), keys.partsBefore("part", first))
+    // Where nobody leads, somebody may have, and gone, since the copy was read.
+    let isUntouched = term == 0 ? [EtcdClient.created(keys.entry(position), at: 0)] : []
     try await certainly(
-      in: term, position: position, nonce: nil, if: [],
+      in: term, position: position, nonce: nil, if: isUntouched,
       then: [
         EtcdClient.put(keys.snapshot, EtcdEntry(nonce: nonce, parts: count, position: position).value),
         EtcdClient.delete(keys.entry(0), to: keys.entry(first)),
