@@ -135,14 +135,16 @@ package final class SharedLog: Sendable {
     package func ail(_ trouble: StoreError?) { state.withLock { $0.trouble = trouble } }
 
     /// As if the copy had been read anew as a whole.
-    package func reset() {
-      let position = position
-      let readers = state.withLock { state in
-        (state.news, state.first) = ([], position)
-        defer { state.readers = [] }
-        return state.readers
+    package func reset() async {
+      await taking {
+        let position = position
+        let readers = state.withLock { state in
+          (state.news, state.first) = ([], position)
+          defer { state.readers = [] }
+          return state.readers
+        }
+        for reader in readers { reader.yield(.reset(position: position)) }
       }
-      for reader in readers { reader.yield(.reset(position: position)) }
     }
 
     fileprivate func tell(_ standing: ReplicaStanding) {

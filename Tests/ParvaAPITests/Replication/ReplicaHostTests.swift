@@ -164,7 +164,7 @@ import Testing
     try await nodes[0].until("leader")
     _ = try await nodes[0].ask("POST", "/v1/workloads", Bodies.workload("a"))
     let before = nodes[1].host.controller
-    nodes[1].store.reset()
+    await nodes[1].store.reset()
     while nodes[1].host.controller === before { await Task.yield() }
     _ = try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("b"))
     #expect(try await nodes[1].ask("GET", "/v1/workloads/b").status == 200)
