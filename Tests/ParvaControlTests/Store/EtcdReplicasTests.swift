@@ -12,6 +12,10 @@ import Testing
     var unknown: Set<String> = []
   }
 
+  private final class Told: Sendable {
+    let outcomes = Mutex(Outcomes())
+  }
+
   private static func open(_ prefix: String) async throws -> any ReplicatedStore {
     let member = try #require(EtcdMember.shared)
     var access = StoreAccess()
@@ -35,7 +39,7 @@ import Testing
 
   /// Has a batch stored by whoever leads; what was refused for certain is tried again.
   private static func commit(
-    _ name: String, _ stores: [any ReplicatedStore], _ outcomes: borrowing Mutex<Outcomes>
+    _ name: String, _ stores: [any ReplicatedStore], _ told: Told
   ) async throws {
     let end = ContinuousClock.now + .seconds(60)
     while ContinuousClock.now < end {
@@ -43,7 +47,7 @@ import Testing
         guard case .leader(let term) = store.standing else { continue }
         do throws(StoreError) {
           try await store.writer(term: term).commit(batch(name))
-          let count = outcomes.withLock { outcomes in
+          let count = told.outcomes.withLock { outcomes in
             outcomes.acknowledged.append(name)
             return outcomes.acknowledged.count
           }
@@ -51,7 +55,7 @@ import Testing
           return
         } catch {
           if error.code == .outcomeUnknown {
-            outcomes.withLock { _ = $0.unknown.insert(name) }
+            told.outcomes.withLock { _ = $0.unknown.insert(name) }
             return
           }
           #expect([.notLeader, .unavailable].contains(error.code), "\(error)")
@@ -71,11 +75,11 @@ import Testing
       await store.campaign(as: "http://127.0.0.1:\(index + 1)")
       stores.append(store)
     }
-    let outcomes = Mutex(Outcomes())
+    let told = Told()
     try await withThrowingTaskGroup(of: Void.self) { group in
       for client in 0..<8 {
         group.addTask { [stores] in
-          for index in 0..<30 { try await Self.commit("\(client)-\(index)", stores, outcomes) }
+          for index in 0..<30 { try await Self.commit("\(client)-\(index)", stores, told) }
         }
       }
       try await group.waitForAll()
@@ -86,7 +90,7 @@ import Testing
     for store in stores { #expect(await store.wait(for: last, until: .now + .seconds(20))) }
     let order = try await Self.rows(stores[0])
     for store in stores.dropFirst() { #expect(try await Self.rows(store) == order) }
-    let (acknowledged, unknown) = outcomes.withLock { ($0.acknowledged, $0.unknown) }
+    let (acknowledged, unknown) = told.outcomes.withLock { ($0.acknowledged, $0.unknown) }
     #expect(Set(order).count == order.count, "something is stored twice")
     #expect(Set(acknowledged).isSubset(of: order) && Set(order).isSubset(of: unknown.union(acknowledged)))
     for client in 0..<8 {
