@@ -14,6 +14,7 @@ struct WindowCommand: AsyncParsableCommand {
 
   struct Allow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "allow",
       abstract: "Set a window in which plans go; where there is one of these, they go in these alone.")
 
     @OptionGroup var window: WindowOptions
@@ -25,6 +26,7 @@ struct WindowCommand: AsyncParsableCommand {
 
   struct Freeze: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "freeze",
       abstract: "Set a window in which plans wait, whatever else is allowed.")
 
     @OptionGroup var window: WindowOptions

@@ -51,7 +51,7 @@ private struct Change<Value: Codable>: Codable {
 }
 
 extension [String: Data] {
-  /// In order of key, so that equal batches are equal bytes.
+  /// In order of key.
   fileprivate var changes: [Change<Data>] { sorted { $0.key < $1.key }.map { Change($0.key, $0.value) } }
 }
 
