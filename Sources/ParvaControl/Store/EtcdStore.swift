@@ -32,6 +32,11 @@ final class EtcdStore: ReplicatedStore {
       guard place.hasPrefix("//"), !hosts.isEmpty, hosts.allSatisfy({ URL(string: $0)?.host() != nil }), isPlain else {
         throw StoreError(.cannotOpen, "etcd:\(place) is no place in etcd: write etcd://HOST:PORT,HOST:PORT/PREFIX.")
       }
+      let isNear = hosts.allSatisfy { ["127.0.0.1", "localhost", "::1"].contains(URL(string: $0)?.host() ?? "") }
+      guard isSecret || isNear || access.user == nil else {
+        throw StoreError(
+          .cannotOpen, "--etcd-user would send its password in the clear: name with --etcd-ca who signs etcd's certificates.")
+      }
       client = EtcdClient.Settings(endpoints: hosts)
       client.tls.caFile = access.caFile
       client.tls.certificateFile = access.certificateFile

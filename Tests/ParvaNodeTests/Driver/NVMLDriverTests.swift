@@ -8,7 +8,7 @@ import Testing
 @testable import ParvaNode
 
 @Suite(.blocking) struct NVMLDriverTests {
-  @Test(arguments: ProductCatalogue.all.map(\.name))
+  @Test(arguments: ProductCatalogue.all.filter(\.hasMIG).map(\.name))
   func everyProductsProfilesAndPlacementsAreReadAsTheTablesSay(_ name: String) throws {
     let product = try #require(ProductCatalogue.product(named: name))
     let gpu = try SimulatedNode([name]).gpu()
