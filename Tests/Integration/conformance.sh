@@ -44,7 +44,7 @@ checks=not_a_server_error,status_code_conformance,content_type_conformance
 checks+=,response_schema_conformance,response_headers_conformance
 examine() { # PHASES OPTIONS...
   (cd "$work" && "$venv/bin/schemathesis" --config-file /dev/null run "http://$address/openapi.yaml" --checks "$checks" \
-    --phases "$1" --seed 1 --max-examples 25 --request-timeout 10 --suppress-health-check=too_slow --no-color "${asking[@]}" "${@:2}")
+    --phases "$1" --seed 1 --max-examples 25 --request-timeout 10 --suppress-health-check=too_slow,data_too_large --no-color "${asking[@]}" "${@:2}")
 }
 # Requests that wait for the next plan, or for events, are not generated at random: they would wait.
 waiting=(getPlan streamPlanEvents streamEvents streamEndpoints)

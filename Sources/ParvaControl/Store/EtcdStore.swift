@@ -35,7 +35,8 @@ final class EtcdStore: ReplicatedStore {
       let isNear = hosts.allSatisfy { ["127.0.0.1", "localhost", "::1"].contains(URL(string: $0)?.host() ?? "") }
       guard isSecret || isNear || access.user == nil else {
         throw StoreError(
-          .cannotOpen, "--etcd-user would send its password in the clear: name with --etcd-ca who signs etcd's certificates.")
+          .cannotOpen,
+          "--etcd-user would send its password in the clear: name with --etcd-ca who signs the certificates of etcd.")
       }
       client = EtcdClient.Settings(endpoints: hosts)
       client.tls.caFile = access.caFile
