@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// Who leads has created the leader key with a lease. Every entry of the log is appended by a transaction that demands this
 /// very key and that there is no entry under its number yet, so that a leader that was replaced appends nothing.
-final class EtcdStore: ReplicatedStore {
+final class EtcdStore: ReplicatedStore, ReadingStore {
   struct Settings: Sendable {
     var client: EtcdClient.Settings
     /// What all keys begin with.
@@ -134,6 +134,7 @@ final class EtcdStore: ReplicatedStore {
     tasks.withLock { $0.append(follow) }
   }
 
+  var source: any Store { copy }
   var copy: SQLiteStore { copyBox.withLock(\.self) }
 
   private static func fresh(in folder: URL, from snapshot: Data? = nil) throws(StoreError) -> SQLiteStore {
@@ -296,35 +297,5 @@ final class EtcdStore: ReplicatedStore {
 
   func probe() async throws(StoreError) { if let trouble { throw trouble } }
   var sizeBytes: Int? { copy.sizeBytes }
-  func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await copy.claims(keys) }
-  func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await copy.plan(revision) }
-  func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await copy.operation(id) }
 
-  func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
-    try await copy.operation(claimedBy: key)
-  }
-
-  func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
-    try await copy.operations(after: id, limit: limit)
-  }
-
-  func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
-    try await copy.plans(before: before, limit: limit)
-  }
-
-  func audit(_ filter: AuditFilter, _ page: AuditPage, limit: Int) async throws(StoreError) -> [AuditEntry] {
-    try await copy.audit(filter, page, limit: limit)
-  }
-
-  func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
-    try await copy.webhookEvents(after: number, limit: limit)
-  }
-
-  func deadLetters(of webhook: String, before number: Int?, limit: Int) async throws(StoreError) -> [DeadLetter] {
-    try await copy.deadLetters(of: webhook, before: number, limit: limit)
-  }
-
-  func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
-    try await copy.dueLetters(of: webhook, limit: limit)
-  }
 }

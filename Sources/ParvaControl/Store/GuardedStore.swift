@@ -6,7 +6,7 @@ import Synchronization
 /// writing works again.
 ///
 /// Every change of state is logged once, however many requests are refused meanwhile.
-package final class GuardedStore: Store {
+package final class GuardedStore: ReadingStore {
   private struct Trouble {
     let error: StoreError
     let since: ContinuousClock.Instant
@@ -21,6 +21,7 @@ package final class GuardedStore: Store {
   }
 
   private let store: any Store
+  package var source: any Store { store }
   private let logger: Logger
   private let onRecovery: @Sendable () -> Void
   private let completing: Completion
@@ -118,44 +119,7 @@ package final class GuardedStore: Store {
       metadata: ["code": "\(error.code.rawValue)", "error": "\(error)"])
   }
 
-  // MARK: - What goes through as it is
-
   package func probe() async throws(StoreError) { try await store.probe() }
-  package func load() async throws(StoreError) -> StoreContents { try await store.load() }
-  package func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await store.claims(keys) }
-  package func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await store.plan(revision) }
-  package func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await store.operation(id) }
+
   package func close() async throws(StoreError) { try await store.close() }
-
-  package func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
-    try await store.webhookEvents(after: number, limit: limit)
-  }
-
-  package func deadLetters(
-    of webhook: String, before number: Int?, limit: Int
-  ) async throws(StoreError) -> [DeadLetter] {
-    try await store.deadLetters(of: webhook, before: number, limit: limit)
-  }
-
-  package func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
-    try await store.dueLetters(of: webhook, limit: limit)
-  }
-
-  package func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
-    try await store.operation(claimedBy: key)
-  }
-
-  package func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
-    try await store.operations(after: id, limit: limit)
-  }
-
-  package func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
-    try await store.plans(before: before, limit: limit)
-  }
-
-  package func audit(
-    _ filter: AuditFilter, _ page: AuditPage, limit: Int
-  ) async throws(StoreError) -> [AuditEntry] {
-    try await store.audit(filter, page, limit: limit)
-  }
 }

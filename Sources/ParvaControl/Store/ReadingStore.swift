@@ -1,0 +1,43 @@
+/// A store that has another one answer what is only read.
+package protocol ReadingStore: Store {
+  var source: any Store { get }
+}
+
+extension ReadingStore {
+  package func load() async throws(StoreError) -> StoreContents { try await source.load() }
+  package func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await source.claims(keys) }
+  package func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await source.plan(revision) }
+  package func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await source.operation(id) }
+
+  package func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
+    try await source.operation(claimedBy: key)
+  }
+
+  package func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
+    try await source.operations(after: id, limit: limit)
+  }
+
+  package func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
+    try await source.plans(before: before, limit: limit)
+  }
+
+  package func audit(
+    _ filter: AuditFilter, _ page: AuditPage, limit: Int
+  ) async throws(StoreError) -> [AuditEntry] {
+    try await source.audit(filter, page, limit: limit)
+  }
+
+  package func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
+    try await source.webhookEvents(after: number, limit: limit)
+  }
+
+  package func deadLetters(
+    of webhook: String, before number: Int?, limit: Int
+  ) async throws(StoreError) -> [DeadLetter] {
+    try await source.deadLetters(of: webhook, before: number, limit: limit)
+  }
+
+  package func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
+    try await source.dueLetters(of: webhook, limit: limit)
+  }
+}
