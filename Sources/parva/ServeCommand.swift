@@ -226,7 +226,7 @@ struct ServeCommand: AsyncParsableCommand {
       return .alone(controller, RouterSlot(routing(controller, .alone)))
     }
     let link = try replicas.link(listening: listen, tls: tls, needsSecret: needsCredentials)
-    guard let shared = try await Stores.openReplicated(path, try replicas.access()) else {
+    guard let shared = try await Stores.openReplicated(path, try replicas.access(), logger: logger) else {
       throw CommandFailure(.badInput, "'\(path)' is no store that replicas share")
     }
     let host = try await ReplicaHost(store: shared, link: link, settings: replicas.settings, logger: logger) {

@@ -9,13 +9,21 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 
-from controller import PARVA, Response
+from controller import PARVA, Response, skip
 from fleet import SECRET, until
 from wires import Wires
 
-HAS_ETCD = shutil.which("etcd") is not None
+HAS_ETCD = shutil.which("etcd") is not None and shutil.which("etcdctl") is not None
+
+
+def without_etcd(name):
+    """Skips a test, where it may be skipped."""
+    if os.environ.get("PARVA_CI") == "1":
+        sys.exit(f"not ok - {name}: etcd-server and etcd-client are not installed")
+    skip(name, "no etcd and etcdctl on the PATH (Debian: etcd-server, etcd-client)")
 
 
 def steady_port(taken=set()):

@@ -5,9 +5,9 @@ import tempfile
 import threading
 import time
 
-from controller import check, equal, finish, skip
+from controller import check, equal, finish
 from fleet import until
-from replicas import HAS_ETCD, cluster
+from replicas import HAS_ETCD, cluster, without_etcd
 
 #: Seconds in which writes are answered again, with the default lease.
 AGAIN = 6.0
@@ -143,7 +143,7 @@ def main(folder):
 
 
 if not HAS_ETCD:
-    skip("failover of controllers on etcd", "there is no etcd here")
+    without_etcd("failover of controllers on etcd")
 else:
     with tempfile.TemporaryDirectory(prefix="parva-failover-") as folder:
         main(folder)

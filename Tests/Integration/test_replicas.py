@@ -21,7 +21,7 @@ from fleet import until
 from histories import History
 from replica_clients import Clients, NodeWatch, Session
 from replica_faults import Play, schedule
-from replicas import HAS_ETCD, cluster
+from replicas import HAS_ETCD, cluster, without_etcd
 
 KEYS = 4
 #: Seconds of a lease here; and within how many after the last fault every replica takes writes again: a lease, etcd's own
@@ -193,7 +193,7 @@ def main():
     if given.sqlite:
         trial(given, "one controller over SQLite", given.sqlite, members=0, replicas=1)
     if not HAS_ETCD:
-        skip("replicas under faults", "no etcd on the PATH (Debian: etcd-server)")
+        without_etcd("replicas under faults")
     elif "--lease" not in cli("serve", "--help").decode():
         skip("replicas under faults", "this parva knows no replicas")
     elif given.schedules:

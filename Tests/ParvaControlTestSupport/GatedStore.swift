@@ -2,7 +2,7 @@ package import ParvaControl
 import Synchronization
 
 /// A real store behind a gate: commits can be held back, counted and made to fail.
-package final class GatedStore: Store {
+package final class GatedStore: ReadingStore {
   private struct State {
     var failure: StoreError?
     var fails: @Sendable (StoreBatch) -> Bool = { _ in true }
@@ -11,6 +11,7 @@ package final class GatedStore: Store {
   }
 
   private let inner: any Store
+  package var source: any Store { inner }
   private let state = Mutex(State())
   private let gate = Gate(isOpen: true)
 
@@ -42,46 +43,10 @@ package final class GatedStore: Store {
     state.withLock { $0.auditRows += batch.audit.count(where: \.isChange) }
   }
 
-  package func load() async throws(StoreError) -> StoreContents { try await inner.load() }
-  package func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await inner.claims(keys) }
-  package func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await inner.plan(revision) }
   package func probe() async throws(StoreError) {
     if let failure = state.withLock(\.failure) { throw failure }
     try await inner.probe()
   }
 
   package func close() async throws(StoreError) { try await inner.close() }
-  package func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await inner.operation(id) }
-
-  package func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
-    try await inner.operation(claimedBy: key)
-  }
-
-  package func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
-    try await inner.operations(after: id, limit: limit)
-  }
-
-  package func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
-    try await inner.plans(before: before, limit: limit)
-  }
-
-  package func audit(
-    _ filter: AuditFilter, _ page: AuditPage, limit: Int
-  ) async throws(StoreError) -> [AuditEntry] {
-    try await inner.audit(filter, page, limit: limit)
-  }
-
-  package func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
-    try await inner.webhookEvents(after: number, limit: limit)
-  }
-
-  package func deadLetters(
-    of webhook: String, before number: Int?, limit: Int
-  ) async throws(StoreError) -> [DeadLetter] {
-    try await inner.deadLetters(of: webhook, before: number, limit: limit)
-  }
-
-  package func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
-    try await inner.dueLetters(of: webhook, limit: limit)
-  }
 }

@@ -1,9 +1,10 @@
 package import ParvaControl
 
 /// A replicated store that leads, as the one store of a controller: closing it closes all of it.
-package struct LeadingStore: Store {
+package struct LeadingStore: ReadingStore {
   private let base: any ReplicatedStore
   private let writer: any Store
+  package var source: any Store { writer }
 
   /// Returns once it leads.
   package init(_ base: any ReplicatedStore) async {
@@ -23,38 +24,4 @@ package struct LeadingStore: Store {
   package func probe() async throws(StoreError) { try await writer.probe() }
   package var sizeBytes: Int? { writer.sizeBytes }
   package var trouble: StoreError? { writer.trouble }
-  package func load() async throws(StoreError) -> StoreContents { try await writer.load() }
-  package func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await writer.claims(keys) }
-  package func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await writer.plan(revision) }
-  package func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await writer.operation(id) }
-
-  package func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
-    try await writer.operation(claimedBy: key)
-  }
-
-  package func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
-    try await writer.operations(after: id, limit: limit)
-  }
-
-  package func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
-    try await writer.plans(before: before, limit: limit)
-  }
-
-  package func audit(_ filter: AuditFilter, _ page: AuditPage, limit: Int) async throws(StoreError) -> [AuditEntry] {
-    try await writer.audit(filter, page, limit: limit)
-  }
-
-  package func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
-    try await writer.webhookEvents(after: number, limit: limit)
-  }
-
-  package func deadLetters(
-    of webhook: String, before number: Int?, limit: Int
-  ) async throws(StoreError) -> [DeadLetter] {
-    try await writer.deadLetters(of: webhook, before: number, limit: limit)
-  }
-
-  package func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
-    try await writer.dueLetters(of: webhook, limit: limit)
-  }
 }

@@ -60,15 +60,15 @@ package final class SharedLog: Sendable {
   fileprivate func batches(after position: Int) -> ArraySlice<StoreBatch> { state.withLock { $0.batches[position...] } }
 
   /// One of the replicas.
-  package final class Replica: ReplicatedStore {
+  package final class Replica: ReplicatedStore, ReadingStore {
     private struct State {
       var address = ""
       var standing = ReplicaStanding.follower(of: nil)
-      var followers: [AsyncStream<ReplicaStanding>.Continuation] = []
+      var followers = StreamTable<ReplicaStanding>()
       /// What has come since the copy was read anew, which holds the first of all.
       var news: [(batch: StoreBatch, position: Int)] = []
       var first = 0
-      var readers: [AsyncStream<ReplicaNews>.Continuation] = []
+      var readers = StreamTable<ReplicaNews>()
       var freshAt: ContinuousClock.Instant?
       var trouble: StoreError?
       var isHeld = false
@@ -117,13 +117,14 @@ package final class SharedLog: Sendable {
             return state.readers
           }
           board.change { $0 += 1 }
-          for reader in readers { reader.yield(.batch(batch, position: position)) }
+          readers.yield(.batch(batch, position: position))
         }
       }
     }
 
     // MARK: - What a test does to it
 
+    package var source: any Store { copy }
     package var address: String { state.withLock(\.address) }
 
     /// Nothing comes in while it is held.
@@ -140,10 +141,9 @@ package final class SharedLog: Sendable {
         let position = position
         let readers = state.withLock { state in
           (state.news, state.first) = ([], position)
-          defer { state.readers = [] }
-          return state.readers
+          return state.readers.removeAll()
         }
-        for reader in readers { reader.yield(.reset(position: position)) }
+        for reader in readers { reader.yield(.reset(position: position)); reader.finish() }
       }
     }
 
@@ -152,7 +152,7 @@ package final class SharedLog: Sendable {
         state.standing = standing
         return state.followers
       }
-      for follower in followers { follower.yield(standing) }
+      followers.yield(standing)
     }
 
     // MARK: - As a replicated store
@@ -163,10 +163,11 @@ package final class SharedLog: Sendable {
 
     package func standings() -> AsyncStream<ReplicaStanding> {
       let (stream, continuation) = AsyncStream.makeStream(of: ReplicaStanding.self)
-      state.withLock { state in
+      let id = state.withLock { state in
         continuation.yield(state.standing)
-        state.followers.append(continuation)
+        return state.followers.add(continuation)
       }
+      continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.followers.remove(id) } }
       return stream
     }
 
@@ -174,13 +175,14 @@ package final class SharedLog: Sendable {
 
     package func news(after position: Int) -> AsyncStream<ReplicaNews> {
       let (stream, continuation) = AsyncStream.makeStream(of: ReplicaNews.self)
-      state.withLock { state in
+      let id = state.withLock { state in
         if position < state.first { continuation.yield(.reset(position: self.position)) }
         for news in state.news where news.position > position {
           continuation.yield(.batch(news.batch, position: news.position))
         }
-        state.readers.append(continuation)
+        return state.readers.add(continuation)
       }
+      continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.readers.remove(id) } }
       return stream
     }
 
@@ -225,7 +227,7 @@ package final class SharedLog: Sendable {
     }
 
     package func close() async throws(StoreError) {
-      let (followers, readers) = state.withLock { ($0.followers, $0.readers) }
+      let (followers, readers) = state.withLock { ($0.followers.removeAll(), $0.readers.removeAll()) }
       for follower in followers { follower.finish() }
       for reader in readers { reader.finish() }
       bell.continuation.finish()
@@ -238,46 +240,12 @@ package final class SharedLog: Sendable {
     }
 
     package func probe() async throws(StoreError) {}
-    package func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await copy.claims(keys) }
-    package func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await copy.plan(revision) }
-    package func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await copy.operation(id) }
-
-    package func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
-      try await copy.operation(claimedBy: key)
-    }
-
-    package func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
-      try await copy.operations(after: id, limit: limit)
-    }
-
-    package func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
-      try await copy.plans(before: before, limit: limit)
-    }
-
-    package func audit(
-      _ filter: AuditFilter, _ page: AuditPage, limit: Int
-    ) async throws(StoreError) -> [AuditEntry] {
-      try await copy.audit(filter, page, limit: limit)
-    }
-
-    package func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
-      try await copy.webhookEvents(after: number, limit: limit)
-    }
-
-    package func deadLetters(
-      of webhook: String, before number: Int?, limit: Int
-    ) async throws(StoreError) -> [DeadLetter] {
-      try await copy.deadLetters(of: webhook, before: number, limit: limit)
-    }
-
-    package func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
-      try await copy.dueLetters(of: webhook, limit: limit)
-    }
   }
 
   /// Commits in a term.
-  private struct Writer: Store {
+  private struct Writer: ReadingStore {
     let replica: Replica
+    var source: any Store { replica }
     let term: Int
 
     func commit(_ batch: StoreBatch) async throws(StoreError) { try await replica.append(batch, in: term) }
@@ -288,37 +256,5 @@ package final class SharedLog: Sendable {
     }
 
     func close() async throws(StoreError) {}
-    func load() async throws(StoreError) -> StoreContents { try await replica.load() }
-    func claims(_ keys: [String]) async throws(StoreError) -> [HonouredClaim] { try await replica.claims(keys) }
-    func plan(_ revision: Int) async throws(StoreError) -> StoredPlan? { try await replica.plan(revision) }
-    func operation(_ id: String) async throws(StoreError) -> StoredOperation? { try await replica.operation(id) }
-
-    func operation(claimedBy key: String) async throws(StoreError) -> StoredOperation? {
-      try await replica.operation(claimedBy: key)
-    }
-
-    func operations(after id: String?, limit: Int) async throws(StoreError) -> [StoredOperation] {
-      try await replica.operations(after: id, limit: limit)
-    }
-
-    func plans(before: Int?, limit: Int) async throws(StoreError) -> [PlanRecord] {
-      try await replica.plans(before: before, limit: limit)
-    }
-
-    func audit(_ filter: AuditFilter, _ page: AuditPage, limit: Int) async throws(StoreError) -> [AuditEntry] {
-      try await replica.audit(filter, page, limit: limit)
-    }
-
-    func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage {
-      try await replica.webhookEvents(after: number, limit: limit)
-    }
-
-    func deadLetters(of webhook: String, before number: Int?, limit: Int) async throws(StoreError) -> [DeadLetter] {
-      try await replica.deadLetters(of: webhook, before: number, limit: limit)
-    }
-
-    func dueLetters(of webhook: String, limit: Int) async throws(StoreError) -> [DeadLetter] {
-      try await replica.dueLetters(of: webhook, limit: limit)
-    }
   }
 }

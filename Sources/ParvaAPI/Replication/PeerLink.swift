@@ -59,13 +59,15 @@ package final class PeerLink: Sendable {
     "x-request-id", "traceparent", "parva-role", "parva-position",
   ]
 
+  typealias Passed = (response: HTTPResponse, position: Int?)
+
   /// The leader's answer, and how many commits its store held then.
   ///
   /// - Parameter isBeat: whether it may be sent again, since the next one says the same.
   /// - Throws: 503 `not_leader` where it was surely not done, 503 `outcome_unknown` where nobody can say.
   func pass(
     _ request: HTTPRequest, to leader: ReplicaStanding.Leader?, isBeat: Bool = false
-  ) async throws(ProblemDetails) -> (response: HTTPResponse, position: Int?) {
+  ) async throws(ProblemDetails) -> Passed {
     guard let leader, leader.address != address else {
       count(.notLeader)
       throw .notLeader()
@@ -92,7 +94,8 @@ package final class PeerLink: Sendable {
         throw .notLeader("The replica that leads, at \(leader.address), cannot be reached (\(error.code.rawValue)).")
       }
       count(.unclear)
-      throw .unclear("The answer of the replica that leads is lost (\(error.code.rawValue))")
+      let why = error.code == .cancelled ? "it leads no more" : error.code.rawValue
+      throw .unclear("The answer of the replica that leads is lost (\(why))")
     }
   }
 

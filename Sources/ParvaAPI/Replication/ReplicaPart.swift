@@ -157,6 +157,9 @@ package struct ReplicaPart: Sendable {
         return .rest { [request] in try await pass(request, route, follower) }
       }
       guard let fresh = follower.freshAt else { throw Self.notReady }
+      if route.method == "GET", !route.isStream, follower.position < tally.shown {
+        return .rest { [request] in try await behind(request, route, handle, follower) }
+      }
       return try Self.ending(request, handle) { headers throws(ProblemDetails) in
         headers["Parva-Staleness"] = Self.seconds(fresh.duration(to: .now))
       }
@@ -175,11 +178,23 @@ package struct ReplicaPart: Sendable {
   }
 
   private func pass(_ request: HTTPRequest, _ route: Route, _ follower: Follower) async throws -> HTTPResponse {
-    let (response, position) =
-      try await link?.pass(
-        request, to: leader, isBeat: route.access?.isHeartbeat == true) ?? { throw ProblemDetails.notLeader() }()
+    let leader = leader
+    // Nobody will lead within seconds where etcd has no room.
+    if leader == nil, let trouble, trouble.code == .full { throw ProblemDetails(trouble) }
+    let isBeat = route.access?.isHeartbeat == true
+    let (response, position): PeerLink.Passed
+    do {
+      (response, position) = try await passed(request, to: leader, isBeat: isBeat)
+    } catch let problem as ProblemDetails {
+      // What is only read can be asked for again, where there is somebody else to ask.
+      guard request.method == "GET", problem.code == StoreError.Code.notLeader.rawValue, let next = self.leader,
+        next != leader
+      else { throw problem }
+      (response, position) = try await passed(request, to: next, isBeat: isBeat)
+    }
     // Whoever changes something here reads it here.
-    if let position, route.access?.isHeartbeat != true {
+    if let position, !isBeat {
+      tally.show(position)
       // Another controller may take the place of this one meanwhile.
       var current: Follower? = follower
       while let waiting = current, !(await waiting.wait(for: position, within: .seconds(2))) {
@@ -188,6 +203,57 @@ package struct ReplicaPart: Sendable {
       }
     }
     return response
+  }
+
+  /// How long a leader's answer is waited for when it leads no more.
+  private static let grace = Duration.seconds(1)
+
+  /// One that was stopped answers nothing, and its connections stay: it is waited for only while it leads.
+  private func passed(
+    _ request: HTTPRequest, to leader: ReplicaStanding.Leader?, isBeat: Bool
+  ) async throws -> PeerLink.Passed {
+    guard let link, let store else { throw ProblemDetails.notLeader() }
+    return try await withThrowingTaskGroup(of: PeerLink.Passed?.self) { group in
+      group.addTask { try await link.pass(request, to: leader, isBeat: isBeat) }
+      group.addTask {
+        for await standing in store.standings() where standing != .follower(of: leader) { break }
+        try? await Task.sleep(for: Self.grace)
+        return nil
+      }
+      defer { group.cancelAll() }
+      while let one = try await group.next() {
+        if let one { return one }
+        group.cancelAll()
+      }
+      throw ProblemDetails.notLeader()
+    }
+  }
+
+  /// Answers a read of a replica that has passed on something newer than it knows itself, as where etcd is cut off from it and
+  /// the leader is not: its answers never go back.
+  private func behind(
+    _ request: HTTPRequest, _ route: Route, _ handle: (HTTPRequest) throws -> Route.Beginning, _ follower: Follower
+  ) async throws -> HTTPResponse {
+    let shown = tally.shown
+    if await follower.wait(for: shown, within: .milliseconds(200)), let fresh = follower.freshAt {
+      let begun = try Self.ending(request, handle) { headers throws(ProblemDetails) in
+        headers["Parva-Staleness"] = Self.seconds(fresh.duration(to: .now))
+      }
+      switch begun {
+      case .answer(let response): return response
+      case .rest(let rest): return try await rest()
+      }
+    }
+    var request = request
+    request.query.append((Self.parameter, "true"))
+    do {
+      return try await pass(request, route, follower)
+    } catch let problem as ProblemDetails where problem.code == StoreError.Code.notLeader.rawValue {
+      throw ProblemDetails(
+        status: 503, code: "copy_too_old",
+        detail: "This replica has answered with something newer than it can read now; ask another one, or again.",
+        headers: ["Retry-After": "1"])
+    }
   }
 
   /// Has an answer, refusals included, carry what is known when it is made.
@@ -238,6 +304,9 @@ package struct ReplicaPart: Sendable {
 }
 
 extension Route {
+  /// Whether its answer goes on without end, and tells of what comes.
+  fileprivate var isStream: Bool { pattern.hasSuffix("/events") }
+
   /// Whether the leader alone can answer it: it may change something.
   fileprivate var isLeaders: Bool {
     method != "GET" && !pattern.hasPrefix("/v3/") && pattern != "/v1/plan/preview"

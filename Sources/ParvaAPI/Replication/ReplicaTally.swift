@@ -6,6 +6,7 @@ package final class ReplicaTally: Sendable {
   private struct State {
     var takeovers = 0
     var follower: Follower?
+    var shown = 0
   }
 
   private let state = Mutex(State())
@@ -16,6 +17,11 @@ package final class ReplicaTally: Sendable {
   var takeovers: Int { state.withLock(\.takeovers) }
 
   func tookOver() { state.withLock { $0.takeovers += 1 } }
+
+  /// The newest position that an answer of the leader through this replica has told of.
+  var shown: Int { state.withLock(\.shown) }
+
+  func show(_ position: Int) { state.withLock { $0.shown = max($0.shown, position) } }
 
   /// That of the controller which answers now; nil where it leads.
   var follower: Follower? {

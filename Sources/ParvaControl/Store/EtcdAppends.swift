@@ -55,6 +55,25 @@ final class EtcdAppends: Sendable {
 
   static var notLeader: StoreError { StoreError(.notLeader, "Another replica leads, or none does.") }
 
+  /// What became of an entry or snapshot of ours whose transaction was refused because another leads, or its number is taken. What was
+  /// sent before demands the same leader, and comes to nothing where it comes yet.
+  ///
+  /// - Parameters:
+  ///   - entry: what stands under its number.
+  ///   - snapshot: the pointer to the newest snapshot.
+  ///   - mayBeDone: whether an answer was lost before.
+  /// - Returns: nil where it is stored.
+  static func fate(
+    _ nonce: UInt64?, at position: Int, entry: Data?, snapshot: Data?, mayBeDone: Bool
+  ) -> StoreError? {
+    let snapshot = try? EtcdEntry(snapshot, "The pointer to the snapshot")
+    if let snapshot, snapshot.nonce == nonce { return nil }
+    if let entry = try? EtcdEntry(entry, "An entry") { return entry.nonce == nonce ? nil : notLeader }
+    guard nonce != nil, mayBeDone, let snapshot, snapshot.position >= position else { return notLeader }
+    // It would have gone with the log before the snapshot; what the snapshot is made of has no nonces.
+    return StoreError(.outcomeUnknown, "It is not known whether the change was stored: the log has gone on past it")
+  }
+
   /// Whether who has entered it is to run the queue; nil where the term is over.
   func enter(_ pending: Pending, in term: Int) -> Bool? {
     state.withLock { state in
@@ -113,6 +132,7 @@ extension EtcdStore {
         result = .success(())
       } catch {
         result = .failure(error)
+        if error.code == .full { makeRoom() }
       }
       for one in group { one.done.resume(returning: result) }
       snapshotWhereDue(term)
@@ -151,29 +171,33 @@ extension EtcdStore {
   func certainly(
     in term: Int, position: Int, nonce: UInt64?, if compares: [String], then success: [String]
   ) async throws(StoreError) {
-    let failure = [EtcdClient.range(keys.entry(position))]
+    let failure = [EtcdClient.range(keys.entry(position)), EtcdClient.range(keys.snapshot)]
     var mayBeDone = false
     let end = ContinuousClock.now + settings.lease * 2
     while true {
       let problem: StoreError
+      let answer: EtcdClient.TransactionResponse?
       do throws(EtcdClient.Failure) {
-        let answer = try await client.transaction(
+        answer = try await client.transaction(
           if: [EtcdClient.created(keys.leader, at: term)] + compares, then: success, else: failure,
           patience: min(.seconds(3), max(.milliseconds(500), settings.lease / 2)))
-        if answer.succeeded == true { return }
-        let there = answer.responses?.first?.responseRange?.kvs?.first?.value
-        if let nonce, let there, let entry = try? EtcdEntry(there, "An entry"), entry.nonce == nonce { return }
-        // What was sent before demands the same leader, and comes to nothing where it comes yet.
-        appends.lose(term)
-        throw EtcdClient.Failure.refused(code: 0, message: "not leader")
+        problem = EtcdAppends.notLeader
       } catch {
         switch error {
-        case .refused(code: 0, _): throw EtcdAppends.notLeader
         case .refused where !mayBeDone: throw StoreError(error)
         case .refused, .unknown: mayBeDone = true
         case .unreachable: break
         }
-        problem = StoreError(error)
+        (answer, problem) = (nil, StoreError(error))
+      }
+      if let answer {
+        if answer.succeeded == true { return }
+        let rows = (answer.responses ?? []).map { $0.responseRange?.first?.value }
+        let fate = EtcdAppends.fate(
+          nonce, at: position, entry: rows.first ?? nil, snapshot: rows.last ?? nil, mayBeDone: mayBeDone)
+        guard let fate else { return }
+        appends.lose(term)
+        throw fate
       }
       if ContinuousClock.now > end || state.withLock(\.isClosed) {
         appends.lose(term)
@@ -184,8 +208,24 @@ extension EtcdStore {
     }
   }
 
-  /// Writes bytes in parts, which nothing names yet; how many there are.
+  /// Writes bytes in parts, which nothing names yet; how many there are. Where there is no room for all, none stay.
   func write(
+    _ data: Data, _ kind: String, _ position: Int, _ nonce: UInt64, in term: Int
+  ) async throws(StoreError) -> Int {
+    do throws(StoreError) {
+      return try await writeParts(data, kind, position, nonce, in: term)
+    } catch {
+      if error.code == .full {
+        let (from, to) = keys.allParts(kind, position, nonce)
+        // etcd deletes while it takes nothing else.
+        try? await certainly(
+          in: term, position: position, nonce: nil, if: [], then: [EtcdClient.delete(from, to: to)])
+      }
+      throw error
+    }
+  }
+
+  private func writeParts(
     _ data: Data, _ kind: String, _ position: Int, _ nonce: UInt64, in term: Int
   ) async throws(StoreError) -> Int {
     var count = 0

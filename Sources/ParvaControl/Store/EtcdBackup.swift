@@ -25,8 +25,8 @@ enum EtcdBackup {
     }
   }
 
-  /// Puts a copy in place of what is in etcd, as a snapshot that comes after all of it. No controller may lead meanwhile;
-  /// those that follow, or begin later, read it.
+  /// Puts a copy in place of what is in etcd, damaged or not, as a snapshot that comes after all of it. No controller may lead
+  /// meanwhile; those that follow, or begin later, read it.
   ///
   /// - Throws: what ``SQLiteBackup/check(_:)`` throws of the copy; `store_in_use` where a controller leads;
   ///   `store_cannot_open` where something is there that is not to be replaced; `store_full`, `store_unavailable`.
@@ -34,24 +34,67 @@ enum EtcdBackup {
     _ file: String, _ place: String, _ access: StoreAccess, replacing: Bool
   ) async throws(StoreError) -> SQLiteBackup.Contents {
     let contents = try SQLiteBackup.check(file)
-    let store = try await EtcdStore(EtcdStore.Settings(place, access), patience: patience)
+    guard let bytes = try? Data(contentsOf: URL(filePath: file)) else {
+      throw StoreError(.cannotOpen, "\(file) cannot be read.")
+    }
+    let store = try await EtcdStore(EtcdStore.Settings(place, access), patience: patience, isReading: false)
     do throws(StoreError) {
-      let position = store.position
-      guard replacing || position == 0 else {
+      let there = try await store.newest(until: .now + patience)
+      guard replacing || !there.isAny else {
         throw StoreError(.cannotOpen, "There is a store at etcd:\(place) already.")
       }
-      guard let bytes = try? Data(contentsOf: URL(filePath: file)) else {
-        throw StoreError(.cannotOpen, "\(file) cannot be read.")
-      }
+      let position = there.position + 1
       try await store.publish(
-        EtcdStore.packed(bytes), position: position + 1, in: 0, keptFrom: position + 2)
+        EtcdStore.packed(bytes), position: position, in: 0, keptFrom: position + 1, if: there.unchanged)
       await store.compact()
       try await store.close()
       return contents
     } catch {
       try? await store.close()
       guard error.code == .notLeader else { throw error }
-      throw StoreError(.inUse, "A controller leads on etcd:\(place); stop the controllers first.")
+      throw StoreError(.inUse, "A controller leads on etcd:\(place), or has led just now; stop the controllers first.")
     }
+  }
+}
+
+extension EtcdStore {
+  /// What is in etcd, whether it can be read or not.
+  struct Newest: Sendable {
+    /// Of the last entry or snapshot.
+    var position: Int
+    var isAny: Bool
+    /// Holds until a leader changes something.
+    var unchanged: [String]
+  }
+
+  /// - Throws: `store_unavailable` where etcd does not answer by then, `store_failed`.
+  func newest(until end: ContinuousClock.Instant) async throws(StoreError) -> Newest {
+    let answer: (revision: Int, rows: [EtcdClient.Range])
+    while true {
+      do throws(EtcdClient.Failure) {
+        answer = try await client.read([
+          EtcdClient.range(keys.snapshot), EtcdClient.last(keys.entry(0), to: keys.afterEntries),
+          EtcdClient.last(keys.snapshots.from, to: keys.snapshots.to),
+        ])
+        break
+      } catch {
+        if case .refused = error { throw StoreError(error) }
+        guard .now < end else { throw StoreError(error) }
+        try? await Task.sleep(for: .milliseconds(200))
+      }
+    }
+    let pointer = answer.rows[0].first
+    let positions = [
+      pointer.flatMap { try? EtcdEntry($0.value, "The pointer to the snapshot") }?.position,
+      answer.rows[1].first.flatMap { keys.position(ofEntry: $0.key) },
+      answer.rows[2].first.flatMap { keys.position(ofSnapshot: $0.key) },
+    ]
+    let position = positions.compactMap(\.self).max() ?? 0
+    return Newest(
+      position: position, isAny: answer.rows.contains { $0.first != nil },
+      unchanged: [
+        EtcdClient.modified(keys.snapshot, at: pointer?.modRevision.flatMap { Int($0) } ?? 0),
+        EtcdClient.created(keys.entry(position + 1), at: 0),
+      ])
   }
 }

@@ -30,17 +30,22 @@ final class EtcdClient: Sendable {
     var key: Data
     var value: Data?
     var createRevision: String?
+    var modRevision: String?
   }
 
   struct Header: Decodable, Sendable { var revision: String? }
 
-  struct RangeResponse: Decodable, Sendable {
+  struct Range: Decodable, Sendable {
     var kvs: [KeyValue]?
     var more: Bool?
+    /// Absent where it is 0.
+    var count: String?
+
+    var first: KeyValue? { kvs?.first }
   }
 
   struct TransactionResponse: Decodable, Sendable {
-    struct Part: Decodable, Sendable { var responseRange: RangeResponse? }
+    struct Part: Decodable, Sendable { var responseRange: Range? }
 
     var header: Header
     var succeeded: Bool?
@@ -82,43 +87,56 @@ final class EtcdClient: Sendable {
   }
 
   /// Asks one member, and has the next one asked the next time where it fails.
+  ///
+  /// - Parameter isRepeatable: whether it may go over a kept connection, where libcurl may send it twice.
   func call<Answer: Decodable>(
-    _ path: String, _ body: String, patience: Duration? = nil
+    _ path: String, _ body: String, patience: Duration? = nil, isRepeatable: Bool = false
   ) async throws(Failure) -> Answer {
     let index = current.load(ordering: .relaxed)
     let endpoint = settings.endpoints[index % settings.endpoints.count]
+    var request = HTTPClientRequest(
+      method: "POST", url: endpoint + path, headers: ["Content-Type": "application/json"], body: Data(body.utf8),
+      timeout: patience ?? settings.patience)
+    request.isIdempotent = isRepeatable
     do throws(Failure) {
-      return try await ask(endpoint, path, body, patience ?? settings.patience)
+      return try await ask(endpoint, request)
     } catch {
-      if case .refused(let code, _) = error, code != 14, code != 4 { throw error }
+      if case .refused(let code, _) = error, code != 0 { throw error }
       _ = current.compareExchange(expected: index, desired: index + 1, ordering: .relaxed)
       throw error
     }
   }
 
-  /// Asks once more where the token had run out: such a request was not done.
+  /// Signs in once more where the token had run out: such a request was not done.
   private func ask<Answer: Decodable>(
-    _ endpoint: String, _ path: String, _ body: String, _ patience: Duration
+    _ endpoint: String, _ request: HTTPClientRequest
   ) async throws(Failure) -> Answer {
-    let hadToken = token.withLock { $0 != nil }
-    do {
-      return try await askOnce(endpoint, path, body, patience)
-    } catch {
-      guard case .refused = error, hadToken, token.withLock({ $0 == nil }) else { throw error }
+    for _ in 0..<2 {
+      let used = try await authorization(endpoint)
+      var request = request
+      if let used { request.headers["Authorization"] = used }
+      do throws(Failure) {
+        return try await send(request, to: endpoint)
+      } catch {
+        guard case .refused(let code, let message) = error, let used, Self.isStale(code, message) else { throw error }
+        // Another request may have got a new one meanwhile.
+        token.withLock { if $0 == used { $0 = nil } }
+      }
     }
-    return try await askOnce(endpoint, path, body, patience)
+    throw .unreachable("\(endpoint): it takes no token that it has just given")
   }
 
-  private func askOnce<Answer: Decodable>(
-    _ endpoint: String, _ path: String, _ body: String, _ patience: Duration
+  private static func isStale(_ code: Int, _ message: String) -> Bool {
+    code == 16 || message.contains("auth token") || message.contains("auth store is old")
+      || message.contains("revision of auth store")
+  }
+
+  private func send<Answer: Decodable>(
+    _ request: HTTPClientRequest, to endpoint: String
   ) async throws(Failure) -> Answer {
-    var headers: HTTPHeaders = ["Content-Type": "application/json"]
-    if let token = try await authorization(endpoint) { headers["Authorization"] = token }
     let response: HTTPResponse
     do {
-      response = try await http.send(
-        HTTPClientRequest(
-          method: "POST", url: endpoint + path, headers: headers, body: Data(body.utf8), timeout: patience))
+      response = try await http.send(request)
     } catch {
       switch error.code {
       case .badRequest, .connectFailed, .tlsFailed, .targetForbidden, .closed:
@@ -126,15 +144,31 @@ final class EtcdClient: Sendable {
       default: throw .unknown("\(endpoint): \(error.cause)")
       }
     }
-    if response.status == 200, let answer: Answer = Self.read(response.body) { return answer }
-    let problem: Problem? = Self.read(response.body)
-    let message = problem?.message ?? problem?.error ?? "status \(response.status)"
-    if problem?.code == 16 || message.contains("auth token") || message.contains("auth store is old") {
-      token.withLock { $0 = nil }
+    if response.status == 200 {
+      guard let answer: Answer = Self.read(response.body) else {
+        throw .unknown("\(endpoint): its answer is none of etcd's")
+      }
+      return answer
     }
+    let problem: Problem? = Self.read(response.body)
+    guard let code = problem?.code else {
+      let text = "status \(response.status), \(Self.excerpt(response.body))"
+      // What is no JSON comes from the gateway before it asks etcd, or from somebody else.
+      let isFinal = (400..<500).contains(response.status) && ![408, 429].contains(response.status)
+      if isFinal { throw .refused(code: 0, message: text) }
+      throw .unknown("\(endpoint): \(text)")
+    }
+    let message = problem?.message ?? problem?.error ?? "code \(code)"
     // Deadline exceeded, unavailable, unknown (a leader that changed): such a proposal may have gone through.
-    if [nil, 1, 2, 4, 10, 13, 14].contains(problem?.code) { throw .unknown("\(endpoint): \(message)") }
-    throw .refused(code: problem?.code ?? 2, message: message)
+    if [1, 2, 4, 10, 13, 14].contains(code) { throw .unknown("\(endpoint): \(message)") }
+    throw .refused(code: code, message: message)
+  }
+
+  /// The beginning of what somebody has answered, fit for a line of a log.
+  private static func excerpt(_ body: Data) -> String {
+    let text = String(decoding: body.prefix(200), as: UTF8.self)
+    return text.split { $0.isWhitespace || $0.unicodeScalars.contains { $0.properties.generalCategory == .control } }
+      .joined(separator: " ")
   }
 
   private func authorization(_ endpoint: String) async throws(Failure) -> String? {
@@ -142,53 +176,24 @@ final class EtcdClient: Sendable {
     if let token = token.withLock(\.self) { return token }
     struct Answer: Decodable { var token: String }
     let body = try? JSONSerialization.data(withJSONObject: ["name": user, "password": settings.password ?? ""])
-    let response: HTTPResponse
-    do {
-      response = try await http.send(
+    let answer: Answer
+    do throws(Failure) {
+      answer = try await send(
         HTTPClientRequest(
           method: "POST", url: endpoint + "/v3/auth/authenticate", headers: ["Content-Type": "application/json"],
-          body: body ?? Data(), timeout: settings.patience))
+          body: body ?? Data(), timeout: settings.patience), to: endpoint)
     } catch {
-      throw .unreachable("\(endpoint): \(error.cause)")
-    }
-    guard let answer = try? JSONDecoder().decode(Answer.self, from: response.body) else {
-      throw .refused(code: 16, message: "etcd takes neither user nor password")
+      switch error {
+      // What was asked for was not even sent.
+      case .unknown(let what): throw .unreachable(what)
+      case .refused(_, let message) where message.contains("invalid user ID or password"):
+        throw .refused(code: 16, message: "it does not take user \(user) with the password of --etcd-password-file")
+      case .refused(_, let message) where message.contains("not enabled"):
+        throw .refused(code: 9, message: "it has no users (etcdctl auth enable), but --etcd-user names one")
+      default: throw error
+      }
     }
     token.withLock { $0 = answer.token }
     return answer.token
-  }
-}
-
-/// Parts of requests, as JSON. Nothing in them needs to be escaped.
-extension EtcdClient {
-  private static func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
-
-  static func put(_ key: String, _ value: Data, lease: String = "0") -> String {
-    """
-    {"request_put":{"key":"\(base64(key))","value":"\(value.base64EncodedString())","lease":"\(lease)"}}
-    """
-  }
-
-  /// - Parameter end: the first key that is not meant; nil for one key alone.
-  static func range(_ key: String, to end: String? = nil, limit: Int = 0) -> String {
-    let end = end.map { #","range_end":"\#(base64($0))""# } ?? ""
-    return #"{"request_range":{"key":"\#(base64(key))"\#(end),"limit":"\#(limit)"}}"#
-  }
-
-  static func delete(_ key: String, to end: String) -> String {
-    #"{"request_delete_range":{"key":"\#(base64(key))","range_end":"\#(base64(end))"}}"#
-  }
-
-  /// A key was created at this revision; 0: it is not there.
-  static func created(_ key: String, at revision: Int) -> String {
-    #"{"key":"\#(base64(key))","target":"CREATE","result":"EQUAL","create_revision":"\#(revision)"}"#
-  }
-
-  func transaction(
-    if compares: [String], then success: [String], else failure: [String] = [], patience: Duration? = nil
-  ) async throws(Failure) -> TransactionResponse {
-    let lists = [compares, success, failure].map { "[" + $0.joined(separator: ",") + "]" }
-    return try await call(
-      "/v3/kv/txn", #"{"compare":\#(lists[0]),"success":\#(lists[1]),"failure":\#(lists[2])}"#, patience: patience)
   }
 }

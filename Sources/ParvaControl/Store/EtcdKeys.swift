@@ -29,9 +29,23 @@ struct EtcdKeys: Sendable {
     parts(kind, position, nonce) + Self.digits(index)
   }
 
+  /// What all parts of one entry or snapshot lie between.
+  func allParts(_ kind: String, _ position: Int, _ nonce: UInt64) -> (from: String, to: String) {
+    let from = parts(kind, position, nonce)
+    return (from, from.dropLast() + "0")
+  }
+
+  /// What all snapshots lie between.
+  var snapshots: (from: String, to: String) { ("\(prefix)/snap/", "\(prefix)/snap0") }
+
   /// What all parts of a kind up to a position, without it, lie between.
   func partsBefore(_ kind: String, _ position: Int) -> (from: String, to: String) {
     ("\(prefix)/\(kind)/", "\(prefix)/\(kind)/\(Self.digits(position))")
+  }
+
+  func position(ofSnapshot key: Data) -> Int? {
+    String(data: key.dropFirst(snapshots.from.utf8.count), encoding: .utf8)?.split(separator: "/").first
+      .flatMap { Int($0) }
   }
 
   func position(ofEntry key: Data) -> Int? {

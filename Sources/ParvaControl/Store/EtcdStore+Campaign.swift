@@ -34,12 +34,17 @@ extension EtcdStore {
     }
     let begun = ContinuousClock.now
     let seconds = max(1, Int(settings.lease.seconds.rounded(.up)))
-    guard let grant: Grant = try? await client.call("/v3/lease/grant", #"{"TTL":"\#(seconds)"}"#),
-      let time = grant.time.flatMap({ Int($0) })
-    else {
+    let grant: Grant
+    do throws(EtcdClient.Failure) {
+      grant = try await client.call("/v3/lease/grant", #"{"TTL":"\#(seconds)"}"#)
+    } catch {
+      // Without room there is no lease, so that nobody can lead: that is told as what it is.
+      if case .refused = error { state.withLock { $0.electionTrouble = StoreError(error) } }
       try? await Task.sleep(for: .milliseconds(100))
       return
     }
+    state.withLock { $0.electionTrouble = nil }
+    guard let time = grant.time.flatMap({ Int($0) }) else { return }
     if let term = await elected(address, grant.id) {
       state.withLock { state in
         (state.isCampaigning, state.holdsKey) = (true, true)

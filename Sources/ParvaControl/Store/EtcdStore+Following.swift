@@ -46,27 +46,34 @@ extension EtcdStore {
     let begun = ContinuousClock.now
     let position = position
     let limit = state.withLock(\.pageLimit)
-    let answer: EtcdClient.TransactionResponse
+    let answer: (revision: Int, rows: [EtcdClient.Range])
     do throws(EtcdClient.Failure) {
-      answer = try await client.transaction(
-        if: [],
-        then: [
-          EtcdClient.range(keys.leader), EtcdClient.range(keys.snapshot),
-          EtcdClient.range(keys.entry(position + 1), to: keys.afterEntries, limit: limit),
-        ])
+      answer = try await client.read([
+        EtcdClient.range(keys.leader), EtcdClient.range(keys.snapshot), EtcdClient.count(keys.entry(position)),
+        EtcdClient.range(keys.entry(position + 1), to: keys.afterEntries, limit: limit),
+      ])
       state.withLock { $0.pageLimit = min(64, limit * 2) }
     } catch {
       state.withLock { $0.pageLimit = max(1, limit / 4) }
       throw StoreError(error)
     }
-    let ranges = (answer.responses ?? []).map { $0.responseRange?.kvs ?? [] }
-    guard ranges.count == 3 else { throw StoreError(.unavailable, "etcd has answered less than it was asked.") }
-    noteLeader(ranges[0].first)
-    let first = ranges[2].first.flatMap { keys.position(ofEntry: $0.key) }
-    if let pointer = ranges[1].first {
+    noteLeader(answer.rows[0].first)
+    let rows = answer.rows[3].kvs ?? []
+    let first = rows.first.flatMap { keys.position(ofEntry: $0.key) }
+    let pointer = answer.rows[1].first
+    let snapshotAt = try pointer.map { pointer throws(StoreError) in
+      try EtcdEntry(pointer.value, "The pointer to the snapshot").position
+    }
+    // Where etcd was put back to what it held earlier, or emptied, what comes next does not fit to this copy.
+    guard position == 0 || answer.rows[2].count != nil || snapshotAt ?? 0 >= position else {
+      throw StoreError(
+        .corrupt,
+        "Entry \(position) of the store's log in etcd, which this replica has read, is gone: etcd holds less than it did. "
+          + "Stop all controllers on it, and start them again.")
+    }
+    if let pointer {
       let snapshot = try EtcdEntry(pointer.value, "The pointer to the snapshot")
-      // A new leader need not make one of what another has made one of.
-      state.withLock { $0.snapshotAt = max($0.snapshotAt ?? 0, min(snapshot.position, position)) }
+      noteSnapshot(snapshot, position)
       if first != position + 1, snapshot.position > position {
         let bytes = try await parts("snap", snapshot.position, snapshot)
         let file = try await packing.run { () throws(StoreError) in
@@ -80,11 +87,11 @@ extension EtcdStore {
         return false
       }
     }
-    guard !ranges[2].isEmpty else {
+    guard !rows.isEmpty else {
       state.withLock { ($0.freshAt, $0.trouble) = (begun, nil) }
       return true
     }
-    for (offset, row) in ranges[2].enumerated() {
+    for (offset, row) in rows.enumerated() {
       let place = position + 1 + offset
       guard keys.position(ofEntry: row.key) == place else {
         throw StoreError(.corrupt, "Entry \(place) of the store's log in etcd is missing.")
@@ -93,7 +100,7 @@ extension EtcdStore {
       if entry.parts > 0 { entry.bytes = try await parts("part", place, entry) }
       try await take(try BatchCodec.batch(entry.bytes, position: place), position: place, bytes: entry.bytes.count)
     }
-    let isAll = answer.responses?[2].responseRange?.more != true
+    let isAll = answer.rows[3].more != true
     if isAll { state.withLock { ($0.freshAt, $0.trouble) = (begun, nil) } }
     return isAll
   }
@@ -102,18 +109,29 @@ extension EtcdStore {
     var bytes = Data()
     for index in 0..<entry.parts {
       let key = keys.part(kind, position, entry.nonce, index)
-      let answer: EtcdClient.TransactionResponse
+      let part: Data?
       do throws(EtcdClient.Failure) {
-        answer = try await client.transaction(if: [], then: [EtcdClient.range(key)], patience: .seconds(5))
+        part = try await client.read([EtcdClient.range(key)], patience: .seconds(5)).rows[0].first?.value
       } catch {
         throw StoreError(error)
       }
-      guard let part = answer.responses?.first?.responseRange?.kvs?.first?.value else {
+      guard let part else {
         throw StoreError(.unavailable, "A part of what etcd holds was replaced while it was read.")
       }
       bytes += part
     }
     return bytes
+  }
+
+  /// A new leader need not make a snapshot of what another has made one of.
+  private func noteSnapshot(_ snapshot: EtcdEntry, _ position: Int) {
+    state.withLock { state in
+      guard snapshot.position <= position, snapshot.position > state.snapshotAt ?? 0 else { return }
+      state.snapshotAt = snapshot.position
+      state.snapshotBytes = snapshot.parts * EtcdEntry.mostBytes
+      // What this replica has too little of, counts with what it has.
+      state.logBytes = state.news.reduce(0) { $0 + ($1.position > snapshot.position ? $1.bytes : 0) }
+    }
   }
 
   private func noteLeader(_ row: EtcdClient.KeyValue?) {
@@ -135,7 +153,10 @@ extension StoreError {
     switch failure {
     case .refused(let code, let message):
       let isFull = code == 8 && message.contains("space")
-      self.init(isFull ? .full : .failed, isFull ? "etcd has no room left: \(message)" : "etcd refuses: \(message)")
+      let hint =
+        code == 7 ? " (the role of --etcd-user needs readwrite on all keys that begin with the prefix and a slash)" : ""
+      self.init(
+        isFull ? .full : .failed, isFull ? "etcd has no room left: \(message)" : "etcd refuses: \(message)\(hint)")
     case .unreachable(let what): self.init(.unavailable, "etcd is not reached: \(what)")
     case .unknown(let what): self.init(.unavailable, "etcd does not answer: \(what)")
     }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Logging
 import ParvaHTTP
 import ParvaServing
 import Synchronization
@@ -35,22 +36,35 @@ extension EtcdStore {
       } catch {
         // The log is whole without it.
         state.withLock { $0.nextSnapshot = .now + Self.rest }
-        if error.code == .full { await compact() }
+        if error.code == .full { makeRoom() }
+        if error.code != .notLeader {
+          logger?.warning(
+            "no snapshot of the store could be made; it is tried again",
+            metadata: ["code": "\(error.code.rawValue)", "error": "\(error)"])
+        }
       }
       state.withLock { $0.isSnapshotting = false }
     }
   }
 
   private func snapshot(in term: Int) async throws(StoreError) {
-    let logged = state.withLock(\.logBytes)
-    let (file, position) = try await taking { () throws(StoreError) in (try await copy.wholeFile(), self.position) }
-    let bytes = try await packing.run { () throws(StoreError) in try Self.packed(file) }
+    let begun = ContinuousClock.now
+    // Commits wait for the moment that is kept alone, and go on while it is copied.
+    let (moment, position, logged) = try await taking { () throws(StoreError) in
+      (try copy.moment(), self.position, state.withLock(\.logBytes))
+    }
+    let bytes = try await packing.run { () throws(StoreError) in try Self.packed(moment.file()) }
     try await publish(bytes, position: position, in: term, keptFrom: firstKept(before: position))
     state.withLock { state in
       (state.snapshotAt, state.snapshotBytes) = (position, bytes.count)
       state.logBytes -= min(logged, state.logBytes)
     }
     await compact()
+    logger?.info(
+      "a snapshot of the store is made",
+      metadata: [
+        "bytes": "\(bytes.count)", "seconds": "\(begun.duration(to: .now) / .seconds(1))", "commits": "\(position)",
+      ])
   }
 
   static func packed(_ file: Data) throws(StoreError) -> Data {
@@ -69,17 +83,16 @@ extension EtcdStore {
   /// - Parameters:
   ///   - term: of the leader who does it; 0: nobody leads, now and until it is done.
   ///   - first: the first entry that stays.
+  ///   - compares: what has to be so besides.
   /// - Throws: `not_leader` where somebody else leads.
   func publish(
-    _ bytes: Data, position: Int, in term: Int, keptFrom first: Int
+    _ bytes: Data, position: Int, in term: Int, keptFrom first: Int, if compares: [String] = []
   ) async throws(StoreError) {
     let nonce = UInt64.random(in: 0...UInt64.max)
     let count = try await write(bytes, "snap", position, nonce, in: term)
     let (old, parts) = (keys.partsBefore("snap", position), keys.partsBefore("part", first))
-    // Where nobody leads, somebody may have, and gone, since the copy was read.
-    let isUntouched = term == 0 ? [EtcdClient.created(keys.entry(position), at: 0)] : []
     try await certainly(
-      in: term, position: position, nonce: nil, if: isUntouched,
+      in: term, position: position, nonce: nonce, if: compares,
       then: [
         EtcdClient.put(keys.snapshot, EtcdEntry(nonce: nonce, parts: count, position: position).value),
         EtcdClient.delete(keys.entry(0), to: keys.entry(first)),
@@ -109,6 +122,16 @@ extension EtcdStore {
     let _: Nothing? = try? await client.call("/v3/kv/compaction", #"{"revision":"\#(revision)"}"#)
   }
 
+  /// What was refused for want of room may find some where etcd forgets what was replaced.
+  func makeRoom() {
+    let isDue = state.withLock { state in
+      guard state.nextCompaction.map({ .now >= $0 }) ?? true else { return false }
+      state.nextCompaction = .now + Self.rest
+      return true
+    }
+    if isDue { Task { await compact() } }
+  }
+
   /// Whether etcd takes writes of a leader: it answers questions when its room is used up, too.
   func tryWriting(in term: Int) async throws(StoreError) {
     try await certainly(
@@ -117,14 +140,40 @@ extension EtcdStore {
 }
 
 extension SQLiteStore {
-  /// All of it as one file's bytes. O(bytes).
-  func wholeFile() async throws(StoreError) -> Data {
-    try await translating {
-      let path = pool.path + ".snapshot"
-      try? FileManager.default.removeItem(atPath: path)
-      defer { try? FileManager.default.removeItem(atPath: path) }
-      try await pool.writeWithoutTransaction { try $0.execute(sql: "VACUUM INTO ?", arguments: [path]) }
-      return try Data(contentsOf: URL(filePath: path))
+  /// What is in it at a moment, which commits after it do not change.
+  struct Moment: Sendable {
+    fileprivate let snapshot: DatabaseSnapshot
+    fileprivate let path: String
+
+    /// All of it as one file's bytes. O(bytes).
+    func file() throws(StoreError) -> Data {
+      let (copied, small) = (path + ".snapshot", path + ".small")
+      func remove() {
+        for path in [copied, small] {
+          for suffix in ["", "-wal", "-shm", "-journal"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+        }
+      }
+      remove()
+      defer { remove() }
+      do {
+        let queue = try DatabaseQueue(path: copied)
+        try snapshot.backup(to: queue)
+        // VACUUM cannot read the moment itself, since it begins a transaction of its own.
+        try queue.writeWithoutTransaction { try $0.execute(sql: "VACUUM INTO ?", arguments: [small]) }
+        try queue.close()
+        return try Data(contentsOf: URL(filePath: small))
+      } catch {
+        throw StoreError(translating: error)
+      }
+    }
+  }
+
+  /// - Throws: `store_failed`.
+  func moment() throws(StoreError) -> Moment {
+    do {
+      return Moment(snapshot: try pool.makeSnapshot(), path: pool.path)
+    } catch {
+      throw StoreError(translating: error)
     }
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Logging
 import ParvaHTTP
 import ParvaServing
 import Synchronization
@@ -38,6 +39,12 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
           .cannotOpen,
           "--etcd-user would send its password in the clear: name with --etcd-ca who signs the certificates of etcd.")
       }
+      for (path, option) in [
+        (access.caFile, "--etcd-ca"), (access.certificateFile, "--etcd-certificate"), (access.keyFile, "--etcd-key"),
+      ] {
+        guard let path, !FileManager.default.isReadableFile(atPath: path) else { continue }
+        throw StoreError(.cannotOpen, "\(path), which \(option) names, cannot be read.")
+      }
       client = EtcdClient.Settings(endpoints: hosts)
       client.tls.caFile = access.caFile
       client.tls.certificateFile = access.certificateFile
@@ -49,14 +56,16 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
   struct State {
     var address: String?
     var standing = ReplicaStanding.follower(of: nil)
-    var followers: [AsyncStream<ReplicaStanding>.Continuation] = []
+    var followers = StreamTable<ReplicaStanding>()
     var news: [(batch: StoreBatch, position: Int, bytes: Int)] = []
     var newsBytes = 0
     /// The position before the first of `news`.
     var first = 0
-    var readers: [AsyncStream<ReplicaNews>.Continuation] = []
+    var readers = StreamTable<ReplicaNews>()
     var freshAt: ContinuousClock.Instant?
     var trouble: StoreError?
+    /// Why nobody can be elected who would be.
+    var electionTrouble: StoreError?
     /// Until when nobody else can lead.
     var leadsUntil: ContinuousClock.Instant?
     /// Term of whoever leads, as etcd has said last; nil where nobody did.
@@ -74,6 +83,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     var logBytes = 0
     /// When another may be tried.
     var nextSnapshot: ContinuousClock.Instant?
+    var nextCompaction: ContinuousClock.Instant?
     /// How many entries are asked for at a time: fewer where an answer did not come in time.
     var pageLimit = 64
     var isSnapshotting = false
@@ -83,7 +93,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     mutating func tell(_ standing: ReplicaStanding) {
       guard self.standing != standing else { return }
       self.standing = standing
-      for follower in followers { follower.yield(standing) }
+      followers.yield(standing)
     }
   }
 
@@ -104,12 +114,17 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
   let bell = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
   private let tasks = Mutex<[Task<Void, Never>]>([])
   let appends: EtcdAppends
+  let logger: Logger?
 
   /// Returns once the copy holds what was committed before.
   ///
-  /// - Parameter patience: how long etcd is waited for; nil is as long as that takes.
-  init(_ settings: Settings, patience: Duration? = nil) async throws(StoreError) {
-    let end = patience.map { ContinuousClock.now + $0 }
+  /// - Parameters:
+  ///   - patience: how long etcd is waited for; nil is as long as that takes.
+  ///   - isReading: else the copy stays empty: what is there may be damaged.
+  init(
+    _ settings: Settings, logger: Logger? = nil, patience: Duration? = nil, isReading: Bool = true
+  ) async throws(StoreError) {
+    self.logger = logger
     self.settings = settings
     keys = EtcdKeys(prefix: settings.prefix)
     var client = settings.client
@@ -120,18 +135,32 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     folder = try EtcdCopyFolder()
     copyBox = Mutex(try Self.fresh(in: folder.url))
     turns.continuation.yield()
-    while true {
-      do {
-        if try await catchUp() { break }
-      } catch {
-        if error.code != .unavailable || end.map({ .now >= $0 }) ?? false { throw error }
-        try? await Task.sleep(for: .milliseconds(200))
-      }
-    }
+    guard isReading else { return }
+    try await readAll(until: patience.map { .now + $0 })
     let follow = Task { [weak self] in
       while let self, !self.state.withLock(\.isClosed) { await self.follow() }
     }
     tasks.withLock { $0.append(follow) }
+  }
+
+  private func readAll(until end: ContinuousClock.Instant?) async throws(StoreError) {
+    var told: (what: String, when: ContinuousClock.Instant)?
+    let begun = ContinuousClock.now
+    while true {
+      do {
+        if try await catchUp() { return }
+      } catch {
+        if error.code != .unavailable || end.map({ .now >= $0 }) ?? false { throw error }
+        // Who starts everything at once is not told what the first second was like.
+        let isNews = told.map { $0.what != error.message || .now - $0.when > .seconds(30) } ?? true
+        if isNews, .now - begun > .seconds(1), .now - (told?.when ?? begun) > .seconds(1) {
+          logger?.warning(
+            "waiting for the store", metadata: ["code": "\(error.code.rawValue)", "error": "\(error)"])
+          told = (error.message, .now)
+        }
+        try? await Task.sleep(for: .milliseconds(200))
+      }
+    }
   }
 
   var source: any Store { copy }
@@ -182,7 +211,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
         return state.readers
       }
       board.change { $0 = position }
-      for reader in readers { reader.yield(.batch(batch, position: position)) }
+      readers.yield(.batch(batch, position: position))
     }
   }
 
@@ -205,8 +234,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
       let readers = state.withLock { state in
         (state.news, state.newsBytes, state.first) = ([], 0, position)
         (state.snapshotAt, state.snapshotBytes, state.logBytes) = (position, bytes, 0)
-        defer { state.readers = [] }
-        return state.readers
+        return state.readers.removeAll()
       }
       board.change { $0 = position }
       for reader in readers { reader.yield(.reset(position: position)); reader.finish() }
@@ -229,10 +257,11 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
 
   func standings() -> AsyncStream<ReplicaStanding> {
     let (stream, continuation) = AsyncStream.makeStream(of: ReplicaStanding.self)
-    state.withLock { state in
+    let id = state.withLock { state in
       continuation.yield(state.standing)
-      state.followers.append(continuation)
+      return state.followers.add(continuation)
     }
+    continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.followers.remove(id) } }
     return stream
   }
 
@@ -240,13 +269,14 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
 
   func news(after position: Int) -> AsyncStream<ReplicaNews> {
     let (stream, continuation) = AsyncStream.makeStream(of: ReplicaNews.self)
-    state.withLock { state in
+    let id = state.withLock { state in
       if position < state.first { continuation.yield(.reset(position: self.position)) }
       for news in state.news where news.position > position {
         continuation.yield(.batch(news.batch, position: news.position))
       }
-      state.readers.append(continuation)
+      return state.readers.add(continuation)
     }
+    continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.readers.remove(id) } }
     return stream
   }
 
@@ -265,7 +295,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
 
   func settle() async -> Bool { await appends.settle() }
 
-  var trouble: StoreError? { state.withLock(\.trouble) }
+  var trouble: StoreError? { state.withLock { $0.trouble ?? ($0.seenTerm == nil ? $0.electionTrouble : nil) } }
 
   func load() async throws(StoreError) -> StoreContents {
     try await taking { () throws(StoreError) in
@@ -279,7 +309,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     await resign()
     let (followers, readers) = state.withLock { state in
       state.isClosed = true
-      return (state.followers, state.readers)
+      return (state.followers.removeAll(), state.readers.removeAll())
     }
     bell.continuation.finish()
     for task in tasks.withLock(\.self) { task.cancel() }

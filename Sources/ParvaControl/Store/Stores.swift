@@ -1,3 +1,5 @@
+package import Logging
+
 /// Every kind of store: a new one is an entry here. `--store` and the contract suite take them from this table.
 package enum Stores {
   package struct Kind: Sendable {
@@ -14,7 +16,7 @@ package enum Stores {
     package let scheme: String
     package let summary: String
     /// - Parameter place: the rest of the address.
-    package let open: @Sendable (_ place: String, StoreAccess) async throws(StoreError) -> any ReplicatedStore
+    package let open: @Sendable (_ place: String, StoreAccess, Logger?) async throws(StoreError) -> any ReplicatedStore
     /// Copies all of it into a new file.
     package let backUp:
       @Sendable (_ place: String, StoreAccess, _ file: String) async throws(StoreError) -> SQLiteBackup.Contents
@@ -30,7 +32,9 @@ package enum Stores {
   package static let replicated: [ReplicatedKind] = [
     ReplicatedKind(
       scheme: "etcd", summary: "the members of etcd, as //HOST:PORT,HOST:PORT/PREFIX",
-      open: { place, access throws(StoreError) in try await EtcdStore(EtcdStore.Settings(place, access)) },
+      open: { place, access, logger throws(StoreError) in
+        try await EtcdStore(EtcdStore.Settings(place, access), logger: logger)
+      },
       backUp: { place, access, file throws(StoreError) in try await EtcdBackup.write(place, access, to: file) },
       restore: { file, place, access, replacing throws(StoreError) in
         try await EtcdBackup.restore(file, place, access, replacing: replacing)
@@ -39,12 +43,13 @@ package enum Stores {
 
   /// The shared store at an address; nil where it is none of that kind.
   ///
+  /// - Parameter logger: told what is waited for, and of snapshots.
   /// - Throws: what opening it throws.
   package static func openReplicated(
-    _ address: String, _ access: StoreAccess
+    _ address: String, _ access: StoreAccess, logger: Logger? = nil
   ) async throws(StoreError) -> (any ReplicatedStore)? {
     guard let kind = replicatedKind(of: address) else { return nil }
-    return try await kind.open(kind.place(in: address), access)
+    return try await kind.open(kind.place(in: address), access, logger)
   }
 
   /// Nil for an address of a store of one controller's own.

@@ -157,6 +157,51 @@ import Testing
     for node in nodes { await node.end() }
   }
 
+  @Test("what a replica has passed on for others is the least that it answers with itself")
+  func answersNeverGoBack() async throws {
+    let log = SharedLog()
+    let nodes = try await Self.nodes(log, 2)
+    await log.lead(nodes[0].store)
+    try await nodes[0].until("leader")
+    _ = try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("a"))
+    // Cut off from the store, and not from the leader.
+    nodes[1].store.hold(true)
+    #expect(try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("b")).status == 201)
+    for _ in 0..<3 {
+      let read = try await nodes[1].ask("GET", "/v1/workloads/b")
+      #expect(read.status == 200 && read.headers["Parva-Staleness"] == nil, "\(read.text)")
+    }
+    // Nor does it where nobody can be asked any more.
+    await log.lead(nil)
+    #expect(try await nodes[1].ask("GET", "/v1/workloads").problem == "503 copy_too_old")
+    nodes[1].store.hold(false)
+    while try await nodes[1].ask("GET", "/v1/workloads/b").headers["Parva-Staleness"] == nil { await Task.yield() }
+    for node in nodes { await node.end() }
+  }
+
+  @Test("requests that were passed on to a leader which was stopped end when it leads no more", .timeLimit(.minutes(1)))
+  func aStoppedLeaderIsLeft() async throws {
+    let log = SharedLog()
+    let nodes = try await Self.nodes(log, 3)
+    await log.lead(nodes[0].store)
+    try await nodes[0].until("leader")
+    while nodes[2].store.standing != nodes[1].store.standing { await Task.yield() }
+    // It takes connections and says nothing.
+    await nodes[0].server.shutdown(deadline: .zero)
+    let silent = try SilentListener(at: nodes[0].address)
+    defer { silent.close() }
+    let write = Task { try await nodes[2].ask("POST", "/v1/workloads", Bodies.workload("w")) }
+    let read = Task { try await nodes[2].ask("GET", "/v1/workloads?consistent=true") }
+    await silent.untilAsked(2)
+    await log.lead(nodes[1].store)
+    try await nodes[1].until("leader")
+    #expect(try await write.value.problem == "503 outcome_unknown")
+    // What is only read, the next one is asked.
+    let answered = try await read.value
+    #expect(answered.status == 200 || answered.problem == "503 not_leader", "\(answered.text)")
+    for node in nodes { await node.end() }
+  }
+
   @Test func aCopyThatIsReadAnewAndOneThatIsTooOld() async throws {
     let log = SharedLog()
     let nodes = try await Self.nodes(log, 2)

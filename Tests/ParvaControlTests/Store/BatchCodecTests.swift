@@ -201,9 +201,70 @@ import Testing
     }
   }
 
+  /// Members of a property list at all depths, as `a.b.c`; lists add nothing.
+  private static func members(_ value: Any, _ prefix: String = "") -> Set<String> {
+    if let list = value as? [Any] { return list.reduce(into: []) { $0.formUnion(members($1, prefix)) } }
+    guard let table = value as? [String: Any] else { return [] }
+    // What has keys of a client's own is one member.
+    if ["labels"].contains(prefix.split(separator: ".").last) { return [] }
+    return table.reduce(into: []) { $0.formUnion([prefix + $1.key] + members($1.value, prefix + $1.key + ".")) }
+  }
+
+  @Test("an older replica would pass over members that it does not know: whoever adds some, raises the version")
+  func membersOfTheVersion() throws {
+    var batch = StoreBatch()
+    for set in try Self.setters() { try set(&batch) }
+    let plain = try #require(Gzip.expand(try BatchCodec.data(batch), limit: 1 << 20))
+    let document = try PropertyListSerialization.propertyList(from: plain, options: [], format: nil)
+    let members = Self.members(document).sorted().joined(separator: " ")
+    #expect(BatchDocument.current == 1)
+    #expect(members == Self.firstMembers)
+  }
+
+  private static let firstMembers = """
+    assignments assignments.key assignments.value audit audit.after audit.before audit.isChange audit.method \
+    audit.name audit.path audit.requestID audit.resource audit.status audit.time audit.who claims \
+    claims.fingerprint claims.key claims.revision claims.time deadLetters deadLetters.added deadLetters.added.at \
+    deadLetters.added.attempts deadLetters.added.code deadLetters.added.event deadLetters.added.event.data \
+    deadLetters.added.event.labels deadLetters.added.event.number deadLetters.added.event.time \
+    deadLetters.added.event.type deadLetters.added.isDue deadLetters.added.message deadLetters.added.webhook \
+    deadLetters.due deadLetters.due.key deadLetters.due.value deadLetters.removed deadLetters.retried \
+    deadLetters.retried.key deadLetters.retried.value demandRevision firstClaimKept keptAudit keptAudit.age \
+    keptAudit.count keptAudit.now keptOperations keptPlans keptPlans.age keptPlans.bytes keptPlans.count \
+    keptPlans.now namespaces namespaces.key namespaces.value namespaces.value.contents namespaces.value.createdAt \
+    namespaces.value.gpus namespaces.value.rate namespaces.value.revision namespaces.value.updatedAt \
+    namespaces.value.weight namespaces.value.workloads nodeStates nodeStates.key nodeStates.value nodes nodes.key \
+    nodes.value nodes.value.address nodes.value.createdAt nodes.value.duty nodes.value.heardAt \
+    nodes.value.isDraining nodes.value.isLost nodes.value.isUnreachable nodes.value.labels nodes.value.revision \
+    nodes.value.secret nodes.value.secretReference nodes.value.updatedAt nodes.value.zone operations \
+    operations.claim operations.claim.fingerprint operations.claim.key operations.claim.revision \
+    operations.claim.time operations.createdAt operations.document operations.id operations.planRevision \
+    operations.progress operations.progress.head operations.progress.isOver operations.progress.nodes \
+    operations.progress.nodes.key operations.progress.nodes.value pin plan plan.assignments plan.cause \
+    plan.cause.after plan.cause.changed plan.cause.changed.count plan.cause.changed.first plan.cause.profiles \
+    plan.cause.removed plan.cause.removed.count plan.cause.removed.first plan.cause.triggers plan.cause.who \
+    plan.cause.who.id plan.cause.who.name plan.createdAt plan.demandRevision plan.document plan.fleet \
+    plan.gpuCount plan.lowerBound plan.planner plan.revision plan.status plan.unplacedCount profiles \
+    profiles.model profiles.product profiles.revision profiles.spec progress progress.key progress.value \
+    progress.value.head progress.value.isOver progress.value.nodes progress.value.nodes.key \
+    progress.value.nodes.value registrations registrations.key registrations.value registrations.value.createdAt \
+    registrations.value.revision registrations.value.spec registrations.value.updatedAt removedNodes \
+    removedNodes.key removedNodes.value tokenUses tokenUses.key tokenUses.value tokens tokens.key tokens.value \
+    tokens.value.createdAt tokens.value.createdBy tokens.value.digest tokens.value.expiresAt \
+    tokens.value.lastUsedAt tokens.value.name tokens.value.namespace tokens.value.node tokens.value.role \
+    toldSegments toldSegments.key toldSegments.value version webhookEvents webhookEvents.data webhookEvents.labels \
+    webhookEvents.number webhookEvents.time webhookEvents.type webhookProgress webhookProgress.key \
+    webhookProgress.value webhooks webhooks.key webhooks.value webhooks.value.createdAt webhooks.value.createdBy \
+    webhooks.value.isEnabled webhooks.value.name webhooks.value.older webhooks.value.olderUntil \
+    webhooks.value.retrySeconds webhooks.value.revision webhooks.value.secret webhooks.value.selector \
+    webhooks.value.types webhooks.value.updatedAt webhooks.value.url windows windows.key windows.value
+    """
+
   @Test func whatIsNewerIsNotGuessed() throws {
-    // Of another shape altogether, too.
-    let documents: [[String: Any]] = [["version": 2], ["version": 2, "nodes": 5, "claims": "x"]]
+    // Of another shape altogether, too; and what is of this one but for a member.
+    let documents: [[String: Any]] = [
+      ["version": 2], ["version": 2, "nodes": 5, "claims": "x"], ["version": 1, "tenures": []],
+    ]
     for document in documents {
       let plain = try PropertyListSerialization.data(fromPropertyList: document, format: .binary, options: 0)
       let bytes = try #require(Gzip.compress(plain))

@@ -31,7 +31,7 @@ import Testing
         var access = StoreAccess()
         access.lease = .seconds(2)
         let prefix = URL(filePath: folder.path).lastPathComponent
-        return await LeadingStore(try await kind.open("//\(member.endpoint)/\(prefix)", access))
+        return await LeadingStore(try await kind.open("//\(member.endpoint)/\(prefix)", access, nil))
       }
     }
   }

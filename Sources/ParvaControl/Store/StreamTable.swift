@@ -1,0 +1,26 @@
+/// Streams that are told the same, each for as long as somebody listens. Whoever has it, guards it: no stream is finished
+/// under a lock, since its end is told at once.
+package struct StreamTable<Element: Sendable>: Sendable {
+  private var streams: [Int: AsyncStream<Element>.Continuation] = [:]
+  private var next = 0
+
+  package init() {}
+
+  package var count: Int { streams.count }
+
+  /// The number by which it is removed.
+  package mutating func add(_ stream: AsyncStream<Element>.Continuation) -> Int {
+    defer { next += 1 }
+    streams[next] = stream
+    return next
+  }
+
+  package mutating func remove(_ number: Int) { streams[number] = nil }
+
+  package mutating func removeAll() -> [AsyncStream<Element>.Continuation] {
+    defer { streams = [:] }
+    return Array(streams.values)
+  }
+
+  package func yield(_ element: Element) { for stream in streams.values { stream.yield(element) } }
+}
