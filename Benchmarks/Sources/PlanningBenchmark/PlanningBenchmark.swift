@@ -48,7 +48,7 @@ struct PlanningBenchmark {
       case "growth": bench.growth(sizes: sizes, seeds: seeds)
       case "pools": bench.pools(sizes: sizes, seeds: seeds)
       case "keeping": bench.keeping(sizes: sizes, seeds: seeds)
-      case "day": try bench.day(size: sizes[0], seed: 1, noises: [0.02, 0.05], svg: svg)
+      case "day": try bench.day(size: sizes[0], seeds: seeds[0], noises: [0.02, 0.05], svg: svg)
       default: bench.once(size: sizes[0], seed: seeds[0])
       }
     }

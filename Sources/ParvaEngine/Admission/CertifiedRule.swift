@@ -1,5 +1,3 @@
-import Synchronization
-
 extension AdmissionRule {
   /// The largest rate at which the segment keeps the percentile of the SLO under the declared arrivals, less the margin.
   public static let certified = AdmissionRule(
@@ -12,17 +10,12 @@ private enum CertifiedOffers {
   /// Workloads that ask the same tables: they differ in rate and objective alone.
   private struct Group: Hashable {
     var model: String
+    /// See ``ProfileCatalogue/owner(model:for:)``.
+    var owner: String?
     var arrivals: CertifiedArrivals?
     var percentile: Double
     var queue: QueueForm
     var mostProcesses: Int
-  }
-
-  /// One table to be asked, with where its answers go.
-  private struct Job: Sendable {
-    var admission: CertifiedAdmission
-    var kind: Int
-    var steps: [Int]
   }
 
   /// Tables are asked in parallel, each by one thread; what the cache holds already costs a look-up a workload and column.
@@ -36,7 +29,7 @@ private enum CertifiedOffers {
     var asking = [(group: Int, step: Int)](repeating: (0, 0), count: input.workloads.count)
     for (index, workload) in input.workloads.enumerated() {
       let key = Group(
-        model: workload.model,
+        model: workload.model, owner: input.profiles.owner(model: workload.model, for: workload.id),
         arrivals: CertifiedArrivals(workload, margin: input.options.margin, traces: input.traces),
         percentile: workload.percentile, queue: workload.queue,
         mostProcesses: workload.mostProcesses(input.options.maxProcesses))
@@ -51,7 +44,7 @@ private enum CertifiedOffers {
       asking[index] = (group, step)
     }
     let admissions = CertifiedAdmissions(input)
-    var jobs: [Job] = []
+    var jobs: [CapacityWork.Job] = []
     // Row-major: group x column.
     var jobOf = [Int?](repeating: nil, count: representatives.count * columns.count)
     for (group, representative) in representatives.enumerated() {
@@ -62,16 +55,10 @@ private enum CertifiedOffers {
         let product = input.pools[column.pool].product
         guard let admission = admissions.admission(input.workloads[representative], product) else { continue }
         jobOf[group * columns.count + number] = jobs.count
-        jobs.append(Job(admission: admission, kind: column.profile, steps: asked))
+        jobs.append(CapacityWork.Job(admission: admission, kind: column.profile, steps: asked))
       }
     }
-    let answers = Mutex([[Offer]](repeating: [], count: jobs.count))
-    let work = jobs
-    context.forEach(work.count) { index in
-      let offers = work[index].admission.offers(kind: work[index].kind, steps: work[index].steps)
-      answers.withLock { $0[index] = offers }
-    }
-    let found = answers.withLock { $0 }
+    let found = CapacityWork(jobs: jobs).offers(context)
     var offers = [Offer](repeating: .none, count: input.workloads.count * columns.count)
     for (index, (group, step)) in asking.enumerated() {
       guard let place = steps[group][step] else { continue }

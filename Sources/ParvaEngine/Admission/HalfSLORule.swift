@@ -69,18 +69,22 @@ struct HalfSLOAdmission: Sendable {
     let ranges = input.pools.indices.map { pool in columns.indices.filter { columns[$0].pool == pool } }
     struct Key: Hashable {
       var model: String
+      var owner: String?
       var mostProcesses: Int
     }
     var admissions: [Key: [HalfSLOAdmission?]] = [:]
     for (index, workload) in input.workloads.enumerated() {
       let row: [HalfSLOAdmission?]
       let most = workload.mostProcesses(input.options.maxProcesses)
-      let key = Key(model: workload.model, mostProcesses: most)
+      let key = Key(
+        model: workload.model, owner: input.profiles.owner(model: workload.model, for: workload.id), mostProcesses: most
+      )
       if let known = admissions[key] {
         row = known
       } else {
         row = ranges.enumerated().map { pool, range in
-          input.profiles.profile(model: workload.model, product: input.pools[pool].product.name).map {
+          let product = input.pools[pool].product.name
+          return input.profiles.profile(model: workload.model, product: product, for: workload.id).map {
             HalfSLOAdmission($0, kinds: range.map { columns[$0].profile }, maxProcesses: most)
           }
         }
@@ -96,7 +100,7 @@ struct HalfSLOAdmission: Sendable {
 
   @Sendable static func reason(_ workload: Workload, _ input: PlanningInput) -> Unserved {
     let points = Set(input.pools.map(\.product.name)).sorted().compactMap {
-      input.profiles.profile(model: workload.model, product: $0)
+      input.profiles.profile(model: workload.model, product: $0, for: workload.id)
     }.flatMap(\.points)
     let most = workload.mostProcesses(input.options.maxProcesses)
     let fastest = points.filter { $0.processes <= most }.map(\.latencyMs).min() ?? 0

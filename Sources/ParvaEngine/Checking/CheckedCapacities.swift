@@ -28,9 +28,9 @@ struct CheckedCapacities {
         && !rules.excludeProducts.contains(product.name)
         && (rules.pools.isEmpty || rules.pools.contains(pool.name)) && !rules.excludePools.contains(pool.name)
         && (rules.spread?.over != .node && rules.survive?.over != .node || !pool.nodes.isEmpty)
-      guard isWanted, let known = input.profiles.profile(model: workload.model, product: product.name) else {
-        return []
-      }
+      guard isWanted,
+        let known = input.profiles.profile(model: workload.model, product: product.name, for: workload.id)
+      else { return [] }
       let most = judge.most(workload, known, maxProcesses: workload.mostProcesses(maxProcesses))
       return product.profiles.indices.compactMap { profile in
         guard let capacity = most[profile], capacity > 0, product.profiles[profile].isPlain else { return nil }

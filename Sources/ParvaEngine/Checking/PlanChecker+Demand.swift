@@ -94,7 +94,7 @@ extension PlanChecker {
     if segment.processes > most {
       report(.tooManyProcesses, "\(segment.processes) processes, at most \(most) are allowed")
     }
-    guard let profile = input.profiles.profile(model: workload.model, product: product.name),
+    guard let profile = input.profiles.profile(model: workload.model, product: product.name, for: workload.id),
       let point = profile.points.first(where: {
         $0.profile == segment.profile && $0.batch == segment.batch && $0.processes == segment.processes
       })

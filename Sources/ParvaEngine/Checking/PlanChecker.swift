@@ -160,16 +160,22 @@ public enum PlanChecker {
 
   /// The profiles behind the plan are what it says of them.
   private static func checkSource(_ plan: Plan, _ input: PlanningInput, _ found: inout [PlanViolation]) {
-    var models: [String: Set<String>] = [:]
+    struct Key: Hashable {
+      var model: String
+      var owner: String?
+    }
+    var seen: [String: Set<Key>] = [:]
+    var sources: Set<ProfileSource> = []
     for gpu in plan.gpus {
-      for segment in gpu.segments where models[gpu.product.name]?.contains(segment.model) != true {
-        models[gpu.product.name, default: []].insert(segment.model)
+      for segment in gpu.segments {
+        let product = gpu.product.name
+        let owner = input.profiles.owner(model: segment.model, for: segment.workload)
+        guard seen[product, default: []].insert(Key(model: segment.model, owner: owner)).inserted,
+          let profile = input.profiles.profile(model: segment.model, product: product, for: segment.workload)
+        else { continue }
+        sources.insert(profile.source)
       }
     }
-    let sources = Set(
-      models.flatMap { product, models in
-        models.compactMap { input.profiles.profile(model: $0, product: product)?.source }
-      })
     guard !sources.isEmpty, sources.merged != plan.summary.profileSource else { return }
     found.append(
       PlanViolation(

@@ -7,16 +7,26 @@ public struct SteadyRate: Hashable, Sendable {
   public struct Policy: Hashable, Sendable {
     /// Dead band: rates from `planned x (1 - band)` to `planned` change nothing. In 0..<1.
     public var band: Double
-    /// Seconds for which all rates have to be below the dead band before the planned rate falls; at least 0.
+    /// Seconds for which all rates have to be below the dead band before the planned rate falls, see ``depth``; at least 0.
     public var hold: Double
+    /// A fall by this share of the planned rate waits the whole hold time; a deeper one less, in proportion: twice as deep,
+    /// half as long. In 0...1; with 1 all wait as long.
+    public var depth: Double
     /// Share of the rate that is added whenever the planned rate changes, for growth that comes next; at least 0, and
     /// below the band to be of use.
     public var reserve: Double
 
-    public init(band: Double, hold: Double, reserve: Double = 0) {
+    public init(band: Double, hold: Double, depth: Double = 1, reserve: Double = 0) {
       self.band = band
       self.hold = hold
+      self.depth = depth
       self.reserve = reserve
+    }
+
+    /// Seconds that a fall to `rate` from `planned`, both above 0, waits: at most ``hold``, and the less the lower the rate.
+    public func wait(to rate: Double, from planned: Double) -> Double {
+      let fall = 1 - rate / planned
+      return fall > depth ? hold * depth / fall : hold
     }
 
     /// Every rate is planned for as it comes.
@@ -47,7 +57,7 @@ public struct SteadyRate: Hashable, Sendable {
       self = SteadyRate(rate, at: time, policy)
     } else if rate < planned * (1 - policy.band) {
       let start = Falling(since: falling?.since ?? time, highest: max(falling?.highest ?? 0, rate))
-      if time - start.since >= policy.hold {
+      if time >= start.since + policy.wait(to: start.highest, from: planned) {
         // Never up again on the way down.
         let lower = min(planned, start.highest * (1 + policy.reserve))
         self = SteadyRate(planned: lower, since: time)
@@ -66,5 +76,7 @@ public struct SteadyRate: Hashable, Sendable {
   }
 
   /// When the planned rate falls if no rate comes that is within the dead band or above; nil while none is below.
-  public func fallsAt(_ policy: Policy) -> Double? { falling.map { $0.since + policy.hold } }
+  public func fallsAt(_ policy: Policy) -> Double? {
+    falling.map { $0.since + policy.wait(to: $0.highest, from: planned) }
+  }
 }

@@ -12,12 +12,10 @@ public struct GPUQuota: Hashable, Sendable {
 }
 
 extension Workload {
-  public static let standardNamespace = "default"
+  public static let standardNamespace = ProfileCatalogue.standardNamespace
 
   /// O(length).
-  public var namespace: String {
-    id.utf8.firstIndex(of: 0x3a).map { String(id[..<$0]) } ?? Self.standardNamespace
-  }
+  public var namespace: String { ProfileCatalogue.namespace(of: id) }
 }
 
 extension GPUProduct {

@@ -27,6 +27,23 @@ public struct PlanningContext: Sendable {
       })
   }
 
+  /// The same, with a note of whether anybody has been told to stop since.
+  package func watched() -> (context: PlanningContext, hasStopped: @Sendable () -> Bool) {
+    let stopped = Flag()
+    let context = PlanningContext(
+      forEach: forEach,
+      shouldStop: { [shouldStop] in
+        guard shouldStop() else { return false }
+        stopped.value.store(true, ordering: .relaxed)
+        return true
+      })
+    return (context, { stopped.value.load(ordering: .relaxed) })
+  }
+
+  private final class Flag: Sendable {
+    let value = Atomic(false)
+  }
+
   /// One core and no deadline.
   public static let serial = PlanningContext(
     forEach: { count, body in for index in 0..<count { body(index) } }, shouldStop: { false })

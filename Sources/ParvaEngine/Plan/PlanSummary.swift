@@ -15,10 +15,12 @@ public struct PlanSummary: Hashable, Sendable {
   /// Sums of the figures that every pool in use states, by ``PlanObjective/name``.
   public var sums: [String: Double]
   public var profileSource: ProfileSource
+  /// Whether the time limit ended some step of the planner. A plan of which it ended none does not depend on the clock.
+  public var isCutShort: Bool
 
   public init(
     gpuCount: Int, lowerBound: Double? = nil, gap: Double? = nil, allocatedSlices: Int, externalFragmentation: Double,
-    internalSlack: Double, sums: [String: Double] = [:], profileSource: ProfileSource
+    internalSlack: Double, sums: [String: Double] = [:], profileSource: ProfileSource, isCutShort: Bool = false
   ) {
     self.gpuCount = gpuCount
     self.lowerBound = lowerBound
@@ -28,5 +30,6 @@ public struct PlanSummary: Hashable, Sendable {
     self.internalSlack = internalSlack
     self.sums = sums
     self.profileSource = profileSource
+    self.isCutShort = isCutShort
   }
 }

@@ -11,8 +11,11 @@ public struct OptimalPlanner: Planner {
 
   public init() {}
 
-  public func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan {
+  public func plan(_ input: PlanningInput, _ lent: PlanningContext) -> Plan {
+    let (context, hasStopped) = lent.watched()
     let market = Market(input, support: .everything, context)
+    // A clock begins at the first question; what its end cuts is noted from the next one on.
+    _ = lent.shouldStop()
     var refusals: [Int: Unserved] = [:]
     var serviceable: [Int] = []
     for workload in input.workloads.indices {
@@ -53,6 +56,7 @@ public struct OptimalPlanner: Planner {
         plan = next
       }
     }
+    plan.summary.isCutShort = hasStopped()
     if input.options.certificate { plan.certificate = PlanCertificate(fleet, market) }
     return plan
   }

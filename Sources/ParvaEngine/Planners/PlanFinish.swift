@@ -9,7 +9,7 @@ enum PlanFinish {
     let options = market.input.options
     guard let current = market.input.current, !current.gpus.isEmpty else {
       return options.headroom
-        ? Headroom.fill(fresh, market, rates: rates, additions: market.replicasLeft(fresh)) : fresh
+        ? Headroom.fill(fresh, market, rates: rates, additions: market.replicasLeft(fresh), context) : fresh
     }
     let numbers = market.numbers
     let draft = keep(fresh, current, market, numbers, rates: rates, prices: prices, context)
@@ -19,7 +19,7 @@ enum PlanFinish {
     for gpu in draft { for segment in gpu.segments { additions[segment.workload] -= 1 } }
     additions = additions.map { max(0, $0) }
     if let left = market.replicasLeft(draft) { additions = zip(additions, left).map { min($0, $1) } }
-    return Headroom.fill(draft, market, rates: rates, additions: additions)
+    return Headroom.fill(draft, market, rates: rates, additions: additions, context)
   }
 
   /// Tenant by tenant: no two share a GPU. The fresh plan stands where what is kept breaks a spread or a node.

@@ -90,9 +90,9 @@ public struct StandingPlanner: Planner {
     var sources: Set<ProfileSource> = []
     for gpu in kept {
       for segment in gpu.segments {
-        if let profile = input.profiles.profile(model: segment.model, product: gpu.product.name) {
-          sources.insert(profile.source)
-        }
+        let profile = input.profiles.profile(
+          model: segment.model, product: gpu.product.name, for: segment.workload)
+        if let profile { sources.insert(profile.source) }
       }
     }
     return Plan(

@@ -85,10 +85,9 @@ extension Market {
     for gpu in draft {
       for segment in gpu.segments where !seen[segment.workload * input.pools.count + gpu.pool] {
         seen[segment.workload * input.pools.count + gpu.pool] = true
-        let model = input.workloads[segment.workload].model
-        if let profile = input.profiles.profile(model: model, product: input.pools[gpu.pool].product.name) {
-          used.insert(profile.source)
-        }
+        let (workload, product) = (input.workloads[segment.workload], input.pools[gpu.pool].product)
+        let profile = input.profiles.profile(model: workload.model, product: product.name, for: workload.id)
+        if let profile { used.insert(profile.source) }
       }
     }
     return used.isEmpty ? input.profiles.all.map(\.source).merged : used.merged

@@ -3,7 +3,9 @@ enum Unserviceable {
   /// Looks at all pools of the input; call only for a workload without any offer. O(points).
   static func reason(_ workload: Workload, _ input: PlanningInput) -> Unserved {
     let products = Set(input.pools.map(\.product.name)).sorted()
-    let points = products.compactMap { input.profiles.profile(model: workload.model, product: $0) }.flatMap(\.points)
+    let points = products.compactMap {
+      input.profiles.profile(model: workload.model, product: $0, for: workload.id)
+    }.flatMap(\.points)
     guard !points.isEmpty else {
       return Unserved(
         workload: workload.id, code: .noProfile,

@@ -3,6 +3,8 @@ public struct ModelProfile: Hashable, Sendable {
   public var model: String
   /// ``GPUProduct/name`` of the product that the points were taken on.
   public var product: String
+  /// Whose workloads alone it is for, see ``ProfileCatalogue/namespace(of:)``; nil for everybody's.
+  public var namespace: String?
   public var source: ProfileSource
   /// At most one point per place, in order of place.
   public var points: [ProfilePoint]
@@ -10,10 +12,12 @@ public struct ModelProfile: Hashable, Sendable {
   public var misfits: [ProfilePlace]
 
   public init(
-    model: String, product: String, source: ProfileSource, points: [ProfilePoint], misfits: [ProfilePlace] = []
+    model: String, product: String, source: ProfileSource, points: [ProfilePoint], misfits: [ProfilePlace] = [],
+    namespace: String? = nil
   ) {
     self.model = model
     self.product = product
+    self.namespace = namespace
     self.source = source
     self.points = points.sorted { $0.place < $1.place }
     self.misfits = misfits.sorted()
@@ -38,27 +42,62 @@ public struct ProfilePlace: Hashable, Sendable, Comparable {
   }
 }
 
-/// The profiles a planner may use, by product and model.
+/// The profiles a planner may use, by product and model: everybody's, and over them those that namespaces have for their own
+/// workloads.
 public struct ProfileCatalogue: Hashable, Sendable {
-  private var byProduct: [String: [String: ModelProfile]] = [:]
+  private typealias Profiles = [String: [String: ModelProfile]]
+  /// Of everybody, by product and model.
+  private var byProduct: Profiles = [:]
+  /// By namespace.
+  private var own: [String: Profiles] = [:]
 
   public init(_ profiles: [ModelProfile] = []) {
     for profile in profiles { insert(profile) }
   }
 
-  /// Adds a model's profile on one product, or replaces the one that was there.
+  /// Adds a model's profile on one product, or replaces the one that was there for the same workloads.
   public mutating func insert(_ profile: ModelProfile) {
-    byProduct[profile.product, default: [:]][profile.model] = profile
+    if let namespace = profile.namespace {
+      own[namespace, default: [:]][profile.product, default: [:]][profile.model] = profile
+    } else {
+      byProduct[profile.product, default: [:]][profile.model] = profile
+    }
   }
 
-  public mutating func remove(model: String, product: String) {
-    byProduct[product]?[model] = nil
-  }
-
+  /// That of everybody. O(1).
   public func profile(model: String, product: String) -> ModelProfile? { byProduct[product]?[model] }
 
-  /// All profiles by product and model name. O(n log n).
+  /// That which counts in a namespace: its own before everybody's. O(1).
+  public func profile(model: String, product: String, in namespace: String) -> ModelProfile? {
+    own[namespace]?[product]?[model] ?? byProduct[product]?[model]
+  }
+
+  /// That which counts for a workload by its id, see ``namespace(of:)``. O(1), O(length) where there are namespaces'
+  /// own.
+  public func profile(model: String, product: String, for workload: String) -> ModelProfile? {
+    own.isEmpty
+      ? byProduct[product]?[model] : profile(model: model, product: product, in: Self.namespace(of: workload))
+  }
+
+  /// What workloads of a model share if the same profiles count for them on every product: nil for those whose namespace
+  /// has none of its own. O(products), O(1) where no namespace has any.
+  func owner(model: String, for workload: String) -> String? {
+    guard !own.isEmpty else { return nil }
+    let namespace = Self.namespace(of: workload)
+    return own[namespace]?.values.contains { $0[model] != nil } == true ? namespace : nil
+  }
+
+  static let standardNamespace = "default"
+
+  /// What stands before the colon of a workload's id, or ``standardNamespace``; of a segment's likewise. O(length).
+  static func namespace(of workload: String) -> String {
+    workload.utf8.firstIndex(of: 0x3a).map { String(workload[..<$0]) } ?? standardNamespace
+  }
+
+  /// All profiles by product, model and namespace, everybody's first. O(n log n).
   public var all: [ModelProfile] {
-    byProduct.values.flatMap(\.values).sorted { ($0.product, $0.model) < ($1.product, $1.model) }
+    ([byProduct] + own.values).flatMap { $0.values.flatMap(\.values) }.sorted {
+      ($0.product, $0.model, $0.namespace ?? "") < ($1.product, $1.model, $1.namespace ?? "")
+    }
   }
 }

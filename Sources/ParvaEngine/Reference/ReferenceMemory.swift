@@ -52,6 +52,7 @@ final class ReferenceMemory: Sendable {
 struct ReferenceTables {
   private struct Key: Hashable {
     var model: String
+    var owner: String?
     var product: String
     var instance: Int
     var queue: QueueForm
@@ -76,7 +77,8 @@ struct ReferenceTables {
     let rate = workload.rate * (1 + (workload.margin ?? usualMargin))
     let arrivals = ReferenceArrivals(workload.arrivals, rate: rate, traces)
     let key = Key(
-      model: profile.model, product: profile.product, instance: instance, queue: workload.queue,
+      model: profile.model, owner: profile.namespace, product: profile.product, instance: instance,
+      queue: workload.queue,
       arrivals: arrivals, percentile: workload.percentile)
     if let known = known[key] { return known }
     var made: ReferenceTable?

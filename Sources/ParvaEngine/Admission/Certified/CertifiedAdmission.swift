@@ -3,7 +3,7 @@
 struct CertifiedAdmission: Sendable {
   /// By kind of instance that the model has points on.
   private let tables: [Int: KindCapacity]
-  private let mostProcesses: Int
+  let mostProcesses: Int
   private let margin: Double
 
   /// Nil where the percentile is beyond what can be certified, or the trace is not there. O(points x kinds).
@@ -21,11 +21,8 @@ struct CertifiedAdmission: Sendable {
     margin = input.options.margin
   }
 
-  /// Offers of one kind of instance for objectives given in steps of the grid.
-  func offers(kind: Int, steps: [Int]) -> [Offer] {
-    guard let table = tables[kind] else { return [Offer](repeating: .none, count: steps.count) }
-    return steps.map { table.offer(step: $0, maxProcesses: mostProcesses) }
-  }
+  /// What is known of one kind of instance; nil where the model has no points on it.
+  func table(_ kind: Int) -> KindCapacity? { tables[kind] }
 
   /// Requests per second that one point may be given; nil where there is no such point.
   func capacity(kind: Int, batch: Int, processes: Int, sloLatencyMs: Double) -> Double? {
@@ -43,6 +40,8 @@ struct CertifiedAdmission: Sendable {
 final class CertifiedAdmissions {
   private struct Key: Hashable {
     var model: String
+    /// See ``ProfileCatalogue/owner(model:for:)``.
+    var owner: String?
     var product: String
     var arrivals: CertifiedArrivals?
     var percentile: Double
@@ -58,12 +57,13 @@ final class CertifiedAdmissions {
   /// Nil where the model has no profile on the product, or nothing can be certified.
   func admission(_ workload: Workload, _ product: GPUProduct) -> CertifiedAdmission? {
     let key = Key(
-      model: workload.model, product: product.name,
+      model: workload.model, owner: input.profiles.owner(model: workload.model, for: workload.id),
+      product: product.name,
       arrivals: CertifiedArrivals(workload, margin: input.options.margin, traces: input.traces),
       percentile: workload.percentile, queue: workload.queue,
       mostProcesses: workload.mostProcesses(input.options.maxProcesses))
     if let known = known[key] { return known }
-    let made = input.profiles.profile(model: workload.model, product: product.name)
+    let made = input.profiles.profile(model: workload.model, product: product.name, for: workload.id)
       .flatMap { CertifiedAdmission(workload, $0, input) }
     known[key] = .some(made)
     return made

@@ -70,39 +70,54 @@ final class KindCapacity: Sendable {
   /// The point with most capacity among those of at most `maxProcesses` processes; ``Offer/none`` where none keeps the
   /// objective at any load. Some ten runs the first time, O(1) from then on.
   func offer(step: Int, maxProcesses: Int) -> Offer {
+    var search = search(step: step, maxProcesses: maxProcesses)
+    var spare: [SojournTally] = []
+    while let question = search.question { search.answer(keeps(step, question.point, load: question.load, &spare)) }
+    note(search)
+    return search.best
+  }
+
+  /// The search for the best point; one that has ended where it is known.
+  func search(step: Int, maxProcesses: Int) -> OfferSearch {
     let cell = Cell(step: step, maxProcesses: maxProcesses)
-    if let known = state.withLock({ $0.offers[cell] }) { return known }
-    var run = SojournRun(tail: tail)
-    var best = Offer.none
-    for index in order(step: step, maxProcesses: maxProcesses) {
-      let point = points[index]
-      // One run tells whether the point does better at all, or two.
-      guard let above = CapacityGrid.loads.firstIndex(where: { $0 * point.throughput > best.capacity }),
-        [above, loadOfWhole(point) ?? 0].contains(where: { $0 >= above && keeps(step, index, load: $0, &run) })
-      else { continue }
-      let capacity = capacity(of: index, step: step, &run)
-      guard capacity > best.capacity else { continue }
-      best = Offer(
-        capacity: capacity, batch: Int32(point.batch), processes: Int32(point.processes), latencyMs: point.latencyMs)
+    if let known = state.withLock({ $0.offers[cell] }) {
+      return OfferSearch(found: known, step: step, maxProcesses: maxProcesses)
     }
-    state.withLock { $0.offers[cell] = best }
-    return best
+    let order = order(step: step, maxProcesses: maxProcesses)
+    return OfferSearch(
+      step: step, maxProcesses: maxProcesses,
+      order.map { OfferSearch.Candidate(index: $0, point: points[$0], loadOfWhole: loadOfWhole(points[$0])) })
+  }
+
+  /// Remembers what a search that has ended came to.
+  func note(_ search: OfferSearch) {
+    let cell = Cell(step: search.step, maxProcesses: search.maxProcesses)
+    state.withLock { $0.offers[cell] = search.best }
+  }
+
+  /// Whether an objective is kept by a point at a load, where that is known.
+  func known(_ step: Int, _ index: Int, load: Int) -> Bool? {
+    switch state.withLock({ $0.known[index * CapacityGrid.loads.count + load] }) {
+    case .keeps(let from): step >= from
+    case .misses(let upTo): step <= upTo ? false : nil
+    }
   }
 
   /// Capacity of one point in requests per second; nil where there is no such point.
   func capacity(batch: Int, processes: Int, step: Int) -> Double? {
-    var run = SojournRun(tail: tail)
-    return points.firstIndex { $0.batch == batch && $0.processes == processes }.map {
-      capacity(of: $0, step: step, &run)
-    }
+    guard let index = points.firstIndex(where: { $0.batch == batch && $0.processes == processes }) else { return nil }
+    var spare: [SojournTally] = []
+    var search = LoadSearch(first: loadOfWhole(points[index]))
+    while let load = search.load { search.answer(keeps(step, index, load: load, &spare)) }
+    return search.kept.map { CapacityGrid.loads[$0] * points[index].throughput } ?? 0
   }
 
   /// The least objective in milliseconds under which some point of at most `maxProcesses` processes takes any load.
   func leastObjective(maxProcesses: Int) -> Double? {
-    var run = SojournRun(tail: tail)
+    var spare: [SojournTally] = []
     var least: Int?
     for index in points.indices where points[index].processes <= maxProcesses {
-      guard let found = leastStep(index, load: 0, &run), let full = points[index].milliseconds.last else { continue }
+      guard let found = leastStep(index, load: 0, &spare), let full = points[index].milliseconds.last else { continue }
       // Points whose full batch takes longer are not tried, see ``order(step:maxProcesses:)``.
       least = min(least ?? .max, max(found, CapacityGrid.step(ofObjective: full) + 1))
     }
@@ -155,60 +170,56 @@ final class KindCapacity: Sendable {
     return CapacityGrid.loads.firstIndex { $0 * point.throughput / Double(point.queues) >= rate }
   }
 
-  /// The highest load of the grid that a binary search finds to be kept. Its order of tries is fixed, so a looser
-  /// objective never ends lower. Smooth streams may be kept in whole though parts of them are not, so that is tried first.
-  private func capacity(of index: Int, step: Int, _ run: inout SojournRun) -> Double {
-    let loads = CapacityGrid.loads
-    var kept = -1
-    var missed = loads.count
-    var load = loadOfWhole(points[index]) ?? loads.count * 3 / 4
-    while true {
-      if keeps(step, index, load: load, &run) { kept = load } else { missed = load }
-      guard missed - kept > 1 else { break }
-      load = (kept + missed) / 2
-    }
-    return kept < 0 ? 0 : loads[kept] * points[index].throughput
+  private func keeps(_ step: Int, _ index: Int, load: Int, _ spare: inout [SojournTally]) -> Bool {
+    if let known = known(step, index, load: load) { return known }
+    return finish(CapacityTrial(self, index, load: load, objective: step), &spare).keeps(step)
   }
 
-  private func keeps(_ step: Int, _ index: Int, load: Int, _ run: inout SojournRun) -> Bool {
-    let place = index * CapacityGrid.loads.count + load
-    switch state.withLock({ $0.known[place] }) {
-    case .keeps(let from): return step >= from
-    case .misses(let upTo) where step <= upTo: return false
-    case .misses: break
-    }
-    let known = play(index, load: load, objective: step, &run)
-    state.withLock { $0.known[place] = known }
-    if case .keeps(let from) = known { return step >= from }
-    return false
-  }
-
-  private func leastStep(_ index: Int, load: Int, _ run: inout SojournRun) -> Int? {
+  private func leastStep(_ index: Int, load: Int, _ spare: inout [SojournTally]) -> Int? {
     let place = index * CapacityGrid.loads.count + load
     if case .keeps(let from) = state.withLock({ $0.known[place] }) { return from == .max ? nil : from }
-    let known = play(index, load: load, objective: .max, &run)
-    guard case .keeps(let from) = known else { return nil }
-    state.withLock { $0.known[place] = known }
-    return from == .max ? nil : from
+    let least = finish(CapacityTrial(self, index, load: load, objective: .max), &spare).least
+    return least == .max ? nil : least
   }
 
-  private func play(_ index: Int, load: Int, objective: Int, _ run: inout SojournRun) -> Known {
+  /// Plays a trial to its end.
+  private func finish(_ trial: CapacityTrial, _ spare: inout [SojournTally]) -> CapacityTrial {
+    var trial = trial
+    while let begun = trial.next(&spare) {
+      var run = begun
+      while run.outcome == nil { run.play() }
+      trial.take(run.outcome)
+      run.end(&spare)
+    }
+    note(trial)
+    return trial
+  }
+
+  /// Remembers what a trial that has ended came to.
+  func note(_ trial: CapacityTrial) {
+    let place = trial.point * CapacityGrid.loads.count + trial.load
+    state.withLock { $0.known[place] = trial.least.map { .keeps(from: $0) } ?? .misses(upTo: trial.objective) }
+  }
+
+  /// A run of a point at a rate, to be played against one of ``streams(rate:exponent:)``.
+  func run(
+    _ index: Int, _ stream: UnitArrivals, rate: Double, objective: Int, _ spare: inout [SojournTally]
+  ) -> SojournRun {
+    let point = points[index]
+    return SojournRun(
+      stream, tail: tail, rate: rate, milliseconds: point.milliseconds, processes: point.processesPerQueue,
+      objective: objective, &spare)
+  }
+
+  /// The streams that a point has to keep at a load, with the rate of one queue; nil where no run that is affordable would
+  /// tell.
+  func streams(_ index: Int, load: Int) -> (rate: Double, streams: [UnitArrivals])? {
     let point = points[index]
     let share = CapacityGrid.loads[load]
     let rate = share * point.throughput / Double(point.queues)
-    guard let exponent = CapacityGrid.runExponent(load: share, batch: point.batch, cv2: arrivals.cv2) else {
-      return .keeps(from: .max)
+    return CapacityGrid.runExponent(load: share, batch: point.batch, cv2: arrivals.cv2).map {
+      (rate, streams(rate: rate, exponent: $0))
     }
-    var least = 0
-    for stream in streams(rate: rate, exponent: exponent) {
-      let outcome = run.play(
-        stream, rate: rate, milliseconds: point.milliseconds, processes: point.processesPerQueue, objective: objective)
-      switch outcome {
-      case .misses: return .misses(upTo: objective)
-      case .keeps(let step): least = max(least, step)
-      }
-    }
-    return .keeps(from: least)
   }
 
   /// What a queue that gets `rate` requests per second has to keep. Of a recording a small part looks like a Poisson

@@ -2,10 +2,10 @@
 struct UnitStream: Sendable {
   /// Of every sixteen arrivals the time of the first.
   private(set) var marks: [Double] = []
-  /// How long after the first of its sixteen each arrival comes, rounded down; ascending in each sixteen.
+  /// How long after the first of its sixteen each arrival comes, rounded down; ascending in each sixteen. The last sixteen is
+  /// filled up with infinity.
   private(set) var offsets: [Float] = []
-
-  var count: Int { offsets.count }
+  private(set) var count = 0
 
   init() {}
 
@@ -21,7 +21,8 @@ struct UnitStream: Sendable {
 
   /// Adds `count` arrivals at times that do not fall. O(count).
   mutating func extend(by count: Int, _ next: (Int) -> Double) {
-    offsets.reserveCapacity(offsets.count + count)
+    offsets.removeLast(offsets.count - self.count)
+    offsets.reserveCapacity((self.count + count + 15) & ~15)
     for index in 0..<count {
       let time = next(index)
       if offsets.count & 15 == 0 { marks.append(time) }
@@ -29,6 +30,8 @@ struct UnitStream: Sendable {
       // Without the bits that a Float has no place for there is nothing to round up.
       offsets.append(Float(Double(bitPattern: after.bitPattern & ~0x1fff_ffff)))
     }
+    self.count += count
+    while offsets.count & 15 != 0 { offsets.append(.infinity) }
   }
 }
 

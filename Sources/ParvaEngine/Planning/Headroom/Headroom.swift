@@ -43,12 +43,17 @@ struct Headroom {
   /// How many segments may be added to each workload; nil for as many as there is room for.
   private var additions: [Int]?
 
-  /// `draft` with its unused slices put to work. O(segments + steps x states).
+  /// After so many steps each it is asked whether there is time left; fewer take hardly any.
+  private static let asking = 1024
+
+  /// `draft` with its unused slices put to work, as far as there is time. O(segments + steps x states).
   static func fill(
-    _ draft: [DraftGPU], _ market: Market, rates: [Double], additions: [Int]? = nil
+    _ draft: [DraftGPU], _ market: Market, rates: [Double], additions: [Int]? = nil, _ context: PlanningContext
   ) -> [DraftGPU] {
+    // Many GPUs take their time before the first step.
+    if draft.count > asking, context.shouldStop() { return draft }
     var headroom = Headroom(draft, market, rates, additions)
-    headroom.run()
+    headroom.run(context)
     return headroom.gpus
   }
 
@@ -76,13 +81,16 @@ struct Headroom {
     }
   }
 
-  private mutating func run() {
+  private mutating func run(_ context: PlanningContext) {
     guard !states.isEmpty else { return }
     var queue = Heap<Keyed>()
     for workload in capacity.indices where capacity[workload] > 0 && mayGrow(workload) {
       queue.insert(Keyed(key: capacity[workload] / rates[workload], item: workload))
     }
+    var steps = 0
     while let workload = queue.popFirst()?.item {
+      steps += 1
+      if steps % Self.asking == 0, context.shouldStop() { return }
       guard let step = best(addition(of: workload), enlargement(of: workload)) else { continue }
       apply(step, workload)
       queue.insert(Keyed(key: capacity[workload] / rates[workload], item: workload))

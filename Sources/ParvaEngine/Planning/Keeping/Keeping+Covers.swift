@@ -1,11 +1,15 @@
 extension Keeping {
+  /// Of more workloads too few of those that change can be chosen together to make sizes fill cuts.
+  private static let balancedLimit = 20_000
+
   /// The plan in force with covers exchanged only as far as the budget asks for, then with as few GPUs cut anew as hold
   /// them; nil where that leads nowhere.
   ///
   /// Covers are exchanged in order of what they waste, at first just enough to fit divisibly and with a liking for
   /// covers near the old ones, then more of them and cheaper ones; in the end those that change anyway are chosen
-  /// together so that their sizes fill cuts. O(workloads + segments) for each of a handful of tries.
-  func exchanged(_ start: KeepingState) -> KeepingState? {
+  /// together so that their sizes fill cuts, or some return to what they have in `fresh`. O(workloads + segments) for each of a handful of tries.
+  func exchanged(_ start: KeepingState, _ fresh: [DraftGPU]) -> KeepingState? {
+    let isLarge = rates.count > Keeping.balancedLimit
     for penalty in [0.05, 0.002, 0] {
       let plan = CoverExchange(start, prices.prices, segmentsBefore, penalty: penalty)
       let slack = allowedCost - plan.least
@@ -15,15 +19,36 @@ extension Keeping {
         let (state, pending) = plan.exchange(plan.changes(downTo: allowedCost - share * slack))
         if canHold(state, pending), let found = placed(pending, state) { return found }
       }
-      for others in [0, 300, 3000] {
+      if isLarge, let found = mended(plan.changes(downTo: allowedCost), plan, fresh, start) { return found }
+      for others in isLarge ? [] : [0, 300, 3000] {
+        guard !context.shouldStop() else { return nil }
         guard let balanced = plan.balanced(gpus: balanceLimit, allowance: slack, others: others, context) else {
           continue
         }
         let (state, pending) = plan.exchange(balanced)
         if canHold(state, pending), let found = placed(pending, state) { return found }
       }
+      if !isLarge, let found = mended(plan.changes(downTo: allowedCost), plan, fresh, start) { return found }
     }
     return nil
+  }
+
+  /// The plan in force with exchanges that fit divisibly, where as few workloads as need be take their covers from the plan afresh,
+  /// which fits as a whole; nil where that leads nowhere. Near linear.
+  private func mended(
+    _ changes: [CoverExchange.Change], _ plan: CoverExchange, _ fresh: [DraftGPU], _ start: KeepingState
+  ) -> KeepingState? {
+    let chosen = Dictionary(changes.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
+    var covers = CoverReturn(start, fresh: fresh, preferred: chosen.mapValues(\.cover), segmentsBefore: segmentsBefore)
+    guard let returned = covers.within(cost: allowedCost, count: allowedCount, context) else { return nil }
+    let gone = Set(returned)
+    let mended =
+      changes.filter { !gone.contains($0.workload) }
+      + returned.sorted().map {
+        CoverExchange.Change(workload: $0, cover: covers.coverAfresh($0), saving: 0, changes: 0)
+      }
+    let (state, pending) = plan.exchange(mended)
+    return placed(pending, state)
   }
 
   /// GPUs that a plan may have where there is one pool; nil where there are several.

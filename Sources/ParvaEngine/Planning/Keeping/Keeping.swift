@@ -13,7 +13,7 @@ struct Keeping {
   let weights: [Double]
   /// GPUs that may be used, per pool.
   let stock: [Int]
-  private let rates: [Double]
+  let rates: [Double]
   let context: PlanningContext
   let prices: KeepingPrices
   let segmentsBefore: [Int]
@@ -118,7 +118,7 @@ struct Keeping {
     allowedCount = extra > 0 || Set(weights).count == 1 ? leastCount + extra : .max
     state = untouched
     fillRoom()
-    if !isDone, let better = exchanged(untouched) { state = better }
+    if !isDone, let better = exchanged(untouched, fresh) { state = better }
     if !isDone { repack() }
     if !isDone {
       // Everything anew, with what happens to stand where it stood.
@@ -128,6 +128,12 @@ struct Keeping {
     }
     var search = KeepingSearch(
       state, allowedCost: allowedCost, allowedCount: allowedCount, segmentsBefore: segmentsBefore, context)
+    // With a price for moving, too, the plan of least cost is the one without a price; dearer ones are compared with it.
+    if search == nil, !market.hasMoveCost || extra == 0, isDone {
+      return KeepingWindows.improved(
+        state, from: untouched, allowedCost: allowedCost, allowedCount: allowedCount, segmentsBefore: segmentsBefore,
+        context)
+    }
     if let better = search?.run(from: untouched) { state = better }
     return state
   }
@@ -201,6 +207,8 @@ struct Keeping {
 
   /// Plans badly used GPUs again, more of them each time, until all fits into the budget or all GPUs were tried.
   private mutating func repack() {
+    // The first try of many GPUs takes its time.
+    guard state.gpuCount <= Keeping.severalLimit || !context.shouldStop() else { return }
     let waste = prices.waste(state)
     let order = state.slots.indices.filter { !state.slots[$0].segments.isEmpty }
       .sorted { (-waste[$0], $0) < (-waste[$1], $1) }

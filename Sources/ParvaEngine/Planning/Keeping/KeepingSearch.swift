@@ -17,13 +17,15 @@ struct KeepingSearch {
   private static let segmentLimit = 24
   private static let workloadLimit = 16
   private static let ownLimit = 6
-  private static let nodeLimit = 60_000
+  /// For a demand as a whole.
+  static let nodeLimit = 60_000
 
   private let market: Market
   private let allowedCost: Double
   private let allowedCount: Int
   private let segmentsBefore: [Int]
   private let context: PlanningContext
+  private let nodeLimit: Int
   private let prices: [Double]
   private let workloads: [Int]
   /// Changes of the plan to be beaten.
@@ -36,15 +38,18 @@ struct KeepingSearch {
 
   /// Nil for demands beyond its size, and where `best` changes nothing.
   init?(
-    _ best: KeepingState, allowedCost: Double, allowedCount: Int, segmentsBefore: [Int], _ context: PlanningContext
+    _ best: KeepingState, allowedCost: Double, allowedCount: Int, segmentsBefore: [Int],
+    nodeLimit: Int = KeepingSearch.nodeLimit, _ context: PlanningContext
   ) {
     market = best.market
     self.allowedCost = allowedCost
     self.allowedCount = allowedCount
     self.segmentsBefore = segmentsBefore
     self.context = context
+    self.nodeLimit = nodeLimit
     known = best.changes(segmentsBefore: segmentsBefore)
-    workloads = best.rates.indices.filter { best.rates[$0] > 0 }
+    // Those that need nothing any more may keep what they have.
+    workloads = best.rates.indices.filter { best.rates[$0] > 0 || segmentsBefore[$0] > 0 }
     prices = market.columns.map { column in
       best.weights[column.pool] * Double(column.computeSlices)
         / Double(best.market.cuts[column.pool].product.computeSlices)
@@ -67,10 +72,8 @@ struct KeepingSearch {
       leastChanges[index] = leastChanges[index + 1] + (options[index].map(\.changes).min() ?? 0)
       leastPrice[index] = leastPrice[index + 1] + (options[index].map(\.price).min() ?? 0)
     }
-    // Segments of workloads that are gone count as changes in every plan.
-    let fixed = segmentsBefore.indices.filter { start.rates[$0] == 0 }.reduce(0) { $0 + segmentsBefore[$1] }
     var limit = leastChanges[0]
-    while limit + fixed < known, nodes < KeepingSearch.nodeLimit, !context.shouldStop() {
+    while limit < known, nodes < nodeLimit, !context.shouldStop() {
       chosen = []
       if let found = descend(0, changes: 0, price: 0, limit: limit, start) { return found }
       limit += 1
@@ -120,7 +123,7 @@ struct KeepingSearch {
       // The last workload must use up the limit: fewer changes were tried before.
       guard price + option.price + leastPrice[depth + 1] <= allowedCost + 1e-9 else { continue }
       nodes += 1
-      guard nodes < KeepingSearch.nodeLimit, nodes % 256 != 0 || !context.shouldStop() else { return nil }
+      guard nodes < nodeLimit, nodes % 256 != 0 || !context.shouldStop() else { return nil }
       chosen.append(index)
       if let found = descend(depth + 1, changes: sum, price: price + option.price, limit: limit, start) {
         return found
@@ -179,7 +182,7 @@ struct KeepingSearch {
       for start in profile.starts
       where profile.mask(at: start) & taken == 0 && (slot > after.slot || start >= after.start) {
         nodes += 1
-        guard nodes < KeepingSearch.nodeLimit else { return nil }
+        guard nodes < nodeLimit else { return nil }
         if let found = put(next, rest.dropFirst(), slot, start, state) { return found }
         // On an empty GPU the first start that leads nowhere does not speak for the others; on to the next.
       }

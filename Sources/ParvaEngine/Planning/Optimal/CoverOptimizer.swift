@@ -79,6 +79,23 @@ struct CoverOptimizer {
     return outcome
   }
 
+  /// What the prices found for other workloads prove for these, with the covers that they buy. O(workloads) covers.
+  func proven(_ workloads: [Int], _ supply: Supply, like other: Outcome) -> Outcome {
+    let model = PriceModel(market, workloads: workloads, weights: weights, supply: supply)
+    let prices = Dictionary(zip(other.model.columns, other.ascent.prices), uniquingKeysWith: { first, _ in first })
+    let stockPrices = Dictionary(
+      zip(other.model.pools.map(\.marketPool), other.ascent.stockPrices), uniquingKeysWith: { first, _ in first })
+    let own = model.columns.map { prices[$0] ?? 0 }
+    var ascent = PriceAscent(model, at: own, model.pools.map { stockPrices[$0.marketPool] ?? 0 }, context)
+    // For fewer workloads the stock may be worth nothing.
+    ascent.offer(own, model.pools.map { _ in 0 }, context)
+    let bought = ascent.evaluations[0]
+    let bound = max(ascent.bound, model.spreadFloor)
+    return Outcome(
+      model: model, packed: PackedCovers(CoverAssignment(covers: bought.covers, totals: bought.totals), model),
+      ascent: ascent, bound: bound, least: lattice.least(from: bound))
+  }
+
   /// Workloads of which a sample consists at least. Up to ``sampledFrom`` in all are asked themselves too, where the sample
   /// did not come near enough and there is time.
   private static let sampleSize = 2000
@@ -108,7 +125,7 @@ struct CoverOptimizer {
   private func blended(_ model: PriceModel, _ ascent: PriceAscent) -> PackedCovers {
     var covers = BlendedCovers(model, ascent)
     var packed = PackedCovers(covers.assignment, model)
-    for _ in 0..<Self.reliefs where !packed.fitsStock {
+    for _ in 0..<Self.reliefs where !packed.fitsStock && !context.shouldStop() {
       covers.relieve(packed.counts)
       packed = PackedCovers(covers.assignment, model)
     }

@@ -13,6 +13,10 @@ struct GreedyFill {
     var gpu: Int
     var column: Int
     var start: Int
+    /// Number of the GPU among those of its room.
+    var number: Int
+    /// What was known to be full there before; nil where a GPU was opened.
+    var fullBefore: UInt64?
   }
 
   private let market: Market
@@ -20,8 +24,8 @@ struct GreedyFill {
   private let tenants: Tenants
   /// Per column what an instance counts.
   private let prices: [Double]
-  /// Columns for which a room has no place left, until something there changes.
-  private var full: [Room: Set<Int>] = [:]
+  /// Kinds for which a room has no place left, until something there changes: a bit each.
+  private var full: [Room: UInt64] = [:]
   private(set) var gpus: [DraftGPU] = []
   private var fits: [Room: TightestFit] = [:]
   /// Per room the number in `gpus` of each of its GPUs.
@@ -60,12 +64,13 @@ struct GreedyFill {
       return complete(workload, rate: rate)
     }
     let spread = demand.constraints.spread
-    let ranked = columns(workload)
+    let all = columns(workload)
     var rest = rate * (1 - CoverSolver.slack)
     var places: [Place] = []
     var domains: Set<String> = []
     var lacking = spread?.atLeast ?? 0
     while rest > 0 || lacking > 0 {
+      let ranked = open(all, workload)
       let ratios = ranked.map { prices[$0] / min(market.capacity(workload, $0), max(rest, 1e-12)) }
       let wanted = ranked.indices.sorted { (ratios[$0], $0) < (ratios[$1], $1) }.map { ranked[$0] }
       let held = lacking > 0 ? domains : []
@@ -75,7 +80,7 @@ struct GreedyFill {
       if let spread, domains.insert(domain(place.gpu, spread.over)).inserted { lacking -= 1 }
     }
     guard rest > 0 || lacking > 0 else { return true }
-    for place in places.reversed() { take(place) }
+    take(places)
     return false
   }
 
@@ -120,7 +125,7 @@ struct GreedyFill {
       if let over { held[domain(place.gpu, over), default: 0] += capacity }
       (count, sum) = (count + 1, sum + capacity)
     }
-    for place in places.reversed() { take(place) }
+    take(places)
     return false
   }
 
@@ -135,6 +140,24 @@ struct GreedyFill {
     market.columns.indices.filter { market.capacity(workload, $0) > 0 }
   }
 
+  /// Of columns in order those for which there may be room, or a GPU in stock.
+  private func open(_ columns: [Int], _ workload: Int) -> [Int] {
+    var open: [Int] = []
+    var pool = -1
+    var mask: UInt64 = 0
+    for column in columns {
+      if market.columns[column].pool != pool {
+        pool = market.columns[column].pool
+        let room = Room(pool: pool, tenant: tenants.numbers[workload])
+        mask = left[pool] ?? 1 > 0 ? 0 : full[room] ?? (fits[room] == nil ? .max : 0)
+      }
+      if mask & bit(column) == 0 { open.append(column) }
+    }
+    return open
+  }
+
+  private func bit(_ column: Int) -> UInt64 { 1 << UInt64(market.columns[column].kind & 63) }
+
   private func domain(_ gpu: Int, _ over: Spread.Domain) -> String {
     over == .node ? gpus[gpu].node ?? "" : "\(gpu)"
   }
@@ -146,7 +169,7 @@ struct GreedyFill {
     let tenant = tenants.numbers[workload]
     for column in wanted {
       let room = Room(pool: market.columns[column].pool, tenant: tenant)
-      guard !(full[room]?.contains(column) ?? false), var fit = fits[room], let own = numbers[room] else { continue }
+      guard full[room, default: 0] & bit(column) == 0, var fit = fits[room], let own = numbers[room] else { continue }
       // Taken out of the table so that it is changed in place.
       fits[room] = nil
       defer { fits[room] = fit }
@@ -160,12 +183,13 @@ struct GreedyFill {
       let found = fit.place(profile, starts: starts, opening: false)
       for index in closed { fit.reopen(index, with: placements(own[index])) }
       guard let found else {
-        if closed.isEmpty { full[room, default: []].insert(column) }
+        if closed.isEmpty { full[room, default: 0] |= bit(column) }
         continue
       }
       let gpu = own[found.gpu]
       gpus[gpu].segments.append(DraftSegment(workload: workload, column: column, start: found.start))
-      return Place(room: room, gpu: gpu, column: column, start: found.start)
+      return Place(
+        room: room, gpu: gpu, column: column, start: found.start, number: found.gpu, fullBefore: full[room, default: 0])
     }
     for column in wanted {
       let pool = market.columns[column].pool
@@ -183,7 +207,9 @@ struct GreedyFill {
       gpu.segments = [DraftSegment(workload: workload, column: column, start: start)]
       let room = Room(pool: pool, tenant: tenant)
       open(room, gpu)
-      return Place(room: room, gpu: gpus.count - 1, column: column, start: start)
+      return Place(
+        room: room, gpu: gpus.count - 1, column: column, start: start, number: (numbers[room]?.count ?? 1) - 1,
+        fullBefore: nil)
     }
     return nil
   }
@@ -203,11 +229,14 @@ struct GreedyFill {
     fits[room] = fit
   }
 
-  /// Takes back what was put last. A GPU that becomes empty stays open for those who come next.
-  private mutating func take(_ place: Place) {
-    gpus[place.gpu].segments.removeLast()
-    full[place.room] = nil
-    guard let index = numbers[place.room]?.firstIndex(of: place.gpu) else { return }
-    fits[place.room]?.remove(market.columns[place.column].profile, start: place.start, gpu: index)
+  /// Takes back what was put last. GPUs that become empty stay open for those who come next.
+  private mutating func take(_ places: [Place]) {
+    for place in places.reversed() {
+      gpus[place.gpu].segments.removeLast()
+      // As it was before, what was found full since may have room again.
+      full[place.room] = place.fullBefore
+      fits[place.room]?.remove(market.columns[place.column].profile, start: place.start, gpu: place.number)
+    }
+    for place in places where place.fullBefore == nil { full[place.room] = nil }
   }
 }

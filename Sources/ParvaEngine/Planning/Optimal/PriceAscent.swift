@@ -64,6 +64,13 @@ struct PriceAscent: Sendable {
     }
   }
 
+  /// Only what some prices prove, made legal first.
+  init(_ model: PriceModel, at prices: [Double], _ stockPrices: [Double], _ context: PlanningContext) {
+    self.model = model
+    offer(prices, stockPrices, context)
+    mix = [1]
+  }
+
   /// Evaluations in the best mix.
   private var mixed: [Int] { mix.indices.filter { mix[$0] > 1e-9 } }
 

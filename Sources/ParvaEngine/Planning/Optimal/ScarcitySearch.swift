@@ -8,6 +8,9 @@ struct ScarcitySearch {
     var partial: [Int: PartialService] = [:]
   }
 
+  /// After so many workloads each it is asked whether there is time left; fewer take hardly any.
+  private static let asking = 2048
+
   private let market: Market
   private let solver: TenantSolver
   private let context: PlanningContext
@@ -26,33 +29,50 @@ struct ScarcitySearch {
     guard !whole.fitsStock else { return Choice(fleet: whole) }
     let message = shortage(unbounded(workloads, than: whole))
     let order = solver.order(workloads)
+    // Before the search, which takes all the time that there is.
+    let greedy = Greedy(order, market, weights: solver.weights, supply)
     let choice = searched(order, supply, message)
-    return filled(notBelowGreedy(choice, order, supply, message), order, supply)
+    return notBelow(greedy, choice, whole, order, supply, message) ?? filled(choice, order, supply)
   }
 
-  /// What stands when workloads are taken in order and each is put where there is room is served in any case: of two
-  /// choices that one is better which serves the first workload in order that only one of them serves.
-  private func notBelowGreedy(_ choice: Choice, _ order: [Int], _ supply: Supply, _ message: String) -> Choice {
-    var greedy = GreedyFill(market, weights: solver.weights, supply)
+  /// What stands when workloads are taken in order and each is put where there is room.
+  private struct Greedy {
+    var gpus: [DraftGPU]
     var served: [Int] = []
-    for workload in order where greedy.insert(workload, rate: market.input.workloads[workload].rate) {
-      served.append(workload)
+
+    /// Near linear in the instances.
+    init(_ order: [Int], _ market: Market, weights: [Double], _ supply: Supply) {
+      var fill = GreedyFill(market, weights: weights, supply)
+      for workload in order where fill.insert(workload, rate: market.input.workloads[workload].rate) {
+        served.append(workload)
+      }
+      gpus = fill.gpus
     }
+  }
+
+  /// Those whom greedy serves are served in any case: of two choices that one is better which serves the first workload in
+  /// order that only one of them serves. Nil where that is `choice`.
+  private func notBelow(
+    _ greedy: Greedy, _ choice: Choice, _ all: TenantSolver.Fleet, _ order: [Int], _ supply: Supply, _ message: String
+  ) -> Choice? {
     // Whole before part before nothing.
-    let whole = Set(served)
+    let whole = Set(greedy.served)
     func rank(_ workload: Int) -> Int {
       choice.refusals[workload] != nil ? 0 : choice.partial[workload] != nil ? 1 : 2
     }
     let first = order.first { (whole.contains($0) ? 2 : 0) != rank($0) }
-    guard let first, whole.contains(first) else { return choice }
-    var fleet = solver.solve(served.sorted(), supply, .brief)
-    if !fleet.fitsStock { solver.replace(&fleet, greedy.gpus) }
+    guard let first, whole.contains(first) else { return nil }
+    let served = greedy.served.sorted()
+    // Few are planned for in no time.
+    let isLate = served.count >= Self.asking && context.shouldStop()
+    var fleet = isLate ? solver.proven(all, served, supply) : solver.solve(served, supply, .brief)
+    if isLate || !fleet.fitsStock { solver.replace(&fleet, greedy.gpus) }
     var better = Choice(fleet: fleet)
     for workload in order where !whole.contains(workload) {
       better.refusals[workload] = Unserved(
         workload: market.input.workloads[workload].id, code: .noStock, message: message)
     }
-    return better
+    return isLate ? better : filled(better, order, supply)
   }
 
   /// Whom the search left out, or did not come to, and who fits into what is left as it stands.
@@ -60,9 +80,9 @@ struct ScarcitySearch {
     guard var fleet = choice.fleet, !choice.refusals.isEmpty else { return choice }
     var filled = choice
     var fill = GreedyFill(market, weights: solver.weights, supply, standing: fleet.draft)
-    for workload in order
-    where filled.refusals[workload] != nil && fill.insert(workload, rate: market.input.workloads[workload].rate) {
-      filled.refusals[workload] = nil
+    for (number, workload) in order.filter({ filled.refusals[$0] != nil }).enumerated() {
+      if number % Self.asking == Self.asking - 1, context.shouldStop() { break }
+      if fill.insert(workload, rate: market.input.workloads[workload].rate) { filled.refusals[workload] = nil }
     }
     guard filled.refusals.count < choice.refusals.count else { return choice }
     // More is served than the bound is about, so it still holds.

@@ -3,14 +3,16 @@ struct SimplePlans {
   private let market: Market
   private let weights: [Double]
   private let supply: Supply
+  private let context: PlanningContext
 
-  init(_ market: Market, weights: [Double], _ supply: Supply) {
+  init(_ market: Market, weights: [Double], _ supply: Supply, _ context: PlanningContext) {
     self.market = market
     self.weights = weights
     self.supply = supply
+    self.context = context
   }
 
-  /// Complete plans for `workloads`. Near linear in the instances.
+  /// Complete plans for `workloads`, as many as there is time for. Near linear in the instances.
   func drafts(_ workloads: [Int]) -> [[DraftGPU]] {
     [filled(largestFirst(workloads)), filled(serviceOrder(workloads)), published(workloads)].compactMap { $0 }
   }
@@ -41,16 +43,23 @@ struct SimplePlans {
     return ranked.sorted { ($1.spread, $1.size, $0.workload) < ($0.spread, $0.size, $1.workload) }.map(\.workload)
   }
 
-  /// One after the other.
+  /// After so many workloads each it is asked whether there is time left; fewer take hardly any.
+  static let asking = 2048
+
+  /// One after the other; nil where one finds no room, or time is over.
   private func filled(_ order: [Int]) -> [DraftGPU]? {
     var fill = GreedyFill(market, weights: weights, supply)
-    for workload in order where !fill.insert(workload, rate: rate(workload)) { return nil }
+    for (number, workload) in order.enumerated() {
+      if number % Self.asking == Self.asking - 1, context.shouldStop() { return nil }
+      guard fill.insert(workload, rate: rate(workload)) else { return nil }
+    }
     return fill.gpus.filter { !$0.segments.isEmpty }
   }
 
   /// The published method, where there is one pool and nothing else to heed.
   private func published(_ workloads: [Int]) -> [DraftGPU]? {
-    guard market.input.pools.count == 1, !market.input.workloads.contains(where: { $0.needsEveryConstraint })
+    guard market.input.pools.count == 1, !market.input.workloads.contains(where: { $0.needsEveryConstraint }),
+      workloads.count < Self.asking || !context.shouldStop()
     else { return nil }
     var part = market.part(workloads, rates: workloads.map(rate), stock: supply.counts)
     part.input.options.allocationOptimization = true

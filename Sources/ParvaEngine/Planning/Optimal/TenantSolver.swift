@@ -50,8 +50,10 @@ struct TenantSolver {
     var fleet = searched(workloads, supply, effort)
     // Large plans within half a percent of the bound are not worth the time that a comparison takes.
     let isNear = workloads.count > 1000 && fleet.fitsStock && fleet.cost - fleet.bound <= 0.005 * fleet.bound
-    guard !fleet.isOptimal, !isNear, !(fleet.fitsStock && context.shouldStop()) else { return fleet }
-    for draft in SimplePlans(market, weights: weights, supply).drafts(workloads) {
+    guard !fleet.isOptimal, !isNear else { return fleet }
+    // Of few workloads they take no time.
+    if fleet.fitsStock, workloads.count >= SimplePlans.asking, context.shouldStop() { return fleet }
+    for draft in SimplePlans(market, weights: weights, supply, context).drafts(workloads) {
       var other = fleet
       replace(&other, draft)
       if isBetter(other, fleet) { fleet = other }
@@ -64,7 +66,7 @@ struct TenantSolver {
 
   /// Who is served first where not everyone can be.
   func order(_ workloads: [Int]) -> [Int] {
-    SimplePlans(market, weights: weights, Supply(market.input)).serviceOrder(workloads)
+    SimplePlans(market, weights: weights, Supply(market.input), context).serviceOrder(workloads)
   }
 
   /// Puts another plan within stock in place of the one that was found; what is proven stays.
@@ -74,6 +76,20 @@ struct TenantSolver {
     for gpu in fleet.draft { fleet.counts[gpu.pool] += 1 }
     fleet.cost = fleet.draft.reduce(0) { $0 + weights[$1.pool] }
     fleet.fitsStock = true
+  }
+
+  /// What the prices of a plan for more workloads prove for these; it is left to the caller to put a plan there. One cover a
+  /// workload.
+  func proven(_ all: Fleet, _ workloads: [Int], _ supply: Supply) -> Fleet {
+    let kept = Set(workloads)
+    let proofs = all.proofs.compactMap { proof -> CoverOptimizer.Outcome? in
+      let own = proof.model.workloads.filter(kept.contains)
+      return own.isEmpty ? nil : optimizer.proven(own, supply, like: proof)
+    }
+    return Fleet(
+      draft: [], cost: 0, bound: proofs.count == 1 ? proofs[0].bound : proofs.reduce(0) { $0 + $1.least },
+      least: proofs.reduce(0) { $0 + $1.least }, isExhaustive: false, fitsStock: false,
+      counts: [Int](repeating: 0, count: market.input.pools.count), proofs: proofs)
   }
 
   /// One solve per tenant where the stock is no concern.

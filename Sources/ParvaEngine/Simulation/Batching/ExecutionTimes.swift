@@ -3,6 +3,7 @@ struct ExecutionTimes {
   private struct Key: Hashable {
     var model: String
     var product: String
+    var namespace: String?
     var profile: Int
     var processes: Int
   }
@@ -19,10 +20,12 @@ struct ExecutionTimes {
   mutating func table(
     of segment: Segment, on product: GPUProduct
   ) -> Result<[Double], SimulationRefusal> {
+    let profile = profiles.profile(model: segment.model, product: product.name, for: segment.workload)
     let key = Key(
-      model: segment.model, product: product.name, profile: segment.profile, processes: segment.processes)
+      model: segment.model, product: product.name, namespace: profile?.namespace, profile: segment.profile,
+      processes: segment.processes)
     if let known = tables[key]?[segment.batch] { return .success(known) }
-    guard let profile = profiles.profile(model: segment.model, product: product.name) else {
+    guard let profile else {
       return .failure(
         SimulationRefusal(
           code: .noProfile, message: "no profile of model \(segment.model) on \(product.name); add one with --profiles")
