@@ -52,6 +52,15 @@ package struct FleetDocument: Codable, Hashable, Sendable {
     }
   }
 
+  /// How long plans are ahead of rates that go by schedules.
+  package struct ScheduleLead: Codable, Hashable, Sendable {
+    package var seconds: Double
+    /// Whether it is how long roll-outs have taken.
+    package var learnt: Bool
+
+    package init(seconds: Double, learnt: Bool) { (self.seconds, self.learnt) = (seconds, learnt) }
+  }
+
   /// Nodes in each state, with 0 where there are none.
   package var nodes: [String: Int]
   /// Whether more than half of the nodes are silent at once: the controller takes itself for cut off, and moves nothing.
@@ -66,11 +75,14 @@ package struct FleetDocument: Codable, Hashable, Sendable {
   package var pin: PlanPinDocument?
   /// Whether plans go to nodes by themselves; nil without windows.
   package var rollouts: RolloutGateDocument?
+  /// Nil from controllers of before.
+  package var scheduleLead: ScheduleLead?
 
   package init(
     nodes: [String: Int], cutOff: Bool, graceSeconds: Double, autoApply: AutoApply? = nil, holds: Holds? = nil,
-    pin: PlanPinDocument? = nil, rollouts: RolloutGateDocument? = nil
+    pin: PlanPinDocument? = nil, rollouts: RolloutGateDocument? = nil, scheduleLead: ScheduleLead? = nil
   ) {
+    self.scheduleLead = scheduleLead
     self.pin = pin
     self.rollouts = rollouts
     self.autoApply = autoApply

@@ -97,11 +97,13 @@ package struct PlanDocument: Decodable, Sendable {
     /// Sums of figures, by the name of the objective.
     package var sums: [String: Double]
     package var profileSource: String
+    package var cutShort: Bool?
 
     package init(from decoder: any Decoder) throws {
       let sums = decoder.keys(.sums)
       let object = try decoder.object(
         "gpuCount", "lowerBound", "gap", "allocatedSlices", "externalFragmentation", "internalSlack", "profileSource",
+        "cutShort",
         also: sums)
       gpuCount = try object.integer("gpuCount")
       lowerBound = try object.optionalNumber("lowerBound")
@@ -111,6 +113,7 @@ package struct PlanDocument: Decodable, Sendable {
       internalSlack = try object.number("internalSlack")
       self.sums = try object.numbers(sums)
       profileSource = try object.decode(String.self, forKey: "profileSource")
+      cutShort = try object.decodeIfPresent(Bool.self, forKey: "cutShort")
     }
   }
 

@@ -52,15 +52,18 @@ package struct ProfileSpec: Decodable, Hashable, Sendable {
 
   package var model: String
   package var product: String
+  /// Whose workloads alone it is for; everybody's where absent.
+  package var namespace: String?
   /// `measured` where absent, or `modelled`, `filled` or `mixed`.
   package var source: String?
   package var points: [Point]
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "model", "product", "source", "points", ignoring: ["origin", "revision"])
+      "model", "product", "namespace", "source", "points", ignoring: ["origin", "revision"])
     model = try object.decode(String.self, forKey: "model")
     product = try object.decode(String.self, forKey: "product")
+    namespace = try object.decodeIfPresent(String.self, forKey: "namespace")
     source = try object.decodeIfPresent(String.self, forKey: "source")
     points = try object.decode([Point].self, forKey: "points")
   }

@@ -78,13 +78,15 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     }
   }
 
-  /// A rate at some times of the week, by the clock of a time zone.
+  /// A rate at some times of the week, or from each of some times on, by the clock of a time zone.
   package struct ScheduledRate: Codable, Hashable, Sendable {
     /// Names of days; without them all.
     package var days: [String]?
     /// Times as `22:00`.
     package var from: String?
     package var to: String?
+    /// Times from which on it has the rate, in place of ``days``, ``from`` and ``to``.
+    package var cron: String?
     package var timeZone: String?
     /// Requests per second.
     package var rate: Double
@@ -93,11 +95,16 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
       (self.days, self.from, self.to, self.timeZone, self.rate) = (days, from, to, timeZone, rate)
     }
 
+    package init(cron: String, timeZone: String, rate: Double) {
+      (self.cron, self.timeZone, self.rate) = (cron, timeZone, rate)
+    }
+
     package init(from decoder: any Decoder) throws {
-      let object = try decoder.object("days", "from", "to", "timeZone", "rate")
+      let object = try decoder.object("days", "from", "to", "cron", "timeZone", "rate")
       days = try object.decodeIfPresent([String].self, forKey: "days")
       from = try object.decodeIfPresent(String.self, forKey: "from")
       to = try object.decodeIfPresent(String.self, forKey: "to")
+      cron = try object.decodeIfPresent(String.self, forKey: "cron")
       timeZone = try object.decodeIfPresent(String.self, forKey: "timeZone")
       rate = try object.number("rate")
     }
@@ -180,20 +187,36 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
   }
 }
 
-/// Several workloads: `{"workloads": [...]}` or a bare array.
+/// Several workloads: `{"workloads": [...]}` or a bare array; of one with very many bad elements, what stands up to then.
 package struct WorkloadList: Decodable, Sendable {
   package let items: [Attempt<WorkloadSpec>]
   /// Whether the list stood bare, without the object around it.
   package let isBare: Bool
 
+  /// How many elements that are none end the reading, as `Int`; without it all are read.
+  package static let mostFailures = CodingUserInfoKey(rawValue: "mostFailures")
+
   package init(from decoder: any Decoder) throws {
-    if let list = try? decoder.singleValueContainer().decode([Attempt<WorkloadSpec>].self) {
-      items = list
+    if let list = try? decoder.unkeyedContainer() {
+      items = try Self.items(list, decoder)
       isBare = true
     } else {
-      items = try decoder.object("workloads", ignoring: ["revision", "nextCursor"])
-        .decode([Attempt<WorkloadSpec>].self, forKey: "workloads")
+      let object = try decoder.object("workloads", ignoring: ["revision", "nextCursor"])
+      items = try Self.items(object.nestedUnkeyedContainer(forKey: "workloads"), decoder)
       isBare = false
     }
+  }
+
+  private static func items(
+    _ list: any UnkeyedDecodingContainer, _ decoder: any Decoder
+  ) throws -> [Attempt<WorkloadSpec>] {
+    var (list, failures): (any UnkeyedDecodingContainer, Int) = (list, 0)
+    let most = mostFailures.flatMap { decoder.userInfo[$0] } as? Int ?? .max
+    var items: [Attempt<WorkloadSpec>] = []
+    while !list.isAtEnd, failures < most {
+      items.append(try list.decode(Attempt<WorkloadSpec>.self))
+      if case .failure = items[items.count - 1] { failures += 1 }
+    }
+    return items
   }
 }

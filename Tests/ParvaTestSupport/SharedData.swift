@@ -1,5 +1,11 @@
 package import Foundation
 
+/// What `Tests/Data` holds.
+package enum TestData {
+  package static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Data")
+}
+
 /// Real measurements and traces that stand beside the checkout; absent in a user's clone, where their tests skip.
 package enum SharedData {
   /// The `shared` folder beside the checkout, or the one that `PARVA_SHARED` names; nil where there is none.

@@ -18,36 +18,46 @@ struct InputDocument {
   init(_ source: InputSource, limit: Int) throws(InputErrors) {
     try source.checkSize(limit)
     name = source.name
-    guard let text = String(validating: source.data, as: UTF8.self) else {
-      throw InputErrors(
-        InputError(.notUTF8, "is not UTF-8 text", file: source.name, line: Self.firstLineNotUTF8(source.data)))
+    if let line = Self.firstLineNotUTF8(source.data) {
+      throw InputErrors(InputError(.notUTF8, "is not UTF-8 text", file: source.name, line: line))
     }
     guard source.data.contains(where: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }) else {
       throw InputErrors(InputError(.empty, "is empty", file: source.name))
     }
     if source.format == .yaml {
-      tree = try Self.parseYAML(text, name: source.name)
+      tree = try Self.parseYAML(String(decoding: source.data, as: UTF8.self), name: source.name)
     } else {
-      var scanner = JSONScanner([UInt8](source.data))
-      if let fault = scanner.fault() {
+      let fault = JSONScanner.scan(source.data) { scanner in
+        scanner.fault().map { ($0, line: scanner.line(at: $0.offset)) }
+      }
+      if let (fault, line) = fault {
         let message = fault.code == .invalidSyntax ? "is not JSON: \(fault.message)" : fault.message
-        throw InputErrors(InputError(fault.code, message, file: source.name, line: scanner.line(at: fault.offset)))
+        throw InputErrors(InputError(fault.code, message, file: source.name, line: line))
       }
       tree = .json(source.data)
     }
   }
 
+  /// Nil for text. O(bytes), without a copy.
   private static func firstLineNotUTF8(_ data: Data) -> Int? {
-    data.split(separator: 0x0a, omittingEmptySubsequences: false)
-      .firstIndex { String(validating: $0, as: UTF8.self) == nil }.map { $0 + 1 }
+    data.withUnsafeBytes { bytes in
+      do throws(UTF8.ValidationError) {
+        _ = try UTF8Span(validating: bytes.bindMemory(to: UInt8.self).span)
+        return nil
+      } catch {
+        return 1 + bytes.prefix(error.byteOffsets.lowerBound).count { $0 == 0x0a }
+      }
+    }
   }
 
-  /// Words that the engine's tables add to the shapes.
-  private static let vocabulary: [CodingUserInfoKey: [String]] = {
-    let words: [(CodingUserInfoKey?, [String])] = [
+  /// Words that the engine's tables add to the shapes, and where their reading ends.
+  private static let vocabulary: [CodingUserInfoKey: any Sendable] = {
+    let words: [(CodingUserInfoKey?, any Sendable)] = [
       (.figures, PlanObjective.allCases.compactMap(\.figure)), (.sums, PlanObjective.summed.map(\.name)),
     ]
-    return Dictionary(words.compactMap { key, names in key.map { ($0, names) } }, uniquingKeysWith: { a, _ in a })
+    let most: [(CodingUserInfoKey?, any Sendable)] = [(WorkloadList.mostFailures, InputLimits.refusals)]
+    return Dictionary(
+      (words + most).compactMap { key, value in key.map { ($0, value) } }, uniquingKeysWith: { a, _ in a })
   }()
 
   func decode<Value: Decodable>(_ type: Value.Type) throws(InputErrors) -> Value {
@@ -120,8 +130,9 @@ extension InputDocument {
 
   private static func step(_ key: any CodingKey) -> String { key.intValue.map(String.init) ?? key.stringValue }
 
+  /// Of a path with a step longer than any key that is known, what leads to it: the answer would be as long as the question.
   private static func pointer(_ path: [String]) -> String {
-    path.map { "/" + $0.replacing("~", with: "~0").replacing("/", with: "~1") }.joined()
+    path.prefix { $0.utf8.count <= 256 }.map { "/" + $0.replacing("~", with: "~0").replacing("/", with: "~1") }.joined()
   }
 
   private static func kind(_ type: any Any.Type) -> String {
@@ -141,8 +152,7 @@ extension InputDocument {
     case .json(let data):
       // In a request body the pointer says it; only a person with an editor needs the line.
       guard name != nil else { return nil }
-      var scanner = JSONScanner([UInt8](data))
-      return scanner.line(of: path)
+      return JSONScanner.scan(data) { $0.line(of: path) }
     case .yaml(let root, _):
       return Self.line(of: path, in: root)
     }
@@ -170,7 +180,7 @@ extension InputDocument {
 
 extension InputDocument {
   private static func parseYAML(_ text: String, name: String?) throws(InputErrors) -> Tree {
-    if let line = lineOfAlias(text) {
+    if let line = YAMLAliases.line(in: text) {
       throw InputErrors(
         InputError(
           .invalidSyntax, "anchors and aliases (& and *) are not read; write the value out", file: name, line: line))
@@ -204,27 +214,6 @@ extension InputDocument {
         Node.Sequence(sequence.map(withTextKeys), sequence.tag, sequence.style, sequence.mark))
     default: return node
     }
-  }
-
-  /// The first line on which an anchor or alias may stand.
-  ///
-  /// They are refused before parsing: a few hundred bytes of nested aliases stand for more nodes than memory holds,
-  /// and no value that Parva reads may begin with either sign. O(length).
-  private static func lineOfAlias(_ text: String) -> Int? {
-    var line = 1
-    var mayBegin = true
-    var inComment = false
-    for byte in text.utf8 {
-      if byte == 0x0a {
-        line += 1
-        (mayBegin, inComment) = (true, false)
-      } else if !inComment {
-        if mayBegin && (byte == 0x26 || byte == 0x2a) { return line }
-        inComment = mayBegin && byte == 0x23
-        mayBegin = [0x20, 0x09, 0x0d, 0x5b, 0x7b, 0x2c, 0x21].contains(byte)
-      }
-    }
-    return nil
   }
 
   private static func syntaxError(_ error: any Error, name: String?) -> InputError {

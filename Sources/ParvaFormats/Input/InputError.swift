@@ -88,6 +88,8 @@ package struct InputErrors: Error, Hashable, Sendable, CustomStringConvertible {
   package private(set) var errors: [InputError]
   /// Further refusals that are counted but not kept.
   package private(set) var omitted: Int
+  /// Whether so much was wrong that the rest was not read.
+  package private(set) var isCut = false
 
   package init(_ error: InputError, _ others: some Sequence<InputError> = []) {
     errors = [error] + others
@@ -98,13 +100,16 @@ package struct InputErrors: Error, Hashable, Sendable, CustomStringConvertible {
     guard !refusals.errors.isEmpty else { return nil }
     errors = refusals.errors
     omitted = refusals.omitted
+    isCut = refusals.isFull
   }
 
   /// The first refusal, for clients that show one.
   package var first: InputError { errors[0] }
 
   package var description: String {
-    (errors.map(\.description) + (omitted > 0 ? ["and \(omitted) more"] : [])).joined(separator: "\n")
+    (errors.map(\.description)
+      + (omitted > 0 ? ["and \(omitted) more" + (isCut ? ", at which reading ended" : "")] : [])).joined(
+        separator: "\n")
   }
 }
 
@@ -115,6 +120,11 @@ struct Refusals {
   private(set) var errors: [InputError] = []
   private(set) var omitted = 0
   var isEmpty: Bool { errors.isEmpty }
+  var count: Int { errors.count + omitted }
+  /// Whether so much is wrong that reading on helps nobody.
+  var isFull: Bool { count >= InputLimits.refusals || bytes >= InputLimits.refusedBytes }
+  /// Of elements in which something was wrong.
+  private var bytes = 0
   private let most: Int
 
   init(kept most: Int = Refusals.kept) { self.most = most }
@@ -125,6 +135,9 @@ struct Refusals {
 
   /// Counts refusals that somebody else has not kept.
   mutating func omit(_ count: Int) { omitted += count }
+
+  /// Counts an element of a list in which something was wrong.
+  mutating func pass(bytes count: Int) { bytes += count }
 
   mutating func add(_ other: InputErrors) {
     for error in other.errors { add(error) }

@@ -11,6 +11,13 @@ package enum InputLimits {
   /// Largest plan document that is not written as Parva writes it, and so is read as a tree.
   package static let planTreeBytes = 256 << 20
 
+  /// Refusals at which the reading of a list ends.
+  package static let refusals = 2_000
+  /// Bytes of refused elements of a list at which its reading ends: saying what is wrong costs a hundred times what reading does.
+  package static let refusedBytes = 4 << 20
+  /// Bytes of one element of a list that is read element by element, as much as a request about one thing may have.
+  package static let elementBytes = 1 << 20
+
   /// Requests per second of a workload or a profile point.
   package static let rate = 1e-6...1e9
   /// Entries of a schedule.

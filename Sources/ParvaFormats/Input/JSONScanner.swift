@@ -1,3 +1,5 @@
+import Foundation
+
 /// Walks JSON text (RFC 8259) without building anything, to say where it is broken and where a value stands.
 ///
 /// Foundation's decoder says neither on Linux, accepts a trailing comma, and takes one of two equal keys silently.
@@ -11,12 +13,20 @@ struct JSONScanner {
   /// Levels of nesting that are read; the deepest document of ours has six.
   static let maxDepth = 64
 
-  private let bytes: [UInt8]
+  private let bytes: UnsafeRawBufferPointer
   private var position = 0
-  /// Keys of the objects that are open, as ranges of `bytes`, innermost last.
+  /// Keys of the objects that are open, as ranges of `bytes`, innermost last, of each object the first 128.
   private var keys: [Range<Int>] = []
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  private init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+  /// What `work` finds in a text, which it does not copy.
+  static func scan<Value>(_ data: Data, _ work: (inout JSONScanner) -> Value) -> Value {
+    data.withUnsafeBytes { bytes in
+      var scanner = JSONScanner(bytes)
+      return work(&scanner)
+    }
+  }
 
   /// The first fault of the text, nil where there is none. O(bytes).
   mutating func fault() -> Fault? {
@@ -63,13 +73,13 @@ struct JSONScanner {
       let start = position
       let key = try string()
       if keys.count - outer < 128 {
-        for other in keys[outer...] where other.count == key.count && bytes[other].elementsEqual(bytes[key]) {
+        for other in keys[outer...] where isOne(other, key) {
           throw Fault(
             offset: start, code: .duplicate,
             message: "key \"\(InputError.shortened(text(key)))\" stands twice in one object")
         }
+        keys.append(key)
       }
-      keys.append(key)
       skipBlanks()
       guard take(0x3a) else { throw broken("a colon is expected") }
       skipBlanks()
@@ -161,14 +171,26 @@ struct JSONScanner {
   }
 
   private func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
+
+  /// Whether two keys are the same, however they are written.
+  private func isOne(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
+    if a.count == b.count, bytes[a].elementsEqual(bytes[b]) { return true }
+    guard bytes[a].contains(0x5c) || bytes[b].contains(0x5c), let a = plain(a) else { return false }
+    return a == plain(b)
+  }
+
+  /// A string without its escapes; nil where they stand for no text.
+  private func plain(_ range: Range<Int>) -> String? {
+    guard bytes[range].contains(0x5c) else { return text(range) }
+    let literal = Data(UnsafeRawBufferPointer(rebasing: bytes[range.lowerBound - 1..<range.upperBound + 1]))
+    return try? JSONDecoder().decode(String.self, from: literal)
+  }
 }
 
 // MARK: - Places
 
 extension JSONScanner {
-  /// Line of the value at a path of keys and indices, or of the last step of it that is there. The text has no fault.
-  ///
-  /// Keys written with escapes are not found. O(bytes).
+  /// Line of the value at a path of keys and indices, or of the last step of it that is there. The text has no fault. O(bytes).
   mutating func line(of path: [String]) -> Int {
     position = 0
     keys = []
@@ -193,7 +215,8 @@ extension JSONScanner {
       let start = position
       var matches = !isObject && String(index) == step
       if isObject {
-        matches = bytes[try string()].elementsEqual(step.utf8)
+        let key = try string()
+        matches = bytes[key].elementsEqual(step.utf8) || bytes[key].contains(0x5c) && plain(key) == step
         skipBlanks()
         position += 1
         skipBlanks()
@@ -203,6 +226,49 @@ extension JSONScanner {
       skipBlanks()
       _ = take(0x2c)
       index += 1
+    }
+  }
+}
+
+// MARK: - Lists
+
+extension JSONScanner {
+  /// Where a list stands in a text.
+  struct List {
+    /// The brackets included.
+    var range: Range<Int>
+    /// Whether it is the whole document, and not a member of it.
+    var isBare: Bool
+  }
+
+  /// The list that the document is, or that stands under a key of its root; nil where there is none. The text has no fault. O(bytes).
+  mutating func list(under name: String) -> List? {
+    position = 0
+    keys = []
+    skipBlanks()
+    let isBare = peek != 0x7b
+    if !isBare {
+      guard (try? enter(name)) != nil else { return nil }
+    }
+    guard peek == 0x5b else { return nil }
+    let start = position
+    guard (try? value(depth: 0)) != nil else { return nil }
+    return List(range: start..<position, isBare: isBare)
+  }
+
+  /// Steps through the elements of such a list, each with where it stands. O(bytes).
+  ///
+  /// - Parameter visit: answers whether to go on.
+  mutating func elements(of list: List, _ visit: (Range<Int>) -> Bool) {
+    position = list.range.lowerBound + 1
+    keys = []
+    skipBlanks()
+    while position < list.range.upperBound - 1 {
+      let start = position
+      guard (try? value(depth: 1)) != nil, visit(start..<position) else { return }
+      skipBlanks()
+      _ = take(0x2c)
+      skipBlanks()
     }
   }
 }

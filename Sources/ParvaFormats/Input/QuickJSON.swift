@@ -93,28 +93,6 @@ struct QuickJSON {
     return false
   }
 
-  /// Whether the text is a list without an object around it.
-  static func isList(_ data: Data) -> Bool {
-    data.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) } == UInt8(ascii: "[")
-  }
-
-  /// Steps through a list of anything; whether all of it is usual. O(bytes).
-  ///
-  /// - Parameter item: gets the number of each item and where its bytes stand.
-  static func items(of data: Data, under name: String, _ item: (Int, Range<Int>) -> Void) -> Bool {
-    var index = 0
-    let isBare = read(data) { json throws(Unusual) in
-      try json.list(under: name) { json throws(Unusual) in
-        json.skipSpace()
-        let start = json.at
-        try json.skip()
-        item(index, start..<json.at)
-        index += 1
-      }
-    }
-    return isBare != nil
-  }
-
   /// Steps into an object, before its first member.
   mutating func begin() throws(Unusual) {
     try expect(UInt8(ascii: "{"))
@@ -190,7 +168,8 @@ struct QuickJSON {
     }
   }
 
-  private mutating func skip(word: StaticString) throws(Unusual) {
+  mutating func skip(word: StaticString) throws(Unusual) {
+    skipSpace()
     let end = at + word.utf8CodeUnitCount
     guard end <= bytes.count, memcmp(bytes.baseAddress! + at, word.utf8Start, end - at) == 0 else { throw Unusual() }
     at = end

@@ -29,6 +29,12 @@ struct CSVReader {
   /// - Throws: `invalid_syntax`, `not_utf8`, `out_of_range` for a field over its bound.
   mutating func next() throws(InputErrors) -> CSVRow? {
     while position < bytes.count {
+      skipBlanks()
+      guard position < bytes.count else { break }
+      if bytes[position] == 0x0a {
+        (position, line) = (position + 1, line + 1)
+        continue
+      }
       let row = try record()
       if row.fields.count > 1 || row.fields.first?.isEmpty == false { return row }
     }

@@ -44,7 +44,7 @@ struct CSVTable {
   /// that cannot be read ends the table.
   mutating func next(_ refusals: inout Refusals) -> CSVRow? {
     do {
-      while let row = try reader.next() {
+      while !refusals.isFull, let row = try reader.next() {
         if row.fields.count == width { return row }
         refusals.add(
           InputError(

@@ -93,7 +93,8 @@ package enum PlanReader {
       summary: PlanSummary(
         gpuCount: summary.gpuCount, lowerBound: summary.lowerBound, gap: summary.gap,
         allocatedSlices: summary.allocatedSlices, externalFragmentation: summary.externalFragmentation,
-        internalSlack: summary.internalSlack, sums: summary.sums, profileSource: source),
+        internalSlack: summary.internalSlack, sums: summary.sums, profileSource: source,
+        isCutShort: summary.cutShort ?? false),
       certificate: certificate)
     return (plan, input, gpus.map(\.place))
   }

@@ -34,7 +34,9 @@ package enum ProfileReader {
     for file in files {
       do {
         for profile in try read(try InputSource.load("\(path)/\(file)"), product: product) {
-          if found.contains(where: { $0.model == profile.model && $0.product == profile.product }) {
+          if found.contains(where: {
+            ($0.model, $0.product, $0.namespace) == (profile.model, profile.product, profile.namespace)
+          }) {
             refusals.add(
               InputError(
                 .duplicate, "\(profile.model) on \(profile.product) stands in another file of the folder too",
@@ -226,6 +228,11 @@ package enum ProfileReader {
         document.error(.outOfRange, "source must be \(sourceNames)", at: path + ["source"], value: spec.source))
       return
     }
+    if let namespace = spec.namespace, !Namespace.isName(namespace) {
+      refusals.add(
+        document.error(
+          .invalidName, "namespace must be \(Namespace.nameRule)", at: path + ["namespace"], value: namespace))
+    }
     if spec.points.isEmpty {
       refusals.add(document.error(.empty, "holds no points", at: path + ["points"]))
     }
@@ -242,7 +249,8 @@ package enum ProfileReader {
         continue
       }
       let entry = ProfileTableBuilder.Entry(
-        model: spec.model, product: product, profile: profile, batch: point.batch, processes: point.processes,
+        model: spec.model, product: product, namespace: spec.namespace, profile: profile, batch: point.batch,
+        processes: point.processes,
         throughput: point.throughput, latencyMs: point.latencyMs, memoryMiB: point.memoryMiB, source: own,
         margin: point.margin ?? 0)
       let name = "item \(number)" + (path.isEmpty ? "" : " of \(path.joined(separator: "/"))")

@@ -8,6 +8,7 @@ struct ProfileTableBuilder {
   struct Entry {
     var model: String
     var product: GPUProduct
+    var namespace: String?
     /// Index into the product's profiles.
     var profile: Int
     var batch: Int
@@ -24,6 +25,11 @@ struct ProfileTableBuilder {
   private struct Key: Hashable {
     var model: String
     var product: String
+    var namespace: String?
+
+    init(_ entry: Entry) {
+      (model, product, namespace) = (entry.model, entry.product.name, entry.namespace)
+    }
   }
 
   private struct Table {
@@ -43,7 +49,7 @@ struct ProfileTableBuilder {
     _ entry: Entry, named name: String, _ refusals: inout Refusals,
     refuse: (InputError.Code, String, String, String?) -> InputError
   ) {
-    let before = refusals.errors.count + refusals.omitted
+    let before = refusals.count
     if !Names.isModel(entry.model) {
       refusals.add(refuse(.invalidName, "model must be \(Names.modelRule)", "model", entry.model))
     }
@@ -75,13 +81,13 @@ struct ProfileTableBuilder {
     if let message = RangeCheck.message("margin", entry.margin, InputLimits.margin) {
       refusals.add(refuse(.outOfRange, message, "margin", RangeCheck.plain(entry.margin)))
     }
-    var table = tables.removeValue(forKey: Key(model: entry.model, product: entry.product.name)) ?? Table()
+    var table = tables.removeValue(forKey: Key(entry)) ?? Table()
     if let first = table.seen.updateValue(name, forKey: entry.place) {
       refusals.add(
         refuse(
           .duplicate, "the same profile, batch and processes stand already at \(first)", "batch", nil))
     }
-    if refusals.errors.count + refusals.omitted == before {
+    if refusals.count == before {
       if fits {
         table.points.append(
           ProfilePoint(
@@ -91,7 +97,7 @@ struct ProfileTableBuilder {
         table.misfits.append(entry.place)
       }
     }
-    tables[Key(model: entry.model, product: entry.product.name)] = table
+    tables[Key(entry)] = table
   }
 
   /// The profiles gathered, by product and model.
@@ -99,8 +105,8 @@ struct ProfileTableBuilder {
     tables.map { key, table in
       ModelProfile(
         model: key.model, product: key.product, source: table.points.map(\.source).merged, points: table.points,
-        misfits: table.misfits)
-    }.sorted { ($0.product, $0.model) < ($1.product, $1.model) }
+        misfits: table.misfits, namespace: key.namespace)
+    }.sorted { ($0.product, $0.model, $0.namespace ?? "") < ($1.product, $1.model, $1.namespace ?? "") }
   }
 }
 

@@ -157,11 +157,13 @@ extension QuickJSON {
     }
     try key("profileSource")
     guard let source = ProfileSource(rawValue: try string()) else { throw Unusual() }
+    let isCutShort = take(key: "cutShort")
+    if isCutShort { try skip(word: "true") }
     try end()
     return PlanSummary(
       gpuCount: gpuCount, lowerBound: lowerBound, gap: gap, allocatedSlices: allocatedSlices,
       externalFragmentation: externalFragmentation, internalSlack: internalSlack, sums: sums,
-      profileSource: source)
+      profileSource: source, isCutShort: isCutShort)
   }
 
   private mutating func optionalNumber() throws(Unusual) -> Double? { null() ? nil : try number() }

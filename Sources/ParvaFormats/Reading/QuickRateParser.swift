@@ -9,16 +9,17 @@ package enum QuickRateParser {
     package var rate: Double
   }
 
-  /// `[{"id": ..., "rate": ...}, ...]`, or that under `workloads`; each id once. Nil for everything else. O(bytes).
+  /// `[{"id": ..., "rate": ...}, ...]`, or that under `workloads`; each id once, and at most `limit`. Nil for everything else.
+  /// O(bytes).
   ///
   /// - Returns: the rates, and whether they stood bare.
-  package static func rates(in data: Data) -> (rates: [Rate], isBare: Bool)? {
+  package static func rates(in data: Data, atMost limit: Int) -> (rates: [Rate], isBare: Bool)? {
     QuickJSON.read(data) { json throws(QuickJSON.Unusual) in
       var rates: [Rate] = []
       var seen: Set<String> = []
       let isBare = try json.list(under: "workloads") { json throws(QuickJSON.Unusual) in
         let rate = try json.rate()
-        guard seen.insert(rate.id).inserted else { throw QuickJSON.Unusual() }
+        guard rates.count < limit, seen.insert(rate.id).inserted else { throw QuickJSON.Unusual() }
         rates.append(rate)
       }
       return (rates, isBare)

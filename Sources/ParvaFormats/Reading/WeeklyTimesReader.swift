@@ -17,18 +17,8 @@ package enum WeeklyTimesReader {
   static func read(
     _ spec: Spec, _ refusals: inout Refusals, _ place: (InputError.Code, String, [String], String?) -> InputError
   ) -> (times: WeeklyTimes, clock: ZoneClock)? {
-    guard let zone = spec.timeZone else {
-      refusals.add(
-        place(.missingKey, "times of the week need a timeZone, for example Europe/Berlin", ["timeZone"], nil))
-      return nil
-    }
-    let clock = ZoneClock(zone)
-    if clock == nil {
-      refusals.add(
-        place(
-          .outOfRange, "timeZone must be UTC or a name of the IANA database, for example Europe/Berlin", ["timeZone"],
-          zone))
-    }
+    let clock = clock(spec.timeZone, &refusals, place)
+    guard spec.timeZone != nil else { return nil }
     var days: Set<Int> = spec.days == nil ? Set(0..<7) : []
     for (index, text) in (spec.days ?? []).enumerated() {
       let path = ["days", String(index)]
@@ -43,6 +33,24 @@ package enum WeeklyTimesReader {
     let to = minute(spec.to, "to", 1...1_440, &refusals, place)
     guard let clock, let from, let to, !days.isEmpty else { return nil }
     return (WeeklyTimes(days: days, from: from, to: to), clock)
+  }
+
+  /// The clock of a zone that times need.
+  static func clock(
+    _ zone: String?, _ refusals: inout Refusals, _ place: (InputError.Code, String, [String], String?) -> InputError
+  ) -> ZoneClock? {
+    guard let zone else {
+      refusals.add(place(.missingKey, "times need a timeZone, for example Europe/Berlin", ["timeZone"], nil))
+      return nil
+    }
+    let clock = ZoneClock(zone)
+    if clock == nil {
+      refusals.add(
+        place(
+          .outOfRange, "timeZone must be UTC or a name of the IANA database, for example Europe/Berlin", ["timeZone"],
+          zone))
+    }
+    return clock
   }
 
   private static func minute(

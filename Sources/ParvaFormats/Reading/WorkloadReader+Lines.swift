@@ -7,26 +7,24 @@ extension WorkloadReader {
   /// Lines that are empty are passed over. A refusal tells its line, and its pointer is from the root of that line.
   ///
   /// - Complexity: O(bytes); beside the result one line is in memory.
-  static func readLines(_ source: InputSource, _ most: Int) throws(InputErrors) -> [Workload] {
+  static func readLines(
+    _ source: InputSource, _ most: Int, atMost limit: Int
+  ) throws(InputErrors) -> [Workload] {
     try source.checkSize(InputLimits.listBytes)
     var refusals = Refusals(kept: most)
     var workloads: [Workload] = []
     var seen: [String: Int] = [:]
-    var (start, number) = (source.data.startIndex, 0)
-    while start < source.data.endIndex {
-      let end = source.data[start...].firstIndex(of: UInt8(ascii: "\n")) ?? source.data.endIndex
-      let line = source.data[start..<end]
-      number += 1
-      start = end < source.data.endIndex ? end + 1 : end
-      guard line.contains(where: { ![0x20, 0x09, 0x0d].contains($0) }) else { continue }
-      guard let workload = workload(in: line, number, source.name, &refusals) else { continue }
+    forEachLine(of: source.data) { number, line in
+      guard let workload = workload(in: line, number, source.name, &refusals) else { return !refusals.isFull }
       if let first = seen.updateValue(number, forKey: workload.id) {
         refusals.add(
           InputError(
             .duplicate, "id \"\(InputError.shortened(workload.id))\" is already that of line \(first)",
             file: source.name, line: number, pointer: "/id", value: workload.id))
+        refusals.pass(bytes: line.count)
       }
       workloads.append(workload)
+      return !refusals.isFull && workloads.count <= limit
     }
     try refusals.check()
     return workloads
@@ -35,18 +33,42 @@ extension WorkloadReader {
   /// The lines on which some of the workloads stand, by their places in the list, which rise. O(bytes).
   package static func lines(of places: [Int], in data: Data) -> [Int] {
     var (found, next): ([Int], Int) = ([], 0)
-    for (number, line) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
-    where line.contains(where: { ![0x20, 0x09, 0x0d].contains($0) }) {
-      if found.count == places.count { break }
-      if places[found.count] == next { found.append(number + 1) }
+    forEachLine(of: data) { number, _ in
+      guard found.count < places.count else { return false }
+      if places[found.count] == next { found.append(number) }
       next += 1
+      return true
     }
     return found
+  }
+
+  /// Steps through the lines that are not empty, each with its number from 1. O(bytes).
+  ///
+  /// - Parameter visit: answers whether to go on.
+  private static func forEachLine(of data: Data, _ visit: (Int, Data) -> Bool) {
+    data.withUnsafeBytes { bytes in
+      var (position, start, number, isEmpty) = (0, 0, 1, true)
+      while position <= bytes.count {
+        let byte = position < bytes.count ? bytes[position] : UInt8(ascii: "\n")
+        if byte == UInt8(ascii: "\n") {
+          if !isEmpty, !visit(number, data[data.startIndex + start..<data.startIndex + position]) { return }
+          (start, number, isEmpty) = (position + 1, number + 1, true)
+        } else if byte != 0x20 && byte != 0x09 && byte != 0x0d {
+          isEmpty = false
+        }
+        position += 1
+      }
+    }
   }
 
   private static func workload(
     in line: Data, _ number: Int, _ name: String?, _ refusals: inout Refusals
   ) -> Workload? {
+    guard line.count <= InputLimits.elementBytes else {
+      let message = "more than \(InputLimits.elementBytes >> 20) MiB, the most that is read of a workload"
+      refusals.add(InputError(.tooLarge, message, file: name, line: number))
+      return nil
+    }
     let source = InputSource(line, format: .json)
     if let workload = readQuickly(source) { return workload }
     do throws(InputErrors) {
@@ -57,6 +79,7 @@ extension WorkloadReader {
         refusals.add(fault)
       }
       refusals.omit(error.omitted)
+      refusals.pass(bytes: line.count)
       return nil
     }
   }

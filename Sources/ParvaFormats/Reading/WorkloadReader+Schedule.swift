@@ -19,6 +19,7 @@ extension WorkloadReader {
       if let message = RangeCheck.message("rate", spec.rate, InputLimits.rate, unit: "requests/s") {
         refusals.add(place(.outOfRange, message, path + ["rate"], RangeCheck.plain(spec.rate)))
       }
+      if spec.cron != nil { return CronReader.read(spec, &refusals) { place($0, $1, path + $2, $3) } }
       let times = WeeklyTimesReader.read(
         WeeklyTimesReader.Spec(days: spec.days, from: spec.from, to: spec.to, timeZone: spec.timeZone), &refusals
       ) { place($0, $1, path + $2, $3) }
@@ -29,9 +30,14 @@ extension WorkloadReader {
   static func schedule(of workload: Workload) -> [WorkloadSpec.ScheduledRate]? {
     guard !workload.schedule.isEmpty else { return nil }
     return workload.schedule.map { entry in
-      WorkloadSpec.ScheduledRate(
-        days: entry.times.dayNames, from: WeeklyTimes.text(entry.times.from),
-        to: WeeklyTimes.text(entry.times.to), timeZone: entry.zone, rate: entry.rate)
+      switch entry.times {
+      case .weekly(let times):
+        WorkloadSpec.ScheduledRate(
+          days: times.dayNames, from: WeeklyTimes.text(times.from), to: WeeklyTimes.text(times.to),
+          timeZone: entry.zone,
+          rate: entry.rate)
+      case .from(let times): WorkloadSpec.ScheduledRate(cron: times.text, timeZone: entry.zone, rate: entry.rate)
+      }
     }
   }
 }

@@ -9,17 +9,23 @@ package enum WorkloadReader {
   /// Reads a list: `{"workloads": [...]}` or a bare array, CSV with a header, or one workload a line.
   ///
   /// An empty list is valid. Ids are unique within it.
-  /// - Parameter most: refusals that are told; the others are counted.
-  /// - Throws: every refusal found, each with its place.
+  /// - Parameters:
+  ///   - most: refusals that are told; the others are counted.
+  ///   - limit: workloads with more than which nobody can do anything: of more, one more than that are read.
+  /// - Throws: every refusal found, each with its place, up to ``InputLimits/refusals`` or ``InputLimits/refusedBytes``, at which
+  ///   reading ends.
   /// - Complexity: O(bytes).
-  package static func read(_ source: InputSource, refusals most: Int = 20) throws(InputErrors) -> [Workload] {
+  package static func read(
+    _ source: InputSource, refusals most: Int = 20, atMost limit: Int = .max
+  ) throws(InputErrors) -> [Workload] {
     switch source.format {
-    case .csv: return try readCSV(source, most)
-    case .ndjson: return try readLines(source, most)
-    case .json, .yaml: break
+    case .csv: return try readCSV(source, most, atMost: limit)
+    case .ndjson: return try readLines(source, most, atMost: limit)
+    case .json:
+      if let workloads = readListQuickly(source, atMost: limit) { return workloads }
+      return try readJSON(source, most, atMost: limit)
+    case .yaml: break
     }
-    if let workloads = readListQuickly(source) { return workloads }
-    if source.format == .json, source.data.count > InputLimits.fileBytes { return try readLargeList(source, most) }
     let document = try InputDocument(source, limit: InputLimits.fileBytes)
     let list = try document.decode(WorkloadList.self)
     let prefix = list.isBare ? [] : ["workloads"]
@@ -28,6 +34,7 @@ package enum WorkloadReader {
     var refusals = Refusals(kept: most)
     var seen: [String: Int] = [:]
     for (index, item) in list.items.enumerated() {
+      if refusals.isFull { break }
       switch item {
       case .failure(let error, let path): refusals.add(document.refusal(of: error, at: path))
       case .value(let spec):
@@ -109,7 +116,7 @@ extension WorkloadReader {
   }
 
   /// The workloads of a list that is written in the usual way and with which nothing is wrong; nil leaves it to the general way.
-  private static func readListQuickly(_ source: InputSource) -> [Workload]? {
+  private static func readListQuickly(_ source: InputSource, atMost limit: Int) -> [Workload]? {
     guard source.format == .json, source.data.count <= InputLimits.listBytes else { return nil }
     var seen: Set<String> = []
     var workloads: [Workload] = []
@@ -118,15 +125,15 @@ extension WorkloadReader {
       let workload = validate(spec, &refusals) { code, message, _, _ in InputError(code, message) }
       guard let workload, seen.insert(workload.id).inserted else { return false }
       workloads.append(workload)
-      return true
+      return workloads.count <= limit
     }
-    return isUsual ? workloads : nil
+    return isUsual || workloads.count > limit ? workloads : nil
   }
 
   /// Makes the refusal for a path below the workload's own place.
   typealias Place = (InputError.Code, String, [String], String?) -> InputError
 
-  private static func validate(
+  static func validate(
     _ spec: WorkloadSpec, _ document: InputDocument, _ path: [String], _ refusals: inout Refusals
   ) -> Workload? {
     validate(spec, &refusals) { code, message, below, value in
@@ -135,7 +142,7 @@ extension WorkloadReader {
   }
 
   static func validate(_ spec: WorkloadSpec, _ refusals: inout Refusals, _ place: Place) -> Workload? {
-    let before = refusals.errors.count + refusals.omitted
+    let before = refusals.count
     let id = id(of: spec, &refusals, place)
     if !Names.isModel(spec.model) {
       refusals.add(place(.invalidName, "model must be \(Names.modelRule)", ["model"], spec.model))
@@ -176,7 +183,7 @@ extension WorkloadReader {
       LaunchCheck.check(launch) { refusals.add(place($0, $1, ["launch"] + $2, $3)) }
     }
     let queue = queue(spec.queue, launch: spec.launch.map(command), &refusals, place)
-    guard refusals.errors.count + refusals.omitted == before else { return nil }
+    guard refusals.count == before else { return nil }
     var workload = Workload(
       id: id, model: spec.model, rate: spec.rate, sloLatencyMs: spec.slo.latencyMs, percentile: percentile,
       margin: spec.slo.margin, arrivals: arrivals, priority: spec.priority ?? 0, labels: spec.labels ?? [:],
@@ -202,7 +209,7 @@ extension WorkloadReader {
     return qualifiedID(of: spec)
   }
 
-  private static func qualifiedID(of spec: WorkloadSpec) -> String {
+  static func qualifiedID(of spec: WorkloadSpec) -> String {
     guard let namespace = spec.namespace, !Namespace.isQualified(spec.id) else { return spec.id }
     return Namespace.qualified(spec.id, in: namespace)
   }
@@ -268,14 +275,16 @@ extension WorkloadReader {
 // MARK: - CSV
 
 extension WorkloadReader {
-  private static func readCSV(_ source: InputSource, _ most: Int) throws(InputErrors) -> [Workload] {
+  private static func readCSV(
+    _ source: InputSource, _ most: Int, atMost limit: Int
+  ) throws(InputErrors) -> [Workload] {
     var refusals = Refusals(kept: most)
     var table = try CSVTable(
       try CSVReader(source, limit: InputLimits.listBytes), required: csvColumns,
       optional: csvOptionalColumns + csvPlacementColumns)
     var workloads: [Workload] = []
     var seen: [String: Int] = [:]
-    while let row = table.next(&refusals) {
+    while workloads.count <= limit, let row = table.next(&refusals) {
       guard let spec = spec(from: row, table, &refusals) else { continue }
       if let first = seen.updateValue(row.line, forKey: spec.id) {
         refusals.add(
@@ -296,7 +305,7 @@ extension WorkloadReader {
     let model = table.requiredText("model", row, &refusals)
     let rate = table.number("rate", row, &refusals)
     let latency = table.number("latency_ms", row, &refusals)
-    let before = refusals.errors.count + refusals.omitted
+    let before = refusals.count
     let percentile = table.text("percentile", row) == nil ? nil : table.number("percentile", row, &refusals)
     let margin = table.text("margin", row) == nil ? nil : table.number("margin", row, &refusals)
     let moveCost = table.text("move_cost", row) == nil ? nil : table.number("move_cost", row, &refusals)
@@ -308,9 +317,7 @@ extension WorkloadReader {
     let allowPartial = allowPartial(from: row, table, &refusals)
     let replicas = replicas(from: row, table, &refusals)
     let survive = survive(from: row, table, &refusals)
-    guard let id, let model, let rate, let latency, refusals.errors.count + refusals.omitted == before else {
-      return nil
-    }
+    guard let id, let model, let rate, let latency, refusals.count == before else { return nil }
     return WorkloadSpec(
       id: id, model: model, rate: rate, slo: .init(latencyMs: latency, percentile: percentile, margin: margin),
       arrivals: arrivals, priority: priority, labels: labels, queue: table.text("queue", row), placement: placement,

@@ -183,7 +183,8 @@ package struct PlanPicture {
   private var proof: String {
     guard let bound = plan.summary.lowerBound else { return "" }
     let gap = plan.summary.gap ?? 0
-    let verdict = plan.status == .optimal ? "proven minimal" : "gap \(RangeCheck.plain(gap))"
+    let end = plan.summary.isCutShort ? ", cut short by the time limit" : ""
+    let verdict = (plan.status == .optimal ? "proven minimal" : "gap \(RangeCheck.plain(gap))") + end
     return " (lower bound \(Figures.fixed(bound, 2)), \(verdict))"
   }
 }

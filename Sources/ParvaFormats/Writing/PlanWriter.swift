@@ -159,6 +159,7 @@ package enum PlanWriter {
     object.field("internalSlack", summary.internalSlack)
     for objective in PlanObjective.summed { object.entry(objective.name, summary.sums[objective.name]) }
     object.field("profileSource", summary.profileSource.rawValue)
+    if summary.isCutShort { object.field("cutShort", true) }
   }
 }
 

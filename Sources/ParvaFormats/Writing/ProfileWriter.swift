@@ -21,6 +21,7 @@ package enum ProfileWriter {
   package static func write(_ profile: ModelProfile, _ object: inout DocumentWriter) {
     object.field("model", profile.model)
     object.field("product", profile.product)
+    if let namespace = profile.namespace { object.field("namespace", namespace) }
     object.field("source", profile.source.rawValue)
     object.array("points") { list in
       for point in profile.points {

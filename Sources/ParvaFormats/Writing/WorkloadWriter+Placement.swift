@@ -42,12 +42,16 @@ extension WorkloadWriter {
     guard !schedule.isEmpty else { return }
     object.array("schedule", inline: true) { list in
       for entry in schedule {
-        list.object(inline: true) {
-          names("days", entry.times.dayNames, &$0)
-          $0.field("from", WeeklyTimes.text(entry.times.from))
-          $0.field("to", WeeklyTimes.text(entry.times.to))
-          $0.field("timeZone", entry.zone)
-          $0.field("rate", entry.rate)
+        list.object(inline: true) { object in
+          switch entry.times {
+          case .weekly(let times):
+            names("days", times.dayNames, &object)
+            object.field("from", WeeklyTimes.text(times.from))
+            object.field("to", WeeklyTimes.text(times.to))
+          case .from(let times): object.field("cron", times.text)
+          }
+          object.field("timeZone", entry.zone)
+          object.field("rate", entry.rate)
         }
       }
     }

@@ -5,8 +5,7 @@ import ParvaTestSupport
 import Testing
 
 /// Cases that a random search found hard, with the figures that an independent integer program gives.
-@Suite(.enabled(if: SharedData.isPresent, "../shared/data is absent"))
-struct HardCasesTests {
+@Suite struct HardCasesTests {
   /// What is right.
   enum Right: Sendable {
     /// The least value of the objective, and proven.
@@ -73,11 +72,11 @@ struct HardCasesTests {
     ]
 
     func input() throws -> PlanningInput {
-      let folder = try #require(SharedData.root).appending(path: "data/hard-cases").path
+      let folder = TestData.root.appending(path: "hard-cases").path
       let product = try PublishedScenarios.product
       let catalogue =
         try profiles.map { ProfileCatalogue(try ProfileReader.load("\(folder)/\($0)", product: product)) }
-        ?? PublishedScenarios.measuredProfiles()
+        ?? ProfileCatalogue(try ProfileReader.load(TestData.root.appending(path: "profiles").path, product: product))
       return PlanningInput(
         workloads: try WorkloadReader.read(InputSource.load("\(folder)/\(workloads).json")),
         pools: try pools.map { try PoolReader.read(InputSource.load("\(folder)/\($0).json")) }

@@ -38,7 +38,8 @@ enum RandomPlans {
         gpuCount: gpus.count, lowerBound: maybe(&random), gap: maybe(&random), allocatedSlices: 3,
         externalFragmentation: Double.random(in: 0...1, using: &random),
         internalSlack: Double.random(in: 0...1, using: &random), sums: sums(&random),
-        profileSource: ProfileSource.allCases.randomElement(using: &random) ?? .measured),
+        profileSource: ProfileSource.allCases.randomElement(using: &random) ?? .measured,
+        isCutShort: Bool.random(using: &random)),
       certificate: Bool.random(using: &random) ? certificate(&random) : nil)
   }
 

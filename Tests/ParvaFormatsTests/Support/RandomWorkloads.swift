@@ -12,9 +12,24 @@ enum RandomWorkloads {
     "UTC",
   ]
 
+  /// An expression that comes often enough to be seen, mostly around the hours at which clocks are put forward or back.
+  static func cron(_ random: inout SeededGenerator) -> String {
+    func one(_ texts: [String]) -> String { texts.randomElement(using: &random) ?? "*" }
+    let minute = one(["0", "30", "15,45", "0-10/5", "59", "7"])
+    let hour = one(["*", "1-3", "2", "0", "23", "*/6", "8,18", "3"])
+    let day = one(["*", "*", "*", "1", "13,31", "*/2", "25-31"])
+    let month = one(["*", "*", "*", "mar,OCT,nov", "1-12/2", "4"])
+    return "\(minute) \(hour) \(day) \(month) \(one(["*", "*", "sun", "mon-fri", "7", "0,Sat"]))"
+  }
+
   private static func schedule(_ random: inout SeededGenerator) -> [ScheduledRate] {
     (0..<([0, 0, 1, 3].randomElement(using: &random) ?? 0)).map { _ in
-      ScheduledRate(
+      if Int.random(in: 0..<3, using: &random) == 0, let times = try? CronTimes(cron(&random)) {
+        return ScheduledRate(
+          .from(times), zone: zones.randomElement(using: &random) ?? "UTC",
+          rate: Double.random(in: 1e-6...1e9, using: &random))
+      }
+      return ScheduledRate(
         times: WeeklyTimes(
           days: Set((0..<7).filter { _ in Bool.random(using: &random) } + [Int.random(in: 0..<7, using: &random)]),
           from: Int.random(in: 0...1_439, using: &random), to: Int.random(in: 1...1_440, using: &random)),
