@@ -11,8 +11,8 @@ package final class Controller: Sendable {
     package var planning: PlanningSetup
     /// When plans follow rates that fall.
     package var calm = SteadyRate.Policy.none
-    /// Seconds by which plans are ahead of rates that rise by schedules: the time that a roll-out takes.
-    package var scheduleLead = 300.0
+    /// Seconds by which plans are ahead of rates that rise by schedules; nil: the time that roll-outs turn out to take.
+    package var scheduleLead: Double?
     /// Most registrations at a time.
     package var maxWorkloads = 250_000
     /// Which plans are kept in the store.
@@ -48,7 +48,7 @@ package final class Controller: Sendable {
     /// It plans and pushes.
     ///
     /// - Parameters:
-    ///   - term: in which it leads; 0 where it is the only one.
+    ///   - term: in which it leads within the store's epoch; 0 where it is the only one.
     ///   - takesOver: whether another one has just led: what that one has planned is not planned anew.
     case leads(term: Int, takesOver: Bool)
     /// It only answers what it is asked, from its copy of what another one stores.
@@ -58,6 +58,8 @@ package final class Controller: Sendable {
   }
 
   package let configuration: Configuration
+  /// See ``StoreContents/epoch``: what nodes are told as a term begins with it.
+  package let epoch: Int
   package let store: GuardedStore
   package let registry: DemandRegistry
   package let nodes: NodeRegistry
@@ -81,6 +83,7 @@ package final class Controller: Sendable {
   /// Keeps all of these up to date where another controller leads; nil where this one does.
   package let follower: Follower?
   package let counters = PlanningCounters()
+  package let scheduleLead: ScheduleLead
   /// Makes plans that are only looked at: none of them holds up or ends the planning of what is registered.
   package let previews: any PlanningBackend
   private let logger: Logger
@@ -106,6 +109,7 @@ package final class Controller: Sendable {
     // Before it is read: what is read holds all that there was then.
     let freshAt = followed?.freshAt
     let contents = try await store.load()
+    epoch = contents.epoch
     let base: any Store = followed.map { CopyStore($0) } ?? store
     let isFollowing = followed != nil
     let wakes = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -113,13 +117,13 @@ package final class Controller: Sendable {
     self.wakes = wakes
     self.fleetWakes = fleetWakes
     self.configuration = configuration
-    let feed = WebhookFeed(contents, now: configuration.now)
+    let events = EventLog(start: configuration.now())
+    self.events = events
+    let feed = WebhookFeed(contents, log: events, now: configuration.now)
     let store = GuardedStore(
       base, logger: logger, completing: { feed.complete(&$0) }, onRecovery: { wakes.continuation.yield() })
     self.store = store
     if !isFollowing { await store.check() }
-    let events = EventLog(start: configuration.now())
-    self.events = events
     board = PlanBoard(events: events)
     let restored = contents.plan.flatMap {
       PublishedPlan($0, tellsAll: contents.pin != nil || isFollowing || takesOver, contents.nodes, logger)
@@ -154,14 +158,17 @@ package final class Controller: Sendable {
         condition: { [traffic] workload in observer.condition(workload, traffic.view.table) },
         readings: { observer.readings }))
     trafficWakes.connect(traffic)
+    scheduleLead = ScheduleLead(configuration.scheduleLead)
+    scheduleLead.note(try await store.operations(after: nil, limit: 2 * ScheduleLead.remembered))
     var push = configuration.push
     push.tracer = configuration.tracer
-    push.term = term
+    push.term = contents.epoch + term
     pusher = PlanPusher(
       store: store, nodes: nodes, traffic: traffic, settings: push, open: contents.openOperations,
       isFollowing: isFollowing, now: configuration.now, events: events,
       rates: { revision in restored.flatMap { $0.record.revision == revision ? $0.rates : nil } },
-      tenants: { [registry] in registry.snapshot.registrations.tenants }, logger: logger)
+      tenants: { [registry] in registry.snapshot.registrations.tenants },
+      onEnd: { [scheduleLead] in if scheduleLead.note($0) { wakes.continuation.yield() } }, logger: logger)
     self.logger = logger
     previews = Self.backend(configuration.worker, idleLimit: .seconds(60)) { [counters] end, _ in
       counters.workerEnded(end)
@@ -182,7 +189,7 @@ package final class Controller: Sendable {
           "a planning process ended between two plannings", metadata: ["code": "\(end.code)", "cause": "\(end)"])
       },
       settings: PlanningLoop.Settings(
-        setup: configuration.planning, calm: configuration.calm, scheduleLead: configuration.scheduleLead,
+        setup: configuration.planning, calm: configuration.calm, scheduleLead: scheduleLead,
         keptPlans: configuration.keptPlans,
         tracer: configuration.tracer, now: configuration.now,
         sleep: configuration.sleep),
@@ -238,8 +245,8 @@ package final class Controller: Sendable {
         Task { [self] in await followPlans() },
         Task { [observer] in await observer.run() },
         Task { [webhooks] in await webhooks.run() },
-        Task { [webhooks, events, store] in
-          await webhooks.feed.follow(events, after: newest, store: store) { webhooks.missed($0) }
+        Task { [webhooks, store] in
+          await webhooks.feed.follow(after: newest, store: store) { webhooks.missed($0) }
         },
         Task { [self] in
           await pusher.resume()

@@ -15,7 +15,8 @@ extension ProblemDetails {
     var detail = first.line.map { "Line \($0): \(first.message)" } ?? first.message
     if others > 0 {
       let more = errors.errors.dropFirst().prefix(4).map { $0.description }.joined(separator: "; ")
-      detail += " (and \(others) more: \(more)\(others > 4 ? "; …" : ""))"
+      let end = errors.isCut ? ", at which reading ended" : ""
+      detail += " (and \(others) more\(end): \(more)\(others > 4 ? "; …" : ""))"
     }
     self.init(status: status, code: first.code.rawValue, detail: detail, pointer: first.pointer)
     guard others > 0 || first.line != nil else { return }

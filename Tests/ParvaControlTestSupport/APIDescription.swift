@@ -104,7 +104,7 @@ package struct APIDescription: Sendable {
       } else if let others = parts.lazy.compactMap({ $0.members["additionalProperties"] }).first {
         if case .object = others { faults += self.faults(in: value, others, at: "\(place)/\(name)") }
         if others == .bool(false) { faults.append("\(place)/\(name) is not described") }
-      } else if schema["oneOf"].elements.isEmpty {
+      } else if schema["oneOf"].elements.isEmpty, !known.isEmpty || !schema["type"].isNothing {
         faults.append("\(place)/\(name) is not described")
       }
     }
@@ -127,6 +127,9 @@ extension JSONValue {
   }
 
   package var members: [String: JSONValue] { if case .object(let members) = self { members } else { [:] } }
+
+  /// Whether there is none: a part of a schema without a type or members only says which others go together.
+  fileprivate var isNothing: Bool { self == .null }
 
   /// Whether it is of a type of JSON schema.
   fileprivate func isOf(_ type: String) -> Bool {

@@ -10,6 +10,8 @@ package final class SharedLog: Sendable {
     var replicas: [Replica] = []
     var leader: Replica?
     var term = 0
+    /// When terms ended.
+    var ends: [Int: ContinuousClock.Instant] = [:]
   }
 
   private let state = Mutex(State())
@@ -25,6 +27,7 @@ package final class SharedLog: Sendable {
   /// Has a replica lead in a new term, once its copy is whole, or nobody.
   package func lead(_ replica: Replica?) async {
     let (others, position) = state.withLock { state in
+      if state.leader != nil { state.ends[state.term] = .now }
       state.leader = nil
       return (state.replicas, state.batches.count)
     }
@@ -53,6 +56,10 @@ package final class SharedLog: Sendable {
     }
     for replica in replicas { replica.ring() }
     return index
+  }
+
+  fileprivate func sureUntil(_ replica: Replica, in term: Int) -> ContinuousClock.Instant? {
+    state.withLock { $0.leader === replica && $0.term == term ? .now : $0.ends[term] }
   }
 
   fileprivate var count: Int { state.withLock(\.batches.count) }
@@ -202,6 +209,7 @@ package final class SharedLog: Sendable {
     }
 
     package func isSurelyLeader(in term: Int) -> Bool { log.leads(self, in: term) }
+    package func sureUntil(in term: Int) -> ContinuousClock.Instant? { log.sureUntil(self, in: term) }
     package func resign() async { if case .leader = standing { await log.lead(nil) } }
     package var trouble: StoreError? { state.withLock(\.trouble) }
 

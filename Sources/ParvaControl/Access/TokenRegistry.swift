@@ -34,6 +34,8 @@ package final class TokenRegistry: Sendable {
     case notFound
     /// So many there are already.
     case tooMany(limit: Int)
+    /// There is no such namespace, or no more.
+    case unknownNamespace(String)
     case storeFailed(StoreError)
   }
 
@@ -187,8 +189,22 @@ package final class TokenRegistry: Sendable {
   // MARK: - Changing
 
   /// Makes a token. The secret is told this once.
-  package func create(_ wish: Wish) async throws(Refusal) -> (token: AccessToken, secret: String) {
-    try await gate.run { () async throws(Refusal) in try await self.created(wish) }
+  ///
+  /// - Parameter exists: whether there is a namespace; nothing runs by ``whileNoneIsMade(_:)`` between that and the token.
+  package func create(
+    _ wish: Wish, in exists: @Sendable (String) -> Bool = { _ in true }
+  ) async throws(Refusal) -> (token: AccessToken, secret: String) {
+    try await gate.run { () async throws(Refusal) in
+      if let namespace = wish.namespace, !exists(namespace) { throw .unknownNamespace(namespace) }
+      return try await self.created(wish)
+    }
+  }
+
+  /// Runs what depends on which tokens there are: none is made or taken away meanwhile.
+  package func whileNoneIsMade<Value: Sendable, Failure: Error>(
+    _ work: @Sendable () async throws(Failure) -> Value
+  ) async throws(Failure) -> Value {
+    try await gate.run(work)
   }
 
   private func created(_ wish: Wish) async throws(Refusal) -> (token: AccessToken, secret: String) {

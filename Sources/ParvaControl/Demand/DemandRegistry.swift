@@ -16,7 +16,8 @@ package actor DemandRegistry {
   }
 
   private let store: any Store
-  private let limit: Int
+  /// Most registrations at a time.
+  package nonisolated let limit: Int
   private let now: @Sendable () -> Date
   private nonisolated let demand: Mutex<Demand>
   /// Workloads that changed since somebody last asked; see ``takeChanged()``.

@@ -13,7 +13,7 @@ extension DemandTransaction {
     case .delete(let id): tag(ofWorkload: id)
     case .create, .replaceAll, .change: EntityTag.forRecords(revision(of: change.namespace), nil)
     case .createNamespace(let name, _), .putNamespace(let name, _), .deleteNamespace(let name): tag(ofNamespace: name)
-    case .putProfile(let profile): tag(of: ProfileKey(model: profile.model, product: profile.product))
+    case .putProfile(let profile): tag(of: ProfileKey(profile))
     case .deleteProfile(let key): tag(of: key)
     }
   }
@@ -40,7 +40,9 @@ extension DemandChange {
     case .create(let workloads) where workloads.count == 1: "workloads/\(workloads[0].id)"
     case .create, .replaceAll, .change: namespace.map { "namespaces/\($0)/workloads" } ?? "workloads"
     case .createNamespace(let name, _): "namespaces/\(name)"
-    case .putProfile, .deleteProfile, .put, .delete, .putNamespace, .deleteNamespace: nil
+    case .putProfile(let profile): ProfileKey(profile).ownResource
+    case .deleteProfile(let key): key.ownResource
+    case .put, .delete, .putNamespace, .deleteNamespace: nil
     }
   }
 }
@@ -55,4 +57,9 @@ extension DemandChange.Operation {
     case .replaceAll, .change: 200
     }
   }
+}
+
+extension ProfileKey {
+  /// As the audit names what is of one namespace; nil where the path says it.
+  fileprivate var ownResource: String? { namespace.map { "namespaces/\($0)/profiles/\(model)" } }
 }

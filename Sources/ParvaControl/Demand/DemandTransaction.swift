@@ -6,8 +6,11 @@ import ParvaFormats
 ///
 /// A change sees those before it in the group. A refused change leaves no trace.
 struct DemandTransaction {
-  /// Most profiles that clients may store: each is in memory, whole.
+  /// Most profiles of everybody's that clients may store: each is in memory, whole.
   static let maxProfiles = 10_000
+  /// Most that a namespace may have of its own, and most points and misfits of all of these together.
+  static let maxOwnProfiles = 100
+  static let maxOwnPoints = 50_000
   static let maxNamespaces = 10_000
 
   private let base: Demand
@@ -59,7 +62,7 @@ struct DemandTransaction {
     }
     let receipt: ChangeReceipt
     switch change.operation {
-    case .create(let workloads): receipt = try create(workloads)
+    case .create(let workloads): receipt = try create(workloads, in: change.namespace)
     case .put(let workload): receipt = try put(workload, change.precondition)
     case .replaceAll(let workloads): receipt = try replaceAll(workloads, change.precondition, in: change.namespace)
     case .change(let rows): receipt = try changeAll(rows, change.precondition, in: change.namespace)
@@ -83,12 +86,12 @@ struct DemandTransaction {
     return base.registrations[id]
   }
 
-  private mutating func create(_ workloads: [Workload]) throws(ChangeRefusal) -> ChangeReceipt {
+  private mutating func create(_ workloads: [Workload], in namespace: String?) throws(ChangeRefusal) -> ChangeReceipt {
     if let index = workloads.firstIndex(where: { registration($0.id) != nil }) {
       throw .exists(id: workloads[index].id, index: index)
     }
     guard count + workloads.count <= limit else { throw .tooMany(limit: limit) }
-    guard !workloads.isEmpty else { return unchanged }
+    guard !workloads.isEmpty else { return unchanged(in: namespace) }
     try judge(workloads)
     grow()
     for workload in workloads {
@@ -185,15 +188,21 @@ struct DemandTransaction {
   private mutating func putProfile(
     _ profile: ModelProfile, _ precondition: Precondition
   ) throws(ChangeRefusal) -> ChangeReceipt {
-    let key = ProfileKey(model: profile.model, product: profile.product)
+    let key = ProfileKey(profile)
+    if let name = key.namespace, name != Namespace.standard, namespace(name) == nil { throw .unknownNamespace(name) }
     let current = self.profile(key)
     guard precondition.holds(at: current?.revision) else { throw .preconditionFailed(current: current?.revision) }
     if current?.profile == profile { return unchanged }
-    let added = batch.profiles.reduce(0) { count, change in
-      count + (change.value == nil ? 0 : 1) - (base.profiles[change.key] == nil ? 0 : 1)
-    }
-    guard current != nil || base.profiles.count + added < Self.maxProfiles else {
-      throw .tooManyProfiles(limit: Self.maxProfiles)
+    // Of the same namespace, or of everybody, so that nobody's limit tells of others.
+    let beside =
+      base.profiles.keys.filter { $0.namespace == key.namespace && !batch.profiles.keys.contains($0) }
+      .compactMap { base.profiles[$0] }
+      + batch.profiles.filter { $0.key.namespace == key.namespace }.values.compactMap { $0 }
+    let limit = key.namespace == nil ? Self.maxProfiles : Self.maxOwnProfiles
+    guard current != nil || beside.count < limit else { throw .tooManyProfiles(limit: limit, in: key.namespace) }
+    if let name = key.namespace {
+      let points = beside.reduce(profile.size - (current?.profile.size ?? 0)) { $0 + $1.profile.size }
+      guard points <= Self.maxOwnPoints else { throw .tooManyPoints(limit: Self.maxOwnPoints, in: name) }
     }
     grow()
     batch.profiles[key] = StoredProfile(profile, revision: revision)
@@ -321,8 +330,16 @@ struct DemandTransaction {
     grow()
     batch.namespaces[name] = .some(nil)
     uses[name] = nil
+    // What comes after it under its name finds nothing of it.
+    for key in Set(base.profiles.keys).union(batch.profiles.keys) where key.namespace == name {
+      batch.profiles[key] = .some(nil)
+    }
     return ChangeReceipt(.deleted, revision: revision, time: now)
   }
+}
+
+extension ModelProfile {
+  fileprivate var size: Int { points.count + misfits.count }
 }
 
 extension NamespaceQuota {

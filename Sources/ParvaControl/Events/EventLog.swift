@@ -1,4 +1,5 @@
 package import Foundation
+import Synchronization
 
 /// What happens to plans, operations, nodes and workloads, numbered, for those who follow it. As many events are kept as
 /// ``capacity`` says; who falls behind further than that is told, and not waited for.
@@ -12,6 +13,8 @@ package final class EventLog: Sendable {
     package var data: String
     /// Of what it is about, where that has labels; not told with the event.
     var labels: [String: String] = [:]
+    /// What namespaces are told of it, by their names: of those that somebody follows.
+    var own: [String: String] = [:]
   }
 
   /// What a follower gets at once.
@@ -62,12 +65,17 @@ package final class EventLog: Sendable {
     }
   }
 
+  /// Most events that are kept for one namespace.
+  package static let ownCapacity = 1024
+
   private let board: WaitingBoard<Ring>
   private let capacity: Int
+  private let start: Date
+  private let logs = Mutex<[String: EventLog]>([:])
 
   /// - Parameter start: of this process; ids of another one are before it.
   package init(start: Date = Date(), capacity: Int = EventLog.capacity) {
-    self.capacity = capacity
+    (self.capacity, self.start) = (capacity, start)
     board = WaitingBoard(Ring(newest: Int(start.timeIntervalSince1970 * 1000) * 1000))
   }
 
@@ -78,12 +86,43 @@ package final class EventLog: Sendable {
     board.change { $0.add(Event(id: $0.newest + 1, kind: kind, data: data), capacity) }
   }
 
-  /// An event of a document, written with sorted keys.
-  func add(_ kind: String, of document: some Encodable) {
+  /// An event of a document, written with sorted keys; and what namespaces are told of it.
+  func add(_ kind: String, of document: some Encodable, own: [String: some Encodable] = [String: String]()) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    guard let data = try? encoder.encode(document) else { return }
-    add(kind, String(decoding: data, as: UTF8.self))
+    func text(_ document: some Encodable) -> String? {
+      (try? encoder.encode(document)).map { String(decoding: $0, as: UTF8.self) }
+    }
+    guard let data = text(document) else { return }
+    add(kind, all: [data], own: { _ in own.compactMapValues { text($0) } })
+  }
+
+  // MARK: - Of one namespace
+
+  /// Namespaces that somebody has asked for.
+  var followed: [String] { logs.withLock { Array($0.keys) } }
+
+  func isFollowed(_ namespace: String) -> Bool { logs.withLock { $0[namespace] != nil } }
+
+  /// What one namespace is told, numbered for it alone, from the first time on that somebody asks.
+  package func log(of namespace: String) -> EventLog {
+    logs.withLock { logs in
+      if let log = logs[namespace] { return log }
+      let log = EventLog(start: start, capacity: min(capacity, Self.ownCapacity))
+      logs[namespace] = log
+      if isClosed { log.close() }
+      return log
+    }
+  }
+
+  /// Namespaces that are no more are told nothing, and who comes after them under their names finds nothing of theirs.
+  func keep(only names: (String) -> Bool) {
+    let gone = logs.withLock { logs in
+      let gone = logs.filter { !names($0.key) }
+      for name in gone.keys { logs[name] = nil }
+      return gone
+    }
+    for log in gone.values { log.close() }
   }
 
   /// Many events at once, of which those that would be gone at once are counted and not asked for their text.
@@ -93,17 +132,26 @@ package final class EventLog: Sendable {
   ///   - labels: of what the event of an index, from 0, is about.
   func add(
     _ kind: String, all data: some RandomAccessCollection<String>, after gone: Int = 0,
-    labels: (Int) -> [String: String] = { _ in [:] }
+    labels: (Int) -> [String: String] = { _ in [:] }, own: (Int) -> [String: String] = { _ in [:] }
   ) {
     guard !data.isEmpty else { return }
     let first = max(0, data.count - capacity)
-    let texts = data.suffix(capacity).enumerated().map { ($0.element, labels(first + $0.offset)) }
+    let texts = data.suffix(capacity).enumerated().map {
+      ($0.element, labels(first + $0.offset), own(first + $0.offset))
+    }
     let gone = gone + max(0, data.count - capacity)
     board.change { ring in
       if gone > 0 { ring.skip(gone) }
-      for (text, labels) in texts {
-        ring.add(Event(id: ring.newest + 1, kind: kind, data: text, labels: labels), capacity)
+      for (text, labels, own) in texts {
+        ring.add(Event(id: ring.newest + 1, kind: kind, data: text, labels: labels, own: own), capacity)
       }
+    }
+    let logs = logs.withLock { $0 }
+    guard !logs.isEmpty else { return }
+    // Whose they were nobody knows any more.
+    if gone > 0 { for log in logs.values { log.board.change { $0.skip(1) } } }
+    for (_, _, own) in texts {
+      for (name, text) in own { logs[name]?.add(kind, text) }
     }
   }
 
@@ -118,5 +166,8 @@ package final class EventLog: Sendable {
   package var isClosed: Bool { board.isClosed }
 
   /// Ends all waiting, now and from now on: the controller stops.
-  package func close() { board.close() }
+  package func close() {
+    board.close()
+    for log in logs.withLock({ Array($0.values) }) { log.close() }
+  }
 }

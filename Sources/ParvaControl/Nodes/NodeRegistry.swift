@@ -288,7 +288,7 @@ package final class NodeRegistry: Sendable {
   /// Those of the nodes that are reached and have not verified what is wanted of them, and whose drain has not ended.
   ///
   /// - Parameter wanted: by name; who is not in it is to hold nothing.
-  func behind(_ wanted: [String: [WantedGPU]], among names: [String]) -> [String] {
+  package func behind(_ wanted: [String: [WantedGPU]], among names: [String]) -> [String] {
     state.withLock { state in
       names.filter { name in
         guard let record = state.fleet[name] else { return false }

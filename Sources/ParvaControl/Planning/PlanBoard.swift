@@ -1,3 +1,5 @@
+import ParvaFormats
+
 /// The current plan, and those who wait for another one.
 package final class PlanBoard: Sendable {
   package struct View: Sendable {
@@ -17,10 +19,18 @@ package final class PlanBoard: Sendable {
     package var pin: PlanPin?
     var parts: [String: PlanPart] = [:]
 
-    /// The first plan in a row that tells a namespace what the current one does; nil before the first. Where there is but one
-    /// namespace, the current one.
+    /// The first plan in a row that tells a namespace what the current one does; nil before the first, 0 where none has told it
+    /// anything. Where there is but one namespace, the current one.
     package func revision(for namespace: String) -> Int? {
-      plan.map { parts[namespace]?.since ?? (parts.isEmpty ? $0.record.revision : 0) }
+      plan.map { plan in
+        parts[namespace]?.since ?? (parts.isEmpty && namespace == Namespace.standard ? plan.record.revision : 0)
+      }
+    }
+
+    /// Of a namespace's workloads, those that the plan leaves out.
+    func unplaced(in namespace: String) -> Int {
+      parts[namespace]?.unplaced
+        ?? (parts.isEmpty && namespace == Namespace.standard ? plan?.record.unplacedCount ?? 0 : 0)
     }
   }
 
@@ -30,6 +40,13 @@ package final class PlanBoard: Sendable {
     var demandRevision: Int
     var gpuCount: Int
     var unplaced: Int
+  }
+
+  /// The same to one namespace.
+  private struct OwnNews: Encodable {
+    var revision: Int
+    var unplaced: Int
+    var plan = "/v1/plan"
   }
 
   private let board = WaitingBoard(View())
@@ -47,8 +64,10 @@ package final class PlanBoard: Sendable {
     _ plan: PublishedPlan, fleet: Int = 0, holds: [RateHold] = [], trouble: PlanningTrouble? = nil,
     pin: PlanPin? = nil
   ) {
-    let isNew = board.change { view in
+    let followed = events?.followed ?? []
+    let (isNew, own) = board.change { view in
       let isNew = view.plan?.record.revision != plan.record.revision
+      let before = view
       view.pin = pin
       view.holds = holds
       view.trouble = trouble
@@ -57,7 +76,11 @@ package final class PlanBoard: Sendable {
       view.attempted = plan.record.demandRevision
       view.fleet = fleet
       view.failure = nil
-      return isNew
+      let own = followed.reduce(into: [String: OwnNews]()) { news, name in
+        guard let revision = view.revision(for: name), revision != before.revision(for: name) ?? 0 else { return }
+        news[name] = OwnNews(revision: revision, unplaced: view.unplaced(in: name))
+      }
+      return (isNew, own)
     }
     // Who hears of it finds it.
     guard isNew else { return }
@@ -66,7 +89,7 @@ package final class PlanBoard: Sendable {
       "plan",
       of: News(
         revision: record.revision, demandRevision: record.demandRevision, gpuCount: record.gpuCount,
-        unplaced: record.unplacedCount))
+        unplaced: record.unplacedCount), own: own)
   }
 
   package func pin(_ pin: PlanPin?) { board.change { $0.pin = pin } }

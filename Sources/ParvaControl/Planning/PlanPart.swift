@@ -6,6 +6,8 @@ package struct PlanPart: Hashable, Sendable {
   var digest: UInt64
   /// The first plan in a row that tells the namespace this.
   package var since: Int
+  /// Its workloads that are left out.
+  var unplaced = 0
 
   /// The parts of a plan, where it has any for others than ``Namespace/standard``. O(segments).
   static func parts(of plan: Plan, _ revision: Int) -> [String: PlanPart] {
@@ -34,7 +36,10 @@ package struct PlanPart: Hashable, Sendable {
     for service in plan.partial {
       add(service.workload, "\(service.workload) \(service.served) \(service.code.rawValue)")
     }
-    return sums.mapValues { PlanPart(digest: $0, since: revision) }
+    let unplaced = plan.unplaced.reduce(into: [:]) { $0[Namespace.of($1.workload), default: 0] += 1 }
+    return sums.reduce(into: [:]) { parts, sum in
+      parts[sum.key] = PlanPart(digest: sum.value, since: revision, unplaced: unplaced[sum.key] ?? 0)
+    }
   }
 
   /// Those of a newer plan, each since it has been as it is. What a namespace had and has no more is a part, too.

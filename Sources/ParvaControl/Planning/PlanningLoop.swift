@@ -11,7 +11,7 @@ actor PlanningLoop {
     /// When plans follow rates that fall.
     var calm = SteadyRate.Policy.none
     /// Seconds by which plans are ahead of rates that go by schedules.
-    var scheduleLead = 0.0
+    var scheduleLead = ScheduleLead(0)
     /// Which plans the store keeps.
     var keptPlans: PlanRetention
     /// Is told of plannings that belong to a trace.
@@ -59,8 +59,13 @@ actor PlanningLoop {
   var wasReleased = false
   var releasedBy: PlanCause.Author?
   private var hasPlanned = false
+  /// Whether what changes rates by itself is waited for. Every planning sees to that; where a plan was found that is good as it
+  /// is, the first turn does.
+  private var isArmed = true
   private var steady: SteadyDemand
-  private let scheduleLead: Double
+  private let scheduleLead: ScheduleLead
+  /// Seconds of it that rates were looked ahead for last.
+  private var settledLead = 0.0
   /// What the newest plan was made for of workloads with schedules.
   private var scheduled: [String: Double] = [:]
   /// Whether one of these rates has become another since the newest plan.
@@ -120,7 +125,7 @@ actor PlanningLoop {
     self.logger = logger
     self.wake = wake
     if isPlanned {
-      hasPlanned = true
+      (hasPlanned, isArmed) = (true, false)
       last = Attempt(demand: registry.revision, fleet: plannedFleet)
     }
   }
@@ -182,8 +187,10 @@ actor PlanningLoop {
     let attempt = Attempt(demand: demand.revision, fleet: fleet.generation)
     let isDue =
       attempt != last || steady.next.map { $0 <= time } ?? false || retryAt.map { ContinuousClock.now >= $0 } ?? false
-    guard isDue || nextStep.map({ now() >= $0 }) ?? false else { return false }
+    let isStep = nextStep.map { now() >= $0 || settledLead != scheduleLead.seconds } ?? false
+    guard isDue || !isArmed || isStep else { return false }
     let settled = await settled(demand)
+    if !isArmed { arm(settled) }
     guard isDue || hasStepped else { return false }
     let started = ContinuousClock.now
     let triggers = triggers(of: attempt, on: fleet.inventory)
@@ -272,13 +279,31 @@ actor PlanningLoop {
     return true
   }
 
+  /// After a take-over: rates that were held are held again, and a step that fell between two leaders is seen.
+  private func arm(_ settled: Demand) {
+    isArmed = true
+    let held = steady.observe(settled, at: time).registrations
+    var planned: [String: Double] = [:]
+    for gpu in previous?.gpus ?? [] {
+      for segment in gpu.segments { planned[segment.workload, default: 0] += segment.load }
+    }
+    // Loads that were added up are the rate but for their last digits.
+    hasStepped = scheduled.keys.contains { id in
+      let rate = held[id]?.workload.rate ?? 0
+      return abs((planned[id] ?? 0) - rate) > rate * 1e-9
+    }
+    awaitFall()
+  }
+
   /// The demand as it is planned for now, and when that is another by itself.
   private func settled(_ demand: Demand) async -> Demand {
     let settled: ScheduledDemand
+    let lead = scheduleLead.seconds
+    settledLead = lead
     if demand.registrations.scheduled.isEmpty {
-      settled = ScheduledDemand(demand, at: now(), lead: scheduleLead)
+      settled = ScheduledDemand(demand, at: now(), lead: lead)
     } else {
-      settled = await queue.run { [now, scheduleLead] in ScheduledDemand(demand, at: now(), lead: scheduleLead) }
+      settled = await queue.run { [now] in ScheduledDemand(demand, at: now(), lead: lead) }
     }
     if settled.rates.contains(where: { scheduled[$0.key] ?? $0.value != $0.value }) { hasStepped = true }
     (scheduled, nextStep) = (settled.rates, settled.next)

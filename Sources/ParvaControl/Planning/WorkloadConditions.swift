@@ -55,11 +55,11 @@ package final class WorkloadConditions: Sendable {
 
   /// What a look has found out, of which no more is kept than the log of events does.
   private struct Findings {
-    private(set) var newest: [(news: WorkloadNews, labels: [String: String])] = []
+    private(set) var newest: [(news: WorkloadNews, labels: [String: String], own: WorkloadNews?)] = []
     private(set) var gone = 0
 
-    mutating func add(_ news: WorkloadNews, _ labels: [String: String]) {
-      newest.append((news, labels))
+    mutating func add(_ news: WorkloadNews, _ labels: [String: String], own: WorkloadNews?) {
+      newest.append((news, labels, own))
       guard newest.count >= 2 * EventLog.capacity else { return }
       gone += EventLog.capacity
       newest.removeFirst(EventLog.capacity)
@@ -209,6 +209,7 @@ package final class WorkloadConditions: Sendable {
     let view = board.view
     var due = nodes.takeTouchedWorkloads().union(registry.takeChanged())
     let demand = registry.snapshot
+    events.keep { demand.hasNamespace($0) }
     due.formUnion(stepping(demand.registrations, changed: due))
     let now = Seen(plan: view.plan, hasNodes: nodes.count > 0, readings: observed.readings())
     let date = self.now()
@@ -231,20 +232,34 @@ package final class WorkloadConditions: Sendable {
     var findings = Findings()
     for id in due.sorted() {
       let (changed, labels): ([WorkloadNews.Changed]?, [String: String])
+      let namespace = Namespace.of(id)
+      let isFollowed = !isFirst && events.isFollowed(namespace)
+      var own = isFollowed ? WorkloadNews(id: Namespace.bare(id), changed: []) : nil
       if let registration = demand.registrations[id] {
         let status = WorkloadStatus(of: registration, on: view, running: nodes.running(id), at: date)
         changed = note(
           conditions(of: status, registration), of: registration, at: date,
           rate: status.rate ?? registration.workload.rate, isCovered: status.planRevision != nil)
         labels = registration.workload.labels
+        if isFollowed, let changed {
+          let told = conditions(of: status.told(in: namespace, view), registration)
+          own?.changed = changed.map { change in
+            let condition = told.first { $0.type == change.condition.type }
+            return WorkloadNews.Changed(condition: condition ?? change.condition, since: change.since)
+          }
+        }
       } else {
         (changed, labels) = forget(id)
       }
-      if let changed, !isFirst { findings.add(WorkloadNews(id: id, changed: changed), labels) }
+      if let changed, !isFirst { findings.add(WorkloadNews(id: id, changed: changed), labels, own: own) }
     }
-    events.add("workload", all: findings.newest.lazy.map(\.news.text), after: findings.gone) {
-      findings.newest[$0].labels
-    }
+    events.add(
+      "workload", all: findings.newest.lazy.map(\.news.text), after: findings.gone,
+      labels: { findings.newest[$0].labels },
+      own: { index in
+        let id = findings.newest[index].news.id
+        return findings.newest[index].own.map { [Namespace.of(id): $0.text] } ?? [:]
+      })
   }
 
   /// Workloads whose rate may be another since the last look, by their schedules. O(those with one) where one steps.

@@ -47,6 +47,7 @@ final class OperationBoard: Sendable {
   /// By age, oldest first.
   private let board = WaitingBoard([FleetOperationDocument]())
   private let events: EventLog
+  private let onEnd: @Sendable (FleetOperationDocument) -> Void
   private let ended = Mutex(Ended())
 
   private struct Ended {
@@ -61,7 +62,10 @@ final class OperationBoard: Sendable {
     }
   }
 
-  init(_ events: EventLog) { self.events = events }
+  /// - Parameter onEnd: is told of operations that have ended here, while the board is held.
+  init(_ events: EventLog, onEnd: @escaping @Sendable (FleetOperationDocument) -> Void = { _ in }) {
+    (self.events, self.onEnd) = (events, onEnd)
+  }
 
   subscript(id: String) -> FleetOperationDocument? { board.read { $0.last { $0.id == id } } }
 
@@ -99,7 +103,10 @@ final class OperationBoard: Sendable {
       let after = operations[index].status
       if after != before {
         events.add("operation", of: OperationNews(operations[index]))
-        if after.isOver { ended.withLock { $0.add(operations[index]) } }
+        if after.isOver {
+          ended.withLock { $0.add(operations[index]) }
+          onEnd(operations[index])
+        }
       }
       return answer
     }

@@ -72,14 +72,16 @@ package final class PlanPusher: Sendable {
   /// - Parameters:
   ///   - open: what a controller before this one has left unfinished, oldest first; see ``resume()``.
   ///   - isFollowing: whether another controller carries it out.
+  ///   - onEnd: is told of operations that have ended here.
   package init(
     store: any Store, nodes: NodeRegistry, traffic: TrafficBoard, settings: PushSettings, open: [StoredOperation],
     isFollowing: Bool = false, now: @escaping @Sendable () -> Date, events: EventLog = EventLog(),
     rates: @escaping @Sendable (_ revision: Int) -> [String: Double]?,
-    tenants: @escaping @Sendable () -> [String: String], logger: Logger
+    tenants: @escaping @Sendable () -> [String: String],
+    onEnd: @escaping @Sendable (FleetOperationDocument) -> Void = { _ in }, logger: Logger
   ) {
     self.events = events
-    board = OperationBoard(events)
+    board = OperationBoard(events, onEnd: onEnd)
     self.rates = rates
     self.tenants = tenants
     self.store = store

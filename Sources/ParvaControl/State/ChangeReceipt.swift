@@ -53,8 +53,10 @@ package enum ChangeRefusal: Error, Hashable, Sendable {
   case namespaceStays
   case tooManyNamespaces(limit: Int)
   case quotaExceeded(QuotaExcess)
-  /// More profiles than the controller keeps.
-  case tooManyProfiles(limit: Int)
+  /// More profiles than the controller keeps, of everybody's or of a namespace's own.
+  case tooManyProfiles(limit: Int, in: String?)
+  /// More points than a namespace's own profiles may have together.
+  case tooManyPoints(limit: Int, in: String)
   /// The store cannot take the change; nothing was done.
   case storeFailed(StoreError)
 }

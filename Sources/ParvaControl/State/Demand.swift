@@ -5,7 +5,7 @@ package struct Demand: Sendable {
   /// Grows by one with every change that was stored; 0 while nothing was ever registered.
   package var revision: Int
   package var registrations: RegistrationTable
-  /// Profiles that clients have put in place of the catalogue's or beside them, by model and product.
+  /// Profiles that clients have put in place of the catalogue's or beside them, by model, product and namespace.
   package var profiles: [ProfileKey: StoredProfile]
 
   /// Those that were declared, by name.
@@ -26,17 +26,26 @@ package struct Demand: Sendable {
   }
 }
 
-/// Names one model on one product.
+/// Names one model on one product, for everybody or for one namespace.
 package struct ProfileKey: Hashable, Sendable, Comparable {
   package var model: String
   package var product: String
+  /// Nil: everybody's.
+  package var namespace: String?
 
-  package init(model: String, product: String) {
+  package init(model: String, product: String, namespace: String? = nil) {
     self.model = model
     self.product = product
+    self.namespace = namespace
   }
 
-  package static func < (a: ProfileKey, b: ProfileKey) -> Bool { (a.model, a.product) < (b.model, b.product) }
+  package init(_ profile: ModelProfile) {
+    self.init(model: profile.model, product: profile.product, namespace: profile.namespace)
+  }
+
+  package static func < (a: ProfileKey, b: ProfileKey) -> Bool {
+    (a.model, a.product, a.namespace ?? "") < (b.model, b.product, b.namespace ?? "")
+  }
 }
 
 /// A profile that a client has put, with the demand revision of its last change.
@@ -49,5 +58,5 @@ package struct StoredProfile: Hashable, Sendable {
     self.revision = revision
   }
 
-  package var key: ProfileKey { ProfileKey(model: profile.model, product: profile.product) }
+  package var key: ProfileKey { ProfileKey(profile) }
 }

@@ -1,4 +1,5 @@
 package import Foundation
+import ParvaFormats
 
 /// What subscribers are told of.
 package enum WebhookEventType: String, Hashable, Sendable, CaseIterable {
@@ -8,11 +9,30 @@ package enum WebhookEventType: String, Hashable, Sendable, CaseIterable {
   case workloadChanged = "workload.state_changed"
   case nodeChanged = "node.state_changed"
 
+  /// What a namespace's subscribers may be told of.
+  package static let own: [WebhookEventType] = [.planPublished, .workloadChanged]
+
   /// Whether what it tells of has labels.
   var hasLabels: Bool { self == .workloadChanged || self == .nodeChanged }
 }
 
-/// Somebody who is told what happens, as it was last declared.
+/// A type of event, as the fleet's subscribers are told of it, or those of one namespace.
+struct WebhookInterest: Hashable, Sendable {
+  var namespace: String?
+  var type: WebhookEventType
+
+  init(_ namespace: String?, _ type: WebhookEventType) { (self.namespace, self.type) = (namespace, type) }
+}
+
+extension WebhookRecord {
+  /// What it wants to be told of.
+  var interests: [WebhookInterest] { wish.types.map { WebhookInterest(namespace, $0) } }
+
+  /// Whether it is told of what is seen while the controller runs, and not of what is stored alone.
+  var followsLog: Bool { namespace != nil || wish.types.contains(.workloadChanged) }
+}
+
+/// Somebody who is told what happens, as it was last declared. One of a namespace has the id `NAMESPACE:ID`.
 package struct WebhookRecord: Hashable, Sendable {
   /// A secret that another has replaced, and that signs beside it for a while.
   package struct OlderSecret: Hashable, Sendable {
@@ -49,6 +69,8 @@ package struct WebhookRecord: Hashable, Sendable {
   }
 
   package var id: String
+  /// Whose events alone it is told; nil for the fleet's.
+  package var namespace: String? { Namespace.isQualified(id) ? Namespace.of(id) : nil }
   package var wish: Wish
   package var secret: NodeSecret
   package var older: OlderSecret?
@@ -80,14 +102,19 @@ package struct WebhookEvent: Hashable, Sendable {
   package var number = 0
   package var time: Date
   package var type: WebhookEventType
+  /// Whose subscribers are told it, in its words; nil: the fleet's.
+  package var namespace: String?
   /// Of the workload or node; empty for what has none.
   package var labels: [String: String]
   /// A JSON object.
   package var data: Data
 
-  package init(time: Date, type: WebhookEventType, labels: [String: String] = [:], data: Data) {
+  package init(
+    time: Date, type: WebhookEventType, namespace: String? = nil, labels: [String: String] = [:], data: Data
+  ) {
     self.time = time
     self.type = type
+    self.namespace = namespace
     self.labels = labels
     self.data = data
   }

@@ -10,6 +10,7 @@ extension Array {
 
 extension BatchDocument {
   init(_ batch: StoreBatch) throws {
+    version = batch.isOfNamespaces ? 2 : 1
     demandRevision = batch.demandRevision
     registrations =
       batch.registrations.changes {
@@ -20,7 +21,8 @@ extension BatchDocument {
     profiles =
       batch.profiles.sorted { $0.key < $1.key }.map { key, stored in
         Profile(
-          model: key.model, product: key.product, spec: stored.map { ProfileCodec.data($0.profile) },
+          model: key.model, product: key.product, namespace: key.namespace,
+          spec: stored.map { ProfileCodec.data($0.profile) },
           revision: stored?.revision ?? 0)
       }.unlessEmpty
     namespaces =
@@ -115,7 +117,7 @@ extension BatchDocument {
         updatedAt: row.updatedAt)
     }
     for profile in profiles ?? [] {
-      let key = ProfileKey(model: profile.model, product: profile.product)
+      let key = ProfileKey(model: profile.model, product: profile.product, namespace: profile.namespace)
       batch.profiles[key] = .some(
         try profile.spec.map { StoredProfile(try ProfileCodec.profile($0, key), revision: profile.revision) })
     }
@@ -227,5 +229,13 @@ extension BatchDocument {
     for change in letters.retried {
       if let number = Int(change.key) { batch.deadLetters.retried[number] = change.value }
     }
+  }
+}
+
+extension StoreBatch {
+  /// Whether something is a namespace's own, which the first version of documents could not tell.
+  fileprivate var isOfNamespaces: Bool {
+    profiles.keys.contains { $0.namespace != nil } || webhooks.keys.contains(where: Namespace.isQualified)
+      || webhookEvents.contains { $0.namespace != nil } || deadLetters.added.contains { $0.event.namespace != nil }
   }
 }

@@ -8,7 +8,8 @@ import ParvaWire
 /// and a batch that has it says that number: then the older one stops there, and does not go on without what it cannot read.
 /// Batches without it say the number before, so that older ones go on. A test holds the members of each version.
 struct BatchDocument: Codable {
-  static let current = 1
+  /// The second has what is a namespace's own: profiles, subscribers and their events.
+  static let current = 2
 
   /// Names of its members, as this version knows them.
   static let members = Set(Mirror(reflecting: BatchDocument()).children.compactMap(\.label))
@@ -23,6 +24,8 @@ struct BatchDocument: Codable {
   struct Profile: Codable {
     var model: String
     var product: String
+    /// Absent: everybody's.
+    var namespace: String?
     var spec: Data?
     var revision: Int
   }
@@ -150,19 +153,21 @@ struct BatchDocument: Codable {
     var number: Int
     var time: Date
     var type: String
+    /// Absent: the fleet's.
+    var namespace: String?
     var labels: [String: String]
     var data: Data
 
     init(_ event: WebhookEvent) {
       (number, time, type) = (event.number, event.time, event.type.rawValue)
-      (labels, data) = (event.labels, event.data)
+      (namespace, labels, data) = (event.namespace, event.labels, event.data)
     }
 
     func event() throws(StoreError) -> WebhookEvent {
       guard let type = WebhookEventType(rawValue: type) else {
         throw StoreError(.tooNew, "The store's log has an event \(type), which this version does not know.")
       }
-      var event = WebhookEvent(time: time, type: type, labels: labels, data: data)
+      var event = WebhookEvent(time: time, type: type, namespace: namespace, labels: labels, data: data)
       event.number = number
       return event
     }

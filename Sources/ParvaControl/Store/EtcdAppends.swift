@@ -13,7 +13,8 @@ final class EtcdAppends: Sendable {
   private struct State {
     var term: Int?
     var isLost = false
-    var isRunning = false
+    /// Of the term for which the queue is run; a term before may still have a transaction under way.
+    var runningTerm: Int?
     var queue: [Pending] = []
     /// How many transactions were begun.
     var begun = 0
@@ -79,14 +80,15 @@ final class EtcdAppends: Sendable {
     state.withLock { state in
       guard state.term == term, !state.isLost else { return nil }
       state.queue.append(pending)
-      defer { state.isRunning = true }
-      return !state.isRunning
+      defer { state.runningTerm = term }
+      return state.runningTerm != term
     }
   }
 
   /// The next that go into one transaction; ends the run where there are none.
-  func next() -> [Pending] {
+  func next(in term: Int) -> [Pending] {
     state.withLock { state in
+      guard state.runningTerm == term else { return [] }
       var bytes = 0
       let group = state.queue.prefix { one in
         bytes += one.data.count + 200
@@ -94,9 +96,16 @@ final class EtcdAppends: Sendable {
       }.prefix(60)
       let taken = group.isEmpty ? Array(state.queue.prefix(1)) : Array(group)
       state.queue.removeFirst(taken.count)
-      if taken.isEmpty { state.isRunning = false }
+      if taken.isEmpty { state.runningTerm = nil }
       return taken
     }
+  }
+}
+
+extension StoreBatch {
+  /// Whether it takes long enough to write that it is not done between requests.
+  fileprivate var isLarge: Bool {
+    registrations.count + nodeStates.count + assignments.count > 200 || plan?.document.count ?? 0 > 1 << 18
   }
 }
 
@@ -109,7 +118,9 @@ extension EtcdStore {
       return
     }
     if let trouble = state.withLock(\.trouble) { throw trouble }
-    let data = try BatchCodec.data(batch)
+    let data =
+      batch.isLarge
+      ? try await coding.run { () throws(StoreError) in try BatchCodec.data(batch) } : try BatchCodec.data(batch)
     let result = await withCheckedContinuation { done in
       switch appends.enter(EtcdAppends.Pending(batch: batch, data: data, done: done), in: term) {
       case nil: done.resume(returning: .failure(EtcdAppends.notLeader))
@@ -122,7 +133,7 @@ extension EtcdStore {
 
   private func run(_ term: Int) async {
     while true {
-      let group = appends.next()
+      let group = appends.next(in: term)
       guard !group.isEmpty else { break }
       let result: Result<Void, StoreError>
       appends.groupBegins()
@@ -158,7 +169,7 @@ extension EtcdStore {
       if: [EtcdClient.created(keys.entry(first), at: 0)], then: puts)
     for (offset, one) in group.enumerated() {
       do throws(StoreError) {
-        try await take(one.batch, position: first + offset, bytes: one.data.count)
+        try await take(one.batch, position: first + offset, nonce: entries[offset].nonce, bytes: one.data.count)
       } catch {
         // It is committed and not in the copy: from here on this replica knows less than it says.
         appends.lose(term)

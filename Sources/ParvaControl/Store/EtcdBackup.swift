@@ -34,9 +34,7 @@ enum EtcdBackup {
     _ file: String, _ place: String, _ access: StoreAccess, replacing: Bool
   ) async throws(StoreError) -> SQLiteBackup.Contents {
     let contents = try SQLiteBackup.check(file)
-    guard let bytes = try? Data(contentsOf: URL(filePath: file)) else {
-      throw StoreError(.cannotOpen, "\(file) cannot be read.")
-    }
+    let bytes = try continued(file)
     let store = try await EtcdStore(EtcdStore.Settings(place, access), patience: patience, isReading: false)
     do throws(StoreError) {
       let there = try await store.newest(until: .now + patience)
@@ -55,6 +53,19 @@ enum EtcdBackup {
       throw StoreError(.inUse, "A controller leads on etcd:\(place), or has led just now; stop the controllers first.")
     }
   }
+
+  /// The bytes of a copy as a store has them that goes on from it.
+  private static func continued(_ file: String) throws(StoreError) -> Data {
+    let folder = try EtcdCopyFolder()
+    defer { folder.remove() }
+    let fresh = folder.url.appending(path: "fresh.sqlite")
+    try SQLiteBackup.copy(file, to: fresh.path)
+    try SQLiteBackup.beginEpoch(in: fresh.path)
+    guard let bytes = try? Data(contentsOf: fresh) else {
+      throw StoreError(.failed, "\(fresh.path) cannot be read.")
+    }
+    return bytes
+  }
 }
 
 extension EtcdStore {
@@ -62,7 +73,11 @@ extension EtcdStore {
   struct Newest: Sendable {
     /// Of the last entry or snapshot.
     var position: Int
+    /// Of the snapshot that the pointer names.
+    var snapshot: Int?
     var isAny: Bool
+    /// Holds until there is another snapshot. A request that comes late, of an earlier one, finds it moved.
+    var unmoved: String
     /// Holds until a leader changes something.
     var unchanged: [String]
   }
@@ -90,11 +105,9 @@ extension EtcdStore {
       answer.rows[2].first.flatMap { keys.position(ofSnapshot: $0.key) },
     ]
     let position = positions.compactMap(\.self).max() ?? 0
+    let unmoved = EtcdClient.modified(keys.snapshot, at: pointer?.modRevision.flatMap { Int($0) } ?? 0)
     return Newest(
-      position: position, isAny: answer.rows.contains { $0.first != nil },
-      unchanged: [
-        EtcdClient.modified(keys.snapshot, at: pointer?.modRevision.flatMap { Int($0) } ?? 0),
-        EtcdClient.created(keys.entry(position + 1), at: 0),
-      ])
+      position: position, snapshot: positions[0], isAny: answer.rows.contains { $0.first != nil }, unmoved: unmoved,
+      unchanged: [unmoved, EtcdClient.created(keys.entry(position + 1), at: 0)])
   }
 }

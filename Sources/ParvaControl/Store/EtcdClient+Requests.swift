@@ -41,6 +41,11 @@ extension EtcdClient {
     #"{"key":"\#(base64(key))","target":"MOD","result":"EQUAL","mod_revision":"\#(revision)"}"#
   }
 
+  /// The body that asks for what changes in a range from a revision on.
+  static func watch(_ key: String, to end: String, from revision: Int) -> String {
+    #"{"create_request":{"key":"\#(base64(key))","range_end":"\#(base64(end))","start_revision":"\#(revision)"}}"#
+  }
+
   func transaction(
     if compares: [String], then success: [String], else failure: [String] = [], patience: Duration? = nil
   ) async throws(Failure) -> TransactionResponse {

@@ -63,6 +63,8 @@ final class EtcdClient: Sendable {
   /// Index of the member that answered last.
   private let current = Atomic(0)
   private let token = Mutex<String?>(nil)
+  /// The sign-in under way: members take their time for each.
+  private let signing = Mutex<Task<Result<String, Failure>, Never>?>(nil)
 
   init(_ settings: Settings) {
     self.settings = settings
@@ -126,6 +128,29 @@ final class EtcdClient: Sendable {
     throw .unreachable("\(endpoint): it takes no token that it has just given")
   }
 
+  /// Asks a member without an end, and gives the body of its answer away as it comes.
+  func stream(_ path: String, _ body: String, _ receive: @escaping @Sendable (Data) -> Bool) async throws(Failure) {
+    struct Nothing: Decodable {}
+    let index = current.load(ordering: .relaxed)
+    let endpoint = settings.endpoints[index % settings.endpoints.count]
+    var request = HTTPClientRequest(
+      method: "POST", url: endpoint + path, headers: ["Content-Type": "application/json"], body: Data(body.utf8),
+      timeout: .seconds(600))
+    request.receive = receive
+    do throws(Failure) {
+      let _: Nothing = try await ask(endpoint, request)
+    } catch {
+      if Task.isCancelled { throw error }
+      _ = current.compareExchange(expected: index, desired: index + 1, ordering: .relaxed)
+      throw error
+    }
+  }
+
+  /// What a stream says of the token it was begun with.
+  func renewWhereStale(_ message: String) {
+    if Self.isStale(0, message) { token.withLock { $0 = nil } }
+  }
+
   private static func isStale(_ code: Int, _ message: String) -> Bool {
     code == 16 || message.contains("auth token") || message.contains("auth store is old")
       || message.contains("revision of auth store")
@@ -145,6 +170,7 @@ final class EtcdClient: Sendable {
       }
     }
     if response.status == 200 {
+      if request.receive != nil, let none: Answer = Self.read(Data("{}".utf8)) { return none }
       guard let answer: Answer = Self.read(response.body) else {
         throw .unknown("\(endpoint): its answer is none of etcd's")
       }
@@ -174,6 +200,25 @@ final class EtcdClient: Sendable {
   private func authorization(_ endpoint: String) async throws(Failure) -> String? {
     guard let user = settings.user else { return nil }
     if let token = token.withLock(\.self) { return token }
+    let signIn = signing.withLock { signing in
+      if let signing { return signing }
+      let task = Task { () -> Result<String, Failure> in
+        let result: Result<String, Failure>
+        do throws(Failure) {
+          result = .success(try await self.signIn(endpoint, user))
+        } catch {
+          result = .failure(error)
+        }
+        self.signing.withLock { $0 = nil }
+        return result
+      }
+      signing = task
+      return task
+    }
+    return try await signIn.value.get()
+  }
+
+  private func signIn(_ endpoint: String, _ user: String) async throws(Failure) -> String {
     struct Answer: Decodable { var token: String }
     let body = try? JSONSerialization.data(withJSONObject: ["name": user, "password": settings.password ?? ""])
     let answer: Answer
@@ -181,7 +226,7 @@ final class EtcdClient: Sendable {
       answer = try await send(
         HTTPClientRequest(
           method: "POST", url: endpoint + "/v3/auth/authenticate", headers: ["Content-Type": "application/json"],
-          body: body ?? Data(), timeout: settings.patience), to: endpoint)
+          body: body ?? Data(), timeout: max(settings.patience, .seconds(3))), to: endpoint)
     } catch {
       switch error {
       // What was asked for was not even sent.

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import ParvaServing
 import Synchronization
 
@@ -26,7 +27,9 @@ extension EtcdStore {
   /// Waits until nobody leads, tries to, and leads for as long as that goes.
   func campaignOnce() async {
     let (seen, address, isFresh) = state.withLock { state in
-      (state.seenTerm, state.address, state.trouble == nil && state.freshAt != nil)
+      // Who is far behind would lose the lease while it reads what it lacks.
+      let isFresh = state.freshAt.map { $0.duration(to: .now) < max(.seconds(1), settings.lease / 2) } ?? false
+      return (state.seenTerm, state.address, state.trouble == nil && isFresh)
     }
     guard seen == nil, let address, isFresh else {
       try? await Task.sleep(for: .milliseconds(20))
@@ -50,12 +53,21 @@ extension EtcdStore {
         (state.isCampaigning, state.holdsKey) = (true, true)
         state.lease = grant.id
         state.leadsUntil = begun + Self.safe(time)
+        state.led = (term, begun + Self.safe(time))
+        state.watching?.cancel()
       }
+      var why = "what was committed before could not be read in time"
       if await isWhole(in: term) {
         appends.begin(term)
         tell(.leader(term: term))
-        await lead(term, grant.id)
+        why = await lead(term, grant.id)
       }
+      // From now on somebody else may lead, once the key is given back.
+      state.withLock { state in
+        let until = min(state.led?.until ?? .now, .now)
+        state.led = (term, until)
+      }
+      logger?.notice("leading no more", metadata: ["term": "\(term)", "error": "\(why)"])
       // Nobody else can lead before this, as long as the lease lasts or its end is not told.
       tell(.follower(of: nil))
       appends.end(term)
@@ -99,26 +111,37 @@ extension EtcdStore {
   }
 
   /// Renews the lease until that fails for too long, an append finds out that another leads, or the store is closed.
-  private func lead(_ term: Int, _ lease: String) async {
+  ///
+  /// - Returns: why it leads no more.
+  private func lead(_ term: Int, _ lease: String) async -> String {
     let pause = settings.lease / 3
     // The election and the reading after it have taken of the lease.
     var renewed = ContinuousClock.now - pause
+    var problem = "etcd was not asked in time"
     while true {
       let begun = ContinuousClock.now
-      let left: Duration = state.withLock { state in
-        state.isClosed || state.isResigning ? .zero : state.leadsUntil.map { begun.duration(to: $0) } ?? .zero
+      let (left, isEnding) = state.withLock { state in
+        (state.leadsUntil.map { begun.duration(to: $0) } ?? .zero, state.isClosed || state.isResigning)
       }
-      if left <= .zero || appends.isLost(term) { return }
+      if isEnding { return "it is given up" }
+      if left <= .zero { return "the lease was not renewed: \(problem)" }
+      if appends.isLost(term) { return "another leads, or its key is gone from etcd" }
       if renewed.duration(to: begun) >= pause {
         do throws(EtcdClient.Failure) {
           // Whoever waits longer than the lease is sure of leads on beside another.
           let answer: KeptAlive = try await client.call(
             "/v3/lease/keepalive", #"{"ID":"\#(lease)"}"#, patience: min(left, client.patience))
-          guard let time = answer.result?.time.flatMap({ Int($0) }), time > 0 else { return }
-          state.withLock { $0.leadsUntil = begun + Self.safe(time) }
+          guard let time = answer.result?.time.flatMap({ Int($0) }), time > 0 else {
+            return "etcd has ended the lease"
+          }
+          state.withLock { state in
+            state.leadsUntil = begun + Self.safe(time)
+            state.led = (term, begun + Self.safe(time))
+          }
           renewed = begun
         } catch {
-          if case .refused = error { return }
+          problem = StoreError(error).message
+          if case .refused = error { return problem }
         }
       }
       try? await Task.sleep(for: .milliseconds(20))

@@ -1,19 +1,30 @@
 import Foundation
+import GRDB
+import Logging
 import ParvaHTTP
 import ParvaServing
 import Synchronization
 
 /// Reading the log.
 extension EtcdStore {
-  /// How often a replica asks for what is new when nobody rings.
-  static let interval = Duration.milliseconds(40)
+  /// How often a replica asks whether it has everything, while somebody wants to know how old its copy is or it hears of
+  /// changes in no other way; and otherwise.
+  private static let (busy, calm) = (Duration.milliseconds(40), Duration.milliseconds(250))
 
   /// Asks again and again until the store is closed.
   func follow() async {
-    let ticker = Task { [bell] in
-      while !Task.isCancelled {
-        bell.continuation.yield()
-        try? await Task.sleep(for: Self.interval)
+    let ticker = Task { [weak self, bell] in
+      var last = ContinuousClock.now
+      while !Task.isCancelled, let self {
+        let isCalm = self.state.withLock { state in
+          state.isListening && state.watchLate == nil && state.trouble == nil
+            && state.askedAt.map { $0.duration(to: .now) > .seconds(1) } ?? true
+        }
+        if !isCalm || last.duration(to: .now) >= Self.calm {
+          bell.continuation.yield()
+          last = .now
+        }
+        try? await Task.sleep(for: Self.busy)
       }
     }
     defer { ticker.cancel() }
@@ -35,21 +46,44 @@ extension EtcdStore {
 
   /// A replica that has heard nothing for long takes no writes; a single request that failed says little.
   private func note(_ error: StoreError) {
-    state.withLock { state in
+    let isNews = state.withLock { state in
       let age = state.freshAt.map { $0.duration(to: .now) } ?? .seconds(60)
-      if error.code != .unavailable || age > .seconds(1) { state.trouble = error }
+      guard error.code != .unavailable || age > .seconds(1) else { return false }
+      defer { state.trouble = error }
+      // What is in etcd is not what this replica has made of it.
+      if error.code == .corrupt, state.isCampaigning, let term = state.led?.term { appends.lose(term) }
+      return state.trouble?.code != error.code
     }
+    guard isNews else { return }
+    logger?.error(
+      "the store cannot be followed", metadata: ["code": "\(error.code.rawValue)", "error": "\(error)"])
+  }
+
+  /// Everything up to a revision is in the copy, and was at that moment.
+  private func noteWhole(_ begun: ContinuousClock.Instant, _ revision: Int) {
+    let ended = state.withLock { state in
+      defer { (state.freshAt, state.trouble) = (max(state.freshAt ?? begun, begun), nil) }
+      state.watchFrom = max(state.watchFrom ?? 0, revision + 1)
+      return state.trouble
+    }
+    if let ended { logger?.notice("the store is followed again", metadata: ["code": "\(ended.code.rawValue)"]) }
   }
 
   /// Reads what the log has after the copy's position; whether that was all of it.
   func catchUp() async throws(StoreError) -> Bool {
     let begun = ContinuousClock.now
     let position = position
-    let limit = state.withLock(\.pageLimit)
+    let (newest, seen, limit, isDoubtful) = state.withLock { state in
+      (
+        state.last, state.revision, state.pageLimit,
+        state.freshAt.map { $0.duration(to: begun) > .seconds(1) } ?? true
+      )
+    }
+    let last = isDoubtful ? EtcdClient.range(keys.entry(position)) : EtcdClient.count(keys.entry(position))
     let answer: (revision: Int, rows: [EtcdClient.Range])
     do throws(EtcdClient.Failure) {
       answer = try await client.read([
-        EtcdClient.range(keys.leader), EtcdClient.range(keys.snapshot), EtcdClient.count(keys.entry(position)),
+        EtcdClient.range(keys.leader), EtcdClient.range(keys.snapshot), last,
         EtcdClient.range(keys.entry(position + 1), to: keys.afterEntries, limit: limit),
       ])
       state.withLock { $0.pageLimit = min(64, limit * 2) }
@@ -57,7 +91,8 @@ extension EtcdStore {
       state.withLock { $0.pageLimit = max(1, limit / 4) }
       throw StoreError(error)
     }
-    noteLeader(answer.rows[0].first)
+    state.withLock { $0.revision = max($0.revision, answer.revision) }
+    noteLeader(answer.rows[0].first, answer.revision)
     let rows = answer.rows[3].kvs ?? []
     let first = rows.first.flatMap { keys.position(ofEntry: $0.key) }
     let pointer = answer.rows[1].first
@@ -65,11 +100,16 @@ extension EtcdStore {
       try EtcdEntry(pointer.value, "The pointer to the snapshot").position
     }
     // Where etcd was put back to what it held earlier, or emptied, what comes next does not fit to this copy.
-    guard position == 0 || answer.rows[2].count != nil || snapshotAt ?? 0 >= position else {
+    let isThere = answer.rows[2].count != nil
+    let isOther =
+      isDoubtful && newest?.position == position && isThere
+      && (try? EtcdEntry(answer.rows[2].first?.value, "Entry \(position)"))?.nonce != newest?.nonce
+    guard answer.revision >= seen, position == 0 || isThere || snapshotAt ?? 0 >= position, !isOther else {
       throw StoreError(
         .corrupt,
-        "Entry \(position) of the store's log in etcd, which this replica has read, is gone: etcd holds less than it did. "
-          + "Stop all controllers on it, and start them again.")
+        "Entry \(position) of the store's log, which this replica has read, is not in etcd any more: etcd was emptied, or put "
+          + "back to what it held earlier. What this replica has can be copied by parva backup FILE --store \(copy.pool.path); "
+          + "then stop all controllers, put the right copy in place by parva restore --force, and start them.")
     }
     if let pointer {
       let snapshot = try EtcdEntry(pointer.value, "The pointer to the snapshot")
@@ -88,21 +128,36 @@ extension EtcdStore {
       }
     }
     guard !rows.isEmpty else {
-      state.withLock { ($0.freshAt, $0.trouble) = (begun, nil) }
+      noteWhole(begun, answer.revision)
+      noteLate(owes: false)
       return true
     }
+    noteLate(owes: true)
     for (offset, row) in rows.enumerated() {
       let place = position + 1 + offset
       guard keys.position(ofEntry: row.key) == place else {
+        // One that was put a second time below the log, by a request that came late, stands alone.
+        if offset > 0 { return false }
         throw StoreError(.corrupt, "Entry \(place) of the store's log in etcd is missing.")
       }
-      var entry = try EtcdEntry(row.value, "Entry \(place)")
-      if entry.parts > 0 { entry.bytes = try await parts("part", place, entry) }
-      try await take(try BatchCodec.batch(entry.bytes, position: place), position: place, bytes: entry.bytes.count)
+      try await take(row.value, at: place)
     }
     let isAll = answer.rows[3].more != true
-    if isAll { state.withLock { ($0.freshAt, $0.trouble) = (begun, nil) } }
+    if isAll { noteWhole(begun, answer.revision) }
     return isAll
+  }
+
+  /// Takes an entry that is the next, as it stands in etcd.
+  func take(_ value: Data?, at place: Int) async throws(StoreError) {
+    guard place == position + 1 else { return }
+    var entry = try EtcdEntry(value, "Entry \(place)")
+    if entry.parts > 0 { entry.bytes = try await parts("part", place, entry) }
+    let bytes = entry.bytes
+    let batch =
+      bytes.count < 64 << 10
+      ? try BatchCodec.batch(bytes, position: place)
+      : try await coding.run { () throws(StoreError) in try BatchCodec.batch(bytes, position: place) }
+    try await take(batch, position: place, nonce: entry.nonce, bytes: bytes.count)
   }
 
   private func parts(_ kind: String, _ position: Int, _ entry: EtcdEntry) async throws(StoreError) -> Data {
@@ -134,13 +189,19 @@ extension EtcdStore {
     }
   }
 
-  private func noteLeader(_ row: EtcdClient.KeyValue?) {
+  /// - Parameter revision: as of which it is so.
+  func noteLeader(_ row: EtcdClient.KeyValue?, _ revision: Int) {
     let term = row?.createRevision.flatMap { Int($0) }
     let address = row?.value.flatMap { try? EtcdEntry($0, "The leader's key") }.flatMap {
       String(data: $0.bytes, encoding: .utf8)
     }
     state.withLock { state in
+      guard revision >= state.leaderRevision else { return }
+      state.leaderRevision = revision
+      // The key was taken away, while the lease goes on.
+      if state.isCampaigning, let own = state.led?.term, revision >= own, term != own { appends.lose(own) }
       state.seenTerm = term
+      state.leaderlessSince = term == nil ? state.leaderlessSince ?? .now : nil
       // What this replica is itself, its campaign tells; told after that, this would hide it for the whole term.
       guard !state.isCampaigning else { return }
       state.tell(.follower(of: term.flatMap { term in address.map { .init(term: term, address: $0) } }))

@@ -54,7 +54,10 @@ extension EtcdStore {
       (try copy.moment(), self.position, state.withLock(\.logBytes))
     }
     let bytes = try await packing.run { () throws(StoreError) in try Self.packed(moment.file()) }
-    try await publish(bytes, position: position, in: term, keptFrom: firstKept(before: position))
+    let there = try await newest(until: .now + .seconds(5))
+    try await publish(
+      bytes, position: position, in: term, keptFrom: firstKept(before: position), previous: there.snapshot,
+      if: [there.unmoved])
     state.withLock { state in
       (state.snapshotAt, state.snapshotBytes) = (position, bytes.count)
       state.logBytes -= min(logged, state.logBytes)
@@ -83,14 +86,16 @@ extension EtcdStore {
   /// - Parameters:
   ///   - term: of the leader who does it; 0: nobody leads, now and until it is done.
   ///   - first: the first entry that stays.
+  ///   - previous: the snapshot that stays beside it, for those who are reading it.
   ///   - compares: what has to be so besides.
   /// - Throws: `not_leader` where somebody else leads.
   func publish(
-    _ bytes: Data, position: Int, in term: Int, keptFrom first: Int, if compares: [String] = []
+    _ bytes: Data, position: Int, in term: Int, keptFrom first: Int, previous: Int? = nil,
+    if compares: [String] = []
   ) async throws(StoreError) {
     let nonce = UInt64.random(in: 0...UInt64.max)
     let count = try await write(bytes, "snap", position, nonce, in: term)
-    let (old, parts) = (keys.partsBefore("snap", position), keys.partsBefore("part", first))
+    let (old, parts) = (keys.partsBefore("snap", previous ?? position), keys.partsBefore("part", first))
     try await certainly(
       in: term, position: position, nonce: nonce, if: compares,
       then: [

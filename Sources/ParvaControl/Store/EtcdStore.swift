@@ -19,9 +19,10 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
 
     /// - Parameter place: `//host:port,host:port/prefix`; `https` is spoken where certificates are named.
     init(_ place: String, _ access: StoreAccess) throws(StoreError) {
-      let parts = place.drop { $0 == "/" }.split(separator: "/", maxSplits: 1)
+      let parts = place.dropFirst(2).split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
       let isSecret = access.caFile != nil || access.certificateFile != nil
-      let hosts = (parts.first ?? "").split(separator: ",").map { "\(isSecret ? "https" : "http")://\($0)" }
+      let members = (parts.first ?? "").split(separator: ",", omittingEmptySubsequences: false)
+      let hosts = members.compactMap { Self.url(of: $0, isSecret ? "https" : "http") }
       let path = (parts.count == 2 ? parts[1] : "").split(separator: "/").joined(separator: "/")
       prefix = path.isEmpty ? "parva" : path
       guard !place.contains("@") else {
@@ -30,7 +31,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
           "A place in etcd names no user: write etcd://HOST:PORT,HOST:PORT/PREFIX, and the user as --etcd-user.")
       }
       let isPlain = prefix.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./".contains($0)) }
-      guard place.hasPrefix("//"), !hosts.isEmpty, hosts.allSatisfy({ URL(string: $0)?.host() != nil }), isPlain else {
+      guard place.hasPrefix("//"), hosts.count == members.count, isPlain else {
         throw StoreError(.cannotOpen, "etcd:\(place) is no place in etcd: write etcd://HOST:PORT,HOST:PORT/PREFIX.")
       }
       let isNear = hosts.allSatisfy { ["127.0.0.1", "localhost", "::1"].contains(URL(string: $0)?.host() ?? "") }
@@ -51,6 +52,15 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
       client.tls.keyFile = access.keyFile
       (client.user, client.password, lease) = (access.user, access.password, access.lease)
     }
+
+    /// Nil for what is no host with or without a port; without, it is etcd's own.
+    private static func url(of member: Substring, _ scheme: String) -> String? {
+      guard let parts = URLComponents(string: "\(scheme)://\(member)"), let host = parts.host, !host.isEmpty,
+        parts.user == nil, parts.path.isEmpty, parts.query == nil, parts.fragment == nil,
+        parts.port.map({ (1...65_535).contains($0) }) ?? !member.hasSuffix(":")
+      else { return nil }
+      return parts.port == nil ? "\(scheme)://\(member):2379" : "\(scheme)://\(member)"
+    }
   }
 
   struct State {
@@ -68,6 +78,25 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     var electionTrouble: StoreError?
     /// Until when nobody else can lead.
     var leadsUntil: ContinuousClock.Instant?
+    /// The last term in which this replica led, and until when nobody else can have.
+    var led: (term: Int, until: ContinuousClock.Instant)?
+    /// Since when nobody leads; nil while somebody does.
+    var leaderlessSince: ContinuousClock.Instant? = .now
+    /// Of what the last word on who leads is as old as.
+    var leaderRevision = 0
+    /// The newest revision that etcd has told of.
+    var revision = 0
+    /// The entry that came last.
+    var last: (position: Int, nonce: UInt64)?
+    /// From where on changes are listened to: what was before is in the copy.
+    var watchFrom: Int?
+    /// The stream of changes while it is open, whether etcd has begun it, and since when it has owed something: its beginning, or
+    /// what the log has had.
+    var watching: Task<Void, Never>?
+    var isListening = false
+    var watchLate: ContinuousClock.Instant?
+    /// When somebody wanted to know last how old the copy is.
+    var askedAt: ContinuousClock.Instant?
     /// Term of whoever leads, as etcd has said last; nil where nobody did.
     var seenTerm: Int?
     /// Whether this replica has been elected.
@@ -108,6 +137,10 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
   private let folder: EtcdCopyFolder
   /// Large snapshots take a core for a while; Swift's own threads stay free for requests.
   let packing = WorkQueue("parva.store.snapshots", yields: true)
+  /// So do large batches.
+  let coding = WorkQueue("parva.store.batches")
+  /// Keeping a lease waits for no request and no batch.
+  let leasing = QueueExecutor("parva.store.lease")
   private let copyBox: Mutex<SQLiteStore>
   /// Commits to the copy and whole readings take turns.
   private let turns = AsyncStream.makeStream(of: Void.self)
@@ -116,7 +149,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
   let appends: EtcdAppends
   let logger: Logger?
 
-  /// Returns once the copy holds what was committed before.
+  /// Returns once the copy holds what was committed before, or the task is cancelled.
   ///
   /// - Parameters:
   ///   - patience: how long etcd is waited for; nil is as long as that takes.
@@ -140,23 +173,25 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     let follow = Task { [weak self] in
       while let self, !self.state.withLock(\.isClosed) { await self.follow() }
     }
-    tasks.withLock { $0.append(follow) }
+    let watch = Task { [weak self] in
+      while let self, !self.state.withLock(\.isClosed) { await self.watchOnce() }
+    }
+    tasks.withLock { $0 += [follow, watch] }
   }
 
   private func readAll(until end: ContinuousClock.Instant?) async throws(StoreError) {
-    var told: (what: String, when: ContinuousClock.Instant)?
+    var told: ContinuousClock.Instant?
     let begun = ContinuousClock.now
     while true {
       do {
         if try await catchUp() { return }
       } catch {
-        if error.code != .unavailable || end.map({ .now >= $0 }) ?? false { throw error }
+        if error.code != .unavailable || Task.isCancelled || end.map({ .now >= $0 }) ?? false { throw error }
         // Who starts everything at once is not told what the first second was like.
-        let isNews = told.map { $0.what != error.message || .now - $0.when > .seconds(30) } ?? true
-        if isNews, .now - begun > .seconds(1), .now - (told?.when ?? begun) > .seconds(1) {
+        if .now - begun > .seconds(1), told.map({ .now - $0 > .seconds(10) }) ?? true {
           logger?.warning(
             "waiting for the store", metadata: ["code": "\(error.code.rawValue)", "error": "\(error)"])
-          told = (error.message, .now)
+          told = .now
         }
         try? await Task.sleep(for: .milliseconds(200))
       }
@@ -195,12 +230,13 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
   // MARK: - Coming in
 
   /// Writes a batch that is the next to the copy.
-  func take(_ batch: StoreBatch, position: Int, bytes: Int) async throws(StoreError) {
+  func take(_ batch: StoreBatch, position: Int, nonce: UInt64, bytes: Int) async throws(StoreError) {
     try await taking { () throws(StoreError) in
       guard position == self.position + 1 else { return }
       try await copy.commit(batch)
       let readers = state.withLock { state in
         state.news.append((batch, position, bytes))
+        state.last = (position, nonce)
         state.logBytes += bytes
         state.newsBytes += bytes
         // Large batches would fill the memory; who is behind them reads all of it anew.
@@ -232,7 +268,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
       }
       try? await old.close()
       let readers = state.withLock { state in
-        (state.news, state.newsBytes, state.first) = ([], 0, position)
+        (state.news, state.newsBytes, state.first, state.last) = ([], 0, position, nil)
         (state.snapshotAt, state.snapshotBytes, state.logBytes) = (position, bytes, 0)
         return state.readers.removeAll()
       }
@@ -247,7 +283,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
 
   func campaign(as address: String) async {
     state.withLock { $0.address = address }
-    let lead = Task { [weak self] in
+    let lead = Task(executorPreference: leasing) { [weak self] in
       while let self, !self.state.withLock(\.isClosed) { await self.campaignOnce() }
     }
     tasks.withLock { $0.append(lead) }
@@ -281,7 +317,12 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
   }
 
   var position: Int { board.read { $0 } }
-  var freshAt: ContinuousClock.Instant? { state.withLock(\.freshAt) }
+  var freshAt: ContinuousClock.Instant? {
+    state.withLock { state in
+      state.askedAt = .now
+      return state.freshAt
+    }
+  }
 
   func wait(for position: Int, until end: ContinuousClock.Instant) async -> Bool {
     if self.position >= position { return true }
@@ -291,11 +332,25 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
 
   func isSurelyLeader(in term: Int) -> Bool {
     state.withLock { $0.standing == .leader(term: term) && $0.leadsUntil.map { ContinuousClock.now < $0 } ?? false }
+      && !appends.isLost(term)
+  }
+
+  func sureUntil(in term: Int) -> ContinuousClock.Instant? {
+    state.withLock { $0.led?.term == term ? $0.led?.until : nil }
   }
 
   func settle() async -> Bool { await appends.settle() }
 
-  var trouble: StoreError? { state.withLock { $0.trouble ?? ($0.seenTerm == nil ? $0.electionTrouble : nil) } }
+  var trouble: StoreError? {
+    state.withLock { state in
+      if let trouble = state.trouble { return trouble }
+      guard let since = state.leaderlessSince else { return nil }
+      if let trouble = state.electionTrouble { return trouble }
+      // Another should have been elected by now.
+      guard since.duration(to: .now) > settings.lease + .seconds(2) else { return nil }
+      return StoreError(.notLeader, "No replica has led for \(since.duration(to: .now).components.seconds) s.")
+    }
+  }
 
   func load() async throws(StoreError) -> StoreContents {
     try await taking { () throws(StoreError) in
@@ -309,6 +364,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     await resign()
     let (followers, readers) = state.withLock { state in
       state.isClosed = true
+      state.watching?.cancel()
       return (state.followers.removeAll(), state.readers.removeAll())
     }
     bell.continuation.finish()

@@ -31,6 +31,10 @@ extension ReadingStore {
     try await source.webhookEvents(after: number, limit: limit)
   }
 
+  package func webhookEventCount(after number: Int, in namespace: String) async throws(StoreError) -> Int {
+    try await source.webhookEventCount(after: number, in: namespace)
+  }
+
   package func deadLetters(
     of webhook: String, before number: Int?, limit: Int
   ) async throws(StoreError) -> [DeadLetter] {

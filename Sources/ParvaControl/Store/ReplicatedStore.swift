@@ -35,6 +35,9 @@ package protocol ReplicatedStore: Store {
   /// Whether nobody else can have led up to now: what was read of the leader's state before this is the newest there was.
   func isSurelyLeader(in term: Int) -> Bool
 
+  /// Until when nobody else can have led, of a term in which this replica leads or led; nil where that is not known any more.
+  func sureUntil(in term: Int) -> ContinuousClock.Instant?
+
   /// Waits until every commit that was under way when it was called is in the copy: another replica may know of it already.
   /// False where that did not become certain; then this one is not to answer as the leader.
   func settle() async -> Bool

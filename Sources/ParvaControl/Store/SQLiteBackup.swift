@@ -38,6 +38,7 @@ package enum SQLiteBackup {
 
   /// Puts a copy in place of a store that no controller has open. What stood there is kept under its name with
   /// `.before-restore` behind it, in place of what an earlier restore kept. One that was broken off is called again.
+  /// Nodes take it for later than everything that a controller has told them before; see ``beginEpoch(in:at:)``.
   ///
   /// - Throws: what `check` throws of the copy; `store_in_use`; `store_cannot_open` where a store is there that is not to
   ///   be replaced; `store_full`, `store_failed`.
@@ -59,6 +60,7 @@ package enum SQLiteBackup {
     unlink(fresh)
     try copy(file, to: fresh)
     defer { unlink(fresh) }
+    try beginEpoch(in: fresh)
     let contents = try check(fresh)
     // Its log goes with it: beside another database it would be taken for that one's.
     for suffix in ["", "-wal", "-shm"] where isThere(store + suffix) {
@@ -96,10 +98,33 @@ package enum SQLiteBackup {
     }
   }
 
+  // MARK: - Epochs
+
+  /// Puts the terms of controllers that go on from a copy after all terms of those that led before.
+  ///
+  /// Nodes refuse terms below the highest that they have heard, and that is not in the copy where the copy is older. An epoch
+  /// is the time in seconds, times 2²¹: what counts terms within it, changes of etcd since it was new, never comes to
+  /// so many in a second. It stays below 2⁵³, as numbers in JSON have to, until the year 2106.
+  static func beginEpoch(in file: String, at time: Date = Date()) throws(StoreError) {
+    let now = Int(min(max(0, time.timeIntervalSince1970), Double(UInt32.max))) << 21
+    do {
+      let queue = try DatabaseQueue(path: file)
+      defer { try? queue.close() }
+      try queue.write { db in
+        let before = try Int.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'epoch'") ?? 0
+        try db.execute(
+          sql: "INSERT INTO meta (name, value) VALUES ('epoch', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+          arguments: [max(now, before + (1 << 21))])
+      }
+    } catch {
+      throw StoreError(translating: error)
+    }
+  }
+
   // MARK: - Files
 
   /// As one database without a log, at a name that is free.
-  private static func copy(_ source: String, to target: String) throws(StoreError) {
+  static func copy(_ source: String, to target: String) throws(StoreError) {
     let made = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard made >= 0 else { throw failure("\(target) cannot be made", errno) }
     defer { Glibc.close(made) }

@@ -3,6 +3,9 @@ import GRDB
 
 /// Rows of the audit. They are added and, when they are old, taken away; no row is ever changed.
 extension SQLiteStore {
+  /// Milliseconds for which a request may be on its way to its row.
+  private static let longestLag: Int64 = 60_000
+
   static func write(audit: [AuditEntry], kept: (bounds: AuditRetention, now: Date)?, _ db: Database) throws {
     if !audit.isEmpty {
       let add = try db.cachedStatement(
@@ -10,9 +13,13 @@ extension SQLiteStore {
           INSERT INTO audit (time, who, name, method, path, resource, request_id, status, before, after, change)
           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
           """)
+      // A row is no older than those before it, whenever its request came; after a clock went back times begin anew.
+      var last = try Int64.fetchOne(db, sql: "SELECT time FROM audit ORDER BY number DESC LIMIT 1") ?? .min
       for entry in audit {
+        let time = milliseconds(entry.time)
+        last = last > time && last - time <= longestLag ? last : time
         try add.execute(arguments: [
-          milliseconds(entry.time), entry.who, entry.name, entry.method, entry.path, entry.resource, entry.requestID,
+          last, entry.who, entry.name, entry.method, entry.path, entry.resource, entry.requestID,
           entry.status, entry.before, entry.after, entry.isChange ? 1 : 0,
         ])
       }

@@ -60,13 +60,16 @@ extension SQLiteStore {
       if let stored {
         try db.execute(
           sql: """
-            INSERT INTO profile (model, product, spec, revision) VALUES (?, ?, ?, ?)
+            INSERT INTO profile (namespace, model, product, spec, revision) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET spec = excluded.spec, revision = excluded.revision
             """,
-          arguments: [key.model, key.product, ProfileCodec.data(stored.profile), stored.revision])
+          arguments: [
+            key.namespace ?? "", key.model, key.product, ProfileCodec.data(stored.profile), stored.revision,
+          ])
       } else {
         try db.execute(
-          sql: "DELETE FROM profile WHERE model = ? AND product = ?", arguments: [key.model, key.product])
+          sql: "DELETE FROM profile WHERE namespace = ? AND model = ? AND product = ?",
+          arguments: [key.namespace ?? "", key.model, key.product])
       }
     }
   }
@@ -103,7 +106,9 @@ extension SQLiteStore {
   static func profiles(_ db: Database) throws -> [ProfileKey: StoredProfile] {
     var profiles: [ProfileKey: StoredProfile] = [:]
     for row in try Row.fetchAll(db, sql: "SELECT * FROM profile") {
-      let key = ProfileKey(model: row["model"], product: row["product"])
+      let namespace: String = row["namespace"]
+      let key = ProfileKey(
+        model: row["model"], product: row["product"], namespace: namespace.isEmpty ? nil : namespace)
       profiles[key] = StoredProfile(try ProfileCodec.profile(row["spec"], key), revision: row["revision"])
     }
     return profiles

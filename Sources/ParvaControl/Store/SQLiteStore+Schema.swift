@@ -154,6 +154,19 @@ extension SQLiteStore {
       migrator.registerMigration("15 weights of namespaces") { db in
         try db.execute(sql: "ALTER TABLE namespace ADD COLUMN weight REAL NOT NULL DEFAULT 1")
       }
+      migrator.registerMigration("16 profiles and events of namespaces") { db in
+        // An empty namespace is everybody's.
+        try db.execute(
+          sql: """
+            ALTER TABLE profile RENAME TO shared_profile;
+            CREATE TABLE profile (
+              namespace TEXT NOT NULL, model TEXT NOT NULL, product TEXT NOT NULL, spec BLOB NOT NULL,
+              revision INTEGER NOT NULL, PRIMARY KEY (namespace, model, product)) STRICT, WITHOUT ROWID;
+            INSERT INTO profile SELECT '', model, product, spec, revision FROM shared_profile;
+            DROP TABLE shared_profile;
+            ALTER TABLE webhook_event ADD COLUMN namespace TEXT;
+            """)
+      }
       return migrator
     }
   }

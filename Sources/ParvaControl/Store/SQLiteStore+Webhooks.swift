@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import ParvaFormats
 
 /// Rows of subscribers, of what they are to be told, and of what they could not be told.
 extension SQLiteStore {
@@ -72,10 +73,13 @@ extension SQLiteStore {
 
   static func write(webhookEvents events: [WebhookEvent], _ db: Database) throws {
     guard !events.isEmpty else { return }
-    let add = try db.cachedStatement(sql: "INSERT INTO webhook_event (time, type, labels, data) VALUES (?, ?, ?, ?)")
+    let add = try db.cachedStatement(
+      sql:
+        "INSERT INTO webhook_event (time, type, namespace, labels, data) VALUES (?, ?, ?, ?, ?)")
     for event in events {
       try add.execute(arguments: [
-        milliseconds(event.time), event.type.rawValue, try JSONEncoder().encode(event.labels), event.data,
+        milliseconds(event.time), event.type.rawValue, event.namespace, try JSONEncoder().encode(event.labels),
+        event.data,
       ])
     }
     // The newest rows stay, so that no number is given twice.
@@ -90,9 +94,23 @@ extension SQLiteStore {
         let bounds = try Row.fetchOne(db, sql: "SELECT min(number) AS oldest, max(number) AS newest FROM webhook_event")
         let events = try Row.fetchAll(
           db, sql: "SELECT * FROM webhook_event WHERE number > ? ORDER BY number LIMIT ?", arguments: [number, limit]
-        ).map { try Self.event($0, number: $0["number"]) }
+        ).map { row in
+          var event = try Self.event(row, number: row["number"])
+          event.namespace = row["namespace"]
+          return event
+        }
         let (oldest, newest): (Int?, Int?) = (bounds?["oldest"], bounds?["newest"])
         return WebhookEventPage(events: events, oldest: oldest ?? 1, newest: newest ?? 0)
+      }
+    }
+  }
+
+  package func webhookEventCount(after number: Int, in namespace: String) async throws(StoreError) -> Int {
+    try await translating {
+      try await pool.read { db in
+        try Int.fetchOne(
+          db, sql: "SELECT count(*) FROM webhook_event WHERE number > ? AND namespace = ?",
+          arguments: [number, namespace]) ?? 0
       }
     }
   }
@@ -163,6 +181,7 @@ extension SQLiteStore {
             webhook: row["webhook"], message: row["message"], event: try Self.event(row, number: row["event"]),
             attempts: row["attempts"], code: row["code"], at: Self.date(row["at"]), isDue: row["due"])
           letter.number = row["number"]
+          letter.event.namespace = Namespace.isQualified(letter.webhook) ? Namespace.of(letter.webhook) : nil
           return letter
         }
       }

@@ -101,6 +101,7 @@ package final class SQLiteStore: Store {
           revision: revision, registrations: RegistrationTable(try Self.registrations(db)),
           profiles: try Self.profiles(db), namespaces: try Self.namespaces(db))
         var contents = StoreContents(demand: demand, plan: newest)
+        contents.epoch = try Int.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'epoch'") ?? 0
         contents.nodes = try Self.nodes(db)
         contents.removedNodes = try String.fetchSet(db, sql: "SELECT name FROM removed_node")
         contents.openOperations = try Row.fetchAll(

@@ -36,6 +36,9 @@ package protocol Store: Sendable {
   /// Events for subscribers after a number, oldest first.
   func webhookEvents(after number: Int, limit: Int) async throws(StoreError) -> WebhookEventPage
 
+  /// How many of them are a namespace's.
+  func webhookEventCount(after number: Int, in namespace: String) async throws(StoreError) -> Int
+
   /// Messages of a subscriber that were given up, newest first: those below a number, all for nil; or those that are to be
   /// sent once more, oldest first.
   func deadLetters(of webhook: String, before number: Int?, limit: Int) async throws(StoreError) -> [DeadLetter]
@@ -89,6 +92,8 @@ package struct StoreContents: Sendable {
   package var demand: Demand
   /// How many commits are in it, where the store is one that is shared; see ``ReplicatedStore``.
   package var position = 0
+  /// Comes before all terms in which controllers lead with it; grows with every restore, 0 before the first.
+  package var epoch = 0
   /// The newest plan.
   package var plan: StoredPlan?
   /// What keeps it as it is; nil where nothing does.
@@ -194,4 +199,12 @@ package struct DeadLetterChanges: Hashable, Sendable {
   package static let most = 100
 
   package init() {}
+}
+
+extension Store {
+  /// O(events).
+  package func webhookEventCount(after number: Int, in namespace: String) async throws(StoreError) -> Int {
+    try await webhookEvents(after: number, limit: StoreBatch.mostWebhookEvents).events
+      .count { $0.namespace == namespace }
+  }
 }

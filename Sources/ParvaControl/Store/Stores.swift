@@ -70,6 +70,10 @@ package enum Stores {
     if parts.count == 2, let kind = all.first(where: { $0.scheme == parts[0] }) {
       return try kind.open(String(parts[1]))
     }
+    guard !address.contains("://") else {
+      let kinds = (replicated.map { "\($0.scheme)://..." } + all.map { "\($0.scheme):FILE" }).joined(separator: ", ")
+      throw StoreError(.cannotOpen, "\(address) is no kind of store; there are \(kinds), and a file's name alone.")
+    }
     return try all[0].open(address)
   }
 }

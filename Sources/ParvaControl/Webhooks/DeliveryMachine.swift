@@ -69,6 +69,7 @@ struct DeliveryMachine: Sendable {
   let policy: Policy
   private(set) var progress: WebhookProgress
   private(set) var isEnabled: Bool
+  private let namespace: String?
   private let types: Set<WebhookEventType>
   private let selector: LabelSelector?
   /// Read and not yet passed, in order.
@@ -83,12 +84,14 @@ struct DeliveryMachine: Sendable {
     self.policy = policy
     self.progress = progress
     isEnabled = record.wish.isEnabled && !progress.isGone
+    namespace = record.namespace
     types = Set(record.wish.types)
     selector = record.wish.selector.flatMap { try? LabelSelector($0) }
   }
 
   func wants(_ event: WebhookEvent) -> Bool {
-    types.contains(event.type) && (!event.type.hasLabels || selector?.matches(event.labels) ?? true)
+    event.namespace == namespace && types.contains(event.type)
+      && (!event.type.hasLabels || selector?.matches(event.labels) ?? true)
   }
 
   /// What the event is called: the same at every try.

@@ -61,7 +61,8 @@ final class WebhookCourier: Sendable {
     onProgress()
   }
 
-  /// Goes on by another declaration, from where it is. What is on its way to the old one counts all the same.
+  /// Goes on by another declaration, from where it is. What is on its way to another URL than
+  /// is declared now counts where it arrives, and nowhere else.
   func replace(_ record: WebhookRecord, _ progress: WebhookProgress) {
     change { state in
       state.record = record
@@ -135,17 +136,18 @@ final class WebhookCourier: Sendable {
 
   private func send(_ message: DeliveryMachine.Message, _ attempt: Int, _ record: WebhookRecord) async {
     let name = state.withLock { $0.machine.name(of: message) }
-    let (type, body) = WebhookSender.body(message)
+    let (type, body) = WebhookSender.body(message, in: record.namespace)
     guard let (outcome, made) = await sender.send(body, named: name, type: type, attempt: attempt, to: record) else {
       return
     }
     counters.count(made.code, seconds: made.seconds)
     let draw = Double.random(in: 0...1)
-    let (effect, isNews) = state.withLock { state in
-      let before = state.machine.progress
-      let effect = state.machine.finished(message, outcome, at: now(), draw: draw)
+    let (effect, isNews) = state.withLock { state -> (DeliveryMachine.Effect, Bool) in
       state.tries.append(made)
       if state.tries.count > Self.tries { state.tries.removeFirst() }
+      guard outcome == .delivered || state.record.wish.url == record.wish.url else { return (.none, false) }
+      let before = state.machine.progress
+      let effect = state.machine.finished(message, outcome, at: now(), draw: draw)
       state.isStored = false
       let after = state.machine.progress
       return (effect, (before.failures == 0) != (after.failures == 0) || before.isGone != after.isGone)

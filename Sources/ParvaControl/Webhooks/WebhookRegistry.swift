@@ -1,5 +1,6 @@
 package import Foundation
 import Logging
+import ParvaFormats
 import ParvaHTTP
 import ParvaServing
 import Synchronization
@@ -11,14 +12,15 @@ package final class WebhookRegistry: Sendable {
     /// It is at this revision.
     case preconditionFailed(Int?)
     /// So many there are already.
-    case tooMany(limit: Int)
+    case tooMany(limit: Int, in: String?)
     /// It takes no messages: it is switched off, or its receiver has gone.
     case switchedOff
     case storeFailed(StoreError)
   }
 
-  /// Most subscribers at a time.
+  /// Most subscribers of the fleet at a time, and of each namespace.
   package static let most = 100
+  package static let mostOwn = 20
   /// Longest time, in seconds, for which a secret that was replaced signs too.
   package static let longestOverlap = 604_800
 
@@ -59,8 +61,7 @@ package final class WebhookRegistry: Sendable {
     hear()
     // Another controller tells them.
     if isFollowing { return }
-    for entry in state.withLock({ $0.entries }).values where entry.courier.record.wish.types.contains(.workloadChanged)
-    {
+    for entry in state.withLock({ $0.entries }).values where entry.courier.record.followsLog {
       // What became of workloads meanwhile nobody has seen.
       counters.gap()
       entry.courier.missed(.restart, at: now())
@@ -83,7 +84,7 @@ package final class WebhookRegistry: Sendable {
   private func hear() {
     feed.wanted = state.withLock { state in
       state.entries.values.reduce(into: []) { wanted, entry in
-        if entry.courier.isEnabled { wanted.formUnion(entry.courier.record.wish.types) }
+        if entry.courier.isEnabled { wanted.formUnion(entry.courier.record.interests) }
       }
     }
   }
@@ -145,7 +146,7 @@ package final class WebhookRegistry: Sendable {
   /// Some events are lost to those who are told of workloads.
   func missed(_ gap: WebhookProgress.Gap) {
     for entry in state.withLock({ Array($0.entries.values) })
-    where entry.courier.record.wish.types.contains(.workloadChanged) {
+    where entry.courier.record.followsLog {
       counters.gap()
       entry.courier.missed(gap, at: now())
     }
@@ -231,10 +232,25 @@ package final class WebhookRegistry: Sendable {
     state.withLock { state in state.entries[id].map { ($0.courier, state.newest) } }.map { standing($0, $1) }
   }
 
-  /// In order of id, those after one, all for nil.
-  package func standings(after id: String? = nil) -> [Standing] {
+  /// In order of id, those after one, all for nil; of everybody, or of one namespace.
+  package func standings(after id: String? = nil, in namespace: String? = nil) -> [Standing] {
     let (entries, newest) = state.withLock { ($0.entries, $0.newest) }
-    return entries.filter { $0.key > id ?? "" }.sorted { $0.key < $1.key }.map { standing($0.value.courier, newest) }
+    return entries.filter { $0.key > id ?? "" && (namespace == nil || $0.value.courier.record.namespace == namespace) }
+      .sorted { $0.key < $1.key }.map { standing($0.value.courier, newest) }
+  }
+
+  /// How many subscribers a namespace has.
+  package func count(in namespace: String) -> Int {
+    state.withLock { $0.entries.values.count { $0.courier.record.namespace == namespace } }
+  }
+
+  /// The same, where that of a namespace has but its own events to be told.
+  package func counted(_ standing: Standing) async -> Standing {
+    guard let namespace = standing.record.namespace, standing.waiting > 0 else { return standing }
+    var standing = standing
+    let own = try? await store.webhookEventCount(after: standing.progress.position, in: namespace)
+    standing.waiting = own ?? 0
+    return standing
   }
 
   private func courier(_ id: String) throws(Refusal) -> WebhookCourier {
@@ -274,10 +290,10 @@ package final class WebhookRegistry: Sendable {
 
   /// Makes a subscriber under a new id, who is told what happens from now on. The secret is told this once.
   package func create(
-    _ wish: WebhookRecord.Wish, by caller: String
+    _ wish: WebhookRecord.Wish, in namespace: String? = nil, by caller: String
   ) async throws(Refusal) -> (id: String, secret: String) {
     try await gate.run { () async throws(Refusal) in
-      let id = WebhookSecret.makeID()
+      let id = (namespace.map(Namespace.prefix) ?? "") + WebhookSecret.makeID()
       return (id, try await self.created(id, wish, by: caller))
     }
   }
@@ -301,7 +317,13 @@ package final class WebhookRegistry: Sendable {
   }
 
   private func created(_ id: String, _ wish: WebhookRecord.Wish, by caller: String) async throws(Refusal) -> String {
-    guard state.withLock({ $0.entries.count }) < Self.most else { throw .tooMany(limit: Self.most) }
+    let namespace = Namespace.isQualified(id) ? Namespace.of(id) : nil
+    // Beside others of the same, so that nobody's limit tells of others.
+    let (limit, beside) = (
+      namespace == nil ? Self.most : Self.mostOwn,
+      state.withLock { $0.entries.values.count { $0.courier.record.namespace == namespace } }
+    )
+    guard beside < limit else { throw .tooMany(limit: limit, in: namespace) }
     let (time, secret) = (now().wholeMilliseconds, WebhookSecret.make())
     let record = WebhookRecord(
       id: id, wish: wish, secret: NodeSecret(secret), revision: 1, createdAt: time, updatedAt: time, createdBy: caller)
@@ -330,6 +352,8 @@ package final class WebhookRegistry: Sendable {
     record.updatedAt = time
     var progress = courier.progress
     (progress.isGone, progress.nextTry, progress.attempts) = (false, nil, 0)
+    // What another receiver has answered, or has not, says nothing of this one.
+    if wish.url != before.wish.url { (progress.failures, progress.failingSince) = (0, nil) }
     if wish.isEnabled, !wasEnabled {
       progress.position = try await newest()
       (progress.failures, progress.failingSince) = (0, nil)

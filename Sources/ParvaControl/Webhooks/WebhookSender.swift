@@ -126,7 +126,7 @@ package struct WebhookSender: Sendable {
 
   private struct GapNews: Encodable {
     var reason: String
-    var read = ["/v1/plan", "/v1/operations", "/v1/nodes", "/v1/workloads"]
+    var read: [String]
   }
 
   private struct TestNews: Encodable { var message = "This is a test; nothing has happened." }
@@ -135,11 +135,20 @@ package struct WebhookSender: Sendable {
   static let testType = "webhook.test"
 
   /// What a receiver gets to read: the same bytes at every try.
-  static func body(_ message: DeliveryMachine.Message) -> (type: String, body: Data) {
+  static func body(_ message: DeliveryMachine.Message, in namespace: String? = nil) -> (type: String, body: Data) {
     switch message {
     case .event(let event): (event.type.rawValue, body(event))
     case .replay(let letter): (letter.event.type.rawValue, body(letter.event))
-    case .gap(let reason, let time): (gapType, envelope(gapType, time, GapNews(reason: reason.rawValue)))
+    case .gap(let reason, let time):
+      (
+        gapType,
+        envelope(
+          gapType, time,
+          GapNews(
+            reason: reason.rawValue,
+            read: namespace == nil
+              ? ["/v1/plan", "/v1/operations", "/v1/nodes", "/v1/workloads"] : ["/v1/plan", "/v1/workloads"]))
+      )
     }
   }
 

@@ -12,6 +12,7 @@ final class CurlTransfer: @unchecked Sendable {
 
   private let url: String
   private let limit: Int
+  private let receive: (@Sendable (Data) -> Bool)?
   /// libcurl reads the request body from here until the transfer is over.
   private let body: UnsafeMutableRawBufferPointer
   private var fields: UnsafeMutablePointer<curl_slist>?
@@ -35,6 +36,7 @@ final class CurlTransfer: @unchecked Sendable {
     self.handle = handle
     url = request.url
     limit = configuration.maxResponseBytes
+    receive = request.receive
     cutsBodies = configuration.cutsBodies
     targets = configuration.targets
     isEncrypted = request.url.lowercased().hasPrefix("https://")
@@ -156,6 +158,11 @@ final class CurlTransfer: @unchecked Sendable {
 
   /// Anything but the count of bytes makes libcurl end the transfer.
   private func receiveBody(_ bytes: UnsafeRawBufferPointer) -> Int {
+    if let receive {
+      var status = 0
+      ccurl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
+      if status == 200 { return receive(Data(bytes)) ? bytes.count : 0 }
+    }
     guard response.body.count + bytes.count <= limit else {
       tooLarge = true
       return 0
@@ -187,8 +194,12 @@ final class CurlTransfer: @unchecked Sendable {
     }
     if let refusal, code == CURLE_COULDNT_CONNECT { return fail(.targetForbidden, "\(refusal)") }
     let detail = errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
-    fail(
-      tooLarge ? .bodyTooLarge : Self.classify(code), tooLarge ? "the response is larger than \(limit) bytes" : detail)
+    var sent = 0
+    ccurl_get_long(handle, CURLINFO_REQUEST_SIZE, &sent)
+    // libcurl may have sent it over a kept connection before, and not have come to another one.
+    let isLate = sent > 0 && [.connectFailed, .tlsFailed].contains(Self.classify(code))
+    if tooLarge { return fail(.bodyTooLarge, "the response is larger than \(limit) bytes") }
+    fail(isLate ? .transferFailed : Self.classify(code), detail)
   }
 
   func fail(_ code: HTTPClientError.Code, _ detail: String) {

@@ -10,6 +10,11 @@ package struct HTTPClientRequest: Sendable {
   package var body: Data
   /// For the whole exchange, retries and pauses included; nil: the client's.
   package var timeout: Duration?
+  /// Takes the body of a response of status 200 as it comes, on a thread that must not be kept, instead of the response; false
+  /// ends the transfer.
+  package var receive: (@Sendable (Data) -> Bool)?
+  /// Whether it is never sent twice, not even where a kept connection ends without an answer.
+  package var isSentOnce = false
   /// Whether the receiver knows a repetition by something in the request, whatever the method.
   package var isIdempotent = false
 
@@ -25,7 +30,8 @@ package struct HTTPClientRequest: Sendable {
 
   /// Whether sending it twice does what sending it once does (RFC 9110, section 9.2.2), or a key makes it so.
   package var isRepeatable: Bool {
-    isIdempotent || ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].contains(method)
+    if isSentOnce { return false }
+    return isIdempotent || ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].contains(method)
       || headers["Idempotency-Key"] != nil
   }
 }

@@ -28,6 +28,11 @@ package struct TargetURL: Hashable, Sendable {
     guard text.utf8.count <= Self.longest else { throw .tooLong }
     guard !text.utf8.contains(where: { $0 <= 0x20 || $0 >= 0x7f }), let parts = curl_url() else { throw .malformed }
     defer { curl_url_cleanup(parts) }
+    // libcurl takes one slash, or three, for two.
+    if let colon = text.firstIndex(of: ":"), text[..<colon].lowercased().hasPrefix("http") {
+      let rest = text[text.index(after: colon)...]
+      guard rest.hasPrefix("//"), !rest.hasPrefix("///") else { throw .malformed }
+    }
     switch curl_url_set(parts, CURLUPART_URL, text, UInt32(CURLU_NON_SUPPORT_SCHEME)) {
     case CURLUE_OK: break
     default: throw .malformed

@@ -67,6 +67,9 @@ package struct Route: Sendable {
   /// Most requests that this route answers at a time, streams until their end; more are answered 503. Nil: no bound
   /// of its own. Has no effect on inline handlers, which are never two on a loop.
   package var concurrency: Int?
+  /// Most of these of one caller: the credentials of one namespace together, or one credential that is for all; more are
+  /// answered 429. Nil: no bound of its own.
+  package var share: Int?
   package var handler: Handler
   /// What the gate asks of who calls it; nil for a table without a gate.
   package var access: Access?

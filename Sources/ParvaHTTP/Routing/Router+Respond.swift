@@ -63,8 +63,11 @@ extension Router {
   func run(_ index: Int, _ request: HTTPRequest, rest: Route.Rest? = nil) async -> HTTPResponse {
     let handler = rest.map { rest in .async { _ in try await rest() } } ?? routes[index].handler
     guard let limit = limits[index] else { return await run(handler, request) }
-    guard let permit = limit.enter() else {
-      return ConcurrencyLimit.problem.response(requestID: request.requestID)
+    let permit: ConcurrencyLimit.Permit
+    do throws(ProblemDetails) {
+      permit = try limit.enter(request.caller)
+    } catch {
+      return error.response(requestID: request.requestID)
     }
     var response = await run(handler, request)
     if let stream = response.stream {

@@ -18,6 +18,8 @@ package final class Router: Sendable {
   private let pause: Pause?
   /// What every answer carries.
   let fields: HTTPHeaders
+  /// Said of everything that is not in the table, where that means nothing yet.
+  private let elsewhere: ProblemDetails?
   let limits: [ConcurrencyLimit?]
   private let trie: RouteTrie
   private let parameterNames: [[String]]
@@ -26,7 +28,7 @@ package final class Router: Sendable {
   /// - Precondition: every pattern starts with `/` and stands once per method.
   package init(
     routes: [Route], logger: Logger = Logger(label: "parva.http"), gate: Gate? = nil,
-    meter: Gate? = nil, pause: Pause? = nil, fields: HTTPHeaders = HTTPHeaders()
+    meter: Gate? = nil, pause: Pause? = nil, fields: HTTPHeaders = HTTPHeaders(), elsewhere: ProblemDetails? = nil
   ) {
     self.routes = routes
     self.logger = logger
@@ -34,7 +36,8 @@ package final class Router: Sendable {
     self.meter = meter
     self.pause = pause
     self.fields = fields
-    limits = routes.map { $0.concurrency.map(ConcurrencyLimit.init) }
+    self.elsewhere = elsewhere
+    limits = routes.map { route in route.concurrency.map { ConcurrencyLimit($0, share: route.share) } }
     trie = RouteTrie(routes: routes)
     parameterNames = routes.map { route in
       route.pattern.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }
@@ -80,7 +83,7 @@ package final class Router: Sendable {
         return .answer(HTTPResponse(status: 204, headers: ["Allow": allMethods]))
       }
       return .answer(
-        ProblemDetails(status: 404, code: "not_found", detail: "There is nothing at \(request.path).")
+        (elsewhere ?? ProblemDetails(status: 404, code: "not_found", detail: "There is nothing at \(request.path)."))
           .response(requestID: request.requestID))
     }
   }

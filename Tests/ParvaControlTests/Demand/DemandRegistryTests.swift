@@ -1,8 +1,9 @@
 import Foundation
-import ParvaControl
 import ParvaControlTestSupport
 import ParvaEngine
 import Testing
+
+@testable import ParvaControl
 
 @Suite struct DemandRegistryTests {
   private let folder: TemporaryFolder
@@ -248,5 +249,38 @@ import Testing
     #expect(try await registry.change(DemandChange(.deleteProfile(key), if: .revision([2]))).effect == .deleted)
     await #expect(throws: ChangeRefusal.notFound) { try await registry.change(DemandChange(.deleteProfile(key))) }
     #expect(registry.snapshot.profiles.isEmpty)
+  }
+
+  @Test func profilesOfANamespaceAreApartAndGoWithIt() async throws {
+    let registry = try await registry()
+    func profile(_ model: String, points: Int = 1, in namespace: String?) -> ModelProfile {
+      ModelProfile(
+        model: model, product: "A100-80GB", source: .measured,
+        points: (1...points).map {
+          ProfilePoint(profile: 0, batch: $0, processes: 1, throughput: 9, latencyMs: 9)
+        }, namespace: namespace)
+    }
+    func put(_ model: String, points: Int = 1, in namespace: String?) async throws -> ChangeReceipt {
+      try await registry.change(DemandChange(.putProfile(profile(model, points: points, in: namespace))))
+    }
+    await #expect(throws: ChangeRefusal.unknownNamespace("a")) { try await put("m", in: "a") }
+    for name in ["a", "b"] {
+      _ = try await registry.change(DemandChange(.createNamespace(name, NamespaceTerms(quota: NamespaceQuota()))))
+    }
+    for name in ["a", "b", "default", nil] { #expect(try await put("m", in: name).effect == .created) }
+    // Nobody's limit counts what others have.
+    let limit = DemandTransaction.maxOwnProfiles
+    for index in 1..<limit { #expect(try await put("m\(index)", in: "a").effect == .created) }
+    await #expect(throws: ChangeRefusal.tooManyProfiles(limit: limit, in: "a")) { try await put("more", in: "a") }
+    #expect(try await put("m", points: 2, in: "a").effect == .replaced)
+    #expect(try await put("more", in: "b").effect == .created)
+    let most = DemandTransaction.maxOwnPoints
+    await #expect(throws: ChangeRefusal.tooManyPoints(limit: most, in: "b")) {
+      try await put("m", points: most, in: "b")
+    }
+    _ = try await registry.change(DemandChange(.deleteNamespace("a")))
+    let left = registry.snapshot.profiles.keys.map(\.namespace)
+    #expect(Set(left) == ["b", "default", nil] && left.count == 4)
+    #expect(try await Set(store.load().demand.profiles.keys) == Set(registry.snapshot.profiles.keys))
   }
 }

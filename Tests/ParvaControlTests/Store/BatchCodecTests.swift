@@ -1,5 +1,6 @@
 import Foundation
 import ParvaControlTestSupport
+import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
 import ParvaTestSupport
@@ -107,6 +108,11 @@ import Testing
       },
       { $0.webhookEvents = [event, event] },
       {
+        var own = event
+        own.namespace = "vision"
+        $0.webhookEvents = [event, own]
+      },
+      {
         $0.deadLetters.added = [letter]
         ($0.deadLetters.removed, $0.deadLetters.due, $0.deadLetters.retried) = ([1], [2: true, 3: false], [4: "gone"])
       },
@@ -126,6 +132,11 @@ import Testing
       { $0.demandRevision = 7 },
       { $0.registrations = ["full.example": Samples.registration(Samples.fullWorkload), "gone": nil] },
       { $0.profiles = [profile.key: profile, ProfileKey(model: "gone", product: "A100-80GB"): nil] },
+      {
+        var own = profile
+        own.profile.namespace = "vision"
+        $0.profiles = [own.key: own, ProfileKey(model: "gone", product: "A100-80GB", namespace: "vision"): nil]
+      },
       {
         $0.namespaces = [
           "team": NamespaceRecord(
@@ -217,8 +228,32 @@ import Testing
     let plain = try #require(Gzip.expand(try BatchCodec.data(batch), limit: 1 << 20))
     let document = try PropertyListSerialization.propertyList(from: plain, options: [], format: nil)
     let members = Self.members(document).sorted().joined(separator: " ")
-    #expect(BatchDocument.current == 1)
-    #expect(members == Self.firstMembers)
+    #expect(BatchDocument.current == 2)
+    let second = ["profiles.namespace", "webhookEvents.namespace"]
+    #expect(
+      members == (Self.firstMembers.split(separator: " ").map(String.init) + second).sorted().joined(separator: " "))
+  }
+
+  @Test("who does not know namespaces' own things stops at them, and at nothing else")
+  func whatIsOfTheSecondVersion() throws {
+    func version(_ set: (inout StoreBatch) -> Void) throws -> Int? {
+      var batch = StoreBatch()
+      set(&batch)
+      let plain = try #require(Gzip.expand(try BatchCodec.data(batch), limit: 1 << 20))
+      let document = try PropertyListSerialization.propertyList(from: plain, options: [], format: nil)
+      return (document as? [String: Any])?["version"] as? Int
+    }
+    var profile = StoredProfile(Samples.profile(), revision: 1)
+    var event = WebhookEvent(time: Samples.time, type: .planPublished, data: Data("{}".utf8))
+    #expect(try version { $0.profiles[profile.key] = profile } == 1)
+    #expect(try version { $0.webhooks["ci"] = .some(nil) } == 1)
+    #expect(try version { $0.webhookEvents = [event] } == 1)
+    profile.profile.namespace = "vision"
+    event.namespace = "vision"
+    #expect(try version { $0.profiles[profile.key] = profile } == 2)
+    #expect(try version { $0.profiles[profile.key] = .some(nil) } == 2)
+    #expect(try version { $0.webhooks["vision:ci"] = .some(nil) } == 2)
+    #expect(try version { $0.webhookEvents = [event] } == 2)
   }
 
   private static let firstMembers = """
@@ -263,7 +298,7 @@ import Testing
   @Test func whatIsNewerIsNotGuessed() throws {
     // Of another shape altogether, too; and what is of this one but for a member.
     let documents: [[String: Any]] = [
-      ["version": 2], ["version": 2, "nodes": 5, "claims": "x"], ["version": 1, "tenures": []],
+      ["version": 3], ["version": 3, "nodes": 5, "claims": "x"], ["version": 1, "tenures": []],
     ]
     for document in documents {
       let plain = try PropertyListSerialization.data(fromPropertyList: document, format: .binary, options: 0)

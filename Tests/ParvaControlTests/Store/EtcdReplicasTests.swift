@@ -203,7 +203,7 @@ import Testing
     _ = try await store.client.transaction(
       if: [], then: [EtcdClient.delete(store.keys.entry(0), to: store.keys.afterEntries)])
     try await Self.until("trouble") { store.trouble?.code == .corrupt }
-    #expect(store.trouble?.message.contains("start them again") == true)
+    #expect(store.trouble?.message.contains("parva restore") == true)
     try await store.close()
   }
 
@@ -243,9 +243,129 @@ import Testing
     try await again.close()
   }
 
+  @Test("what others commit and who leads is heard of, through compactions and after a stream has ended")
+  func listening() async throws {
+    let prefix = "listening-\(UUID().uuidString)"
+    let (leader, follower) = (try await Self.open(prefix), try await Self.open(prefix))
+    func isListening() -> Bool { follower.state.withLock(\.isListening) }
+    try await Self.until("a stream") { isListening() }
+    let writer = try await Self.leading(leader)
+    try await Self.until("the leader's name") { follower.standing != .follower(of: nil) }
+    for round in 0..<6 {
+      switch round {
+      case 2: await leader.compact()
+      case 4: follower.state.withLock { $0.watching }?.cancel()
+      default: break
+      }
+      // Larger than an entry of one part, too.
+      var batch = Self.batch("r\(round)")
+      if round % 2 == 1 {
+        let rest = (0..<700_000).map { _ in UInt8.random(in: 0...255) }
+        batch.plan = Samples.plan(round, demand: 1, document: Data(rest).base64EncodedString())
+      }
+      try await writer.commit(batch)
+      #expect(await follower.wait(for: leader.position, until: .now + .seconds(20)))
+      try await Self.until("a stream") { isListening() }
+    }
+    #expect(try await Self.rows(follower) == (0..<6).map { "r\($0)" })
+    // It hears that nobody leads any more.
+    await leader.resign()
+    try await Self.until("that another term begins or none") {
+      follower.standing != .follower(of: .init(term: 0, address: ""))
+    }
+    for store in [follower, leader] { try await store.close() }
+  }
+
+  @Test("a leader whose key is gone leads no more, though its lease goes on")
+  func aKeyThatIsTakenAway() async throws {
+    let store = try await Self.open("key-\(UUID().uuidString)")
+    let writer = try await Self.leading(store)
+    try await writer.commit(Self.batch("a"))
+    guard case .leader(let term) = store.standing else { throw Missing("a leader") }
+    _ = try await store.client.transaction(
+      if: [], then: [EtcdClient.delete(store.keys.leader, to: store.keys.leader + "0")])
+    try await Self.until("that it is noticed") { !store.isSurelyLeader(in: term) }
+    try await Self.until("an end of its term") { store.sureUntil(in: term).map { $0 <= .now } ?? true }
+    try await Self.until("another term") {
+      if case .leader(let next) = store.standing { return next > term }
+      return false
+    }
+    await #expect(throws: StoreError.self) { try await writer.commit(Self.batch("b")) }
+    try await store.close()
+  }
+
+  @Test("after an interruption, a log that has another entry where this one was is told")
+  func aLogThatIsAnother() async throws {
+    let store = try await Self.open("other-\(UUID().uuidString)")
+    let writer = try await Self.leading(store)
+    try await writer.commit(Self.batch("a"))
+    await store.resign()
+    _ = try await store.client.transaction(
+      if: [], then: [EtcdClient.put(store.keys.entry(1), EtcdEntry(nonce: 1, bytes: Data([1])).value)])
+    try await Self.until("trouble") {
+      store.state.withLock { $0.freshAt = .now - .seconds(5) }
+      return store.trouble?.code == .corrupt
+    }
+    try await store.close()
+  }
+
+  @Test("a snapshot that comes late does not take the place of a newer one")
+  func snapshotsThatComeLate() async throws {
+    let store = try await Self.open("late-\(UUID().uuidString)")
+    let writer = try await Self.leading(store)
+    for name in ["a", "b"] { try await writer.commit(Self.batch(name)) }
+    guard case .leader(let term) = store.standing else { throw Missing("a leader") }
+    let before = try await store.newest(until: .now + .seconds(5))
+    try await store.publish(Data([1]), position: 2, in: term, keptFrom: 1, if: [before.unmoved])
+    let late = await #expect(throws: StoreError.self) {
+      try await store.publish(Data([2]), position: 1, in: term, keptFrom: 1, if: [before.unmoved])
+    }
+    #expect(late?.code == .notLeader)
+    #expect(try await store.newest(until: .now + .seconds(5)).snapshot == 2)
+    try await store.close()
+  }
+
+  @Test("a term's last transaction takes nothing of the next term's")
+  func termsHaveQueuesOfTheirOwn() async {
+    let appends = EtcdAppends()
+    func enter(_ term: Int) async -> (runs: Bool?, task: Task<Result<Void, StoreError>, Never>) {
+      let (runs, report) = AsyncStream.makeStream(of: Bool?.self)
+      let task = Task {
+        await withCheckedContinuation { done in
+          report.yield(appends.enter(EtcdAppends.Pending(batch: StoreBatch(), data: Data(), done: done), in: term))
+        }
+      }
+      for await one in runs { return (one, task) }
+      return (nil, task)
+    }
+    appends.begin(5)
+    let first = await enter(5)
+    #expect(first.runs == true)
+    let under = appends.next(in: 5)
+    #expect(under.count == 1)
+    appends.end(5)
+    appends.begin(9)
+    let second = await enter(9)
+    #expect(second.runs == true && appends.next(in: 5).isEmpty)
+    let own = appends.next(in: 9)
+    #expect(own.count == 1 && appends.next(in: 9).isEmpty)
+    for one in under + own { one.done.resume(returning: .success(())) }
+    _ = await (first.task.value, second.task.value)
+  }
+
   @Test func placesOfOneStoreAreReadAlike() throws {
     let places = ["//h:1/parva", "//h:1/parva/", "//h:1//parva", "//h:1", "//h:1/"]
     for place in places { #expect(try EtcdStore.Settings(place, StoreAccess()).prefix == "parva") }
+    let two = try EtcdStore.Settings("//h,[::1]:1", StoreAccess())
+    #expect(two.client.endpoints == ["http://h:2379", "http://[::1]:1"])
+    for place in ["", "h:1/parva", "///parva", "//h:1,/parva", "//h:99999", "//h:x", "//h:", "//h:1?a=b", "//h:1/a b"] {
+      let refusal = #expect(throws: StoreError.self) { try EtcdStore.Settings(place, StoreAccess()) }
+      #expect(refusal?.code == .cannotOpen, "\(place)")
+    }
+    for address in ["etcds://h:1/parva", "redis://h", "http://h:1/parva"] {
+      let refusal = #expect(throws: StoreError.self) { try Stores.open(address) }
+      #expect(refusal?.code == .cannotOpen && refusal?.message.contains("etcd://") == true)
+    }
     let refusal = #expect(throws: StoreError.self) { try EtcdStore.Settings("//me:word@h:1/parva", StoreAccess()) }
     #expect(refusal?.code == .cannotOpen && refusal?.message.contains("word") == false)
   }

@@ -142,4 +142,28 @@ import Testing
     try await other.close()
     #expect(#expect(throws: StoreError.self) { try SQLiteBackup.check(folder.file("other")) }?.code == .corrupt)
   }
+
+  @Test("a restore puts the terms that follow after all before, whatever the clock says", arguments: [UInt64(1), 2, 3])
+  func epochs(seed: UInt64) async throws {
+    let folder = try TemporaryFolder()
+    var random = SeededGenerator(seed: seed)
+    var (path, before) = (folder.file("0"), 0)
+    try await Self.make(path, revisions: 1)
+    for step in 1...12 {
+      let time = Date(timeIntervalSince1970: .random(in: -1e9...5e9, using: &random))
+      if .random(using: &random) {
+        try SQLiteBackup.beginEpoch(in: path, at: time)
+      } else {
+        try SQLiteBackup.write(path, to: folder.file("copy\(step)"))
+        path = folder.file("\(step)")
+        try SQLiteBackup.restore(folder.file("copy\(step)"), to: path, replacing: false)
+      }
+      let store = try SQLiteStore(path: path)
+      let epoch = try await store.load().epoch
+      try await store.close()
+      // All that etcd can have counted since.
+      #expect(epoch >= before + 1 << 21 && epoch < 1 << 53)
+      before = epoch
+    }
+  }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import ParvaControlTestSupport
+import ParvaEngine
 import ParvaHTTP
 import Testing
 
@@ -85,6 +86,22 @@ import Testing
     store = try SQLiteStore(path: path)
     let read = try await store.load().tokens
     #expect(read.map(\.id) == ["tok-1"] && read.first?.digest.matches(token.digest) == true)
+  }
+
+  @Test func profilesOfOlderVersionsAreEverybodys() async throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("s.sqlite")
+    let old = try DatabasePool(path: path)
+    try SQLiteStore.Schema.migrator.migrate(old, upTo: "15 weights of namespaces")
+    let profile = Samples.profile()
+    try await old.write { db in
+      try db.execute(
+        sql: "INSERT INTO profile (model, product, spec, revision) VALUES (?, ?, ?, 3)",
+        arguments: [profile.model, profile.product, ProfileCodec.data(profile)])
+    }
+    try old.close()
+    let read = try await SQLiteStore(path: path).load().demand.profiles
+    #expect(read == [ProfileKey(profile): StoredProfile(profile, revision: 3)])
   }
 
   @Test func aDamagedPlanIsNamed() async throws {

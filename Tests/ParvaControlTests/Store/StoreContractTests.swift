@@ -42,6 +42,14 @@ import Testing
     return try await kind.open(folder)
   }
 
+  @Test(
+    "an address of no kind that there is does not become the name of a file",
+    arguments: ["etcds://a:1/p", "ETCD://a:1/p", "redis://a", "http://a:2379/p", "://", "x:///tmp/a"])
+  func unknownKind(_ address: String) {
+    let refusal = #expect(throws: StoreError.self) { _ = try Stores.open(address) }
+    #expect(refusal?.code == .cannotOpen && refusal?.message.contains("etcd://") == true)
+  }
+
   @Test(arguments: stores) func aNewStoreIsEmpty(_ kind: Kind) async throws {
     let store = try await kind.open(try TemporaryFolder())
     let contents = try await store.load()
@@ -65,6 +73,9 @@ import Testing
     batch.registrations = Dictionary(uniqueKeysWithValues: rows.map { ($0.id, $0) })
     let profile = StoredProfile(Samples.profile(), revision: 5)
     batch.profiles[profile.key] = profile
+    var own = StoredProfile(Samples.profile(throughput: 7), revision: 4)
+    own.profile.namespace = "vision"
+    batch.profiles[own.key] = own
     batch.plan = Samples.plan(3, demand: 7, document: #"{"gpus":[]}"#)
     var cause = PlanCause([.demand, .fleet], after: 2)
     cause.changed.count = 21
@@ -80,7 +91,7 @@ import Testing
     let contents = try await store.load()
     #expect(contents.demand.revision == 7)
     #expect(contents.demand.registrations.rows == rows.sorted { $0.id < $1.id })
-    #expect(contents.demand.profiles == [profile.key: profile])
+    #expect(contents.demand.profiles == [profile.key: profile, own.key: own])
     #expect(contents.plan == batch.plan)
     #expect(contents.pin == pin)
     #expect(try await store.plans(before: nil, limit: 1).first?.cause == cause)
@@ -99,12 +110,16 @@ import Testing
       "a": Samples.registration(Samples.workload("a")), "b": Samples.registration(Samples.workload("b")),
     ]
     first.profiles[profile.key] = profile
+    var own = profile
+    own.profile.namespace = "vision"
+    first.profiles[own.key] = own
     try await store.commit(first)
     var second = StoreBatch()
     second.demandRevision = 2
     let changed = Samples.registration(Samples.workload("a", rate: 7), revision: 2)
     second.registrations = ["a": changed, "b": nil, "never-there": nil]
     second.profiles[profile.key] = .some(nil)
+    second.profiles[own.key] = .some(nil)
     try await store.commit(second)
     let contents = try await store.load()
     #expect(contents.demand.revision == 2)
@@ -149,6 +164,17 @@ import Testing
     var second = event
     second.number = 2
     #expect(page == WebhookEventPage(events: [second], oldest: 1, newest: 3))
+    var own = StoreBatch()
+    own.webhookEvents = ["vision", nil, "speech", "vision"].map {
+      WebhookEvent(time: Samples.time, type: .planPublished, namespace: $0, data: Data("{}".utf8))
+    }
+    try await store.commit(own)
+    #expect(
+      try await store.webhookEvents(after: 3, limit: 9).events.map(\.namespace) == ["vision", nil, "speech", "vision"])
+    #expect(try await store.webhookEventCount(after: 0, in: "vision") == 2)
+    #expect(try await store.webhookEventCount(after: 4, in: "vision") == 1)
+    #expect(try await store.webhookEventCount(after: 7, in: "vision") == 0)
+    #expect(try await store.webhookEventCount(after: 0, in: "none") == 0)
     let letters = try await store.deadLetters(of: "a", before: nil, limit: 2)
     #expect(letters.map(\.message) == ["m3", "m2"] && letters.map(\.event) == [event, event])
     #expect(try await store.deadLetters(of: "a", before: letters[1].number, limit: 9).map(\.message) == ["m1"])

@@ -91,6 +91,7 @@ extension PlanningCodec {
     writer.number(summary.internalSlack)
     writer.table(summary.sums) { $0.number($1) }
     writer.text(summary.profileSource.rawValue)
+    writer.flag(summary.isCutShort)
   }
 
   private static func summary(from reader: inout ByteReader) throws(ByteReader.Malformed) -> PlanSummary {
@@ -98,7 +99,7 @@ extension PlanningCodec {
       gpuCount: try reader.small(), lowerBound: try reader.optionalNumber(), gap: try reader.optionalNumber(),
       allocatedSlices: try reader.small(), externalFragmentation: try reader.number(),
       internalSlack: try reader.number(), sums: try reader.numbers(),
-      profileSource: try reader.named(ProfileSource.self))
+      profileSource: try reader.named(ProfileSource.self), isCutShort: try reader.flag())
   }
 
   private static func write(_ certificate: PlanCertificate, _ products: inout ProductTable, to writer: inout ByteWriter)

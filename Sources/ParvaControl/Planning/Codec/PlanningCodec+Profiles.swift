@@ -5,6 +5,7 @@ extension PlanningCodec {
     writer.list(profiles.all) { writer, profile in
       writer.text(profile.model)
       writer.text(profile.product)
+      writer.optional(profile.namespace) { $0.text($1) }
       writer.text(profile.source.rawValue)
       writer.list(profile.points) { writer, point in
         write(point.place, to: &writer)
@@ -23,6 +24,7 @@ extension PlanningCodec {
       try reader.list { r throws(ByteReader.Malformed) in
         let model = try r.text()
         let product = try r.text()
+        let namespace = try r.optionalText()
         let source = try r.named(ProfileSource.self)
         let points = try r.list(each: 53) { r throws(ByteReader.Malformed) in
           let place = try Self.place(from: &r)
@@ -33,7 +35,8 @@ extension PlanningCodec {
             source: try r.named(ProfileSource.self), margin: try r.number())
         }
         let misfits = try r.list(each: 24) { r throws(ByteReader.Malformed) in try place(from: &r) }
-        return ModelProfile(model: model, product: product, source: source, points: points, misfits: misfits)
+        return ModelProfile(
+          model: model, product: product, source: source, points: points, misfits: misfits, namespace: namespace)
       })
   }
 

@@ -25,7 +25,8 @@ enum PlanningDuty {
 
   private static func performed(_ job: PlanningJob) throws(PlanningFault) -> Plan {
     let input = job.input
-    let plan = job.planner.plan(input, .allCores(patience: job.patience))
+    let patience = PlanningContext.patience(within: job.patience, workloads: input.workloads.count)
+    let plan = job.planner.plan(input, .allCores(patience: patience))
     if job.isResort { return try better(of: plan, or: StandingPlanner().plan(input, .serial), job) }
     try judge(plan, job)
     // What it says nothing of, it serves whole: it was judged.

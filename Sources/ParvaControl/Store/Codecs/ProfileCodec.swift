@@ -2,9 +2,13 @@ import Foundation
 import ParvaEngine
 import ParvaFormats
 
-/// Profiles that clients have put as stores keep them: their wire JSON.
+/// Profiles that clients have put as stores keep them: their wire JSON; the key beside it tells whose they are.
 enum ProfileCodec {
-  static func data(_ profile: ModelProfile) -> Data { ProfileWriter.json([profile]) }
+  static func data(_ profile: ModelProfile) -> Data {
+    var profile = profile
+    profile.namespace = nil
+    return ProfileWriter.json([profile])
+  }
 
   /// - Throws: `store_corrupt`, naming the profile.
   static func profile(_ data: Data, _ key: ProfileKey) throws(StoreError) -> ModelProfile {
@@ -13,7 +17,11 @@ enum ProfileCodec {
     }
     do {
       let read = try ProfileReader.read(InputSource(data, format: .json), product: product)
-      if read.count == 1 { return read[0] }
+      if read.count == 1 {
+        var profile = read[0]
+        profile.namespace = key.namespace
+        return profile
+      }
     } catch {
       throw StoreError(.corrupt, "The store's profile of \(key.model) on \(key.product) cannot be read: \(error)")
     }

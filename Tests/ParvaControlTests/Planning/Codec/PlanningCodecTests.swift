@@ -161,8 +161,8 @@ import Testing
     let product = ProductCatalogue.all[0]
     let members: [(value: Any, count: Int)] = [
       (input, 9), (input.options, 9), (Pool(product: product), 5), (Samples.fullWorkload, 16),
-      (Constraints.none, 8), (product, 8), (product.profiles[0], 10), (Samples.profile(), 5),
-      (Samples.profile().points[0], 8), (RandomPlanning.plan(&random), 9), (RandomPlanning.plan(&random).summary, 8),
+      (Constraints.none, 8), (product, 8), (product.profiles[0], 10), (Samples.profile(), 6),
+      (Samples.profile().points[0], 8), (RandomPlanning.plan(&random), 9), (RandomPlanning.plan(&random).summary, 9),
       (RandomPlanning.segment(0, &random), 10), (PlannedGPU(pool: "p", product: product, segments: []), 5),
       (PartialService(workload: "w", demanded: 2, served: 1, code: .noStock, message: ""), 5),
       (Unserved(workload: "w", code: .noStock, message: ""), 3),
@@ -263,7 +263,8 @@ enum RandomPlanning {
       summary: PlanSummary(
         gpuCount: gpus.count, lowerBound: maybe(&random), gap: maybe(&random), allocatedSlices: 3,
         externalFragmentation: 0.5, internalSlack: 0.25, sums: ["cost": 1.25],
-        profileSource: ProfileSource.allCases.randomElement(using: &random) ?? .measured),
+        profileSource: ProfileSource.allCases.randomElement(using: &random) ?? .measured,
+        isCutShort: Bool.random(using: &random)),
       certificate: Bool.random(using: &random) ? certificate(&random) : nil)
   }
 
