@@ -16,6 +16,8 @@ package struct RouteTable: Sendable {
   package var issued: IssuedTokens?
   /// What the controller is among its replicas.
   package var part = ReplicaPart.alone
+  /// How many event streams there may be at a time, of each kind.
+  package var streams = StreamLimits()
   /// What `/` tells.
   package var version = ""
 
@@ -35,18 +37,19 @@ package struct RouteTable: Sendable {
       now: controller.configuration.now, rule: rule)
     let set = WorkloadSetHandlers(
       registry: registry, board: board, nodes: controller.nodes, now: controller.configuration.now, rule: rule)
-    let plan = PlanHandlers(registry: registry, nodes: controller.nodes, board: board)
+    let plan = PlanHandlers(
+      registry: registry, nodes: controller.nodes, board: board, windows: controller.windows)
     let events = PlanEventHandlers(board: board)
     let history = PlanHistoryHandlers(store: controller.store)
     let pins = PlanPinHandlers(controller: controller)
     let preview = PreviewHandlers(
       registry: registry, nodes: controller.nodes, plan: plan, setup: setup, backend: controller.previews,
-      now: controller.configuration.now, lead: controller.configuration.scheduleLead)
+      now: controller.configuration.now, lead: controller.scheduleLead)
     let nodes = NodeHandlers(
       nodes: controller.nodes, board: board, rule: rule)
     let fleet = FleetHandlers(
       nodes: controller.nodes, pusher: controller.pusher, board: controller.board, windows: controller.windows,
-      holdsRates: controller.configuration.calm != .none)
+      holdsRates: controller.configuration.calm != .none, lead: controller.scheduleLead)
     let operations = OperationHandlers(pusher: controller.pusher, plan: plan, windows: controller.windows)
     let windows = WindowHandlers(windows: controller.windows)
     let profiles = ProfileHandlers(
@@ -60,8 +63,9 @@ package struct RouteTable: Sendable {
     let discovery = DiscoveryHandlers(
       traffic: controller.traffic, proxies: proxies, hold: discoveryHold, now: controller.configuration.now)
     let tokens = TokenHandlers(tokens: controller.tokens, registry: registry)
-    let namespaces = NamespaceHandlers(registry: registry, tokens: controller.tokens, rule: rule)
-    let webhooks = WebhookHandlers(webhooks: controller.webhooks, rule: rule)
+    let namespaces = NamespaceHandlers(
+      registry: registry, tokens: controller.tokens, webhooks: controller.webhooks, rule: rule)
+    let webhooks = WebhookHandlers(webhooks: controller.webhooks, registry: registry, rule: rule)
     let audit = AuditHandlers(log: controller.audit)
     let document = OpenAPIHandlers()
     let metrics = MetricsHandlers(
@@ -91,13 +95,17 @@ package struct RouteTable: Sendable {
       Route("GET", "/v1/workloads/{id}/segments", .reader.orItsNamespace, .async(workloads.segments)),
       Route("GET", "/v1/profiles", .reader.orItsNamespace, .async(profiles.list)),
       Route("GET", "/v1/profiles/{model}", .reader.orItsNamespace, .async(profiles.get)),
-      Route("PUT", "/v1/profiles/{model}", .operator, bodyLimit: ProfileHandlers.bodyLimit, .async(profiles.put)),
-      Route("DELETE", "/v1/profiles/{model}", .operator, .async(profiles.delete)),
-      Route("GET", "/v1/plan", .reader.orItsNamespace, .begun(plan.get)),
-      Route("GET", "/v1/plan/events", .reader.orItsNamespace, concurrency: EventStream.most, .async(events.stream)),
       Route(
-        "POST", "/v1/plan/preview", .reader, bodyLimit: InputLimits.fileBytes, concurrency: PreviewHandlers.mostAtATime,
-        .async(preview.post)),
+        "PUT", "/v1/profiles/{model}", .operator.orItsNamespace, bodyLimit: ProfileHandlers.bodyLimit,
+        .async(profiles.put)),
+      Route("DELETE", "/v1/profiles/{model}", .operator.orItsNamespace, .async(profiles.delete)),
+      Route("GET", "/v1/plan", .reader.orItsNamespace, .begun(plan.get)),
+      Route(
+        "GET", "/v1/plan/events", .reader.orItsNamespace, concurrency: streams.most, share: streams.share,
+        .async(events.stream)),
+      Route(
+        "POST", "/v1/plan/preview", .reader.orItsNamespace, bodyLimit: InputLimits.fileBytes,
+        concurrency: PreviewHandlers.mostAtATime, .async(preview.post)),
       Route("GET", "/v1/plan/pin", .reader, .inline(pins.get)),
       Route("POST", "/v1/plan/pin", .operator, .async(pins.pin)),
       Route("DELETE", "/v1/plan/pin", .operator, .async(pins.release)),
@@ -127,12 +135,15 @@ package struct RouteTable: Sendable {
       Route(
         "POST", "/v1/nodes/{name}/status", .operator.orItsNode.heartbeat, bodyLimit: NodeStateReader.bytes,
         .async(nodes.heartbeat)),
-      Route("GET", "/v1/events", .reader, concurrency: EventStream.most, .async(stream.stream)),
+      Route(
+        "GET", "/v1/events", .reader.orItsNamespace, concurrency: streams.most, share: streams.share,
+        .async(stream.stream)),
       Route("GET", "/v1/fleet", .reader, .inline(fleet.get)),
       Route("POST", "/v1/fleet/accept-silence", .operator, .async(fleet.acceptSilence)),
       Route("GET", "/v1/endpoints", .reader.orItsNamespace, .async(endpoints.list)),
       Route(
-        "GET", "/v1/endpoints/events", .reader.orItsNamespace, concurrency: EventStream.most, .async(endpoints.stream)),
+        "GET", "/v1/endpoints/events", .reader.orItsNamespace, concurrency: streams.most, share: streams.share,
+        .async(endpoints.stream)),
       Route("GET", "/v1/workloads/{id}/endpoints", .reader.orItsNamespace, .async(endpoints.ofWorkload)),
       Route("PUT", "/v1/segments/{id}/endpoints", .operator.orItsNamespace, .async(endpoints.put)),
       Route("GET", "/v1/proxies", .reader, .inline(discovery.list)),
@@ -145,18 +156,19 @@ package struct RouteTable: Sendable {
       Route("POST", "/v1/tokens", .admin, .async(tokens.create)),
       Route("GET", "/v1/tokens/{id}", .auditor, .inline(tokens.get)),
       Route("DELETE", "/v1/tokens/{id}", .admin, .async(tokens.revoke)),
-      Route("GET", "/v1/webhooks", .reader, .inline(webhooks.list)),
-      Route("POST", "/v1/webhooks", .operator, .async(webhooks.create)),
-      Route("GET", "/v1/webhooks/{id}", .reader, .inline(webhooks.get)),
-      Route("PUT", "/v1/webhooks/{id}", .operator, .async(webhooks.put)),
-      Route("PATCH", "/v1/webhooks/{id}", .operator, .async(webhooks.patch)),
-      Route("DELETE", "/v1/webhooks/{id}", .operator, .async(webhooks.delete)),
-      Route("GET", "/v1/webhooks/{id}/deliveries", .reader, .inline(webhooks.deliveries)),
-      Route("GET", "/v1/webhooks/{id}/dead-letters", .reader, .async(webhooks.deadLetters)),
-      Route("POST", "/v1/webhooks/{id}/replay", .operator, .async(webhooks.replay)),
-      Route("POST", "/v1/webhooks/{id}/rotate-secret", .operator, .async(webhooks.rotate)),
+      Route("GET", "/v1/webhooks", .reader.orItsNamespace, .async(webhooks.list)),
+      Route("POST", "/v1/webhooks", .operator.orItsNamespace, .async(webhooks.create)),
+      Route("GET", "/v1/webhooks/{id}", .reader.orItsNamespace, .async(webhooks.get)),
+      Route("PUT", "/v1/webhooks/{id}", .operator.orItsNamespace, .async(webhooks.put)),
+      Route("PATCH", "/v1/webhooks/{id}", .operator.orItsNamespace, .async(webhooks.patch)),
+      Route("DELETE", "/v1/webhooks/{id}", .operator.orItsNamespace, .async(webhooks.delete)),
+      Route("GET", "/v1/webhooks/{id}/deliveries", .reader.orItsNamespace, .inline(webhooks.deliveries)),
+      Route("GET", "/v1/webhooks/{id}/dead-letters", .reader.orItsNamespace, .async(webhooks.deadLetters)),
+      Route("POST", "/v1/webhooks/{id}/replay", .operator.orItsNamespace, .async(webhooks.replay)),
+      Route("POST", "/v1/webhooks/{id}/rotate-secret", .operator.orItsNamespace, .async(webhooks.rotate)),
       Route(
-        "POST", "/v1/webhooks/{id}/test", .operator, concurrency: WebhookHandlers.mostTests, .async(webhooks.test)),
+        "POST", "/v1/webhooks/{id}/test", .operator.orItsNamespace, concurrency: WebhookHandlers.mostTests,
+        .async(webhooks.test)),
       Route("GET", "/v1/audit", .auditor, concurrency: AuditHandlers.mostExports, .async(audit.list)),
       Route("GET", "/v1/whoami", .anyCaller, .inline(tokens.whoami)),
       Route("GET", "/v1/prometheus-targets", .reader, .inline(targets.get)),

@@ -26,17 +26,27 @@ struct ApplyCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard !files.isEmpty else { throw ValidationError("Name the files with -f.") }
+    try Self.check(files)
+  }
+
+  static func check(_ files: [String]) throws {
     guard files.count(where: { $0 == "-" }) <= 1 else { throw ValidationError("Only one file can be standard input.") }
   }
 
-  func run() async throws {
+  /// What several files have, each workload in one of them.
+  static func workloads(of files: [String]) throws -> [Workload] {
     var wanted: [Workload] = []
     for file in files { wanted += try WorkloadReader.read(try InputSource.load(file, limit: InputLimits.listBytes)) }
     if let twice = Dictionary(grouping: wanted, by: \.id).filter({ $0.value.count > 1 }).keys.min() {
       throw CommandFailure(.badInput, "\(twice) stands in more than one of the files")
     }
+    return wanted
+  }
+
+  func run() async throws {
+    let wanted = try Self.workloads(of: files)
     let connection = try server.connection()
-    let edit = try await edit(for: wanted, connection)
+    let edit = try await Self.edit(for: wanted, connection)
     if trial.isOn {
       try Console.write(edit.text(isDone: false))
     } else {
@@ -59,10 +69,10 @@ struct ApplyCommand: AsyncParsableCommand {
   private static func path(_ id: String) -> String { "/v1/workloads/\(ServerConnection.escaped(id))" }
 
   /// Reads what is there under the ids that are wanted.
-  private func edit(for wanted: [Workload], _ connection: ServerConnection) async throws -> DemandEdit {
+  static func edit(for wanted: [Workload], _ connection: ServerConnection) async throws -> DemandEdit {
     let standing = Mutex<[String: (workload: Workload, tag: String)]>([:])
-    try await Self.each(wanted) { workload in
-      guard let found = try await Self.registered(workload.id, connection) else { return }
+    try await each(wanted) { workload in
+      guard let found = try await registered(workload.id, connection) else { return }
       standing.withLock { $0[workload.id] = found }
     }
     let found = standing.withLock { $0 }

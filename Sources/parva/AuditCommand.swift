@@ -47,12 +47,14 @@ struct AuditCommand: AsyncParsableCommand {
       throw ValidationError("--follow never ends, and neither would the JSON; use ndjson.")
     }
     if let since, Self.time(since) == nil {
-      throw ValidationError("--since must be a time, as 2027-01-31T12:00:00Z, or \(TokenSpecReader.lifetimeRule).")
+      throw ValidationError("--since \(Self.timeRule).")
     }
   }
 
+  static let timeRule = "must be a time, as 2027-01-31T12:00:00Z, or \(TokenSpecReader.lifetimeRule)"
+
   /// As the server takes it.
-  private static func time(_ text: String, now: Date = Date()) -> String? {
+  static func time(_ text: String, now: Date = Date()) -> String? {
     if let seconds = TokenSpecReader.seconds(text) { return Date.ISO8601FormatStyle().format(now - seconds) }
     let isTime = [false, true].contains { fraction in
       (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: fraction))) != nil

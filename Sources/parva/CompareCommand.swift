@@ -41,7 +41,7 @@ struct CompareCommand: ParsableCommand {
   func run() throws {
     let input = try demand.input(workloads: workloads, options: planning.options)
     let clock = ContinuousClock()
-    let capacities = clock.measure { input.prepareCapacities(planning.context) }
+    let capacities = clock.measure { input.prepareCapacities(planning.context(workloads: input.workloads.count)) }
     let outcomes = try chosen.map { try outcome(of: $0, on: input) }
     let writer = ComparisonWriter(
       workloads: input.workloads.count, capacityMilliseconds: capacities / .milliseconds(1), outcomes: outcomes)
@@ -81,7 +81,7 @@ struct CompareCommand: ParsableCommand {
   private func timed(
     _ planner: any Planner, _ input: PlanningInput, _ clock: ContinuousClock
   ) -> (plan: Plan, time: Duration) {
-    let context = planning.context
+    let context = planning.context(workloads: input.workloads.count)
     let began = clock.now
     let plan = planner.plan(input, context)
     return (plan, clock.now - began)

@@ -4,19 +4,20 @@ import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
 
-/// `parva delete`: workloads or nodes taken away.
+/// `parva delete`: things of a controller taken away.
 struct DeleteCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "delete",
-    abstract: "Take workloads, nodes, stored profiles or windows away.",
+    abstract: "Take workloads, nodes, stored profiles, windows, namespaces or webhooks away.",
     discussion: """
       parva delete workload resnet bert; parva delete -f demand.yaml takes away the workloads that the file names. A node \
-      that holds something is drained first, and goes with the next roll-out.
+      that holds something is drained first, and goes with the next roll-out; a namespace goes when nothing is in it and no \
+      token is for it.
       """)
 
   @Argument(
-    help: "workload, node, profile or window; without -f.",
-    completion: .list(["workload", "node", "profile", "window"]))
+    help: "workload, node, profile, window, namespace or webhook; without -f.",
+    completion: .list(["workload", "node", "profile", "window", "namespace", "webhook"]))
   var kind: String?
 
   @Argument(help: "Names of those to take away.", completion: NameCompletion.names())
@@ -42,9 +43,7 @@ struct DeleteCommand: AsyncParsableCommand {
     }
     guard let kind else { throw ValidationError("Say what goes: a kind and names, or -f FILE.") }
     let found = try ResourceKind.named(kind)
-    guard ["workloads", "nodes", "profiles", "windows"].contains(found.names[0]) else {
-      throw ValidationError("\(found.names[0]) cannot be deleted.")
-    }
+    guard found.canBeDeleted else { throw ValidationError("\(found.names[0]) cannot be deleted.") }
     guard !names.isEmpty else { throw ValidationError("Name the \(found.names[0]) to delete.") }
     if force && found.names[0] != "nodes" { throw ValidationError("--force is for nodes.") }
   }

@@ -51,10 +51,18 @@ struct FleetOptions: ParsableArguments {
 
   @Option(
     name: .long,
+    help: ArgumentHelp(
+      "Falls by up to this share wait the whole hold time, deeper ones less: twice as deep, half as long.",
+      valueName: "share"))
+  var holdDepth = "100%"
+
+  @Option(
+    name: .long,
     help: """
-      Seconds by which plans are ahead of rates that rise by schedules: as long as a plan takes to be rolled out.
+      Seconds by which plans are ahead of rates that rise by schedules (default: as long as the newest roll-outs have taken, \
+      \(Int(ScheduleLead.usual)) before the first).
       """)
-  var scheduleLead = 300.0
+  var scheduleLead: Double?
 
   @Option(
     name: .long,
@@ -135,7 +143,10 @@ struct FleetOptions: ParsableArguments {
     }
     if let movesPerMinute, movesPerMinute < 1 { throw ValidationError("--moves-per-minute must be at least 1.") }
     guard (0...604_800).contains(hold) else { throw ValidationError("--hold must be 0 to 604800 seconds.") }
-    guard (0...86_400).contains(scheduleLead) else {
+    guard (0...1).contains(try PlanningArguments.share(holdDepth, of: "--hold-depth")) else {
+      throw ValidationError("--hold-depth must be 0% to 100%.")
+    }
+    if let scheduleLead, !(0...86_400).contains(scheduleLead) {
       throw ValidationError("--schedule-lead must be 0 to 86400 seconds.")
     }
     if (nodeCertificate == nil) != (nodeKey == nil) {
@@ -155,7 +166,9 @@ struct FleetOptions: ParsableArguments {
 
   var calm: SteadyRate.Policy {
     get throws {
-      SteadyRate.Policy(band: try PlanningArguments.share(deadBand, of: "--dead-band"), hold: hold)
+      SteadyRate.Policy(
+        band: try PlanningArguments.share(deadBand, of: "--dead-band"), hold: hold,
+        depth: try PlanningArguments.share(holdDepth, of: "--hold-depth"))
     }
   }
 

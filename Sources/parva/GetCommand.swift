@@ -11,7 +11,8 @@ struct GetCommand: AsyncParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "get",
-    abstract: "Show what a controller has: the plan, workloads, nodes, operations, plans, profiles, windows.",
+    abstract:
+      "Show what a controller has: the plan, workloads, nodes, operations, plans, namespaces, windows, profiles, webhooks.",
     discussion: """
       parva get plan, parva get workloads -l team=vision, parva get node gpu7 -o yaml. With --watch rows are shown again \
       whenever they change. Ends with 2 for what is not there, and with 1 where the controller does not answer.
@@ -96,6 +97,17 @@ struct GetCommand: AsyncParsableCommand {
     }
   }
 
+  /// `until=TIME; windows=A,B` as a person reads it.
+  private static func sentence(_ waits: String) -> String {
+    var parts: [String: String] = [:]
+    for part in waits.split(separator: ";") {
+      let sides = part.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+      if sides.count == 2 { parts[sides[0]] = sides[1] }
+    }
+    let windows = (parts["windows"] ?? "").split(separator: ",").joined(separator: ", ")
+    return "this plan waits\(parts["until"].map { " until \($0)" } ?? ""), by the windows \(windows)"
+  }
+
   /// The controller draws it itself.
   private func showPlan(_ connection: ServerConnection) async throws {
     let accept =
@@ -109,6 +121,7 @@ struct GetCommand: AsyncParsableCommand {
       let path = "/v1/plan" + (revision.map { "?after=\($0)&wait=30" } ?? "")
       let response = try await connection.send("GET", path, accept: accept.mediaTypes[0], accepting: [304])
       if response.status != 304 { try Console.write(response.body) }
+      if let waits = response.headers["Parva-Plan-Waits"] { Console.error(Self.sentence(waits)) }
       revision = response.headers["Parva-Plan-Revision"] ?? revision
     } while watch
   }

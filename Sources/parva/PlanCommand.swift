@@ -51,14 +51,14 @@ struct PlanCommand: ParsableCommand {
     input.capacities = known.cache
     if let from { input.current = try PlanReader.readInForce(try InputSource.load(from, limit: InputLimits.planBytes)) }
     stopwatch.lap("read \(input.workloads.count) workloads")
-    var plan = try planner.resolved().plan(input, planning.context)
+    var plan = try planner.resolved().plan(input, planning.context(workloads: input.workloads.count))
     stopwatch.lap("planned with \(plan.planner)")
     capacities.save(known)
     var violations = PlanChecker.violations(of: plan, against: input)
     if !violations.isEmpty, !known.facts.isEmpty {
       // The judge knows nothing of the file, so a file that tells lies is found out here.
       input.capacities = CapacityCache()
-      plan = try planner.resolved().plan(input, planning.context)
+      plan = try planner.resolved().plan(input, planning.context(workloads: input.workloads.count))
       violations = PlanChecker.violations(of: plan, against: input)
       capacities.save(CapacityOptions.Known(facts: [], cache: input.capacities))
     }
@@ -70,6 +70,9 @@ struct PlanCommand: ParsableCommand {
     if plan.status != .infeasible || allowPartial {
       try output.write(plan)
       stopwatch.lap("wrote \(plan.gpus.count) GPUs")
+    }
+    if plan.summary.isCutShort, output.isForPeople {
+      Console.error("the time limit ended the planner's work; --deadline gives it more")
     }
     if plan.status == .infeasible {
       if !(allowPartial && output.isForPeople) { Self.tellUnserved(plan) }

@@ -120,6 +120,11 @@ struct ServeCommand: AsyncParsableCommand {
     guard certificateRoles == nil || tls.tlsClientCA != nil else {
       throw ValidationError("--certificate-roles needs --tls-client-ca.")
     }
+    guard Stores.replicatedKind(of: store ?? "") != nil || !replicas.areAny else {
+      throw ValidationError(
+        "--advertise, --lease, --max-staleness, --peer-... and --etcd-... are for a store that controllers share: "
+          + "--store etcd://HOST:PORT,HOST:PORT/PREFIX.")
+    }
     guard maxWorkloads >= 1 else { throw ValidationError("--max-workloads must be at least 1.") }
     if let loops, !(1...256).contains(loops) { throw ValidationError("--loops must be 1 to 256.") }
     guard (0...100_000).contains(metricsWorkloads) else {
@@ -180,6 +185,7 @@ struct ServeCommand: AsyncParsableCommand {
       var table = RouteTable(controller, server: counters)
       table.requiresPreconditions = requireIfMatch
       table.version = Version.current
+      table.streams = limits.streams
       table.issued = issued
       table.part = part
       return Router(
@@ -188,20 +194,38 @@ struct ServeCommand: AsyncParsableCommand {
     }
     do {
       let path = store ?? StorePlace.usual
-      let served = try await served(path, configuration, routing, logger)
-      let server = HTTPServer(configuration: serverConfiguration, slot: served.slot, logger: logger)
+      let slot = RouterSlot(HealthHandlers.waiting(logger))
+      let server = HTTPServer(configuration: serverConfiguration, slot: slot, logger: logger)
       counters.count(server)
+      let opening = Task { try await opened(path, configuration, routing, slot, logger) }
+      // A store of its own is there at once or not at all; a shared one may be away for long, and the process says so meanwhile.
+      if Stores.replicatedKind(of: path) == nil { _ = try await opening.value }
       let addresses = try server.start()
       if !isSecured, let open = addresses.first(where: { !ListenAddress.isLocal($0) }) {
         await server.shutdown(deadline: .zero)
         throw CommandFailure(.badInput, Self.unsecured(open))
+      }
+      let ending = Task {
+        let signal = await signals.wait { reload(server, door, issued, logger) }
+        opening.cancel()
+        return signal
+      }
+      let served: ServedController
+      do {
+        served = try await opening.value
+      } catch {
+        await server.shutdown(deadline: .zero)
+        guard opening.isCancelled else { throw error }
+        let signal = await ending.value
+        logger.info("stopped", metadata: ["signal": "\(signal)"])
+        return
       }
       let exporting = Task { await tracer?.run() }
       let following = Task { await issued?.keys.run() }
       defer { following.cancel() }
       served.start()
       logger.info("serving", metadata: ["addresses": "\(addresses.joined(separator: " "))", "store": "\(path)"])
-      let signal = await signals.wait { reload(server, door, issued, logger) }
+      let signal = await ending.value
       logger.info("stopping", metadata: ["signal": "\(signal)"])
       served.releaseWaiters()
       await server.shutdown()
@@ -216,20 +240,22 @@ struct ServeCommand: AsyncParsableCommand {
     }
   }
 
-  private func served(
+  private func opened(
     _ path: String, _ configuration: Controller.Configuration, _ routing: @escaping ReplicaHost.Routing,
-    _ logger: Logger
+    _ slot: RouterSlot, _ logger: Logger
   ) async throws -> ServedController {
     guard Stores.replicatedKind(of: path) != nil else {
       let controller = try await Controller(
         configuration: configuration, store: try Stores.open(path), logger: logger)
-      return .alone(controller, RouterSlot(routing(controller, .alone)))
+      slot.replace(with: routing(controller, .alone))
+      return .alone(controller)
     }
     let link = try replicas.link(listening: listen, tls: tls, needsSecret: needsCredentials)
     guard let shared = try await Stores.openReplicated(path, try replicas.access(), logger: logger) else {
       throw CommandFailure(.badInput, "'\(path)' is no store that replicas share")
     }
-    let host = try await ReplicaHost(store: shared, link: link, settings: replicas.settings, logger: logger) {
+    let host = try await ReplicaHost(store: shared, link: link, settings: replicas.settings, slot: slot, logger: logger)
+    {
       role, store, leadership async throws(StoreError) in
       var configuration = configuration
       configuration.nodes.sharesServices = true

@@ -100,12 +100,16 @@ package final class AccessControl: Sendable {
     return { request, route in
       guard (route.access ?? .admin) != .anyone, let token = Self.bearerToken(of: request), SignedToken.looksLike(token)
       else { return nil }
+      // Its key may have come since the gate has asked for it; then the gate is only asked again.
+      let again: @Sendable () async -> Void = {}
       do throws(IssuedTokens.Refusal) {
         _ = try issued.caller(of: token)
+        return again
       } catch {
-        if error == .unknownKey { return issued.keys.asked() }
+        guard error == .unknownKey else { return nil }
+        if let wait = issued.keys.asked() { return wait }
+        return (try? issued.caller(of: token)) == nil ? nil : again
       }
-      return nil
     }
   }
 

@@ -47,13 +47,18 @@ struct AuditRecorder: Sendable {
     }
   }
 
+  /// Whose ids tell their namespace.
+  private static let named: Set<Substring> = ["workloads", "segments"]
+
   private func draft(_ request: HTTPRequest, isDryRun: Bool) -> AuditDraft {
     // Without the version, and without what is done to it: what is left names the thing.
     var parts = request.path.split(separator: "/").dropFirst()
     if let id = request.pathParameters["id"] ?? request.pathParameters["name"] ?? request.pathParameters["model"],
       let first = parts.first
     {
-      parts = [first, Substring(first == "workloads" || first == "segments" ? request.space.id(id) : id)]
+      parts = [first, Substring(Self.named.contains(first) ? request.space.id(id) : id)]
+      if first == "webhooks" { parts[1] = Substring(request.space.subscriber(id)) }
+      if first == "profiles", let name = request.space.name { parts = ["namespaces", Substring(name)] + parts }
     }
     return AuditDraft(
       AuditEntry(

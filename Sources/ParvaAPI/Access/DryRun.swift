@@ -49,7 +49,7 @@ enum DryRun {
       root.field("status", status)
       root.field("changed", outcome != nil)
       root.field("before", outcome?.row?.before)
-      root.field("after", outcome?.row?.after)
+      root.field("after", space.told(tag: outcome?.row?.after))
       root.array("changes") { list in
         for change in outcome?.changes ?? [] {
           list.object(inline: true) { object in
@@ -69,8 +69,13 @@ enum DryRun {
 }
 
 extension Space {
+  /// The tag of what would be without its revision, which counts what others have changed, too.
+  fileprivate func told(tag: String?) -> String? {
+    name == nil ? tag : tag.map { "0" + $0.drop { $0 != "." } }
+  }
+
   fileprivate func told(_ names: PlanCause.Names, of kind: String) -> PlanCause.Names {
-    guard kind == "workloads" || kind == "segments" else { return names }
+    guard ["workloads", "segments", "webhooks"].contains(kind) else { return names }
     var names = names
     names.first = names.first.map { told($0) }
     return names

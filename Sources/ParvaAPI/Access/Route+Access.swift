@@ -55,9 +55,10 @@ extension Route {
   /// A row of the table: every route says who may call it.
   init(
     _ method: String, _ pattern: String, _ access: Access, bodyLimit: Int = 1 << 20, concurrency: Int? = nil,
-    _ handler: Handler
+    share: Int? = nil, _ handler: Handler
   ) {
     self.init(method, pattern, bodyLimit: bodyLimit, concurrency: concurrency, handler)
     self.access = access
+    self.share = share
   }
 }

@@ -94,10 +94,11 @@ export function workloadView(root, id) {
     ].filter(Boolean);
     return h("section", { class: "panel", "aria-labelledby": "asked" }, h("h2", { id: "asked" }, "Asked for"),
       factList(rows),
-      schedule && h("table", {}, h("caption", {}, "Schedule: the first row whose time it is counts"), tableHead(["Days", "From", "To", "Time zone", "Rate"]),
+      schedule && h("table", {}, h("caption", {}, "Schedule: the first row whose time it is counts, else the row of a cron whose time came last"), tableHead(["Days", "From", "To", "Time zone", "Rate"]),
         h("tbody", {}, schedule.map((row, number) => h("tr", { key: String(number) },
-          h("td", {}, row.days.length === 7 ? "all" : row.days.map((day) => day.slice(0, 3)).join(" ")), h("td", {}, row.from),
-          h("td", {}, row.to), h("td", {}, row.timeZone), h("td", {}, rate(row.rate)))))),
+          ...(row.cron ? [h("td", { colspan: "3" }, h("code", {}, row.cron))]
+            : [h("td", {}, row.days.length === 7 ? "all" : row.days.map((day) => day.slice(0, 3)).join(" ")), h("td", {}, row.from), h("td", {}, row.to)]),
+          h("td", {}, row.timeZone), h("td", {}, rate(row.rate)))))),
       labels && Object.keys(labels).length > 0 && h("ul", { class: "legend" }, Object.entries(labels).map(([key, value]) => h("li", { class: "tag" }, `${key}=${value}`))));
   }
 

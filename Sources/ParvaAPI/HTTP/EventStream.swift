@@ -1,9 +1,18 @@
 import ParvaHTTP
 
+/// How many streams of one kind may be open at a time; each holds a connection for as long as its client likes.
+package struct StreamLimits: Hashable, Sendable {
+  package static let range = 1...100_000
+
+  package var most: Int
+  /// Of one namespace's credentials together, or of one credential that is for all.
+  package var share: Int
+
+  package init(most: Int = 1_000, share: Int = 250) { (self.most, self.share) = (most, share) }
+}
+
 /// What all streams of server-sent events have in common.
 enum EventStream {
-  /// Open streams of one kind at a time; each holds a connection for as long as its client likes.
-  static let most = 1_000
   /// Seconds of silence before a comment shows that the connection still stands.
   static let heartbeat = 15
 

@@ -42,9 +42,18 @@ extension ProblemDetails {
       self.init(
         status: 409, code: "too_many_workloads",
         detail: "This controller takes at most \(limit) workloads (--max-workloads).")
-    case .tooManyProfiles(let limit):
+    case .tooManyProfiles(let limit, nil):
       self.init(
         status: 409, code: "too_many_profiles", detail: "This controller keeps at most \(limit) profiles of clients.")
+    case .tooManyProfiles(let limit, let name?):
+      self.init(
+        status: 409, code: "too_many_profiles",
+        detail: "The namespace \(name) keeps at most \(limit) profiles of its own; delete one that nothing needs.")
+    case .tooManyPoints(let limit, let name):
+      self.init(
+        status: 409, code: "too_many_points",
+        detail:
+          "The profiles of the namespace \(name) may have \(limit) points together; delete one that nothing needs.")
     case .unknownNamespace(let name):
       self.init(
         status: 422, code: "unknown_namespace",

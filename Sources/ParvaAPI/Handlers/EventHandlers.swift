@@ -2,7 +2,8 @@ import Foundation
 import ParvaControl
 import ParvaHTTP
 
-/// `/v1/events`: what happens to plans, operations, nodes and workloads, as server-sent events.
+/// `/v1/events`: what happens to plans, operations, nodes and workloads, as server-sent events. Who is bound to a namespace is
+/// told what happens to its workloads, and when a plan tells it something new, under numbers of its own.
 struct EventHandlers: Sendable {
   let log: EventLog
 
@@ -11,8 +12,9 @@ struct EventHandlers: Sendable {
   func stream(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
     try EventStream.accepted(by: request)
+    let isWhole = request.space.name == nil
+    let log = request.space.name.map { self.log.log(of: $0) } ?? self.log
     let begin = try EventStream.last(of: request, default: log.newest)
-    let log = log
     return EventStream.response { writer in
       var last = begin
       var isFirst = true
@@ -22,7 +24,9 @@ struct EventHandlers: Sendable {
         if batch.hasGap {
           try await writer.send(
             event: "gap", id: String(batch.last),
-            data: #"{"read":["/v1/plan","/v1/operations","/v1/nodes","/v1/workloads"]}"#)
+            data: isWhole
+              ? #"{"read":["/v1/plan","/v1/operations","/v1/nodes","/v1/workloads"]}"#
+              : #"{"read":["/v1/plan","/v1/workloads"]}"#)
           // Who cannot keep up reads the lists again, and comes back with the id.
           guard isFirst else { return }
         } else if batch.events.isEmpty, !log.isClosed {

@@ -11,6 +11,7 @@ struct FleetHandlers: Sendable {
   let windows: WindowRegistry
   /// Whether plans may be made for higher rates than workloads have.
   let holdsRates: Bool
+  let lead: ScheduleLead
 
   func get(_ request: HTTPRequest) throws -> HTTPResponse {
     try request.allowQuery()
@@ -38,7 +39,8 @@ struct FleetHandlers: Sendable {
         nodes: Dictionary(uniqueKeysWithValues: states), cutOff: count.isCutOff,
         graceSeconds: nodes.settings.fleet.grace.seconds, autoApply: pusher.autoApply,
         holds: holdsRates ? Self.document(board.view.holds) : nil, pin: board.view.pin.map(PlanPinHandlers.document),
-        rollouts: windows.windows.isEmpty ? nil : WindowHandlers.gate(windows)))
+        rollouts: windows.windows.isEmpty ? nil : WindowHandlers.gate(windows),
+        scheduleLead: FleetDocument.ScheduleLead(seconds: lead.seconds, learnt: lead.isLearnt)))
   }
 
   private static func document(_ holds: [RateHold]) -> FleetDocument.Holds {

@@ -1,14 +1,23 @@
 import Foundation
+package import Logging
 import ParvaControl
 import ParvaFormats
-import ParvaHTTP
+package import ParvaHTTP
 
 /// `/healthz`, `/readyz`, and what tells a visitor where to go.
-struct HealthHandlers: Sendable {
+package struct HealthHandlers: Sendable {
   let board: PlanBoard
   let store: GuardedStore
   let version: String
   var part = ReplicaPart.alone
+
+  /// Answers while the store is waited for: the process lives, and knows nothing.
+  package static func waiting(_ logger: Logger) -> Router {
+    let live = Route.Handler.inline { _ in
+      HTTPResponse(status: 200, contentType: "application/json", body: healthy)
+    }
+    return Router(routes: [Route("GET", "/healthz", live)], logger: logger, elsewhere: ReplicaPart.notReady)
+  }
 
   private static let healthy = Data(#"{"status":"ok"}"#.utf8)
 
@@ -39,7 +48,7 @@ struct HealthHandlers: Sendable {
           replica.field("role", role)
           replica.field("address", part.link?.address)
           replica.field("leader", part.leader?.address)
-          replica.field("term", part.leader?.term)
+          replica.field("term", part.term)
           replica.field("stalenessSeconds", part.staleness.map { $0 / .seconds(1) })
         }
       }
@@ -73,6 +82,11 @@ struct HealthHandlers: Sendable {
           ?? "This replica has not read everything yet that the others have") + "; \(leader).",
         headers: ["Retry-After": "1"])
     }
+    guard let heard = part.tally.heardAt?.duration(to: .now), heard > PeerExchange.mostSilence else { return }
+    throw ProblemDetails(
+      status: 503, code: "endpoints_too_old",
+      detail: "The replica that leads\(part.leader.map { ", at \($0.address)," } ?? "") has told this one nothing of "
+        + "endpoints for \(ReplicaPart.seconds(heard)) s.", headers: ["Retry-After": "1"])
   }
 
   /// `/v1`: the index for who asks for it alone.

@@ -12,6 +12,7 @@ struct NamespaceHandlers: Sendable {
 
   let registry: DemandRegistry
   let tokens: TokenRegistry
+  let webhooks: WebhookRegistry
   let rule: PreconditionRule
 
   // MARK: - Reading
@@ -54,18 +55,30 @@ struct NamespaceHandlers: Sendable {
     return try made(receipt.effect == .created ? 201 : 200, name)
   }
 
-  /// Only an empty one, for which there is no token either: who comes after it under its name must not be read by them.
+  /// Only an empty one, for which there is neither a token nor a subscriber: who comes after it under its name must not be read by them.
   func delete(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let name = request.pathParameters["name"] ?? ""
     let precondition = try rule.precondition(of: request, isThere: registry.read { $0.namespaces[name] != nil })
-    let bound = tokens.count(in: name)
-    guard bound == 0 else {
-      throw ProblemDetails(
-        status: 409, code: "namespace_in_use",
-        detail: "\(bound) tokens are for the namespace \(name); revoke them first (parva token list).")
+    try await tokens.whileNoneIsMade { () async throws(ProblemDetails) in
+      let bound = tokens.count(in: name)
+      guard bound == 0 else {
+        throw ProblemDetails(
+          status: 409, code: "namespace_in_use",
+          detail: bound == 1
+            ? "A token is for the namespace \(name); revoke it first (parva token list)."
+            : "\(bound) tokens are for the namespace \(name); revoke them first (parva token list).")
+      }
+      let subscribers = webhooks.count(in: name)
+      guard subscribers == 0 else {
+        throw ProblemDetails(
+          status: 409, code: "namespace_in_use",
+          detail: subscribers == 1
+            ? "A subscriber is of the namespace \(name); remove it first (parva get webhooks)."
+            : "\(subscribers) subscribers are of the namespace \(name); remove them first (parva get webhooks).")
+      }
+      _ = try await change(DemandChange(.deleteNamespace(name), if: precondition), name)
     }
-    _ = try await change(DemandChange(.deleteNamespace(name), if: precondition), name)
     return HTTPResponse(status: 204)
   }
 

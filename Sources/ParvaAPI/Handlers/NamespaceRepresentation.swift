@@ -7,42 +7,57 @@ import ParvaWire
 /// Writes what a namespace is told of plans and servers: what serves its own workloads, and nothing of the fleet that it shares.
 enum NamespaceRepresentation {
   /// What a plan has for a namespace; `revision` is that since which it has been so.
-  static func plan(_ plan: PublishedPlan, since revision: Int, of space: Space) -> Data {
+  static func plan(_ plan: Plan, since revision: Int, of space: Space) -> Data {
     var writer = DocumentWriter(.json)
     writer.object { root in
       root.field("namespace", space.name)
       root.field("revision", revision)
-      root.array("segments") { list in
-        let own = plan.plan.gpus.lazy.flatMap { gpu in
-          gpu.segments.lazy.filter { space.holds($0.workload) }.map { (gpu: gpu, segment: $0) }
-        }
-        for (gpu, segment) in sorted(Array(own)) {
-          list.object(inline: true) { write(segment, on: gpu, space, &$0) }
-        }
-      }
-      root.array("unplaced") { list in
-        for refusal in plan.plan.unplaced where space.holds(refusal.workload) {
-          list.object(inline: true) { object in
-            object.field("workload", space.told(refusal.workload))
-            object.field("code", refusal.code.rawValue)
-            object.field("message", space.told(refusal.message, because: refusal.code.rawValue))
-          }
-        }
-      }
-      root.array("partial") { list in
-        for service in plan.plan.partial where space.holds(service.workload) {
-          list.object(inline: true) { object in
-            object.field("workload", space.told(service.workload))
-            object.field("demanded", service.demanded)
-            object.field("served", service.served)
-            object.field("code", service.code.rawValue)
-            object.field("message", space.told(service.message, because: service.code.rawValue))
-          }
-        }
-      }
+      write(plan, of: space, &root)
     }
     writer.finish()
     return Data(writer.bytes)
+  }
+
+  /// What a plan that could be would have for a namespace.
+  static func preview(_ plan: Plan, of space: Space) -> Data {
+    var writer = DocumentWriter(.json)
+    writer.object { root in
+      root.field("namespace", space.name)
+      root.object("plan") { write(plan, of: space, &$0) }
+    }
+    writer.finish()
+    return Data(writer.bytes)
+  }
+
+  private static func write(_ plan: Plan, of space: Space, _ root: inout DocumentWriter) {
+    root.array("segments") { list in
+      let own = plan.gpus.lazy.flatMap { gpu in
+        gpu.segments.lazy.filter { space.holds($0.workload) }.map { (gpu: gpu, segment: $0) }
+      }
+      for (gpu, segment) in sorted(Array(own)) {
+        list.object(inline: true) { write(segment, on: gpu, space, &$0) }
+      }
+    }
+    root.array("unplaced") { list in
+      for refusal in plan.unplaced where space.holds(refusal.workload) {
+        list.object(inline: true) { object in
+          object.field("workload", space.told(refusal.workload))
+          object.field("code", refusal.code.rawValue)
+          object.field("message", space.told(refusal.message, because: refusal.code.rawValue))
+        }
+      }
+    }
+    root.array("partial") { list in
+      for service in plan.partial where space.holds(service.workload) {
+        list.object(inline: true) { object in
+          object.field("workload", space.told(service.workload))
+          object.field("demanded", service.demanded)
+          object.field("served", service.served)
+          object.field("code", service.code.rawValue)
+          object.field("message", space.told(service.message, because: service.code.rawValue))
+        }
+      }
+    }
   }
 
   /// The segments of one workload.
@@ -80,31 +95,16 @@ enum NamespaceRepresentation {
 }
 
 extension Space {
-  /// A reason as it is told: what is lacking, and how much would be enough, depends on what others have.
+  /// A reason as it is told.
   func told(_ message: String, because code: String) -> String {
-    guard name != nil else { return message }
-    switch code {
-    case "no_stock": return "no GPUs are free for it"
-    case "planning_failed": return "the last planning failed"
-    case "plan_pinned": return "the plan is pinned and stays until it is released"
-    case "not_planned": return "the planner failed, and what stands does not carry it"
-    case "spread_unreachable": return "there are fewer failure domains than it must stand on"
-    case "excluded": return "its own constraints exclude all GPUs"
-    default: return message
-    }
+    name == nil ? message : WorkloadStatus.told(message, because: code)
   }
 }
 
 extension WorkloadStatus {
-  /// As it is told to a caller: revisions are those of what a plan tells its namespace.
+  /// As it is told to a caller.
   func told(to space: Space, _ view: PlanBoard.View) -> WorkloadStatus {
-    guard let name = space.name else { return self }
-    var status = self
-    let since = view.revision(for: name)
-    if status.planRevision != nil { status.planRevision = since }
-    status.appliedRevision = status.appliedRevision.flatMap { applied in since.flatMap { applied >= $0 ? $0 : nil } }
-    if let code, let message { status.message = space.told(message, because: code) }
-    return status
+    space.name.map { told(in: $0, view) } ?? self
   }
 }
 

@@ -15,6 +15,7 @@ struct PlanHandlers: Sendable {
   let registry: DemandRegistry
   let nodes: NodeRegistry
   let board: PlanBoard
+  let windows: WindowRegistry
 
   /// What a request for the plan asks.
   private struct Question {
@@ -66,7 +67,19 @@ struct PlanHandlers: Sendable {
     let isKnown = question.after.map { plan.record.revision <= $0 } ?? false
     let answer = HTTPResponse(
       status: 200, contentType: question.export.format.contentType, cached: written.body, headers: written.headers)
-    return request.unlessFresh(answer, isKnown: isKnown)
+    var fresh = request.unlessFresh(answer, isKnown: isKnown)
+    if let waits = waits(plan) { fresh.headers["Parva-Plan-Waits"] = waits }
+    return fresh
+  }
+
+  /// Which windows keep the plan from the nodes that do not have it yet, and until when; nil where none does.
+  private func waits(_ plan: PublishedPlan) -> String? {
+    let verdict = windows.verdict
+    guard !verdict.isOpen, let assignments = plan.assignments,
+      !nodes.behind(assignments.gpus, among: assignments.nodes).isEmpty
+    else { return nil }
+    let until = windows.until.map { "until=\(Timestamp.text($0)); " } ?? ""
+    return until + "windows=" + verdict.shutBy.joined(separator: ",")
   }
 
   /// What the plan has for one namespace. Revisions are those since which it has been so, and only changes of its own are waited
@@ -86,7 +99,7 @@ struct PlanHandlers: Sendable {
       throw ProblemDetails(
         status: 503, code: "plan_pending", detail: "The first plan is still being made.", headers: ["Retry-After": "1"])
     }
-    let body = NamespaceRepresentation.plan(plan, since: since, of: space)
+    let body = NamespaceRepresentation.plan(plan.plan, since: since, of: space)
     let headers: HTTPHeaders = [
       "ETag": EntityTag(revision: since, of: body).text, "Vary": "Accept", "Parva-Plan-Revision": String(since),
     ]

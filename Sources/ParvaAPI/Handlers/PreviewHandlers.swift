@@ -16,13 +16,13 @@ struct PreviewHandlers: Sendable {
   let setup: PlanningSetup
   let backend: any PlanningBackend
   let now: @Sendable () -> Date
-  /// Seconds by which plans are ahead of schedules.
-  let lead: Double
+  /// How long plans are ahead of schedules.
+  let lead: ScheduleLead
   private let queue = WorkQueue("parva.preview", yields: true)
 
   init(
     registry: DemandRegistry, nodes: NodeRegistry, plan: PlanHandlers, setup: PlanningSetup,
-    backend: any PlanningBackend, now: @escaping @Sendable () -> Date, lead: Double
+    backend: any PlanningBackend, now: @escaping @Sendable () -> Date, lead: ScheduleLead
   ) {
     self.registry = registry
     self.nodes = nodes
@@ -33,7 +33,7 @@ struct PreviewHandlers: Sendable {
   }
 
   /// The plan for the workloads of the body, or for the registered set with them, at the rates of now or of another time;
-  /// nothing is stored.
+  /// nothing is stored. What others have registered stays for who is bound to a namespace, who is told its own part.
   func post(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery("base", "at")
     let base = request.queryValue("base") ?? "none"
@@ -47,25 +47,35 @@ struct PreviewHandlers: Sendable {
       return date
     }
     let source = try request.input([.json, .yaml, .csv])
-    let workloads: [Workload]
+    let space = request.space
+    var workloads: [Workload]
     do {
-      workloads = try WorkloadReader.read(source)
+      workloads = try WorkloadReader.read(source, atMost: registry.limit)
     } catch {
       throw ProblemDetails(error)
     }
+    guard workloads.count <= registry.limit else {
+      throw ProblemDetails(.tooMany(limit: registry.limit), resource: "set of workloads")
+    }
+    if space.name != nil {
+      workloads = try workloads.map { workload throws(ProblemDetails) in try space.taken(workload) }
+    }
     let current = try await plan.current(within: .seconds(PlanHandlers.defaultWait))
     var demand = registry.snapshot
-    if base == "none" { demand.registrations = RegistrationTable() }
+    if base == "none" {
+      let others = space.name == nil ? [] : demand.registrations.rows.filter { !space.holds($0.id) }
+      demand.registrations = RegistrationTable(others)
+    }
     demand.registrations.apply(
       Dictionary(
         workloads.map { ($0.id, Registration($0, revision: 0, createdAt: .distantPast, updatedAt: .distantPast)) },
         uniquingKeysWith: { $1 }))
-    let settled = ScheduledDemand(demand, at: date ?? now(), lead: lead)
-    let body = try await compute(settled.demand, nodes.snapshot, current.plan)
+    let settled = ScheduledDemand(demand, at: date ?? now(), lead: lead.seconds)
+    let body = try await compute(settled.demand, nodes.snapshot, current.plan, space)
     return HTTPResponse(status: 200, contentType: "application/json", body: body)
   }
 
-  private func compute(_ demand: Demand, _ fleet: Fleet, _ current: Plan) async throws -> Data {
+  private func compute(_ demand: Demand, _ fleet: Fleet, _ current: Plan, _ space: Space) async throws -> Data {
     let (inForce, job) = await queue.run { [setup] in
       let inForce = PlanInForce.plan(standing: fleet.standing, on: fleet.inventory, published: current)
       return (inForce, setup.job(for: demand, on: fleet.inventory, replacing: inForce))
@@ -80,6 +90,7 @@ struct PreviewHandlers: Sendable {
     }
     return await queue.run { [setup] in
       let plan = setup.bound(plan, of: demand, to: fleet.inventory, replacing: inForce, published: current)
+      if space.name != nil { return NamespaceRepresentation.preview(plan, of: space) }
       var writer = DocumentWriter(.json)
       writer.object { root in
         root.object("plan") { PlanWriter.write(plan, .json, nil, &$0) }

@@ -36,6 +36,7 @@ enum ProfileRepresentation {
     let profile = resource.profile
     object.field("model", profile.model)
     object.field("product", profile.product)
+    if let namespace = profile.namespace { object.field("namespace", namespace) }
     object.field("source", profile.source.rawValue)
     object.field("pointCount", profile.points.count)
     object.field("filledCount", profile.points.count { $0.source == .filled })

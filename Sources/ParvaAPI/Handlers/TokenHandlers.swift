@@ -55,17 +55,13 @@ struct TokenHandlers: Sendable {
     } catch {
       throw ProblemDetails(error)
     }
-    if let namespace = spec.namespace, !registry.read({ $0.hasNamespace(namespace) }) {
-      var problem = ProblemDetails(.unknownNamespace(namespace), resource: "")
-      problem.pointer = "/namespace"
-      throw problem
-    }
     let made: (token: AccessToken, secret: String)
     do throws(TokenRegistry.Refusal) {
       made = try await tokens.create(
         TokenRegistry.Wish(
           name: spec.name, role: AccessRole(rawValue: spec.role) ?? .node, node: spec.node,
-          namespace: spec.namespace, lifetime: spec.lifetime, createdBy: request.callerID))
+          namespace: spec.namespace, lifetime: spec.lifetime, createdBy: request.callerID)
+      ) { name in registry.read { $0.hasNamespace(name) } }
     } catch {
       throw Self.problem(error)
     }
@@ -103,8 +99,15 @@ struct TokenHandlers: Sendable {
     case .tooMany(let limit):
       ProblemDetails(
         status: 409, code: "too_many_tokens", detail: "This controller keeps at most \(limit) tokens; revoke some.")
+    case .unknownNamespace(let name): unknown(name)
     case .storeFailed(let error): ProblemDetails(error)
     }
+  }
+
+  private static func unknown(_ namespace: String) -> ProblemDetails {
+    var problem = ProblemDetails(.unknownNamespace(namespace), resource: "")
+    problem.pointer = "/namespace"
+    return problem
   }
 }
 

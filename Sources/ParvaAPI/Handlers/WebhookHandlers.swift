@@ -15,22 +15,28 @@ struct WebhookHandlers: Sendable {
   static let overlap = 86_400
 
   let webhooks: WebhookRegistry
+  let registry: DemandRegistry
   let rule: PreconditionRule
 
   // MARK: - Reading
 
-  func list(_ request: HTTPRequest) throws -> HTTPResponse {
+  func list(_ request: HTTPRequest) async throws -> HTTPResponse {
     let query = try PageQuery(request, default: Self.defaultLimit, most: Self.maxLimit)
     try request.acceptsJSON()
-    let page = query.page(webhooks.standings(after: query.cursor)) { $0.record.id }
-    return try .json(
-      200, PageDocument("webhooks", page.items.map { WebhookRepresentation.document($0) }, next: page.next))
+    let space = request.space
+    let standings = webhooks.standings(after: query.cursor.map(space.subscriber), in: space.name)
+    let page = query.page(standings) { space.told($0.record.id) }
+    var documents: [WebhookDocument] = []
+    for standing in page.items {
+      documents.append(WebhookRepresentation.document(await webhooks.counted(standing), to: space))
+    }
+    return try .json(200, PageDocument("webhooks", documents, next: page.next))
   }
 
-  func get(_ request: HTTPRequest) throws -> HTTPResponse {
+  func get(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     try request.acceptsJSON()
-    return request.unlessFresh(try answer(200, Self.id(request)))
+    return request.unlessFresh(try await answer(200, Self.id(request), to: request.space))
   }
 
   /// The newest tries, whichever message they were of.
@@ -65,32 +71,35 @@ struct WebhookHandlers: Sendable {
 
   func create(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let wish = try wish(of: try request.input(), named: nil)
+    let space = request.space
+    try check(namespace: space.name)
+    let wish = try wish(of: try request.input(), named: nil, in: space.name)
     let made: (id: String, secret: String)
     do throws(WebhookRegistry.Refusal) {
-      made = try await webhooks.create(wish, by: request.callerID)
+      made = try await webhooks.create(wish, in: space.name, by: request.callerID)
     } catch {
       throw Self.problem(error)
     }
-    return try answer(201, made.id, secret: made.secret)
+    return try await answer(201, made.id, to: space, secret: made.secret)
   }
 
   func put(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
-    let id = Self.id(request)
-    guard WebhookSpecReader.isID(id) else {
+    let (id, namespace) = (Self.id(request), Self.namespace(request))
+    guard WebhookSpecReader.isID(Namespace.bare(id)), namespace.map(Namespace.isName) ?? true else {
       throw ProblemDetails(
         status: 422, code: "invalid_name", detail: "A subscriber's id is \(WebhookSpecReader.idRule).")
     }
+    try check(namespace: namespace)
     let precondition = try precondition(of: request)
-    let wish = try wish(of: try request.input(), named: id)
+    let wish = try wish(of: try request.input(), named: Namespace.bare(id), in: namespace)
     let secret: String?
     do throws(WebhookRegistry.Refusal) {
       secret = try await webhooks.put(id, wish, if: precondition, by: request.callerID)
     } catch {
       throw Self.problem(error)
     }
-    return try answer(secret == nil ? 200 : 201, id, secret: secret)
+    return try await answer(secret == nil ? 200 : 201, id, to: request.space, secret: secret)
   }
 
   /// Members that are named get other values, or with null their defaults; the secret stays.
@@ -104,17 +113,20 @@ struct WebhookHandlers: Sendable {
       guard let standing = webhooks.standing(id) else { throw Self.problem(.notFound) }
       let revision = standing.record.revision
       guard precondition.holds(at: revision) else { throw Self.problem(.preconditionFailed(revision)) }
-      let wish = try wish(of: try patch.applied(to: WebhookRepresentation.spec(standing.record.wish)), named: id)
+      let wish = try wish(
+        of: try patch.applied(to: WebhookRepresentation.spec(standing.record.wish)), named: Namespace.bare(id),
+        in: Self.namespace(request))
       do throws(WebhookRegistry.Refusal) {
         _ = try await webhooks.put(id, wish, if: .revision([revision]), by: request.callerID)
       } catch {
         if case .preconditionFailed = error { continue }
         throw Self.problem(error)
       }
-      return try answer(200, id)
+      return try await answer(200, id, to: request.space)
     }
     throw ProblemDetails(
-      status: 409, code: "conflict", detail: "Others keep changing the subscriber \(id); try again.",
+      status: 409, code: "conflict",
+      detail: "Others keep changing the subscriber \(request.space.told(id)); try again.",
       headers: ["Retry-After": "1"])
   }
 
@@ -142,7 +154,7 @@ struct WebhookHandlers: Sendable {
     } catch {
       throw Self.problem(error)
     }
-    return try answer(200, Self.id(request), secret: secret)
+    return try await answer(200, Self.id(request), to: request.space, secret: secret)
   }
 
   func replay(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -176,7 +188,20 @@ struct WebhookHandlers: Sendable {
 
   // MARK: - Parts
 
-  private static func id(_ request: HTTPRequest) -> String { request.pathParameters["id"] ?? "" }
+  /// As it is known everywhere.
+  private static func id(_ request: HTTPRequest) -> String {
+    request.space.subscriber(request.pathParameters["id"] ?? "")
+  }
+
+  /// Whose the subscriber of the path is; nil: the fleet's.
+  private static func namespace(_ request: HTTPRequest) -> String? {
+    Namespace.isQualified(id(request)) ? Namespace.of(id(request)) : nil
+  }
+
+  private func check(namespace: String?) throws(ProblemDetails) {
+    guard let namespace, !registry.read({ $0.hasNamespace(namespace) }) else { return }
+    throw ProblemDetails(.unknownNamespace(namespace), resource: "namespace")
+  }
 
   private func precondition(of request: HTTPRequest) throws(ProblemDetails) -> Precondition {
     try rule.precondition(of: request, isThere: webhooks.standing(Self.id(request)) != nil)
@@ -195,10 +220,13 @@ struct WebhookHandlers: Sendable {
     }
   }
 
-  private func wish(of source: InputSource, named id: String?) throws(ProblemDetails) -> WebhookRecord.Wish {
+  private func wish(
+    of source: InputSource, named id: String?, in namespace: String?
+  ) throws(ProblemDetails) -> WebhookRecord.Wish {
+    let known = namespace == nil ? WebhookEventType.allCases : WebhookEventType.own
     let spec: WebhookSpec
     do throws(InputErrors) {
-      spec = try WebhookSpecReader.read(source, types: WebhookEventType.allCases.map(\.rawValue))
+      spec = try WebhookSpecReader.read(source, types: known.map(\.rawValue))
     } catch {
       throw ProblemDetails(error)
     }
@@ -213,7 +241,7 @@ struct WebhookHandlers: Sendable {
     let types = spec.types.map { Set($0) }
     return WebhookRecord.Wish(
       name: spec.name ?? id ?? "webhook", url: spec.url,
-      types: WebhookEventType.allCases.filter { types?.contains($0.rawValue) ?? true },
+      types: known.filter { types?.contains($0.rawValue) ?? true },
       selector: spec.labelSelector, isEnabled: spec.enabled ?? true, retrySeconds: spec.retrySeconds ?? 86_400)
   }
 
@@ -250,11 +278,14 @@ struct WebhookHandlers: Sendable {
     }
   }
 
-  private func answer(_ status: Int, _ id: String, secret: String? = nil) throws -> HTTPResponse {
+  private func answer(
+    _ status: Int, _ id: String, to space: Space, secret: String? = nil
+  ) async throws -> HTTPResponse {
     guard let standing = webhooks.standing(id) else { throw Self.problem(.notFound) }
-    var response = try HTTPResponse.json(status, WebhookRepresentation.document(standing, secret: secret))
+    let document = WebhookRepresentation.document(await webhooks.counted(standing), to: space, secret: secret)
+    var response = try HTTPResponse.json(status, document)
     response.headers["ETag"] = EntityTag(revision: standing.record.revision, of: response.body).text
-    if status == 201 { response.headers["Location"] = "/v1/webhooks/\(id)" }
+    if status == 201 { response.headers["Location"] = "/v1/webhooks/\(space.told(id))" }
     if secret != nil { response.headers["Cache-Control"] = "no-store" }
     return response
   }
@@ -270,10 +301,11 @@ struct WebhookHandlers: Sendable {
     case .preconditionFailed(nil):
       ProblemDetails(
         status: 412, code: "precondition_failed", detail: "There is no such subscriber, and the request demands one.")
-    case .tooMany(let limit):
+    case .tooMany(let limit, let namespace):
       ProblemDetails(
         status: 409, code: "too_many_webhooks",
-        detail: "This controller keeps at most \(limit) subscribers; remove some.")
+        detail: (namespace.map { "The namespace \($0)" } ?? "This controller")
+          + " keeps at most \(limit) subscribers; remove some.")
     case .switchedOff:
       ProblemDetails(
         status: 409, code: "webhook_disabled",

@@ -5,7 +5,9 @@ import ParvaWire
 
 /// Subscribers, tries and what was given up, as they are told.
 enum WebhookRepresentation {
-  static func document(_ standing: WebhookRegistry.Standing, secret: String? = nil) -> WebhookDocument {
+  static func document(
+    _ standing: WebhookRegistry.Standing, to space: Space = .everything, secret: String? = nil
+  ) -> WebhookDocument {
     let (record, progress) = (standing.record, standing.progress)
     var status = WebhookDocument.Status(
       state: standing.state.rawValue, failures: progress.failures, waiting: standing.waiting)
@@ -15,7 +17,7 @@ enum WebhookRepresentation {
     status.oldestWaitingAt = standing.oldest.map(Timestamp.text)
     status.olderSecretUntil = record.older.map { Timestamp.text($0.until) }
     return WebhookDocument(
-      id: record.id, name: record.wish.name, url: record.wish.url, types: record.wish.types.map(\.rawValue),
+      id: space.told(record.id), name: record.wish.name, url: record.wish.url, types: record.wish.types.map(\.rawValue),
       labelSelector: record.wish.selector, enabled: record.wish.isEnabled, retrySeconds: record.wish.retrySeconds,
       revision: record.revision, createdAt: Timestamp.text(record.createdAt),
       updatedAt: Timestamp.text(record.updatedAt), createdBy: record.createdBy, status: status, secret: secret)

@@ -84,7 +84,7 @@ struct WorkloadSetHandlers: Sendable {
   func createBatch(_ request: HTTPRequest) async throws -> HTTPResponse {
     try request.allowQuery()
     let claim = try request.idempotencyClaim()
-    let (space, (workloads, format)) = (request.space, try Self.workloads(in: request))
+    let (space, (workloads, format)) = (request.space, try workloads(in: request))
     let receipt: ChangeReceipt
     do {
       receipt = try await registry.change(DemandChange(.create(workloads), claim: claim, in: space.name))
@@ -109,7 +109,7 @@ struct WorkloadSetHandlers: Sendable {
     try request.allowQuery()
     // A set is always there, if empty.
     let precondition = try rule.precondition(of: request, isThere: true)
-    let workloads = try Self.workloads(in: request).workloads
+    let workloads = try workloads(in: request).workloads
     let receipt = try await change(
       DemandChange(.replaceAll(workloads), if: precondition, in: request.space.name), request.space)
     let (view, date) = (board.view, now())
@@ -124,7 +124,9 @@ struct WorkloadSetHandlers: Sendable {
     try request.allowQuery()
     let claim = try request.idempotencyClaim()
     let precondition = try rule.precondition(of: request, isThere: true)
-    let patches = try MergePatch.several(request)
+    // Among more than there are workloads, so many more that are not there end the looking.
+    let most = registry.read { $0.registrations.count } + InputLimits.refusals
+    let patches = try MergePatch.several(request, atMost: most)
     let (space, ids) = (request.space, patches.map { request.space.id($0.id) })
     if let claim, let replay = try await replay(of: claim) { return changed(ids, replay, request) }
     // A change that was raced is worked out anew; eight lost in a row is a fight.
@@ -166,6 +168,7 @@ struct WorkloadSetHandlers: Sendable {
     rows.reserveCapacity(patches.count)
     var faults = BulkFaults()
     for (element, registration) in zip(patches, current) {
+      if faults.isFull { break }
       guard let registration else {
         faults.add(
           404, "not_found", "There is no workload \(element.id), and nothing was changed.",
@@ -182,6 +185,7 @@ struct WorkloadSetHandlers: Sendable {
         var problem = error
         problem.pointer = element.place.pointer + (problem.pointer ?? "")
         faults.add(problem)
+        faults.pass(bytes: element.patch.bytes)
       }
     }
     try faults.check()
@@ -244,13 +248,14 @@ struct WorkloadSetHandlers: Sendable {
     return problem
   }
 
-  private static func workloads(
+  private func workloads(
     in request: HTTPRequest
   ) throws(ProblemDetails) -> (workloads: [Workload], format: InputFormat) {
     let source = try request.input([.json, .yaml, .csv, .ndjson])
     let workloads: [Workload]
     do {
-      workloads = try WorkloadReader.read(source, refusals: ProblemDetails.mostErrors)
+      workloads = try WorkloadReader.read(
+        source, refusals: ProblemDetails.mostErrors, atMost: registry.limit)
     } catch {
       throw ProblemDetails(error)
     }

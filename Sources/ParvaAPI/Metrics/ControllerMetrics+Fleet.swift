@@ -73,6 +73,9 @@ extension ControllerMetrics {
     text.family(
       "parva_operation_duration_seconds", "histogram", "Time from the beginning of an operation to its end."
     ) { $0.histogram([:], operations.durations) }
+    text.single(
+      "parva_schedule_lead_seconds", "gauge", "How long plans are ahead of rates that go by schedules.",
+      controller.scheduleLead.seconds)
     text.family("parva_rollout_parts", "gauge", "Parts of roll-outs that nodes work on, or whose turn has not come.") {
       $0.sample(["state": "running"], Double(operations.running))
       $0.sample(["state": "waiting"], Double(operations.waiting))

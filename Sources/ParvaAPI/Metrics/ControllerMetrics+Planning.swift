@@ -95,7 +95,8 @@ extension ControllerMetrics {
     let store = controller.store
     let totals = store.totals
     text.single(
-      "parva_store_writable", "gauge", "1 while the store takes writes, else 0.", store.trouble == nil ? 1 : 0)
+      "parva_store_writable", "gauge", "1 while the store takes writes, else 0.",
+      (store.trouble ?? part.trouble) == nil ? 1 : 0)
     text.family("parva_store_commit_duration_seconds", "histogram", "Time from a batch of changes to the disk.") {
       $0.histogram([:], totals.durations)
     }

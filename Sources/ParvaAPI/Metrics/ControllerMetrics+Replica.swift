@@ -10,7 +10,7 @@ extension ControllerMetrics {
       isReplica ? part.name == "leader" ? 1 : 0 : nil)
     text.single(
       "parva_replica_term", "gauge", "Term of the replica that leads, as far as this one knows; none where none leads.",
-      part.leader.map { Double($0.term) })
+      part.term.map(Double.init))
     text.single(
       "parva_replica_position", "gauge", "Commits of the shared store that this replica knows.",
       part.position.map(Double.init))

@@ -10,6 +10,9 @@ enum PeerExchange {
   /// How long the leader holds its answer while there is nothing new.
   static let hold = Duration.seconds(10)
 
+  /// After so long without a word the leader's endpoints may be others than those that are shown.
+  static let mostSilence = hold + .seconds(3)
+
   /// What a follower says.
   struct Word: Codable, Sendable {
     /// The edition that it has; -1 for none.
@@ -60,17 +63,20 @@ enum PeerExchange {
 
   /// The follower's side: has its board show what the leader's does, until the task is cancelled.
   static func follow(
-    _ leader: @Sendable () -> ReplicaStanding.Leader?, _ link: PeerLink, for controller: Controller
+    _ leader: @escaping @Sendable () -> ReplicaStanding.Leader?, _ link: PeerLink, for controller: Controller,
+    _ tally: ReplicaTally
   ) async {
     var (of, edition) = (ReplicaStanding.Leader?.none, -1)
+    tally.heardAt = nil
     while !Task.isCancelled {
-      let leader = leader()
-      if leader != of { (of, edition) = (leader, -1) }
+      let now = leader()
+      if now != of { (of, edition, tally.heardAt) = (now, -1, now.map { _ in .now }) }
       let began = ContinuousClock.now
-      if let leader, leader.address != link.address {
+      if let now, now.address != link.address {
         let uses = controller.tokens.takeUses()
         let word = Word(after: edition, uses: uses.mapValues(\.timeIntervalSince1970))
-        if let answer = await link.exchange(word, with: leader) {
+        if let answer = await exchange(word, with: now, link, while: { leader().map { $0 == now } ?? true }) {
+          tally.heardAt = .now
           if let table = answer.table { controller.traffic.mirror(table) }
           if answer.endpoints != nil { edition = answer.edition }
         } else {
@@ -78,8 +84,24 @@ enum PeerExchange {
         }
       }
       // Not in a frenzy where the leader answers at once that it has nothing.
-      let rest = Duration.milliseconds(leader == nil ? 100 : 50) - began.duration(to: .now)
+      let rest = Duration.milliseconds(now == nil ? 100 : 50) - began.duration(to: .now)
       if rest > .zero { try? await Task.sleep(for: rest) }
+    }
+  }
+
+  /// Ends without an answer soon after another leads: one that was stopped says nothing, and keeps its connections.
+  private static func exchange(
+    _ word: Word, with leader: ReplicaStanding.Leader, _ link: PeerLink, while leads: @escaping @Sendable () -> Bool
+  ) async -> Answer? {
+    await withTaskGroup(of: Answer?.self) { group in
+      group.addTask { await link.exchange(word, with: leader) }
+      group.addTask {
+        // Nobody leads for a moment at every change; who led goes on telling until another does.
+        while leads(), (try? await Task.sleep(for: .milliseconds(100))) != nil {}
+        return nil
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? nil
     }
   }
 }

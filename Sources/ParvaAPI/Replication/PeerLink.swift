@@ -77,6 +77,8 @@ package final class PeerLink: Sendable {
     var outgoing = HTTPClientRequest(
       method: request.method, url: leader.address + request.target, headers: fields(of: request), body: request.body)
     outgoing.isIdempotent = isBeat
+    outgoing.isSentOnce = !isBeat && request.method != "GET"
+    let passed: Passed
     do throws(HTTPClientError) {
       var response = try await client.send(outgoing)
       let position = response.headers[PeerSeal.position].flatMap { Int($0) }
@@ -85,8 +87,7 @@ package final class PeerLink: Sendable {
         headers.add(name, value)
       }
       response.headers = headers
-      count(.answered)
-      return (response, position)
+      passed = (response, position)
     } catch {
       let isSafe = request.method == "GET"
       if isSafe || [.connectFailed, .tlsFailed, .badRequest, .targetForbidden].contains(error.code) {
@@ -97,6 +98,21 @@ package final class PeerLink: Sendable {
       let why = error.code == .cancelled ? "it leads no more" : error.code.rawValue
       throw .unclear("The answer of the replica that leads is lost (\(why))")
     }
+    // It is between the replicas, and no caller can do anything about it.
+    if passed.response.status == 403, Self.code(of: passed.response) == PeerGate.unverified.code {
+      count(.notLeader)
+      throw ProblemDetails(
+        status: 503, code: PeerGate.unverified.code,
+        detail: "The replica that leads, at \(leader.address), does not take what this one passes on: their "
+          + "--peer-secret-file or their clocks differ. Nothing was done.", headers: ["Retry-After": "5"])
+    }
+    count(.answered)
+    return passed
+  }
+
+  private static func code(of response: HTTPResponse) -> String? {
+    struct Problem: Decodable { var code: String }
+    return (try? JSONDecoder().decode(Problem.self, from: response.body))?.code
   }
 
   private func fields(of request: HTTPRequest) -> HTTPHeaders {

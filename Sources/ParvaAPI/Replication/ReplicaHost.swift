@@ -49,16 +49,18 @@ package final class ReplicaHost: Sendable {
   private let tally = ReplicaTally()
   private let events: (stream: AsyncStream<Event>, continuation: AsyncStream<Event>.Continuation)
   private let serving: Mutex<Serving>
-  /// Whether another replica has led since this one began: what it has planned is not planned anew.
+  /// Whether a term has gone by since this replica began: what was planned in it is not planned anew.
   private let hasFollowed = Mutex(false)
   private let ending = Mutex<[Task<Void, Never>]>([])
 
   /// Begins as a follower, from the store's copy as it is.
   ///
+  /// - Parameter slot: has a router from then on.
   /// - Throws: what reading the copy throws.
   package init(
-    store: any ReplicatedStore, link: PeerLink, settings: Settings = Settings(), logger: Logger, build: @escaping Build,
-    routing: @escaping Routing
+    store: any ReplicatedStore, link: PeerLink, settings: Settings = Settings(), slot: RouterSlot? = nil,
+    logger: Logger,
+    build: @escaping Build, routing: @escaping Routing
   ) async throws(StoreError) {
     (self.store, self.link, self.settings, self.logger) = (store, link, settings, logger)
     (self.build, self.routing) = (build, routing)
@@ -67,7 +69,9 @@ package final class ReplicaHost: Sendable {
     let controller = try await build(.follows(store), store, Leadership())
     let part = Self.part(of: controller, term: nil, store, link, settings, tally)
     tally.follower = controller.follower
-    slot = RouterSlot(routing(controller, part))
+    let router = routing(controller, part)
+    self.slot = slot ?? RouterSlot(router)
+    self.slot.replace(with: router)
     serving = Mutex(Serving(controller: controller))
     follow(controller, number: 0)
   }
@@ -78,7 +82,8 @@ package final class ReplicaHost: Sendable {
   ) -> ReplicaPart {
     let role = controller.follower.map { ReplicaPart.Role.follows($0) } ?? .leads(term: term ?? 0, controller)
     return ReplicaPart(
-      role: role, link: link, store: store, mostStaleness: settings.mostStaleness, tally: tally)
+      role: role, link: link, store: store, epoch: controller.epoch, mostStaleness: settings.mostStaleness, tally: tally
+    )
   }
 
   /// The controller that answers now.
@@ -86,13 +91,13 @@ package final class ReplicaHost: Sendable {
 
   private func follow(_ controller: Controller, number: Int) {
     controller.follow { [events] in events.continuation.yield(.reset(number)) }
-    let (store, link) = (store, link)
+    let (store, link, tally) = (store, link, tally)
     let mirroring = Task {
       await PeerExchange.follow(
         {
           if case .follower(let leader) = store.standing { return leader }
           return nil
-        }, link, for: controller)
+        }, link, for: controller, tally)
     }
     serving.withLock { $0.mirroring = mirroring }
   }
@@ -126,6 +131,8 @@ package final class ReplicaHost: Sendable {
     case .follower(let leader):
       if let leader, leader.address != link.address { hasFollowed.withLock { $0 = true } }
       guard serving.withLock({ $0.term }) != nil else { return }
+      // What it has planned itself is not planned anew either.
+      hasFollowed.withLock { $0 = true }
       stepDown()
       logger.notice("another replica leads, or none does", metadata: ["leader": "\(leader?.address ?? "")"])
       await takePlace(term: nil) { () throws(StoreError) in

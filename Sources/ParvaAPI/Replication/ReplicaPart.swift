@@ -13,17 +13,19 @@ package struct ReplicaPart: Sendable {
   let role: Role
   let link: PeerLink?
   private let store: (any ReplicatedStore)?
+  private let epoch: Int
   /// How old a follower's copy may be before it is not ready any more.
   let mostStaleness: Duration
   let tally: ReplicaTally
 
   package static let alone = ReplicaPart(
-    role: .alone, link: nil, store: nil, mostStaleness: .zero, tally: ReplicaTally())
+    role: .alone, link: nil, store: nil, epoch: 0, mostStaleness: .zero, tally: ReplicaTally())
 
   init(
-    role: Role, link: PeerLink?, store: (any ReplicatedStore)?, mostStaleness: Duration, tally: ReplicaTally
+    role: Role, link: PeerLink?, store: (any ReplicatedStore)?, epoch: Int, mostStaleness: Duration,
+    tally: ReplicaTally
   ) {
-    (self.role, self.link, self.store) = (role, link, store)
+    (self.role, self.link, self.store, self.epoch) = (role, link, store, epoch)
     (self.mostStaleness, self.tally) = (mostStaleness, tally)
   }
 
@@ -48,6 +50,9 @@ package struct ReplicaPart: Sendable {
     default: nil
     }
   }
+
+  /// In which it leads, as nodes are told it.
+  var term: Int? { leader.map { epoch + $0.term } }
 
   /// Age of what a follower knows; nil for a leader, and where it has never known all.
   var staleness: Duration? {
@@ -123,6 +128,10 @@ package struct ReplicaPart: Sendable {
     guard route.pattern.hasPrefix("/v1/") || route.pattern.hasPrefix("/v3/") else { return try handle(request) }
     var request = request
     let isConsistent = try Self.takeWish(from: &request)
+    if isConsistent, route.isStream {
+      throw ProblemDetails.parameter(
+        Self.parameter, "is not for streams: what they tell of comes when this replica knows it")
+    }
     let isPassedOn = request.headers[PeerSeal.by] != nil
     switch role {
     case .alone: return try handle(request)
@@ -134,8 +143,10 @@ package struct ReplicaPart: Sendable {
           throw .notLeader("Another replica may lead by now.")
         }
         // One that was stopped for a while may have been replaced: what it knows is as old as a follower's.
-        if !isSure, route.method == "GET", let age = store?.freshAt?.duration(to: .now) {
-          headers["Parva-Staleness"] = Self.seconds(age)
+        // The copy goes on meanwhile, what answers here does not.
+        if !isSure, route.method == "GET" {
+          guard let until = store?.sureUntil(in: term) else { throw .notLeader("Another replica may lead by now.") }
+          headers["Parva-Staleness"] = Self.seconds(until.duration(to: .now))
         }
         if isPassedOn, let position { headers[PeerSeal.position] = String(position) }
       }
@@ -290,7 +301,7 @@ package struct ReplicaPart: Sendable {
     }
   }
 
-  private static let notReady = ProblemDetails(
+  static let notReady = ProblemDetails(
     status: 503, code: "copy_not_ready",
     detail: "This replica has not read everything yet that the others have; ask another one, or again.",
     headers: ["Retry-After": "1"])

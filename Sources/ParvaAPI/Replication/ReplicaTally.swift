@@ -7,6 +7,7 @@ package final class ReplicaTally: Sendable {
     var takeovers = 0
     var follower: Follower?
     var shown = 0
+    var heardAt: ContinuousClock.Instant?
   }
 
   private let state = Mutex(State())
@@ -27,5 +28,11 @@ package final class ReplicaTally: Sendable {
   var follower: Follower? {
     get { state.withLock(\.follower) }
     set { state.withLock { $0.follower = newValue } }
+  }
+
+  /// When the leader has last told where endpoints are, or that nothing is new; nil where nobody is asked.
+  var heardAt: ContinuousClock.Instant? {
+    get { state.withLock(\.heardAt) }
+    set { state.withLock { $0.heardAt = newValue } }
   }
 }

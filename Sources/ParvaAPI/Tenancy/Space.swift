@@ -24,6 +24,12 @@ struct Space: Hashable, Sendable {
   /// Whether a workload, or a segment of one, is of the space. O(length).
   func holds(_ id: String) -> Bool { name.map { Namespace.of(id) == $0 } ?? true }
 
+  /// A subscriber's id as it is known everywhere: all that are a namespace's tell it, those of `default` as well.
+  func subscriber(_ told: String) -> String {
+    guard let name else { return told }
+    return (Namespace.isQualified(told) ? "" : name) + ":" + told
+  }
+
   func told(_ workload: Workload) -> Workload {
     guard name != nil else { return workload }
     var workload = workload

@@ -17,6 +17,8 @@ struct DemandEdit: Sendable {
   private(set) var changed: [Change] = []
   private(set) var unchanged: [String] = []
 
+  var isEmpty: Bool { created.isEmpty && changed.isEmpty }
+
   /// - Parameter standing: what is there under the workload's id, with its tag; nil where nothing is.
   mutating func add(_ workload: Workload, standing: (workload: Workload, tag: String)?) throws {
     guard let standing else {

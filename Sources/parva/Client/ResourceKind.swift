@@ -21,8 +21,7 @@ struct ResourceKind: Sendable {
   /// Most rows of a page.
   let pageLimit: Int
   var takesSelector = false
-  /// Whether rows come one by one, too, under `path/ID`.
-  var hasItems = true
+  var canBeDeleted = true
   let columns: [Column]
 
   static let all: [ResourceKind] = [
@@ -54,6 +53,7 @@ struct ResourceKind: Sendable {
       ]),
     ResourceKind(
       names: ["plans"], path: "/v1/plans", member: "plans", id: "revision", pageLimit: 500,
+      canBeDeleted: false,
       columns: [
         Column(title: "revision", alignment: .right) { figure($0["revision"]) },
         Column(title: "GPUs", alignment: .right) { figure($0["gpuCount"]) },
@@ -64,6 +64,7 @@ struct ResourceKind: Sendable {
       ]),
     ResourceKind(
       names: ["operations", "operation", "op"], path: "/v1/operations", member: "operations", id: "id", pageLimit: 200,
+      canBeDeleted: false,
       columns: [
         Column(title: "operation") { $0["id"].text },
         Column(title: "plan", alignment: .right) { figure($0["planRevision"]) },
@@ -102,7 +103,7 @@ struct ResourceKind: Sendable {
       names: ["profiles", "profile"], path: "/v1/profiles", member: "profiles", id: "model", pageLimit: 1000,
       columns: [
         Column(title: "model") { $0["model"].text }, Column(title: "product") { $0["product"].text },
-        Column(title: "source") { $0["source"].text },
+        Column(title: "namespace") { $0["namespace"].text }, Column(title: "source") { $0["source"].text },
         Column(title: "points", alignment: .right) { figure($0["pointCount"]) },
         Column(title: "origin") { $0["origin"].text },
       ]),
@@ -148,7 +149,7 @@ struct ResourceKind: Sendable {
   }
 
   /// What a plan was made for.
-  private static func why(_ cause: JSONValue) -> String? {
+  static func why(_ cause: JSONValue) -> String? {
     var parts = cause["triggers"].elements.compactMap(\.text)
     if let revision = figure(cause["broughtBack"]) { parts.append("to \(revision)") }
     for name in ["changed", "removed"] {

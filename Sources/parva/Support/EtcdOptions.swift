@@ -19,6 +19,10 @@ struct EtcdOptions: ParsableArguments {
   @Option(name: .long, help: "File with that user's password.")
   var etcdPasswordFile: String?
 
+  var areAny: Bool {
+    etcdCA != nil || etcdCertificate != nil || etcdKey != nil || etcdUser != nil || etcdPasswordFile != nil
+  }
+
   func validate() throws {
     if (etcdCertificate == nil) != (etcdKey == nil) {
       throw ValidationError("--etcd-certificate and --etcd-key go together.")

@@ -118,8 +118,10 @@ struct PlanningArguments: ParsableArguments {
     _ = try options
   }
 
-  /// All cores, and patience until the deadline, of which a tenth is left for what follows a search.
-  var context: PlanningContext { .allCores(patience: .seconds(0.9 * deadline)) }
+  /// All cores, and patience until the deadline, less what follows a search.
+  func context(workloads: Int) -> PlanningContext {
+    .allCores(patience: PlanningContext.patience(within: .seconds(deadline), workloads: workloads))
+  }
 
   var options: PlanningOptions {
     get throws {

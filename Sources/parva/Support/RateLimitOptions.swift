@@ -1,7 +1,7 @@
 import ArgumentParser
 import ParvaAPI
 
-/// How many requests callers of a controller may send.
+/// How many requests callers of a controller may send, and how many streams they may hold.
 struct RateLimitOptions: ParsableArguments {
   @Option(
     name: .long,
@@ -18,12 +18,35 @@ struct RateLimitOptions: ParsableArguments {
   @Flag(name: .long, help: "Count heartbeats of agents, too.")
   var rateLimitHeartbeats = false
 
+  @Option(
+    name: .long,
+    help: "Most open event streams of each kind: of plans, of events, of endpoints (default: \(StreamLimits().most)).")
+  var maxStreams: Int?
+
+  @Option(
+    name: .long,
+    help: """
+      Most of them that the credentials of one namespace together, or one token or certificate that is for all, may hold \
+      (default: \(StreamLimits().share)).
+      """)
+  var maxStreamsPerCaller: Int?
+
   func validate() throws {
+    for (option, count) in [("--max-streams", maxStreams), ("--max-streams-per-caller", maxStreamsPerCaller)] {
+      if let count, !StreamLimits.range.contains(count) {
+        throw ValidationError("\(option) must be \(StreamLimits.range.lowerBound) to \(StreamLimits.range.upperBound).")
+      }
+    }
     for (option, text) in [("--rate-limit", rateLimit), ("--rate-limit-anonymous", rateLimitAnonymous)] {
       if let text, RateLimit(text) == nil {
         throw ValidationError("\(option) must be COUNT/SECONDS, 1 to 1000000 in 1 to 86400, not '\(text)'.")
       }
     }
+  }
+
+  var streams: StreamLimits {
+    let usual = StreamLimits()
+    return StreamLimits(most: maxStreams ?? usual.most, share: maxStreamsPerCaller ?? usual.share)
   }
 
   var limiter: RateLimiter {

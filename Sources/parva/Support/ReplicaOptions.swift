@@ -63,6 +63,12 @@ struct ReplicaOptions: ParsableArguments {
     }
   }
 
+  /// Whether any is given that means nothing with a store of one controller's own.
+  var areAny: Bool {
+    advertise != nil || lease != 5 || maxStaleness != nil || peerSecretFile != nil || peerCA != nil
+      || peerCertificate != nil || etcd.areAny
+  }
+
   private static func fault(_ url: String) -> String? {
     if let fault = NodeSpecReader.addressFault(url) { return fault }
     let path = URLComponents(string: url)?.path ?? ""

@@ -6,20 +6,13 @@ import Synchronization
 
 /// What answers requests: a controller that is alone, or one of several replicas.
 enum ServedController: Sendable {
-  case alone(Controller, RouterSlot)
+  case alone(Controller)
   case replica(ReplicaHost)
-
-  var slot: RouterSlot {
-    switch self {
-    case .alone(_, let slot): slot
-    case .replica(let host): host.slot
-    }
-  }
 
   /// The server listens.
   func start() {
     switch self {
-    case .alone(let controller, _): controller.start()
+    case .alone(let controller): controller.start()
     case .replica(let host): Task { await host.run() }
     }
   }
@@ -27,7 +20,7 @@ enum ServedController: Sendable {
   /// Answers who waits, so that open requests can end.
   func releaseWaiters() {
     switch self {
-    case .alone(let controller, _): controller.releaseWaiters()
+    case .alone(let controller): controller.releaseWaiters()
     case .replica(let host): host.releaseWaiters()
     }
   }
@@ -35,7 +28,7 @@ enum ServedController: Sendable {
   /// No request may follow.
   func stop() async throws(StoreError) {
     switch self {
-    case .alone(let controller, _): try await controller.stop()
+    case .alone(let controller): try await controller.stop()
     case .replica(let host): try await host.stop()
     }
   }

@@ -123,6 +123,29 @@ import Testing
     #expect(numbers == [21, 22, 23, 24, 25, 26])
   }
 
+  @Test(
+    "rows are in the order of their times, however late those of refusals are stored and however long requests take")
+  func order() async throws {
+    let clock = Mutex(Date(timeIntervalSince1970: 1_800_000_000))
+    let api = try await Harness(starts: false) { $0.now = { clock.withLock { $0 } } }
+    var random = SeededGenerator(seed: TestSeed.of(offset: 0))
+    for number in 0..<60 {
+      clock.withLock { $0 += Double.random(in: 0...0.3, using: &random) }
+      switch Int.random(in: 0..<3, using: &random) {
+      case 0: _ = await api.send("DELETE", "/v1/workloads/none")
+      case 1: _ = await api.send("PUT", "/v1/workloads/w\(number)", body: Bodies.workload("w\(number)"))
+      default: try await api.controller.audit.keep()
+      }
+    }
+    let times = try await Self.rows(api).compactMap { $0["time"].text }
+    #expect(times.count > 30 && times == times.sorted(by: >))
+    // After a clock was set back they are true again.
+    clock.withLock { $0 -= 3_600 }
+    _ = await api.send("PUT", "/v1/workloads/last", body: Bodies.workload("last"))
+    let last = try #require(try await Self.rows(api).first?["time"].text)
+    #expect(last < times.last ?? "")
+  }
+
   @Test("a change that the store refuses has no row of a change")
   func noRowWithoutItsChange() async throws {
     var gated: GatedStore?

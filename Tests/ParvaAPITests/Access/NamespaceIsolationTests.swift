@@ -39,8 +39,15 @@ import Testing
       ("/v1/workloads/one/endpoints", [], "*/*"), ("/v1/workloads/b1/endpoints", [], "*/*"),
       ("/v1/endpoints", [], "*/*"), ("/v1/endpoints", [("workload", "b1")], "*/*"), ("/v1/plan", [], "*/*"),
       ("/v1/plan", [("after", "0"), ("wait", "0")], "*/*"), ("/v1/profiles", [("limit", "3")], "*/*"),
+      ("/v1/profiles", [], "*/*"), ("/v1/profiles", [("namespace", "bob")], "*/*"),
+      ("/v1/profiles/resnet50", [], "*/*"), ("/v1/profiles/bobs", [], "*/*"),
+      ("/v1/profiles/resnet50", [("namespace", "bob")], "*/*"),
       ("/v1/namespaces", [], "*/*"), ("/v1/namespaces/alice", [], "*/*"), ("/v1/namespaces/bob", [], "*/*"),
       ("/v1/namespaces/nobody", [], "*/*"), ("/v1/whoami", [], "*/*"),
+      ("/v1/webhooks", [], "*/*"), ("/v1/webhooks", [("limit", "1")], "*/*"), ("/v1/webhooks/mine", [], "*/*"),
+      ("/v1/webhooks/bobs", [], "*/*"), ("/v1/webhooks/bob:bobs", [], "*/*"),
+      ("/v1/webhooks/mine/deliveries", [], "*/*"), ("/v1/webhooks/bobs/deliveries", [], "*/*"),
+      ("/v1/webhooks/mine/dead-letters", [], "*/*"), ("/v1/webhooks/bobs/dead-letters", [], "*/*"),
     ]
     for read in reads {
       let response = await api.send("GET", read.path, query: read.query, ["Accept": read.accept], as: caller)
@@ -55,6 +62,24 @@ import Testing
       let text = "\(read.path) \(read.query) \(response.status) \(fields) \(body)"
       seen.append(text.replacing(response.headers["X-Request-Id"] ?? "none", with: "ID"))
     }
+    // What refuses, or could be, tells no more than what is read. Nothing of it changes anything.
+    let tries: [(method: String, path: String, query: [(name: String, value: String)], body: String)] = [
+      ("DELETE", "/v1/webhooks/bobs", [], ""), ("PATCH", "/v1/webhooks/bobs", [], #"{"enabled":false}"#),
+      ("POST", "/v1/webhooks/bobs/test", [], ""), ("POST", "/v1/webhooks/bobs/replay", [], ""),
+      ("POST", "/v1/webhooks/bobs/rotate-secret", [], ""), ("DELETE", "/v1/profiles/bobs", [], ""),
+      ("DELETE", "/v1/profiles/resnet50", [], ""), ("DELETE", "/v1/workloads/b1", [], ""),
+      ("PATCH", "/v1/workloads/b1", [], #"{"rate":1}"#),
+      ("PUT", "/v1/segments/b1%2F0/endpoints", [], #"{"servers":[]}"#),
+      ("PUT", "/v1/webhooks/other", [("dryRun", "true")], #"{"url":"https://a.example/"}"#),
+      ("PUT", "/v1/webhooks/bobs", [("dryRun", "true")], #"{"url":"https://a.example/"}"#),
+      ("POST", "/v1/workloads", [("dryRun", "true")], Bodies.workload("b1")),
+    ]
+    for attempt in tries {
+      let response = await api.send(
+        attempt.method, attempt.path, query: attempt.query, body: attempt.body, as: caller)
+      let text = "\(attempt.method) \(attempt.path) \(response.status) \(response.text)"
+      seen.append(text.replacing(response.headers["X-Request-Id"] ?? "none", with: "ID"))
+    }
     return seen
   }
 
@@ -66,10 +91,12 @@ import Testing
         await api.send("POST", "/v1/workloads", body: Bodies.workload(id, rate: 300), as: Self.alice).status == 201)
     }
     _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
+    let hook = #"{"url":"http://127.0.0.1:9/","enabled":false}"#
+    #expect(await api.send("PUT", "/v1/webhooks/mine", body: hook, as: Self.alice).status == 201)
     let before = await Self.seen(by: Self.alice, on: api)
     #expect(before.contains { $0.hasPrefix("/v1/plan [] 200") && $0.contains("one/0") })
     var random = SeededGenerator(seed: TestSeed.of(offset: offset))
-    for _ in 0..<25 {
+    for _ in 0..<15 {
       await Self.change(api, &random)
       _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
       let after = await Self.seen(by: Self.alice, on: api)
@@ -86,7 +113,17 @@ import Testing
     let rate = Double(Int.random(in: 1...2000, using: &random))
     let body = Bodies.workload(id, rate: rate, labels: #"{"team":"xsecret"}"#)
     let two = Bodies.batch(body)
-    switch Int.random(in: 0..<8, using: &random) {
+    let model = ["resnet50", "bobs"].randomElement(using: &random) ?? ""
+    let profile =
+      #"{"model":"\#(model)","product":"A100-80GB","points":[{"profile":"1g.10gb","batch":1,"processes":1,"#
+      + #""throughput":\#(rate),"latencyMs":2}]}"#
+    let hook = #"{"url":"http://127.0.0.1:9/\#(rate)","enabled":\#(rate > 1000)}"#
+    switch Int.random(in: 0..<13, using: &random) {
+    case 10: _ = await api.send("PUT", "/v1/webhooks/bobs", body: hook, as: bob)
+    case 11: _ = await api.send("DELETE", "/v1/webhooks/bobs", as: bob)
+    case 12: _ = await api.send("POST", "/v1/plan/preview", body: two, as: bob)
+    case 8: _ = await api.send("PUT", "/v1/profiles/\(model)", body: profile, as: bob)
+    case 9: _ = await api.send("DELETE", "/v1/profiles/\(model)", as: bob)
     case 0: _ = await api.send("POST", "/v1/workloads", ["Idempotency-Key": "k\(Int(rate) % 3)"], body: body, as: bob)
     case 1: _ = await api.send("PUT", "/v1/workloads/\(id)", body: body, as: bob)
     case 2: _ = await api.send("PATCH", "/v1/workloads/\(id)", body: #"{"rate":\#(rate),"priority":9}"#, as: bob)

@@ -55,6 +55,21 @@ import Testing
     try await plain.controller.stop()
   }
 
+  @Test("deep falls are followed sooner than small ones, and what is asked for is planned for all along")
+  func deepFallsWaitLess() async throws {
+    let api = try await Harness { $0.calm = SteadyRate.Policy(band: 0.1, hold: 3600, depth: 0.00005) }
+    await Self.put(api, "deep", rate: 100)
+    await Self.put(api, "small", rate: 100)
+    await Self.put(api, "small", rate: 80)
+    await Self.put(api, "deep", rate: 10)
+    // 3600 s x 0.00005 are 0.18 s for a fall by all, so 0.2 s for 90 % and 0.9 s for 20 %.
+    let first = await api.controller.board.wait(for: .seconds(60)) { $0.plan?.rates["deep"] == 10 }
+    #expect(first.plan?.rates["deep"] == 10)
+    let second = await api.controller.board.wait(for: .seconds(60)) { $0.plan?.rates["small"] == 80 }
+    #expect(second.plan?.rates == ["deep": 10, "small": 80] && second.holds.isEmpty)
+    try await api.controller.stop()
+  }
+
   @Test("what is held gives way where another workload lacks the room")
   func heldRatesGiveWay() async throws {
     var setup = try Harness.builtIn

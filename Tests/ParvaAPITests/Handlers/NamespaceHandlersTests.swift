@@ -36,7 +36,8 @@ import Testing
     _ = await api.send("DELETE", "/v1/workloads/vision:web")
     let token = await api.send("POST", "/v1/tokens", body: #"{"name":"t","role":"reader","namespace":"vision"}"#)
     #expect(token.status == 201 && token.json("namespace") == "vision")
-    #expect(await api.send("DELETE", "/v1/namespaces/vision").problem == "409 namespace_in_use")
+    let held = await api.send("DELETE", "/v1/namespaces/vision")
+    #expect(held.problem == "409 namespace_in_use" && held.json("detail")?.hasPrefix("A token is for") == true)
     _ = await api.send("DELETE", token.headers["Location"] ?? "")
     #expect(await api.send("DELETE", "/v1/namespaces/vision").status == 204)
     #expect(
@@ -46,6 +47,87 @@ import Testing
       await api.send("POST", "/v1/tokens", body: #"{"name":"t","role":"admin","namespace":"vision"}"#).problem
         == "422 contradiction")
     try await api.controller.stop()
+  }
+
+  private static let token = #"{"name":"t","role":"reader","namespace":"vision"}"#
+
+  @Test("a token that is made while its namespace goes is refused, or keeps the namespace", arguments: [true, false])
+  func tokensOfWhatGoes(isTokenFirst: Bool) async throws {
+    var gated: GatedStore?
+    let api = try await Harness(
+      starts: false,
+      storing: { store in
+        let gate = GatedStore(store)
+        gated = gate
+        return gate
+      })
+    let gate = try #require(gated)
+    #expect(await api.send("POST", "/v1/namespaces", body: #"{"name":"vision"}"#).status == 201)
+    gate.shut()
+    func make() async -> String { await api.send("POST", "/v1/tokens", body: Self.token).problem }
+    func remove() async -> String { await api.send("DELETE", "/v1/namespaces/vision").problem }
+    async let first = isTokenFirst ? make() : remove()
+    await gate.untilHeld()
+    async let second = isTokenFirst ? remove() : make()
+    try await Task.sleep(for: .milliseconds(20))
+    gate.open()
+    #expect(await first == (isTokenFirst ? "201" : "204"))
+    #expect(await second == (isTokenFirst ? "409 namespace_in_use" : "422 unknown_namespace"))
+    #expect(api.controller.tokens.count == (isTokenFirst ? 1 : 0))
+  }
+
+  @Test("whatever is made while namespaces come and go, nothing is left in one that is not there")
+  func races() async throws {
+    let api = try await Harness(starts: false)
+    for round in 0..<20 {
+      _ = await api.send("POST", "/v1/namespaces", body: #"{"name":"vision"}"#)
+      await withTaskGroup(of: Void.self) { group in
+        for number in 0..<6 {
+          group.addTask {
+            switch (number + round) % 3 {
+            case 0: _ = await api.send("POST", "/v1/tokens", body: Self.token)
+            case 1: _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("vision:w\(number)"))
+            default: _ = await api.send("DELETE", "/v1/namespaces/vision")
+            }
+          }
+        }
+      }
+      let isThere = api.controller.registry.read { $0.hasNamespace("vision") }
+      let (tokens, workloads) = (
+        api.controller.tokens.tokens(after: nil), api.controller.registry.snapshot.registrations
+      )
+      #expect(isThere || tokens.isEmpty && workloads.rows.isEmpty, "round \(round)")
+      for token in tokens { _ = await api.send("DELETE", "/v1/tokens/\(token.id)") }
+      for row in workloads.rows { _ = await api.send("DELETE", "/v1/workloads/\(row.id)") }
+      _ = await api.send("DELETE", "/v1/namespaces/vision")
+      #expect(api.controller.registry.read { !$0.hasNamespace("vision") })
+    }
+  }
+
+  @Test("what a namespace's token asks without changing anything does not tell how much others change")
+  func whatNothingTells() async throws {
+    let api = try await Harness(starts: false)
+    _ = await api.send("POST", "/v1/namespaces", body: #"{"name":"vision"}"#)
+    let dry: [(name: String, value: String)] = [("dryRun", "true")]
+    let asked: [(String, String, String)] = [
+      ("POST", "/v1/workloads/batch", "[]"), ("PUT", "/v1/workloads", "[]"),
+      ("PUT", "/v1/workloads/a", Bodies.workload("a")), ("POST", "/v1/workloads", Bodies.workload("a")),
+      ("POST", "/v1/workloads/batch", Bodies.batch(Bodies.workload("a"), Bodies.workload("b"))),
+      ("PUT", "/v1/workloads", Bodies.batch(Bodies.workload("a"), Bodies.workload("b"))),
+    ]
+    func told() async -> [String] {
+      var texts: [String] = []
+      for (method, path, body) in asked {
+        let isDry = body != "[]"
+        let answer = await api.send(method, path, query: isDry ? dry : [], body: body, as: Self.tenant)
+        texts.append("\(answer.status) \(answer.headers["ETag"] ?? "") \(answer.text)")
+        #expect(answer.status < 300 && (!isDry || answer.json("after")?.hasPrefix("0.") == true), "\(answer.text)")
+      }
+      return texts
+    }
+    let before = await told()
+    for number in 0..<9 { _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("other\(number)")) }
+    #expect(await told() == before)
   }
 
   @Test("where GPUs are scarce namespaces share them by weight, within one priority, and who is left out is told why")

@@ -236,4 +236,122 @@ import Testing
     #expect(location == "/v1/profiles/org%2FModel-7b@v1?product=A100-80GB")
     #expect(await api.send("GET", "/v1/profiles/org%2FModel-7b@v1").json("model") == "org/Model-7b@v1")
   }
+
+  // MARK: - Of a namespace
+
+  private static let vision = Caller(name: "ci", id: "token:ci", role: "operator", namespace: "vision")
+  private static let speech = Caller(name: "ci", id: "token:ci2", role: "operator", namespace: "speech")
+
+  private static func shared() async throws -> Harness {
+    let api = try await Harness()
+    for name in ["vision", "speech"] {
+      #expect(await api.send("POST", "/v1/namespaces", body: #"{"name":"\#(name)"}"#).status == 201)
+    }
+    return api
+  }
+
+  @Test("a namespace's profile lies over the fleet's for its own workloads, and no other sees it")
+  func oneOfANamespace() async throws {
+    let api = try await Self.shared()
+    let fleet = await api.send("PUT", "/v1/profiles/tiny", query: Self.product, body: Self.json(throughput: 400))
+    #expect(fleet.status == 201)
+    let seen = await api.send("GET", "/v1/profiles/tiny", as: Self.vision)
+    #expect(seen.text == fleet.text && seen.headers["ETag"] == fleet.headers["ETag"])
+    #expect(await api.send("DELETE", "/v1/profiles/tiny", as: Self.vision).problem == "409 base_profile")
+    let stale = await api.send(
+      "PUT", "/v1/profiles/tiny", ["If-Match": "\"9.x\""], body: Self.json(throughput: 40), as: Self.vision)
+    #expect(stale.problem == "412 precondition_failed")
+    let made = await api.send(
+      "PUT", "/v1/profiles/tiny", ["If-Match": seen.headers["ETag"] ?? ""], body: Self.json(throughput: 40),
+      as: Self.vision)
+    #expect(made.status == 201 && made.json("namespace") == "vision")
+    #expect(made.headers["Location"] == "/v1/profiles/tiny?product=A100-80GB")
+    // What was read can be sent back.
+    let again = await api.send(
+      "PUT", "/v1/profiles/tiny", ["If-Match": made.headers["ETag"] ?? ""], body: made.text, as: Self.vision)
+    #expect(again.status == 200 && again.text == made.text)
+    #expect(await api.send("GET", "/v1/profiles/tiny", as: Self.speech).text == fleet.text)
+    #expect(await api.send("GET", "/v1/profiles/tiny").text == fleet.text)
+    let named = [(name: "namespace", value: "vision")]
+    #expect(await api.send("GET", "/v1/profiles/tiny", query: named).text == made.text)
+    #expect(await api.send("GET", "/v1/profiles/tiny", query: named, as: Self.vision).text == made.text)
+    #expect(
+      await api.send("GET", "/v1/profiles/tiny", query: named, as: Self.speech).problem == "403 namespace_insufficient")
+    #expect(
+      await api.send("PUT", "/v1/profiles/tiny", body: made.text, as: Self.speech).problem == "422 namespace_mismatch")
+    func lines(_ caller: Caller?, _ query: [(name: String, value: String)] = []) async -> [String] {
+      let list = await api.send("GET", "/v1/profiles", query: query + Self.product, as: caller)
+      return list.text.split(separator: "\n").map(String.init).filter { $0.contains(#""tiny""#) }
+    }
+    let (all, own, others) = await (lines(nil), lines(Self.vision), lines(Self.speech))
+    #expect(all.count == 2 && all.first?.contains("namespace") == false && all.last?.contains("vision") == true)
+    #expect(own.count == 1 && own.first?.contains("vision") == true)
+    #expect(others.count == 1 && others.first?.contains("namespace") == false)
+    #expect(await lines(nil, named) == own)
+    // Pages go on where they left off.
+    let page = await api.send("GET", "/v1/profiles", query: [("limit", "1"), ("cursor", "A100-80GB/tiny")])
+    #expect(page.json("profiles", "0", "namespace") == "vision")
+    try await api.controller.stop()
+  }
+
+  @Test("plans take each workload's own profile, and the fleet's again when it is gone")
+  func plansTakeTheirOwn() async throws {
+    let api = try await Self.shared()
+    _ = await Self.put(api, Self.json(throughput: 1000))
+    for (caller, rate) in [(Self.vision, 300.0), (Self.speech, 300)] {
+      let body = Bodies.workload("web", model: "tiny", rate: rate)
+      #expect(await api.send("POST", "/v1/workloads", body: body, as: caller).status == 201)
+    }
+    /// The largest of an instance, in requests per second: how many there are hangs on the room that is left.
+    func capacity(_ caller: Caller) async -> Double {
+      _ = await api.send("GET", "/v1/plan", query: [(name: "wait", value: "60")])
+      let plan = await api.send("GET", "/v1/plan", as: caller)
+      return plan.text.components(separatedBy: #""capacity": "#).dropFirst().compactMap { rest in
+        Double(rest.prefix { $0.isNumber || $0 == "." })
+      }.max() ?? 0
+    }
+    #expect(await capacity(Self.vision) > 200)
+    #expect(
+      await api.send("PUT", "/v1/profiles/tiny", body: Self.json(throughput: 200), as: Self.vision).status == 201)
+    let (slow, fast) = await (capacity(Self.vision), capacity(Self.speech))
+    #expect((1...200).contains(slow) && fast > 200)
+    // A model that only one has is nobody else's.
+    #expect(
+      await api.send(
+        "PUT", "/v1/profiles/mine", body: Self.json(model: "mine"), as: Self.vision
+      ).status == 201)
+    for caller in [Self.vision, Self.speech] {
+      _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("m", model: "mine", rate: 9), as: caller)
+    }
+    _ = await api.send("GET", "/v1/plan", query: [(name: "wait", value: "60")])
+    #expect(await api.send("GET", "/v1/workloads/m", as: Self.vision).json("status", "state") == "planned")
+    #expect(await api.send("GET", "/v1/workloads/m", as: Self.speech).json("status", "code") == "no_profile")
+    #expect(await api.send("GET", "/v1/profiles/mine", as: Self.speech).problem == "404 not_found")
+    #expect(await api.send("DELETE", "/v1/profiles/mine", as: Self.speech).problem == "404 not_found")
+    #expect(await api.send("DELETE", "/v1/profiles/tiny", as: Self.vision).status == 204)
+    #expect(await capacity(Self.vision) > 200)
+    #expect(await api.send("GET", "/v1/profiles/tiny", as: Self.vision).json("namespace") == nil)
+    let rows = await api.send("GET", "/v1/audit", query: [("who", "ci")])
+    let resources = (0..<20).compactMap { rows.json("entries", "\($0)", "resource") }
+    #expect(resources.count { $0 == "namespaces/vision/profiles/tiny" } == 2)
+    try await api.controller.stop()
+  }
+
+  @Test("the fleet's operators may do it for a namespace, and its profiles go with it")
+  func forANamespace() async throws {
+    let api = try await Self.shared()
+    let named = [(name: "namespace", value: "vision")] + Self.product
+    let made = await api.send("PUT", "/v1/profiles/tiny", query: named, body: Self.json())
+    #expect(made.headers["Location"] == "/v1/profiles/tiny?product=A100-80GB&namespace=vision")
+    // The body may say it as well.
+    #expect(await api.send("PUT", "/v1/profiles/tiny", query: Self.product, body: made.text).status == 200)
+    #expect(await api.send("GET", "/v1/profiles/tiny").problem == "404 not_found")
+    let nobody = [(name: "namespace", value: "nobody")] + Self.product
+    #expect(
+      await api.send("PUT", "/v1/profiles/tiny", query: nobody, body: Self.json()).problem == "422 unknown_namespace")
+    #expect(await api.send("DELETE", "/v1/namespaces/vision").status == 204)
+    #expect(await api.send("POST", "/v1/namespaces", body: #"{"name":"vision"}"#).status == 201)
+    #expect(await api.send("GET", "/v1/profiles/tiny", as: Self.vision).problem == "404 not_found")
+    try await api.controller.stop()
+  }
 }

@@ -1,9 +1,11 @@
 import Foundation
+import Logging
 import ParvaAPI
 import ParvaControl
 import ParvaControlTestSupport
 import ParvaFormats
 import ParvaHTTP
+import Synchronization
 import Testing
 
 @Suite struct WebhookHandlersTests {
@@ -50,6 +52,58 @@ import Testing
     #expect(await api.send("PUT", "/v1/webhooks/-mine", body: Self.body).problem == "422 invalid_name")
   }
 
+  @Test(
+    "a subscriber that is declared under another URL begins afresh, whatever the one before answered",
+    arguments: [410, 500])
+  func anotherURL(status: Int) async throws {
+    let gate = Gate(isOpen: false)
+    let arrived = Mutex(0)
+    let routes = [
+      Route(
+        "POST", "/old",
+        .async { _ in
+          await gate.pass()
+          return HTTPResponse(status: status)
+        }),
+      Route(
+        "POST", "/new",
+        .inline { _ in
+          arrived.withLock { $0 += 1 }
+          return HTTPResponse(status: 204)
+        }),
+    ]
+    var quiet = Logger(label: "test")
+    quiet.logLevel = .critical
+    let server = HTTPServer(
+      configuration: HTTPServerConfiguration(addresses: ["127.0.0.1:0"]), router: Router(routes: routes, logger: quiet),
+      logger: quiet)
+    let address = try #require(try server.start().first)
+    let api = try await Harness()
+    func body(_ path: String) -> String { #"{"url":"http://\#(address)/\#(path)","types":["plan.published"]}"# }
+    #expect(await api.send("PUT", "/v1/webhooks/mine", body: body("old")).status == 201)
+    #expect(await api.send("POST", "/v1/workloads", body: Bodies.workload("a")).status == 201)
+    await gate.untilHeld()
+    let path = "/v1/webhooks/mine"
+    #expect(await api.send("PATCH", path, body: #"{"url":"http://\#(address)/new"}"#).status == 200)
+    gate.open()
+    for _ in 0..<500 where arrived.withLock({ $0 }) == 0 { try await Task.sleep(for: .milliseconds(10)) }
+    let moved = await api.send("GET", path)
+    #expect(arrived.withLock { $0 } > 0 && moved.json("status", "state") == "active", "\(moved.text)")
+    #expect(moved.json("status", "failures") == "0")
+    // And one whose receiver has failed already.
+    #expect(await api.send("PATCH", path, body: #"{"url":"http://\#(address)/old"}"#).status == 200)
+    #expect(await api.send("POST", "/v1/workloads", body: Bodies.workload("b")).status == 201)
+    for _ in 0..<500 {
+      if await api.send("GET", path).json("status", "state") != "active" { break }
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    #expect(await api.send("GET", path).json("status", "state") == (status == 410 ? "gone" : "failing"))
+    let fresh = await api.send("PATCH", path, body: #"{"url":"http://\#(address)/new"}"#)
+    #expect(fresh.json("status", "failures") == "0" && fresh.json("status", "nextTryAt") == nil, "\(fresh.text)")
+    try await api.controller.stop()
+    await server.shutdown()
+  }
+
   @Test("what a subscriber cannot be is refused with its place")
   func refusals() async throws {
     let api = try await Harness(starts: false) {
@@ -58,6 +112,9 @@ import Testing
     for (body, problem, pointer) in [
       (#"{}"#, "422 missing_key", ""), (#"{"url":"nowhere"}"#, "422 invalid_url", "/url"),
       (#"{"url":"ftp://a.example/"}"#, "422 invalid_url", "/url"),
+      (#"{"url":"https:/example.com"}"#, "422 invalid_url", "/url"),
+      (#"{"url":"HTTPS:///example.com"}"#, "422 invalid_url", "/url"),
+      (#"{"url":"https:example.com"}"#, "422 invalid_url", "/url"),
       (#"{"url":"https://u:p@a.example/"}"#, "422 invalid_url", "/url"),
       (#"{"url":"https://127.0.0.1/"}"#, "422 target_forbidden", "/url"),
       (#"{"url":"https://0x7f.1/"}"#, "422 target_forbidden", "/url"),

@@ -87,6 +87,42 @@ import Testing
     #expect(api.controller.registry.revision == 1)
   }
 
+  @Test("of a body full of faults as much is read as is told, and the answer says so")
+  func floods() async throws {
+    let api = try await Harness(starts: false)
+    #expect(await api.send("POST", "/v1/workloads", body: Bodies.workload("a")).status == 201)
+    let many = InputLimits.refusals * 3
+    func list(_ piece: (Int) -> String) -> String { "[" + (0..<many).map(piece).joined(separator: ",") + "]" }
+    let patches = [
+      list { _ in "1" }, list { _ in #"{"x":1}"# }, list { #"{"id":"n\#($0)"}"# },
+      list { #"{"id":"n\#($0)","rate":1}"# },
+      list { _ in #"{"id":"a","rate":2}"# },
+    ]
+    let bodies = [list { _ in "1" }, list { _ in "{}" }, list { _ in Bodies.workload("b") }]
+    var requests: [(String, String, String)] = patches.map { ("PATCH", "/v1/workloads", $0) }
+    for (method, path) in [("PUT", "/v1/workloads"), ("POST", "/v1/workloads/batch"), ("POST", "/v1/plan/preview")] {
+      requests += bodies.map { (method, path, $0) }
+    }
+    for (method, path, body) in requests {
+      let answer = await api.send(method, path, body: body)
+      let problem = try JSONDecoder().decode(JSONValue.self, from: answer.body)
+      #expect([404, 422].contains(answer.status), "\(method) \(path) \(body.prefix(30))")
+      #expect(problem["errorCount"] == .number(Double(InputLimits.refusals)), "\(method) \(path) \(body.prefix(30))")
+      #expect(problem["detail"].text?.contains("at which reading ended") == true, "\(answer.text.prefix(300))")
+      #expect(answer.body.count < 50_000)
+    }
+    #expect(api.controller.registry.revision == 1)
+  }
+
+  @Test("more workloads than a controller keeps are refused however many they are")
+  func tooMany() async throws {
+    let api = try await Harness(starts: false) { $0.maxWorkloads = 10 }
+    let body = "[" + (0..<40).map { Bodies.workload("w\($0)") }.joined(separator: ",") + "]"
+    for (method, path) in [("PUT", "/v1/workloads"), ("POST", "/v1/workloads/batch"), ("POST", "/v1/plan/preview")] {
+      #expect(await api.send(method, path, body: body).problem == "409 too_many_workloads", "\(path)")
+    }
+  }
+
   @Test("lists and rates that are read in one pass are read as the general way reads them, and judged as it judges")
   func quickIsAsGeneral() throws {
     let seed = TestSeed.of()

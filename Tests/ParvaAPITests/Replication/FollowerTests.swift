@@ -6,6 +6,7 @@ import ParvaControlTestSupport
 import ParvaHTTP
 import ParvaTestSupport
 import ParvaWire
+import Synchronization
 import Testing
 
 /// A controller that follows another one's commits, against one that reads them all at once.
@@ -200,6 +201,40 @@ import Testing
     leader.halt()
     try await leader.stop()
     try await follower.stop()
+  }
+
+  @Test("who takes over plans a schedule's next step, and one that fell between two leaders", arguments: [false, true])
+  func schedulesGoOn(stepsBetween: Bool) async throws {
+    let log = SharedLog()
+    let store = try log.replica()
+    await log.lead(store)
+    let wall = Mutex(try Date("2027-01-25T06:00:00Z", strategy: .iso8601))
+    var configuration = try Self.configuration
+    configuration.now = { wall.withLock { $0 } }
+    configuration.sleep = { try await Task.sleep(for: min($0, .milliseconds(2))) }
+    let first = try await Controller(
+      configuration: configuration, store: store.writer(term: 1), role: .leads(term: 1, takesOver: false),
+      logger: Self.quiet)
+    first.start()
+    let entry = #"{"from":"08:00","to":"10:00","timeZone":"UTC","rate":5000}"#
+    let body = Bodies.workload("w", rate: 50).replacing(#""labels":{}"#, with: #""schedule":[\#(entry)]"#)
+    #expect(await Self.ask(Self.router(first), "POST", "/v1/workloads", body).status == 201)
+    let before = try #require(
+      await first.board.wait(for: .seconds(60)) { $0.plan.map { $0.record.demandRevision == 1 } ?? false }.plan)
+    first.halt()
+    try await first.stop()
+    if stepsBetween { wall.withLock { $0 += 3 * 3_600 } }
+    let second = try await Controller(
+      configuration: configuration, store: store.writer(term: 1), role: .leads(term: 1, takesOver: true),
+      logger: Self.quiet)
+    second.start()
+    if !stepsBetween { wall.withLock { $0 += 3 * 3_600 } }
+    let after = await second.board.wait(for: .seconds(60)) {
+      $0.plan.map { $0.record.revision > before.record.revision } ?? false
+    }
+    #expect(after.plan?.record.cause?.triggers == [.schedule])
+    second.halt()
+    try await second.stop()
   }
 
   @Test func aFollowerStoresNothingAndSaysHowOldItIs() async throws {

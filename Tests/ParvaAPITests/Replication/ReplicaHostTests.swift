@@ -20,6 +20,8 @@ import Testing
     let server: HTTPServer
     let address: String
     let link: PeerLink
+    /// Before a controller is made.
+    let building = Gate(isOpen: true)
     private let client: HTTPClient
     private let running: Task<Void, Never>
 
@@ -40,7 +42,8 @@ import Testing
       let link = PeerLink(address: address, seal: seal.flatMap { PeerSeal(secret: $0) })
       self.link = link
       host = try await ReplicaHost(store: store, link: link, logger: logger) {
-        role, store, leadership async throws(StoreError) in
+        [building] role, store, leadership async throws(StoreError) in
+        await building.pass()
         var configuration: Controller.Configuration
         do {
           configuration = Controller.Configuration(planning: try Harness.builtIn)
@@ -199,6 +202,26 @@ import Testing
     // What is only read, the next one is asked.
     let answered = try await read.value
     #expect(answered.status == 200 || answered.problem == "503 not_leader", "\(answered.text)")
+    for node in nodes { await node.end() }
+  }
+
+  @Test("who leads no more says how old what it still answers with is, though its copy goes on")
+  func ageOfWhoWasReplaced() async throws {
+    let log = SharedLog()
+    let nodes = try await Self.nodes(log, 2)
+    await log.lead(nodes[0].store)
+    try await nodes[0].until("leader")
+    nodes[0].building.shut()
+    await log.lead(nodes[1].store)
+    try await nodes[1].until("leader")
+    #expect(try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("new")).status == 201)
+    let written = ContinuousClock.now
+    while nodes[0].store.position < nodes[1].store.position { await Task.yield() }
+    let read = try await nodes[0].ask("GET", "/v1/workloads")
+    let age = try #require(read.headers["Parva-Staleness"].flatMap { Double($0) })
+    #expect(!read.text.contains("new") && .seconds(age) >= written.duration(to: .now) - .milliseconds(50))
+    nodes[0].building.open()
+    try await nodes[0].until("follower")
     for node in nodes { await node.end() }
   }
 
