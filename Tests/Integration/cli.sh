@@ -39,6 +39,23 @@ check 'a cache that is damaged changes nothing' bash -c \
 check 'and is written anew' bash -c '! cmp -s cut "$1"' _ "$cache"
 check '--no-cache leaves none' bash -c \
   'rm "$1" && "$PARVA" plan --workloads demand.csv --no-cache -o json | cmp - first.json && test ! -e "$1"' _ "$cache"
+awk 'BEGIN { print "id,model,rate,latency_ms"
+  for (i = 0; i < 40; i++) print "w" i "," (i % 2 ? "bert" : "resnet50") "," 50 + 37 * i % 900 "," (i % 2 ? 6434 - 60 * i : 204 + 5 * i) }' >many.csv
+cat >few.yaml <<'EOF'
+pools:
+  - {name: a, product: A100-80GB, count: 9, hourlyCost: 2.1}
+  - {name: b, product: A30-24GB, count: 4, hourlyCost: 0.9}
+EOF
+many=(plan --workloads many.csv --pools few.yaml --objective cost --admission half-slo --allow-partial)
+"$PARVA" "${many[@]}" --deadline 0 -o json >short.json 2>err
+check 'a plan that the clock cut short says so' says short.json '"cutShort": true'
+"$PARVA" "${many[@]}" --deadline 0 >table 2>err
+check 'and people are told what gives it more time' says err '--deadline'
+"$PARVA" "${many[@]}" --deadline 600 -o json >whole.json 2>err
+check 'a plan that had all the time it wanted does not' bash -c '! grep -q cutShort whole.json'
+"$PARVA" "${many[@]}" --deadline 500 -o json >again.json 2>err
+check 'and is the same bytes in another process, with hash seeds of its own' cmp whole.json again.json
+check 'a plan that was cut short is read again' code 0 "$PARVA" diff short.json short.json
 check 'a margin of 10 % is the default' says first.json '"margin": 0.1'
 check '--margin 0 plans without' bash -c '"$PARVA" plan --workloads demand.csv --margin 0 -o json | grep -q "\"margin\": 0[,.]"'
 for format in table json yaml csv; do

@@ -1,6 +1,7 @@
 """A day of demand in compressed time: a controller that applies by itself, and simulated nodes as processes of their own.
 
-usage: day.py [--nodes N] [--workloads N] [--steps N] [--seconds S] [--svg FILE] (by scripts/day); PARVA names the binary.
+usage: day.py [--shapes all|waves] [--nodes N] [--workloads N] [--steps N] [--seconds S] [--calm OPTIONS] [--svg FILE] (by
+scripts/day); PARVA names the binary.
 Every step has rates of its own; each is on the nodes before the next comes. Prints a table and draws a picture.
 """
 
@@ -19,8 +20,11 @@ from controller import SEED, SHARED, Controller, cli
 from fleet import Node, ready, until
 
 MODELS = {"resnet50": 60, "bert": 300, "densenet121": 80, "mobilenetv2": 60, "vgg19": 120, "inceptionv3": 90}
-NOISE = 0.03
-BAND = 0.05
+#: Shapes of the day: the noise of every rate of every step, and how plans are kept calm beside it.
+NOISE = {"all": 0.03, "waves": 0.02}
+CALM = {
+    "all": "--dead-band 5% --move-cost 0.05",
+    "waves": "--dead-band 5% --move-cost 0.06"}
 #: What the simulated machine has eight of.
 MACHINE, PRODUCT = "dgx-a100", "A100-80GB"
 
@@ -35,8 +39,15 @@ def trace(path, steps):
     return [max(0.05, one * steps / len(times)) for one in counts]
 
 
-def shapes(steps):
-    """What the rate of a workload is over the day, with a mean of about 1: functions of the dice."""
+def shapes(steps, chosen):
+    """What the rate of a workload is over the day, with a mean of about 1: functions of the dice; how many are recorded."""
+    def tide(dice):
+        turn = dice.gauss(0, 0.1)
+        return [1 + 0.3 * math.sin(2 * math.pi * (step / steps + turn)) for step in range(steps)]
+
+    if chosen == "waves":
+        return [tide], 0
+
     def wave(dice):
         turn, swing = dice.uniform(0, 1), dice.uniform(0.2, 0.6)
         return [1 + swing * math.sin(2 * math.pi * (step / steps + turn)) for step in range(steps)]
@@ -59,13 +70,13 @@ def shapes(steps):
     return found, len(found) - 4
 
 
-def demands(count, steps):
+def demands(count, steps, chosen):
     dice = random.Random(SEED)
-    kinds, traces = shapes(steps)
+    kinds, traces = shapes(steps, chosen)
     courses = []
     for number in range(count):
         base = 700 * math.exp(dice.gauss(0, 0.6))
-        courses.append([base * one * math.exp(dice.gauss(0, NOISE)) for one in kinds[number % len(kinds)](dice)])
+        courses.append([base * one * math.exp(dice.gauss(0, NOISE[chosen])) for one in kinds[number % len(kinds)](dice)])
     names = list(MODELS)
     return traces, [
         {f"w{number:02}": {
@@ -205,9 +216,9 @@ def picture(least, courses):
         "<title>A day of demand through the controller: GPUs, moved segments and capacity</title>",
         '<rect width="100%" height="100%" fill="#ffffff"/>']
     for index, name in enumerate(["proven least", *(one["name"] for one in courses)]):
-        x = left + 190 * index
+        x = left + 150 * index
         parts.append(f'<rect x="{x}" y="14" width="18" height="4" fill="{colours[index]}"/>'
-                     f'<text x="{x + 24}" y="20" fill="#333">{name}</text>')
+                     f'<text x="{x + 24}" y="20" fill="#333">{name.strip("`")}</text>')
 
     def panel(top, height, title, rows, colours, low, high):
         parts.append(f'<text x="{left}" y="{top - 8}" fill="#333">{title}</text>')
@@ -237,17 +248,17 @@ def picture(least, courses):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--shapes", choices=list(CALM), default="all")
+    parser.add_argument("--calm", help="options of the second course")
     parser.add_argument("--nodes", type=int, default=6)
     parser.add_argument("--workloads", type=int, default=24)
     parser.add_argument("--steps", type=int, default=96)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--svg")
     options = parser.parse_args()
-    traces, steps = demands(options.workloads, options.steps)
-    ways = [
-        ("as rates come", []),
-        (f"dead band {BAND:.0%}, hold one step, move cost 0.05",
-         ["--dead-band", f"{BAND:.0%}", "--hold", str(options.seconds), "--move-cost", "0.05"])]
+    traces, steps = demands(options.workloads, options.steps, options.shapes)
+    calm = options.calm or CALM[options.shapes]
+    ways = [("as rates come", []), (f"`{calm}`", calm.split())]
     courses, fewest = [], []
     proof = threading.Thread(target=lambda: fewest.extend(least(steps, 8 * options.nodes)))
     proof.start()
@@ -257,13 +268,14 @@ def main():
     proof.join()
     print(f"day: {options.workloads} workloads, {traces} of the shapes recorded, {options.steps} steps, "
           f"{8 * options.nodes} GPUs, seed {SEED}\n")
-    print("| | GPUs, mean | above the least, mean | most | segments | moved a step | least capacity on the way | at the end of a step "
-          "| not served |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| | GPUs, mean | above the least, mean | most | segments | moved a step | share | least capacity on the way "
+          "| at the end of a step | not served |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for one in courses:
         above = [(gpus - low) / low for gpus, low in zip(one["gpus"], fewest)]
         count = len(fewest)
         print(f"| {one['name']} | {sum(one['gpus']) / count:.1f} | {sum(above) / count:.1%} | {max(above):.1%} "
-              f"| {sum(one['segments']) / count:.0f} | {sum(one['moved']) / (count - 1):.1f} | {one['least']:.3f} "
+              f"| {sum(one['segments']) / count:.0f} | {sum(one['moved']) / (count - 1):.1f} "
+              f"| {sum(one['moved']) / max(1, sum(one['segments'][1:])):.1%} | {one['least']:.3f} "
               f"| {min(one['ratio']):.3f} | {one['unserved']} |")
     if options.svg:
         with open(options.svg, "w") as file:

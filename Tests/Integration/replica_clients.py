@@ -16,7 +16,7 @@ from histories import Operation, brief
 PATIENCE = 3.0
 LATENCY = 200
 #: Writes that were surely not done say so by one of these.
-REFUSALS = {"not_leader", "store_unavailable", "store_full", "store_failed", "read_only", "starting"}
+REFUSALS = {"not_leader", "store_unavailable", "store_full", "store_failed", "read_only", "copy_not_ready"}
 
 
 def revision_of(tag):
@@ -141,8 +141,11 @@ class Session:
         one.outcome = "ok"
         if self.cluster.is_replicated:
             role = response.headers["Parva-Role"]
-            if role not in ("leader", "follower") or role == "follower" and not is_consistent and one.staleness is None:
-                self.fault(one, response, "an answer without its role or age")
+            if role == "follower" and one.staleness is None:
+                # The leader's answer, which a replica asks for by itself where its own would go back: judged as such.
+                one.is_consistent = True
+            if role not in ("leader", "follower"):
+                self.fault(one, response, "an answer without its role")
         return response
 
     def read(self, replica, key, is_consistent=False):

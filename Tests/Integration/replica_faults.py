@@ -1,8 +1,11 @@
 """Schedules of faults over members, controllers and the wires between them, drawn from a seed."""
 
+import contextlib
 import dataclasses
+import http.client
 import time
 
+from replicas import ask
 from wires import HOLD
 
 #: Seconds in which faults begin, and at most how long one lasts.
@@ -21,7 +24,7 @@ class Fault:
     how: str | float = "both"
 
     def __str__(self):
-        how = "" if self.kind in ("kill", "pause", "kill all members", "kill everything") else f" ({self.how})"
+        how = "" if self.kind in ("kill", "pause", "stall", "compact", "kill all members", "kill everything") else f" ({self.how})"
         return f"{self.at:.2f} s: {self.kind} {self.whom}{how} for {self.seconds:.2f} s"
 
 
@@ -43,6 +46,9 @@ def schedule(dice, cluster):
         how = dice.choice(["both", "both", "forth", "back", "refused"])
         if kind == "slow":
             how = dice.choice([0.01, 0.05, 0.2])
+        if dice.random() < 0.15:
+            # What replicas listen to stands still without breaking, or what they would hear of is forgotten.
+            kind, whom = dice.choice([("stall", dice.choice([*replicas, "leader"])), ("stall", "leader"), ("compact", "")])
         if dice.random() < 0.08:
             kind, whom = dice.choice(["kill all members", "kill everything"]), ""
         faults.append(Fault(at, seconds, kind, whom, how))
@@ -83,6 +89,9 @@ class Play:
             for one in met:
                 one.kill()
             return "", lambda: self.start(met)
+        if fault.kind == "compact":
+            self.compact()
+            return "", lambda: None
         party = self.party(fault.whom)
         if fault.kind == "kill":
             party.kill()
@@ -91,16 +100,24 @@ class Play:
             party.pause()
             return party.name, party.resume
         wires = self.wires(fault, party)
-        how = self.ways(fault.how)
+        how = {"stalled": True} if fault.kind == "stall" else self.ways(fault.how)
         for source, target, is_turned in wires:
             turned = {{"forth": "back", "back": "forth"}.get(way, way): value for way, value in how.items()}
             self.cluster.wires.set(source, target, **(turned if is_turned else how))
-        whole = {way: False if way == "refused" else 0.0 for way in ("refused", "forth", "back")}
+        whole = {"refused": False, "stalled": False, "forth": 0.0, "back": 0.0}
 
         def mend():
             for source, target, _ in wires:
                 self.cluster.wires.set(source, target, **whole)
         return party.name, mend
+
+    def compact(self):
+        """etcd forgets all but what is there now."""
+        for one in self.cluster.members:
+            with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
+                there = ask(one.own_client, "POST", "/v3/maintenance/status", {}, timeout=1).json()
+                ask(one.own_client, "POST", "/v3/kv/compaction", {"revision": there["header"]["revision"]}, timeout=1)
+                return
 
     def start(self, parties):
         for one in parties:
@@ -120,6 +137,6 @@ class Play:
         members = [one.name for one in self.cluster.members if one is not party]
         replicas = [one.name for one in self.cluster.replicas if one is not party]
         others = {
-            "slow": members + replicas, "from all": members + replicas, "from members": members, "from replicas": replicas,
+            "slow": members + replicas, "from all": members + replicas, "from members": members, "from replicas": replicas, "stall": members,
             "from one member": members and [self.dice.choice(members)]}[fault.kind]
         return [wire for one in others for wire in ((party.name, one, False), (one, party.name, True))]

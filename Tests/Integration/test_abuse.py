@@ -208,6 +208,67 @@ def open_and_drop(port, count):
         one.close()
 
 
+def floods(mebibytes):
+    """Bodies that are large, of elements of a few bytes, or of faults alone."""
+    size = mebibytes << 20
+
+    def full(head, piece, tail=b""):
+        return head + piece * ((size - len(head) - len(tail)) // len(piece)) + tail
+
+    same = b'{"id":"a","model":"m","rate":1,"slo":{"latencyMs":5}}'
+    numbered = b",".join(b'{"id":"n%d"}' % number for number in range(size // 17))
+    rates = b",".join(b'{"id":"n%d","rate":1}' % number for number in range(size // 26))
+    json, lines, csv = "application/json", "application/x-ndjson", "text/csv"
+    wide = b"[" + b'"x",' * 200_000 + b"1]"
+    header = b"id,model,rate,latency_ms\n"
+    return [
+        ("numbers", json, full(b"[1", b",1", b"]")),
+        ("numbers in a list under its key", json, full(b'{"workloads":[1', b",1", b"]}")),
+        ("numbers beside a list", json, full(b'{"workloads":[],"x":[1', b",1", b"]}")),
+        ("objects of one key", json, full(b'[{"x":1}', b',{"x":1}', b"]")),
+        ("objects of many keys", json, full(b'[{"":1', b',"":1', b"}]")),
+        ("lists in lists", json, full(b"[" + wide, b"," + wide, b"]")),
+        ("workloads of one id", json, full(b"[" + same, b"," + same, b"]")),
+        ("ids alone", json, b"[" + numbered + b"]"),
+        ("rates of nobody", json, b"[" + rates + b"]"),
+        ("blanks", json, full(b"[", b" ", b"]")),
+        ("a text", json, full(b'["', b"x", b'"]')),
+        ("no text at all", json, full(b"[", b"\n", b"\xff]")),
+        ("lines of nothing", lines, full(same + b"\n", b"\n")),
+        ("lines of empty objects", lines, full(b"", b"{}\n")),
+        ("lines of one id", lines, full(b"", same + b"\n")),
+        ("one line", lines, full(b"[1", b",1", b"]")),
+        ("rows of nothing", csv, full(header, b"\n")),
+        ("rows that are wrong", csv, full(header, b"a,b,c,d\n")),
+        ("rows that are short", csv, full(header, b",\n")),
+        ("rows of one id", csv, full(header, b"a,m,1,5\n")),
+        ("rows of workloads", csv, header + b"".join(b"w%d,m,1,5\n" % number for number in range(size // 15))),
+        ("a list in YAML", "application/yaml", (b"- 1\n" * (1 << 20))[: min(size, 4 << 20)]),
+    ]
+
+
+def flood(port, method, path, kind, body):
+    """Sends one of them; it is answered in few words: a refusal, or that nothing is asked by blanks."""
+    one = connect(port)
+    one.settimeout(120)
+    one.sendall(
+        f"{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n".encode() + body)
+    answer = read_to_end(one)
+    one.close()
+    if not re.match(rb"HTTP/1.1 (20[01]|4(00|04|09|13|15|22)) ", answer) or len(answer) > 100_000:
+        raise AssertionError(f"answered with {len(answer)} bytes, {answer[:200]}")
+
+
+def highest(process, work):
+    """The most memory that a process has had, in MB, while something was done to it."""
+    with open(f"/proc/{process.pid}/clear_refs", "w") as clear:
+        clear.write("5")
+    work()
+    with open(f"/proc/{process.pid}/status") as status:
+        return int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) / 1024
+
+
 def memory(process):
     with open(f"/proc/{process.pid}/status") as status:
         return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1)) / 1024
@@ -258,18 +319,39 @@ def main():
         wait_for_quiet(process, quiet)
         time.sleep(1)
         quiet, before = descriptors(process), memory(process)
-        highest = before
+        highest_seen = before
         for name, attack, arguments in attacks(FULL):
             with check(f"answers throughout {name}"):
                 with probing(api.port):
                     attack(api.port, *arguments)
-                    highest = max(highest, memory(process))
+                    highest_seen = max(highest_seen, memory(process))
         with check("descriptors and memory are given back"):
             wait_for_quiet(process, quiet)
             after = memory(process)
-            print(f"  resident: {before:.0f} MB before, {highest:.0f} MB at most, {after:.0f} MB after")
+            print(f"  resident: {before:.0f} MB before, {highest_seen:.0f} MB at most, {after:.0f} MB after")
             if after > before + 40:
                 raise AssertionError(f"{before:.0f} MB became {after:.0f} MB")
+        size = 64 if FULL else 6
+        for name, kind, body in floods(size):
+            # What it takes: the body as it came and as it is read, and what a few thousand refusals, all the workloads that a
+            # controller keeps, or a tree of YAML take. As trees these bodies would take a hundred times their size.
+            most = after + 3 * len(body) / (1 << 20) + (600 if FULL else 350)
+            routes = [("POST", "/v1/workloads/batch"), ("PUT", "/v1/workloads"), ("POST", "/v1/plan/preview")]
+            if kind == "application/json":
+                routes.append(("PATCH", "/v1/workloads"))
+            for method, path in routes if FULL else routes[:1] + routes[3:]:
+                with check(f"{method} {path} with {len(body) / (1 << 20):.0f} MiB of {name} takes little memory"):
+                    started = time.monotonic()
+                    peak = highest(process, lambda: flood(api.port, method, path, kind, body))
+                    print(f"  {peak:.0f} MB at most, {time.monotonic() - started:.1f} s", flush=True)
+                    if peak > most:
+                        raise AssertionError(f"{after:.0f} MB became {peak:.0f} MB, more than {most:.0f} MB")
+        with check("memory of such bodies is given back but for what an allocator holds"):
+            wait_for_quiet(process, quiet)
+            left = memory(process)
+            print(f"  resident: {after:.0f} MB before, {left:.0f} MB after")
+            if left > after + 120:
+                raise AssertionError(f"{after:.0f} MB became {left:.0f} MB")
         with check("the controller ends as if nothing had been"):
             equal(api.stop(), 0, "exit status")
 

@@ -246,7 +246,7 @@ def wait_for_log(api, text, times):
 def namespaces(folder):
     with open(f"{folder}/tokens", "w") as file:
         file.write(f"admin root {ADMIN}\noperator file-vision {WRITER} vision\n")
-    with controller("--token-file", f"{folder}/tokens") as api:
+    with controller("--token-file", f"{folder}/tokens", "--max-streams-per-caller", "3") as api:
         def cli(*arguments):
             return must(PARVA, *arguments, "--server", f"http://127.0.0.1:{api.port}",
                         env={**os.environ, "PARVA_TOKEN": ADMIN}).strip()
@@ -279,8 +279,39 @@ def namespaces(folder):
                 equal(answer.status, 404, "status")
                 answer.body = answer.body.replace(name, b"").replace(answer.headers["X-Request-Id"].encode(), b"")
             equal(answers[0].body, answers[1].body, "bodies")
-            for path in ("/v1/nodes", "/v1/fleet", "/v1/plans", "/metrics", "/v1/events", "/v1/audit"):
+            for path in ("/v1/nodes", "/v1/fleet", "/v1/plans", "/metrics", "/v1/operations", "/v1/audit"):
                 equal(ask(speech, "GET", path).json()["code"], "namespace_insufficient", path)
+        with check("a namespace's credentials together hold so many streams, and shut nobody else out"):
+            def stream(token):
+                one = socket.create_connection(("127.0.0.1", api.port), timeout=30)
+                one.sendall(f"GET /v1/plan/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+                return one, one.recv(4096)
+            held = [stream(token) for token in (speech, cli(
+                "token", "create", "--role", "reader", "--name", "speech-2", "--namespace", "speech"), speech, WRITER, ADMIN)]
+            for _, answer in held:
+                equal(answer[:12], b"HTTP/1.1 200", "a stream")
+            one, answer = stream(speech)
+            one.close()
+            if b" 429 " not in answer or b"too_many_open" not in answer or b"The namespace speech has 3" not in answer:
+                raise AssertionError(answer)
+            for one, _ in held:
+                one.close()
+            for _ in range(100):
+                one, answer = stream(speech)
+                one.close()
+                if answer.startswith(b"HTTP/1.1 200"):
+                    break
+                time.sleep(0.1)
+            else:
+                raise AssertionError(answer)
+        with check("a profile of one's own counts for one's own workloads"):
+            profile = {"model": "own", "product": "A100-80GB", "points": [
+                {"profile": "1g.10gb", "batch": 1, "processes": 1, "throughput": 90, "latencyMs": 9}]}
+            path = "/v1/profiles/own?product=A100-80GB"
+            equal(ask(speech, "PUT", path, profile).status, 201, "made")
+            equal(ask(WRITER, "GET", path).json()["code"], "not_found", "another's")
+            equal(ask(ADMIN, "GET", path + "&namespace=speech").json()["namespace"], "speech", "for an admin")
+            equal(ask(speech, "DELETE", path).status, 204, "gone")
         with check("a quota refuses by how much, and the namespace goes when it is empty"):
             refused = ask(speech, "POST", "/v1/workloads", web("more", 30)).json()
             equal(refused["code"], "quota_exceeded", "code")

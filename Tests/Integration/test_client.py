@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """The verbs that talk to a controller: get, apply, delete, rollout, context; what they print, and how they end."""
 
+import contextlib
 import json
 import os
 import random
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 
 from controller import PARVA, ROOT, SEED, Controller, check, equal, finish
@@ -39,6 +41,28 @@ class Client:
         equal(result.returncode, status, f"exit status ({result.stdout}{result.stderr})")
         if text not in result.stderr:
             raise AssertionError(f"{text!r} is not in {result.stderr!r}")
+
+
+@contextlib.contextmanager
+def following(client, *arguments):
+    """A verb that goes on; what is yielded returns once it has written a line with a text."""
+    verb = subprocess.Popen([PARVA, *arguments], stdout=subprocess.PIPE, text=True, env=client.environment)
+    end = threading.Timer(60, verb.kill)
+    end.start()
+
+    def shows(text):
+        seen = []
+        for line in verb.stdout:
+            seen.append(line)
+            if text in line:
+                return
+        raise AssertionError(f"no {text!r} in {seen[-20:]}")
+    try:
+        yield shows
+    finally:
+        end.cancel()
+        verb.kill()
+        verb.wait()
 
 
 def one(id, rate, **more):
@@ -127,6 +151,56 @@ def plans(folder):
             client.refused(2, "404 not_found", "describe", "workload", "none")
             rows = client.must("top", "-n", "1", "--ascii").splitlines()
             equal(rows[-1], "and 1 more")
+            text = client.must("describe", "plan")
+            for word in ["revision:", "cause:", "scheduleLead:"]:
+                if word not in text:
+                    raise AssertionError(text)
+        with check("logs tell what happened to a workload and who did it, and go on with what comes"):
+            lines = client.must("logs", "workload", "b").splitlines()
+            for words in (("change", "POST /v1/workloads"), ("state", "Planned is True"), ("plan", "changed b")):
+                if not any(words[0] in line.split() and words[1] in line for line in lines):
+                    raise AssertionError(f"no {words} in {lines}")
+            equal(lines, sorted(lines, key=lambda line: line[:24]), "order")
+            equal(len(client.must("logs", "workload", "b", "--limit", "2").splitlines()), 2, "lines")
+            one_of = json.loads(client.must("logs", "plan", "-o", "ndjson").splitlines()[-1])
+            equal(sorted(one_of), ["of", "source", "text", "time"], "members")
+            client.refused(2, "404 not_found", "logs", "workload", "nobody")
+            client.refused(2, "Name the workload", "logs", "workload")
+            client.refused(2, "There are logs", "logs", "window", "fair")
+            equal(client.must("logs", "plan", "--since", "2099-01-01T00:00:00Z"), "")
+            with following(client, "logs", "workload", "b", "-f", "--interval", "0.2", "--limit", "1") as shows:
+                shows("")
+                equal(api.request("PATCH", "/v1/workloads/b", json.dumps({"rate": 210})).status, 200)
+                shows("PATCH /v1/workloads/b was answered 200")
+        with check("watch shows rows again when they change"), following(
+                client, "watch", "workloads", "b", "--interval", "0.2", "-o", "yaml") as shows:
+            shows("rate: 210")
+            equal(api.request("PATCH", "/v1/workloads/b", json.dumps({"rate": 220})).status, 200)
+            shows("rate: 220")
+        with check("diff compares files with what is registered, and revisions of the plan"):
+            path = written(folder, one("a", 100), one("b", 300))
+            differs = client.must("diff", "-f", path, status=4)
+            equal("~ b  rate 220" in differs and differs.endswith("0 to be created, 1 to be changed, 1 unchanged\n"), True, differs)
+            client.must("apply", "-f", path)
+            client.must("diff", "-f", path)
+            client.must("delete", "workload", "b")
+            now = int(api.get("/v1/plan").headers["Parva-Plan-Revision"])
+            client.must("diff", str(now), str(now))
+            equal(client.must("diff", "1", status=4), client.must("diff", "1", str(now), status=4), "a revision and now")
+            client.must("apply", "-f", path)
+            client.refused(2, "404 not_found", "diff", "1", "9999")
+            client.refused(2, "two revisions", "diff", "1", "after.json")
+        with check("namespaces and webhooks are deleted like everything else"):
+            equal(api.request("POST", "/v1/namespaces", json.dumps({"name": "vision"})).status, 201)
+            hook = {"url": "https://example.com/hook", "types": ["plan.published"]}
+            equal(api.request("PUT", "/v1/webhooks/mine", json.dumps(hook)).status, 201)
+            equal("deliveries: []" in client.must("describe", "webhook", "mine"), True, "a webhook")
+            equal("weight:" in client.must("describe", "namespace", "vision"), True, "a namespace")
+            equal(client.must("delete", "namespace", "vision", "--dry-run", status=4), "namespaces/vision would be deleted\n")
+            equal(client.must("delete", "namespace", "vision"), "namespaces/vision deleted\n")
+            equal(client.must("delete", "webhook", "mine"), "webhooks/mine deleted\n")
+            client.refused(2, "404 not_found", "delete", "namespace", "vision")
+            client.refused(2, "plans cannot be deleted", "delete", "plans", "1")
         with check("a shell is offered the names that the controller has"):
             offered = client.run("---completion", "get", "--", "positional@1", "1", "2", "get", "workloads", "").stdout
             if "a" not in offered.split() or "b" not in offered.split():
@@ -296,6 +370,17 @@ def rollouts(folder):
             shown = client.run("rollout", "status")
             equal("not brought to nodes by themselves until " + end[:10] in shown.stderr and "fair" in shown.stderr, True,
                   shown.stderr)
+            client.must("apply", "-f", written(folder, one("late", 50)))
+            waits = client.run("get", "plan")
+            equal("this plan waits until " + end[:10] in waits.stderr and "windows fair" in waits.stderr, True, waits.stderr)
+            equal("waits: until=" in client.must("describe", "plan"), True, "describe plan")
+            client.must("rollout", "start", "--force")
+            equal(client.run("get", "plan").stderr, "", "nothing waits")
+            lead = api.get("/v1/fleet").json()["scheduleLead"]
+            equal((lead["learnt"], lead["seconds"] <= 120), (True, True), f"{lead}")
+            if not any("verified" in line for line in client.must("logs", "node", "gpu-1").splitlines() if "rollout" in line):
+                raise AssertionError(client.must("logs", "node", "gpu-1"))
+            client.must("delete", "workload", "late")
             client.must("rollout", "start", "--force")
             equal(client.must("delete", "window", "fair", "--dry-run", status=4), "windows/fair would be deleted\n")
             equal(client.must("delete", "window", "fair"), "windows/fair deleted\n")

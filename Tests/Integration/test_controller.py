@@ -310,6 +310,43 @@ def schedule():
             raise AssertionError(f"{most} and {least} GPUs")
 
 
+def held():
+    options = ["--dead-band", "10%", "--hold", "3600", "--hold-depth", "0.005%"]
+    with controller(*options) as api:
+        def rate(name, value):
+            api.request("PUT", f"/v1/workloads/{name}", workload(name, rate=value))
+
+        def planned(name):
+            plan = api.get("/v1/plan").json()
+            return round(sum(one["load"] for gpu in plan["gpus"] for one in gpu["segments"] if one["workload"] == name), 6)
+
+        def follows(name, value):
+            end = time.monotonic() + 30
+            while planned(name) != value and time.monotonic() < end:
+                time.sleep(0.01)
+            equal(planned(name), value, f"planned rate of {name}")
+
+        with check("plans follow a rate up at once, not down within the dead band, and a deep fall sooner than the hold time"):
+            for name in ("still", "deep"):
+                rate(name, 100)
+                follows(name, 100)
+            rate("still", 95)
+            rate("deep", 0.5)
+            follows("deep", 0.5)
+            equal(planned("still"), 100, "planned rate within the dead band")
+            holds = api.get("/v1/fleet").json()["holds"]["workloads"]
+            equal([(one["id"], one["rate"], one["plannedRate"], "until" in one) for one in holds],
+                  [("still", 95, 100, False)], "holds")
+            rate("deep", 101)
+            follows("deep", 101)
+
+    with check("a depth that is no share is refused"):
+        done = subprocess.run(
+            [PARVA, "serve", "--hold-depth", "101%"], capture_output=True, text=True, timeout=60)
+        equal(done.returncode, 2, "exit code")
+        equal("--hold-depth must be 0% to 100%" in done.stderr, True, done.stderr)
+
+
 def profiles():
     """Profiles are put, planned with, and still there after a kill; taken away, their workloads say so."""
     form = cli("profiles", "suggest", "--model", "own", "-o", "csv").decode().splitlines()
@@ -350,6 +387,7 @@ backup()
 unserved()
 profiles()
 schedule()
+held()
 hostile()
 command()
 finish()

@@ -99,9 +99,16 @@ def no_room(etcd):
         equal((refused.status, refused.json()["code"]), (507, "store_full"), "refusal")
         equal(api.get("/v1/workloads/before").status, 200, "a read meanwhile")
         equal((api.get("/readyz").status, "store_full" in api.get("/readyz").body.decode()), (503, True), "readyz")
+        # Without room there is no lease, so that nobody can lead: that is told, too.
+        api.kill()
+        api.start()
+        until("what is wrong is told", lambda: "store_full" in api.get("/readyz").body.decode())
+        refused = api.request("PUT", "/v1/workloads/late", workload("late"))
+        equal((refused.status, refused.json()["code"]), (507, "store_full"), "refusal without a leader")
+        equal(api.get("/v1/workloads/before").status, 200, "a read without a leader")
         etcd.make_room()
         until("writes again", lambda: api.request("PUT", "/v1/workloads/after", workload("after")).status in (200, 201))
-        equal(api.get("/readyz").status, 200, "readyz afterwards")
+        until("readiness", lambda: api.get("/readyz").status == 200)
     finally:
         api.stop()
 

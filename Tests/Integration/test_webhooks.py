@@ -242,6 +242,49 @@ def crashes(api, receiver):
         equal(receiver.messages("/first", "gap"), [])
 
 
+def tenants(folder, receiver):
+    keys = {name: f"{name}-0123456789abcdefghijklmnop" for name in ("east", "west", "root")}
+    with open(f"{folder}/tokens", "w", encoding="utf-8") as file:
+        file.write("".join(f"operator {name} {keys[name]} {name}\n" for name in ("east", "west")))
+        file.write(f"admin root {keys['root']}\n")
+    with controller(*ALLOWED, "--token-file", f"{folder}/tokens", store=f"{folder}/tenants.sqlite") as api:
+        def ask(name, method, path, body=None):
+            return api.request(method, path, body, headers={"Authorization": f"Bearer {keys[name]}"})
+
+        secrets = {}
+        for name in ("east", "west"):
+            equal(ask("root", "POST", "/v1/namespaces", {"name": name}).status, 201)
+            made = ask(name, "PUT", "/v1/webhooks/ci", {"url": receiver.url(f"/{name}")})
+            equal(made.status, 201, f"{made.body}")
+            secrets[name] = made.json()["secret"]
+        with check("subscribers of a namespace are told of its workloads and of its part of plans, and of nobody else's"):
+            for name in ("east", "west"):
+                equal(ask(name, "POST", "/v1/workloads", workload("web", labels={"team": name})).status, 201)
+            for name in ("east", "west"):
+                until("a plan", lambda: receiver.messages(f"/{name}", "plan.published"))
+                until("a workload", lambda: [m for m in receiver.messages(f"/{name}", "workload.state_changed")
+                                             if b'"reason":"planned"' in m[1]])
+                for headers, body in receiver.messages(f"/{name}"):
+                    verify(secrets[name], headers, body)
+                    other = {"east": b"west", "west": b"east"}[name]
+                    if other in body or b"gpuCount" in body or name.encode() + b":" in body:
+                        raise AssertionError(body)
+            equal(ask("east", "GET", "/v1/webhooks").json()["webhooks"][0]["id"], "ci")
+            equal(sorted(w["id"] for w in ask("root", "GET", "/v1/webhooks").json()["webhooks"]),
+                  ["east:ci", "west:ci"])
+        with check("after a crash they read anew what is theirs"):
+            api.kill()
+            api.start()
+            gap = until("the gap", lambda: receiver.messages("/east", "gap"))[0][1]
+            if b'"read":["/v1/plan","/v1/workloads"]' not in gap:
+                raise AssertionError(gap)
+        with check("a namespace goes when its subscribers are gone"):
+            equal(ask("east", "DELETE", "/v1/workloads/web").status, 204)
+            equal(ask("root", "DELETE", "/v1/namespaces/east").json()["code"], "namespace_in_use")
+            equal(ask("east", "DELETE", "/v1/webhooks/ci").status, 204)
+            equal(ask("root", "DELETE", "/v1/namespaces/east").status, 204)
+
+
 def public():
     """Runs in a network of its own, where a public address is ours."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -268,6 +311,7 @@ if sys.argv[1:] == ["--public"]:
 closed()
 with tempfile.TemporaryDirectory(prefix="parva-test-") as folder:
     delivering(folder, Receiver())
+    tenants(folder, Receiver())
 NAME = "a public address is reached by https, with the guard as it is"
 if subprocess.run(["unshare", "-rn", "ip", "link", "set", "lo", "up"], capture_output=True).returncode:
     skip(NAME, "no network of one's own can be made here")

@@ -7,7 +7,8 @@ A wire leads from one party to another and carries bytes there (`forth`) and bac
     hold            bytes wait until the way is mended, as TCP sends again what a network has lost
     slow SECONDS    each piece of at most 64 KiB is that late
 
-and a wire as a whole can be `refused`: what is open breaks, what is opened ends at once."""
+and a wire as a whole can be `refused`: what is open breaks, what is opened ends at once; or `stalled`: what is open comes to a
+standstill and stays open, what is opened passes."""
 
 import asyncio
 import contextlib
@@ -47,10 +48,14 @@ class Wire:
         self.refused = False
         self.changed = asyncio.Event()
         self.writers = set()
+        #: Those that carry nothing and do not break, while others pass: as behind a wall that has forgotten them.
+        self.stalled = set()
 
     def set(self, **ways):
         """Of what is not named nothing changes."""
         self.refused = ways.pop("refused", self.refused)
+        if (stalled := ways.pop("stalled", None)) is not None:
+            self.stalled = set(self.writers) if stalled else set()
         self.ways.update(ways)
         self.changed.set()
         self.changed = asyncio.Event()
@@ -61,7 +66,7 @@ class Wire:
     async def pump(self, way, reader, writer):
         """Carries bytes until there are no more."""
         while data := await reader.read(1 << 16):
-            while self.ways[way] is HOLD:
+            while self.ways[way] is HOLD or writer in self.stalled:
                 await self.changed.wait()
             if self.ways[way]:
                 await asyncio.sleep(self.ways[way])
@@ -112,7 +117,7 @@ class Exchange:
             self.wire(told.pop("source"), told.pop("target")).set(**told)
         elif kind == "mend":
             for one in self.wires.values():
-                one.set(forth=PASS, back=PASS, refused=False)
+                one.set(forth=PASS, back=PASS, refused=False, stalled=False)
 
     async def run(self):
         reader = asyncio.StreamReader()
@@ -147,7 +152,7 @@ class Wires:
         self.tell("processes", processes=processes)
 
     def set(self, source, target, **ways):
-        """`forth` and `back`: PASS, HOLD, or seconds that every piece is late; `refused`: true or false."""
+        """`forth` and `back`: PASS, HOLD, or seconds that every piece is late; `refused` and `stalled`: true or false."""
         self.tell("set", source=source, target=target, **ways)
 
     def mend(self):
