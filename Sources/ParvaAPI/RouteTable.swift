@@ -64,7 +64,8 @@ package struct RouteTable: Sendable {
       traffic: controller.traffic, proxies: proxies, hold: discoveryHold, now: controller.configuration.now)
     let tokens = TokenHandlers(tokens: controller.tokens, registry: registry)
     let namespaces = NamespaceHandlers(
-      registry: registry, tokens: controller.tokens, webhooks: controller.webhooks, rule: rule)
+      registry: registry, tokens: controller.tokens, webhooks: controller.webhooks, events: controller.events,
+      rule: rule)
     let webhooks = WebhookHandlers(webhooks: controller.webhooks, registry: registry, rule: rule)
     let audit = AuditHandlers(log: controller.audit)
     let document = OpenAPIHandlers()

@@ -13,6 +13,7 @@ struct NamespaceHandlers: Sendable {
   let registry: DemandRegistry
   let tokens: TokenRegistry
   let webhooks: WebhookRegistry
+  let events: EventLog
   let rule: PreconditionRule
 
   // MARK: - Reading
@@ -79,6 +80,7 @@ struct NamespaceHandlers: Sendable {
       }
       _ = try await change(DemandChange(.deleteNamespace(name), if: precondition), name)
     }
+    if registry.read({ $0.namespaces[name] == nil }) { events.forget(name) }
     return HTTPResponse(status: 204)
   }
 

@@ -125,6 +125,11 @@ package final class EventLog: Sendable {
     for log in gone.values { log.close() }
   }
 
+  /// Who comes after a namespace under its name finds nothing of it.
+  package func forget(_ namespace: String) {
+    logs.withLock { $0.removeValue(forKey: namespace) }?.close()
+  }
+
   /// Many events at once, of which those that would be gone at once are counted and not asked for their text.
   ///
   /// - Parameters:

@@ -78,6 +78,9 @@ extension SQLiteStore {
     for (name, record) in namespaces.sorted(by: { $0.key < $1.key }) {
       guard let record else {
         try db.execute(sql: "DELETE FROM namespace WHERE name = ?", arguments: [name])
+        // Keys of its requests begin with its name and a space, which no name and no key has. Who comes after it under its
+        // name has other requests.
+        try db.execute(sql: "DELETE FROM idempotency WHERE key >= ? AND key < ?", arguments: [name + " ", name + "!"])
         continue
       }
       try db.cachedStatement(

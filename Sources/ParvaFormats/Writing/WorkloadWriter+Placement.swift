@@ -40,9 +40,11 @@ extension WorkloadWriter {
   /// Rates at some times, one entry after the other; nothing without any.
   static func writeSchedule(_ schedule: [ScheduledRate], _ object: inout DocumentWriter) {
     guard !schedule.isEmpty else { return }
-    object.array("schedule", inline: true) { list in
+    // In YAML it can be told from an alias only where it stands on a line of its own.
+    let isInline = !schedule.contains { if case .from = $0.times { true } else { false } }
+    object.array("schedule", inline: isInline) { list in
       for entry in schedule {
-        list.object(inline: true) { object in
+        list.object(inline: isInline) { object in
           switch entry.times {
           case .weekly(let times):
             names("days", times.dayNames, &object)

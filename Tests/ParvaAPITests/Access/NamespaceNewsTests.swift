@@ -160,6 +160,24 @@ import Testing
     return seen
   }
 
+  @Test("who comes under the name of a namespace that is gone finds nothing of it")
+  func afterAnother() async throws {
+    let api = try await Self.controller()
+    let start = api.controller.events.log(of: "alice").newest
+    let body = Bodies.workload("web", rate: 5)
+    let key: HTTPHeaders = ["Idempotency-Key": "k1"]
+    #expect(await api.send("POST", "/v1/workloads", key, body: body, as: Self.alice).status == 201)
+    _ = try await Self.read(api, as: Self.alice, after: String(start)) { $0.contains("event: workload") }
+    #expect(await api.send("DELETE", "/v1/workloads/web", as: Self.alice).status == 204)
+    #expect(await api.send("DELETE", "/v1/namespaces/alice").status == 204)
+    #expect(await api.send("POST", "/v1/namespaces", body: #"{"name":"alice"}"#).status == 201)
+    #expect(api.controller.events.log(of: "alice").newest == start)
+    let made = await api.send("POST", "/v1/workloads", key, body: body, as: Self.alice)
+    #expect(made.status == 201 && made.headers["Idempotency-Replayed"] == nil)
+    #expect(await api.send("GET", "/v1/workloads/web", as: Self.alice).status == 200)
+    try await api.controller.stop()
+  }
+
   @Test("a namespace's stream has its own events alone, numbered without holes whatever others do", arguments: 0..<3)
   func stream(round: UInt64) async throws {
     let api = try await Self.controller()

@@ -336,6 +336,23 @@ import Testing
     #expect(try await store.claims(["old", "new"]) == [new])
   }
 
+  @Test("with a namespace go the claims of its requests, and of no other", arguments: stores)
+  func claimsGoWithTheirNamespace(_ kind: Kind) async throws {
+    let store = try await kind.open(try TemporaryFolder())
+    let keys = ["k", "v k", "v k!", "v-a k", "va k", "u k"]
+    var batch = StoreBatch()
+    batch.claims = keys.map {
+      HonouredClaim(IdempotencyClaim(key: $0, fingerprint: 1), revision: 1, time: Samples.time)
+    }
+    try await store.commit(batch)
+    var deletion = StoreBatch()
+    deletion.namespaces.updateValue(nil, forKey: "v")
+    try await store.commit(deletion)
+    let kept = try await store.claims(keys)
+    #expect(Set(kept.map(\.claim.key)) == ["k", "v-a k", "va k", "u k"])
+    try await store.close()
+  }
+
   @Test(arguments: stores.filter { !$0.isShared }) func aSecondOpeningIsRefusedWhileTheFirstStands(_ kind: Kind)
     async throws
   {
