@@ -90,26 +90,44 @@ public struct CronTimes: Hashable, Sendable {
 
   // MARK: - Times of a clock, in seconds that it has shown since its 1 January 1970
 
-  /// The newest named minute that had begun when the clock showed a time; nil where there was none in eight years. O(days back).
+  /// The newest named minute that had begun when the clock showed a time; nil where there was none in eight years. O(days
+  /// back), of months that are named.
   func last(upTo local: Int) -> Int? {
     let minute = Self.floor(local, 60)
     let day = Self.floor(minute, 1_440)
-    for number in stride(from: day, to: day - Self.horizonDays, by: -1) where hasDay(number) {
-      if let found = lastMinute(upTo: number == day ? minute - day * 1_440 : 1_439) {
+    var number = day
+    while number > day - Self.horizonDays {
+      let (month, date) = Self.monthAndDay(number)
+      guard hasMonth(month) else {
+        // To the end of the month before.
+        number -= date
+        continue
+      }
+      if hasDay(number, date), let found = lastMinute(upTo: number == day ? minute - day * 1_440 : 1_439) {
         return (number * 1_440 + found) * 60
       }
+      number -= 1
     }
     return nil
   }
 
-  /// The first named minute that begins after the clock shows a time; nil where there is none in eight years. O(days ahead).
+  /// The first named minute that begins after the clock shows a time; nil where there is none in eight years. O(days
+  /// ahead), of months that are named.
   func next(after local: Int) -> Int? {
     let minute = Self.floor(local, 60) + 1
     let day = Self.floor(minute, 1_440)
-    for number in day..<day + Self.horizonDays where hasDay(number) {
-      if let found = firstMinute(from: number == day ? minute - day * 1_440 : 0) {
+    var number = day
+    while number < day + Self.horizonDays {
+      let (month, date) = Self.monthAndDay(number)
+      guard hasMonth(month) else {
+        // No month has less than 28 days.
+        number += max(1, 29 - date)
+        continue
+      }
+      if hasDay(number, date), let found = firstMinute(from: number == day ? minute - day * 1_440 : 0) {
         return (number * 1_440 + found) * 60
       }
+      number += 1
     }
     return nil
   }
@@ -131,10 +149,10 @@ public struct CronTimes: Hashable, Sendable {
     return nil
   }
 
-  /// Whether a day since 1 January 1970, a Thursday, is one of them.
-  private func hasDay(_ number: Int) -> Bool {
-    let (month, day) = Self.monthAndDay(number)
-    guard monthMask >> UInt64(month) & 1 == 1 else { return false }
+  private func hasMonth(_ month: Int) -> Bool { monthMask >> UInt64(month) & 1 == 1 }
+
+  /// Whether a day since 1 January 1970, a Thursday, is one of them where its month is.
+  private func hasDay(_ number: Int, _ day: Int) -> Bool {
     let isMonthDay = monthDays >> UInt64(day) & 1 == 1
     let isWeekDay = weekDays >> UInt64(number + 4 - Self.floor(number + 4, 7) * 7) & 1 == 1
     return isEitherDay ? isMonthDay || isWeekDay : isMonthDay && isWeekDay
