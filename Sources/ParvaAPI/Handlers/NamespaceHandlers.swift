@@ -62,26 +62,25 @@ struct NamespaceHandlers: Sendable {
     let name = request.pathParameters["name"] ?? ""
     let precondition = try rule.precondition(of: request, isThere: registry.read { $0.namespaces[name] != nil })
     try await tokens.whileNoneIsMade { () async throws(ProblemDetails) in
-      let bound = tokens.count(in: name)
-      guard bound == 0 else {
-        throw ProblemDetails(
-          status: 409, code: "namespace_in_use",
-          detail: bound == 1
-            ? "A token is for the namespace \(name); revoke it first (parva token list)."
-            : "\(bound) tokens are for the namespace \(name); revoke them first (parva token list).")
-      }
-      let subscribers = webhooks.count(in: name)
-      guard subscribers == 0 else {
-        throw ProblemDetails(
-          status: 409, code: "namespace_in_use",
-          detail: subscribers == 1
-            ? "A subscriber is of the namespace \(name); remove it first (parva get webhooks)."
-            : "\(subscribers) subscribers are of the namespace \(name); remove them first (parva get webhooks).")
-      }
+      try Self.refuse(
+        tokens.count(in: name),
+        one: "A token is for the namespace \(name); revoke it first (parva token list).",
+        many: "tokens are for the namespace \(name); revoke them first (parva token list).")
+      try Self.refuse(
+        webhooks.count(in: name),
+        one: "A subscriber is of the namespace \(name); remove it first (parva get webhooks).",
+        many: "subscribers are of the namespace \(name); remove them first (parva get webhooks).")
       _ = try await change(DemandChange(.deleteNamespace(name), if: precondition), name)
     }
     if registry.read({ $0.namespaces[name] == nil }) { events.forget(name) }
     return HTTPResponse(status: 204)
+  }
+
+  /// - Throws: 409 `namespace_in_use` for any number but 0 of what has to go before.
+  private static func refuse(_ count: Int, one: String, many: String) throws(ProblemDetails) {
+    guard count > 0 else { return }
+    throw ProblemDetails(
+      status: 409, code: "namespace_in_use", detail: count == 1 ? one : "\(count) \(many)")
   }
 
   // MARK: - Parts

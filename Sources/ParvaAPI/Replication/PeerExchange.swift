@@ -75,7 +75,13 @@ enum PeerExchange {
       if let now, now.address != link.address {
         let uses = controller.tokens.takeUses()
         let word = Word(after: edition, uses: uses.mapValues(\.timeIntervalSince1970))
-        if let answer = await exchange(word, with: now, link, while: { leader().map { $0 == now } ?? true }) {
+        let answer = try? await PeerLink.answer {
+          await link.exchange(word, with: now)
+        } until: {
+          // Nobody leads for a moment at every change; who led goes on telling until another does.
+          while leader().map({ $0 == now }) ?? true, (try? await Task.sleep(for: .milliseconds(100))) != nil {}
+        }
+        if let answer {
           tally.heardAt = .now
           if let table = answer.table { controller.traffic.mirror(table) }
           if answer.endpoints != nil { edition = answer.edition }
@@ -86,22 +92,6 @@ enum PeerExchange {
       // Not in a frenzy where the leader answers at once that it has nothing.
       let rest = Duration.milliseconds(now == nil ? 100 : 50) - began.duration(to: .now)
       if rest > .zero { try? await Task.sleep(for: rest) }
-    }
-  }
-
-  /// Ends without an answer soon after another leads: one that was stopped says nothing, and keeps its connections.
-  private static func exchange(
-    _ word: Word, with leader: ReplicaStanding.Leader, _ link: PeerLink, while leads: @escaping @Sendable () -> Bool
-  ) async -> Answer? {
-    await withTaskGroup(of: Answer?.self) { group in
-      group.addTask { await link.exchange(word, with: leader) }
-      group.addTask {
-        // Nobody leads for a moment at every change; who led goes on telling until another does.
-        while leads(), (try? await Task.sleep(for: .milliseconds(100))) != nil {}
-        return nil
-      }
-      defer { group.cancelAll() }
-      return await group.next() ?? nil
     }
   }
 }

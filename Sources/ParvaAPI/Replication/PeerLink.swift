@@ -44,6 +44,24 @@ package final class PeerLink: Sendable {
 
   private func count(_ outcome: Outcome) { counts.withLock { $0[outcome, default: 0] += 1 } }
 
+  /// The answer of another replica, which is given up once `over` returns: one that was stopped says nothing, and keeps its
+  /// connections.
+  static func answer<Value: Sendable>(
+    _ asking: @escaping @Sendable () async throws -> Value, until over: @escaping @Sendable () async -> Void
+  ) async throws -> Value {
+    let asked = Task { try await asking() }
+    let watching = Task {
+      await over()
+      asked.cancel()
+    }
+    defer { watching.cancel() }
+    return try await withTaskCancellationHandler {
+      try await asked.value
+    } onCancel: {
+      asked.cancel()
+    }
+  }
+
   // MARK: - Passing on
 
   /// Fields that are between two neighbours alone (RFC 9110, section 7.6.1), or that the gate here has judged.

@@ -112,11 +112,7 @@ package struct ReplicaPart: Sendable {
     case .begun(let handle): placed.handler = .begun { try begin($0, route, handle) }
     case .async(let handle):
       placed.handler = .async { request in
-        let begun = try begin(request, route) { request in .rest { try await handle(request) } }
-        switch begun {
-        case .answer(let response): return response
-        case .rest(let rest): return try await rest()
-        }
+        try await begin(request, route) { request in .rest { try await handle(request) } }.response
       }
     }
     return placed
@@ -155,10 +151,7 @@ package struct ReplicaPart: Sendable {
         // What a follower may have shown is in the answer, too.
         guard await store?.settle() ?? true else { throw ProblemDetails.notLeader("Another replica may lead by now.") }
         await controller.settle()
-        switch try Self.ending(request, handle, end) {
-        case .answer(let response): return response
-        case .rest(let rest): return try await rest()
-        }
+        return try await Self.ending(request, handle, end).response
       }
     case .follows(let follower):
       if isConsistent || route.isLeaders {
@@ -171,9 +164,7 @@ package struct ReplicaPart: Sendable {
       if route.method == "GET", !route.isStream, follower.position < tally.shown {
         return .rest { [request] in try await behind(request, route, handle, follower) }
       }
-      return try Self.ending(request, handle) { headers throws(ProblemDetails) in
-        headers["Parva-Staleness"] = Self.seconds(fresh.duration(to: .now))
-      }
+      return try Self.ending(request, handle, Self.dated(fresh))
     }
   }
 
@@ -224,19 +215,11 @@ package struct ReplicaPart: Sendable {
     _ request: HTTPRequest, to leader: ReplicaStanding.Leader?, isBeat: Bool
   ) async throws -> PeerLink.Passed {
     guard let link, let store else { throw ProblemDetails.notLeader() }
-    return try await withThrowingTaskGroup(of: PeerLink.Passed?.self) { group in
-      group.addTask { try await link.pass(request, to: leader, isBeat: isBeat) }
-      group.addTask {
-        for await standing in store.standings() where standing != .follower(of: leader) { break }
-        try? await Task.sleep(for: Self.grace)
-        return nil
-      }
-      defer { group.cancelAll() }
-      while let one = try await group.next() {
-        if let one { return one }
-        group.cancelAll()
-      }
-      throw ProblemDetails.notLeader()
+    return try await PeerLink.answer {
+      try await link.pass(request, to: leader, isBeat: isBeat)
+    } until: {
+      for await standing in store.standings() where standing != .follower(of: leader) { break }
+      try? await Task.sleep(for: Self.grace)
     }
   }
 
@@ -247,13 +230,7 @@ package struct ReplicaPart: Sendable {
   ) async throws -> HTTPResponse {
     let shown = tally.shown
     if await follower.wait(for: shown, within: .milliseconds(200)), let fresh = follower.freshAt {
-      let begun = try Self.ending(request, handle) { headers throws(ProblemDetails) in
-        headers["Parva-Staleness"] = Self.seconds(fresh.duration(to: .now))
-      }
-      switch begun {
-      case .answer(let response): return response
-      case .rest(let rest): return try await rest()
-      }
+      return try await Self.ending(request, handle, Self.dated(fresh)).response
     }
     var request = request
     request.query.append((Self.parameter, "true"))
@@ -265,6 +242,11 @@ package struct ReplicaPart: Sendable {
         detail: "This replica has answered with something newer than it can read now; ask another one, or again.",
         headers: ["Retry-After": "1"])
     }
+  }
+
+  /// Says how old that is which an answer was made of.
+  private static func dated(_ fresh: ContinuousClock.Instant) -> End {
+    { headers throws(ProblemDetails) in headers["Parva-Staleness"] = seconds(fresh.duration(to: .now)) }
   }
 
   /// Has an answer, refusals included, carry what is known when it is made.

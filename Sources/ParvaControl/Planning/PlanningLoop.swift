@@ -283,10 +283,7 @@ actor PlanningLoop {
   private func arm(_ settled: Demand) {
     isArmed = true
     let held = steady.observe(settled, at: time).registrations
-    var planned: [String: Double] = [:]
-    for gpu in previous?.gpus ?? [] {
-      for segment in gpu.segments { planned[segment.workload, default: 0] += segment.load }
-    }
+    let planned = previous?.sums(\.load) ?? [:]
     // Loads that were added up are the rate but for their last digits.
     hasStepped = scheduled.keys.contains { id in
       let rate = held[id]?.workload.rate ?? 0

@@ -39,15 +39,11 @@ package final class PublishedPlan: Sendable {
     self.plan = plan
     self.assignments = assignments
     self.origin = origin
-    rates = plan.gpus.reduce(into: [:]) { sums, gpu in
-      for segment in gpu.segments { sums[segment.workload, default: 0] += segment.load }
-    }
+    rates = plan.sums(\.load)
     document = Rendering(PlanWriter.json(json, as: record.identity), .json, record, origin)
     parts = PlanPart.parts(of: plan, record.revision)
     unplaced = Dictionary(plan.unplaced.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
-    capacities = plan.gpus.reduce(into: [:]) { sums, gpu in
-      for segment in gpu.segments { sums[segment.workload, default: 0] += segment.capacity }
-    }
+    capacities = plan.sums(\.capacity)
     partial = Dictionary(plan.partial.map { ($0.workload, $0) }, uniquingKeysWith: { first, _ in first })
   }
 

@@ -31,7 +31,7 @@ struct SteadyDemand: Sendable {
     self.policy = policy
     before = [:]
     guard isOn else { return }
-    for gpu in plan?.gpus ?? [] { for segment in gpu.segments { before[segment.workload, default: 0] += segment.load } }
+    if let plan { before = plan.sums(\.load) }
   }
 
   /// Whether any rate is ever held.

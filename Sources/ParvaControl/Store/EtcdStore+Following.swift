@@ -95,24 +95,22 @@ extension EtcdStore {
     noteLeader(answer.rows[0].first, answer.revision)
     let rows = answer.rows[3].kvs ?? []
     let first = rows.first.flatMap { keys.position(ofEntry: $0.key) }
-    let pointer = answer.rows[1].first
-    let snapshotAt = try pointer.map { pointer throws(StoreError) in
-      try EtcdEntry(pointer.value, "The pointer to the snapshot").position
+    let snapshot = try answer.rows[1].first.map { pointer throws(StoreError) in
+      try EtcdEntry(pointer.value, "The pointer to the snapshot")
     }
     // Where etcd was put back to what it held earlier, or emptied, what comes next does not fit to this copy.
     let isThere = answer.rows[2].count != nil
     let isOther =
       isDoubtful && newest?.position == position && isThere
       && (try? EtcdEntry(answer.rows[2].first?.value, "Entry \(position)"))?.nonce != newest?.nonce
-    guard answer.revision >= seen, position == 0 || isThere || snapshotAt ?? 0 >= position, !isOther else {
+    guard answer.revision >= seen, position == 0 || isThere || snapshot?.position ?? 0 >= position, !isOther else {
       throw StoreError(
         .corrupt,
         "Entry \(position) of the store's log, which this replica has read, is not in etcd any more: etcd was emptied, or put "
           + "back to what it held earlier. What this replica has can be copied by parva backup FILE --store \(copy.pool.path); "
           + "then stop all controllers, put the right copy in place by parva restore --force, and start them.")
     }
-    if let pointer {
-      let snapshot = try EtcdEntry(pointer.value, "The pointer to the snapshot")
+    if let snapshot {
       noteSnapshot(snapshot, position)
       if first != position + 1, snapshot.position > position {
         let bytes = try await parts("snap", snapshot.position, snapshot)

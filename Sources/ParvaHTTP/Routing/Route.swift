@@ -15,6 +15,16 @@ package struct Route: Sendable {
     case answer(HTTPResponse)
     /// The rest has to wait for something, or is much work.
     case rest(Rest)
+
+    /// What comes of it in the end.
+    package var response: HTTPResponse {
+      get async throws {
+        switch self {
+        case .answer(let response): response
+        case .rest(let rest): try await rest()
+        }
+      }
+    }
   }
 
   /// What a gate asks of who calls a route. What levels mean, and who speaks for what, is the gate's to say.

@@ -93,11 +93,7 @@ extension Router {
     do {
       switch handler {
       case .inline(let handle): return try handle(request)
-      case .begun(let handle):
-        switch try handle(request) {
-        case .answer(let response): return response
-        case .rest(let rest): return try await rest()
-        }
+      case .begun(let handle): return try await handle(request).response
       case .async(let handle): return try await handle(request)
       }
     } catch {
