@@ -174,7 +174,8 @@ package final class SharedLog: Sendable {
         continuation.yield(state.standing)
         return state.followers.add(continuation)
       }
-      continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.followers.remove(id) } }
+      continuation.onTermination = { [weak self] _ in Task.detached { self?.state.withLock { $0.followers.remove(id) } }
+      }
       return stream
     }
 
@@ -189,7 +190,7 @@ package final class SharedLog: Sendable {
         }
         return state.readers.add(continuation)
       }
-      continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.readers.remove(id) } }
+      continuation.onTermination = { [weak self] _ in Task.detached { self?.state.withLock { $0.readers.remove(id) } } }
       return stream
     }
 

@@ -49,13 +49,14 @@ extension EtcdStore {
     state.withLock { $0.electionTrouble = nil }
     guard let time = grant.time.flatMap({ Int($0) }) else { return }
     if let term = await elected(address, grant.id) {
-      state.withLock { state in
+      let watching = state.withLock { state in
         (state.isCampaigning, state.holdsKey) = (true, true)
         state.lease = grant.id
         state.leadsUntil = begun + Self.safe(time)
         state.led = (term, begun + Self.safe(time))
-        state.watching?.cancel()
+        return state.watching
       }
+      watching?.cancel()
       var why = "what was committed before could not be read in time"
       if await isWhole(in: term) {
         appends.begin(term)

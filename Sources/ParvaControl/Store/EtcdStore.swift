@@ -297,7 +297,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
       continuation.yield(state.standing)
       return state.followers.add(continuation)
     }
-    continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.followers.remove(id) } }
+    continuation.onTermination = { [weak self] _ in Task.detached { self?.state.withLock { $0.followers.remove(id) } } }
     return stream
   }
 
@@ -312,7 +312,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
       }
       return state.readers.add(continuation)
     }
-    continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.readers.remove(id) } }
+    continuation.onTermination = { [weak self] _ in Task.detached { self?.state.withLock { $0.readers.remove(id) } } }
     return stream
   }
 
@@ -362,11 +362,11 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
 
   func close() async throws(StoreError) {
     await resign()
-    let (followers, readers) = state.withLock { state in
+    let (followers, readers, watching) = state.withLock { state in
       state.isClosed = true
-      state.watching?.cancel()
-      return (state.followers.removeAll(), state.readers.removeAll())
+      return (state.followers.removeAll(), state.readers.removeAll(), state.watching)
     }
+    watching?.cancel()
     bell.continuation.finish()
     for task in tasks.withLock(\.self) { task.cancel() }
     client.shutdown()

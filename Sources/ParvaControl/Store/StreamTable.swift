@@ -1,5 +1,8 @@
-/// Streams that are told the same, each for as long as somebody listens. Whoever has it, guards it: no stream is finished
-/// under a lock, since its end is told at once.
+/// Streams that are told the same, each for as long as somebody listens. Whoever has it, guards it.
+///
+/// The guard must not be taken in a stream's `onTermination`: where the task that listens is cancelled, that runs under the
+/// task's own lock, for which a `yield` to it waits, maybe under the guard. A task of its own removes the stream.
+/// For the same reason no stream is finished under the guard.
 package struct StreamTable<Element: Sendable>: Sendable {
   private var streams: [Int: AsyncStream<Element>.Continuation] = [:]
   private var next = 0

@@ -56,6 +56,35 @@ import Testing
     try await store.audit(AuditFilter(), .after(0), limit: 10_000).map(\.requestID)
   }
 
+  /// Whoever stops listening is forgotten, also while the next word is on its way to it: neither waits for the other.
+  @Test(.timeLimit(.minutes(2))) func listenersComeAndGoWhileLeadersChange() async throws {
+    let store = try await Self.open("listeners")
+    let isOver = Atomic(false)
+    let telling = Thread {
+      var term = 0
+      while !isOver.load(ordering: .relaxed) {
+        term += 1
+        store.tell(.leader(term: term))
+      }
+    }
+    telling.start()
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<4 {
+        group.addTask {
+          for round in 0..<3000 {
+            let listening = Task { for await _ in store.standings() {} }
+            for _ in 0..<round % 4 { await Task.yield() }
+            listening.cancel()
+            await listening.value
+          }
+        }
+      }
+    }
+    isOver.store(true, ordering: .relaxed)
+    try await Self.until("nobody to listen") { store.state.withLock(\.followers.count) == 0 }
+    try await store.close()
+  }
+
   /// Has a batch stored by whoever leads; what was refused for certain is tried again.
   private static func commit(
     _ name: String, _ stores: [any ReplicatedStore], _ told: Told
