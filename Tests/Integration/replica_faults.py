@@ -29,7 +29,7 @@ class Fault:
 
 
 def schedule(dice, cluster):
-    """One to four faults, of which several may be there at once."""
+    """One to four faults, of which several may be there at once; kills, standstills and compactions alone where there are no wires."""
     members, replicas = [one.name for one in cluster.members], [one.name for one in cluster.replicas]
     faults = []
     for _ in range(dice.choice([1, 2, 2, 3, 3, 4])):
@@ -42,13 +42,14 @@ def schedule(dice, cluster):
             whom, kinds = dice.choice([*members, "etcd leader", "etcd leader"]), [*kinds, "from all"]
         else:
             whom, kinds = dice.choice([*replicas, *["leader"] * 3]), [*kinds, "from members", "from one member", "from replicas"]
-        kind = dice.choice(kinds)
+        kind = dice.choice(kinds if cluster.wires else [one for one in kinds if one in ("kill", "pause")])
         how = dice.choice(["both", "both", "forth", "back", "refused"])
         if kind == "slow":
             how = dice.choice([0.01, 0.05, 0.2])
         if dice.random() < 0.15:
             # What replicas listen to stands still without breaking, or what they would hear of is forgotten.
-            kind, whom = dice.choice([("stall", dice.choice([*replicas, "leader"])), ("stall", "leader"), ("compact", "")])
+            stalls = [("stall", dice.choice([*replicas, "leader"])), ("stall", "leader")] if cluster.wires else []
+            kind, whom = dice.choice([*stalls, ("compact", "")])
         if dice.random() < 0.08:
             kind, whom = dice.choice(["kill all members", "kill everything"]), ""
         faults.append(Fault(at, seconds, kind, whom, how))
