@@ -56,6 +56,7 @@ package struct RouteTable: Sendable {
       registry: registry, setup: setup, rule: rule)
     let stream = EventHandlers(log: controller.events)
     let health = HealthHandlers(board: board, store: controller.store, version: version, part: part)
+    let replicas = ReplicaHandlers(part: part)
     let dashboard = DashboardHandlers(index: health.index)
     let endpoints = EndpointHandlers(traffic: controller.traffic, registry: registry)
     let targets = TargetHandlers(nodes: controller.nodes, traffic: controller.traffic)
@@ -173,6 +174,7 @@ package struct RouteTable: Sendable {
       Route("GET", "/v1/audit", .auditor, concurrency: AuditHandlers.mostExports, .async(audit.list)),
       Route("GET", "/v1/whoami", .anyCaller, .inline(tokens.whoami)),
       Route("GET", "/v1/prometheus-targets", .reader, .inline(targets.get)),
+      Route("GET", "/v1/replicas", .reader, .inline(replicas.list)),
     ]
     // A dry run of it tells the way that it would go, and needs no store for that.
     for index in table.indices where table[index].pattern == "/v1/plan/apply" { table[index].triesItself = true }

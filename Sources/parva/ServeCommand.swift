@@ -254,8 +254,13 @@ struct ServeCommand: AsyncParsableCommand {
     guard let shared = try await Stores.openReplicated(path, try replicas.access(), logger: logger) else {
       throw CommandFailure(.badInput, "'\(path)' is no store that replicas share")
     }
-    let host = try await ReplicaHost(store: shared, link: link, settings: replicas.settings, slot: slot, logger: logger)
-    {
+    let settings = (try? VerbConfiguration.of(Array(CommandLine.arguments.dropFirst())))?.settings ?? []
+    let member = ReplicaMember(
+      address: link.address, host: ProcessInfo.processInfo.hostName, version: Version.current,
+      options: SharedOptions.told(settings))
+    let host = try await ReplicaHost(
+      store: shared, link: link, member: member, settings: replicas.settings, slot: slot, logger: logger
+    ) {
       role, store, leadership async throws(StoreError) in
       var configuration = configuration
       configuration.nodes.sharesServices = true

@@ -2,6 +2,7 @@
 """What is left when a store is lost: a backup, put into a fresh etcd or into SQLite. Nodes take plans from there on."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -64,6 +65,87 @@ def run(folder):
         cluster.close()
 
 
+def etcdctl(cluster, *arguments):
+    member = cluster.members[0]
+    subprocess.run(
+        ["etcdctl", "--endpoints", f"127.0.0.1:{member.client}", *arguments], env=dict(os.environ, ETCDCTL_API="3"),
+        capture_output=True, check=True)
+
+
+def code(replica):
+    try:
+        return replica.ask("GET", "/readyz").json().get("code")
+    except OSError:
+        return None
+
+
+def put_back(folder):
+    """etcd's own way back, `etcdctl snapshot restore`, under controllers that run."""
+    cluster = Cluster(folder, members=1, replicas=2, nodes=1, lease=1, is_wired=False, options=["--heartbeat", "0.5", "--auto-apply"])
+    member, store = cluster.members[0], cluster.replicas[0].store
+    snapshot = os.path.join(folder, "snapshot")
+    try:
+        cluster.start_all()
+        planned(cluster, "a")
+        etcdctl(cluster, "snapshot", "save", snapshot)
+        for _ in range(2):
+            leader = until("a leader", cluster.leader)
+            leader.kill()
+            cluster.start(leader)
+            cluster.until_writable()
+        planned(cluster, "b")
+        for replica in cluster.replicas:
+            until("it to know b", lambda replica=replica: replica.ask("GET", "/v1/workloads/b").status == 200)
+        term = cluster.nodes[0].state()["term"]
+        with check("controllers whose etcd was put back by etcdctl snapshot restore say so, write nothing, and keep what they have"):
+            member.kill()
+            shutil.rmtree(os.path.join(folder, member.name))
+            address = f"http://127.0.0.1:{member.peer}"
+            etcdctl(
+                cluster, "snapshot", "restore", snapshot, "--data-dir", os.path.join(folder, member.name), "--name", member.name,
+                "--initial-cluster", f"{member.name}={address}", "--initial-advertise-peer-urls", address)
+            cluster.start(member)
+            for replica in cluster.replicas:
+                until(f"{replica.name} to say it", lambda replica=replica: code(replica) == "store_corrupt")
+                equal(replica.ask("GET", "/v1/workloads/b").status, 200, "a read of what was acknowledged after the snapshot")
+                equal(replica.ask("PUT", "/v1/workloads/x", workload("x"), timeout=20).status, 503, "a write")
+            name = re.search(r"parva backup FILE --store (\S+);", cluster.replicas[1].said(20000))[1]
+            rescued = os.path.join(folder, "rescued")
+            parva("backup", rescued, "--store", name)
+        for replica in cluster.replicas:
+            replica.process.terminate()
+            replica.process.wait(20)
+        with check("what etcd holds goes on after a backup and a restore of it, with later terms"):
+            copy = os.path.join(folder, "copy")
+            parva("backup", copy, "--store", store)
+
+            def is_restored():
+                # A lease of the snapshot's leader has to run out first.
+                done = subprocess.run(
+                    [PARVA, "restore", copy, "--store", store, "--force"], capture_output=True, text=True, check=False)
+                equal(done.returncode == 0 or "A controller leads" in done.stderr, True, done.stderr)
+                return done.returncode == 0
+            until("the restore", is_restored)
+            for replica in cluster.replicas:
+                cluster.start(replica)
+            cluster.until_writable()
+            equal([cluster.replicas[0].ask("GET", f"/v1/workloads/{one}").status for one in "ab"], [200, 404], "what is there")
+            planned(cluster, "c")
+            equal(cluster.nodes[0].state()["term"] > term, True, "a later term")
+        with check("and so does what a controller had, which is newer"):
+            for replica in cluster.replicas:
+                replica.process.terminate()
+                replica.process.wait(20)
+            parva("restore", rescued, "--store", store, "--force")
+            for replica in cluster.replicas:
+                cluster.start(replica)
+            cluster.until_writable()
+            equal([cluster.replicas[0].ask("GET", f"/v1/workloads/{one}").status for one in "abc"], [200, 200, 404], "what is there")
+            planned(cluster, "d")
+    finally:
+        cluster.close()
+
+
 def lives(replica):
     try:
         return replica.ask("GET", "/healthz").status == 200
@@ -94,7 +176,7 @@ if not shutil.which("etcd"):
         sys.exit(1)
     skip(name, "etcd is not installed")
     sys.exit()
-for one in (run, waiting):
+for one in (run, put_back, waiting):
     with tempfile.TemporaryDirectory(prefix="parva-restore-") as folder:
         one(folder)
 finish()

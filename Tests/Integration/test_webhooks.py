@@ -1,67 +1,20 @@
 """Subscribers of the controller, with a real receiver that verifies what it gets by the lines of docs/webhooks.md."""
 
 import contextlib
-import http.server
 import os
 import re
 import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-from controller import ROOT, check, controller, equal, finish, skip, workload
+from controller import check, controller, equal, finish, skip, workload
+from receiver import Receiver, verify
 
 ALLOWED = ["--webhook-allow-network", "127.0.0.0/8", "--webhook-retry-pause", "0.05", "--webhook-timeout", "0.4"]
 #: Of an address that documents use for the public Internet, here put on the loopback interface of a network of our own.
 PUBLIC = "93.184.215.14"
-
-with open(os.path.join(ROOT, "docs", "webhooks.md"), encoding="utf-8") as page:
-    exec(re.search(r"```python\n(.*?)```", page.read(), re.S)[1])  # defines verify
-
-
-class Receiver(http.server.ThreadingHTTPServer):
-    """Keeps what comes by path; answers what `plan` says, one after the other, then 204."""
-
-    daemon_threads = True
-
-    def __init__(self, address="127.0.0.1", context=None):
-        self.got, self.plan, self.lock = {}, {}, threading.Lock()
-        super().__init__((address, 0), self.Handler)
-        if context:
-            self.socket = context.wrap_socket(self.socket, server_side=True)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            with self.server.lock:
-                self.server.got.setdefault(self.path, []).append((dict(self.headers), body))
-                plan = self.server.plan.get(self.path)
-                answer = plan.pop(0) if isinstance(plan, list) and plan else plan if isinstance(plan, int) else 204
-            if answer == "hang":
-                time.sleep(0.8)
-                answer = 204
-            self.send_response(answer)
-            if answer in (301, 302, 307, 308):
-                self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    def handle_error(self, *_):
-        pass
-
-    def messages(self, path, kind=None):
-        with self.lock:
-            seen = [(headers, body) for headers, body in self.got.get(path, [])]
-        return [m for m in seen if kind is None or f'"type":"{kind}"'.encode() in m[1]]
-
-    def url(self, path):
-        return f"http://127.0.0.1:{self.server_address[1]}{path}"
 
 
 def until(what, wanted, seconds=10):
@@ -86,16 +39,6 @@ def publish(api, rate, name="a"):
     answer = api.request("PUT", f"/v1/workloads/{name}", workload(name, rate=rate, labels={"team": name}))
     equal(answer.status // 100, 2, "status")
     return api.get("/v1/plan?wait=10").json()["revision"]
-
-
-def told(receiver, path):
-    """Revisions that arrived, in order, repetitions left out."""
-    found = []
-    for _, body in receiver.messages(path, "plan.published"):
-        revision = int(re.search(rb'"revision":(\d+)', body)[1])
-        if revision not in found:
-            found.append(revision)
-    return found
 
 
 def state(api, name):
@@ -128,7 +71,7 @@ def delivering(folder, receiver):
         receiver.plan["/slow"] = ["hang"] * 50
         with check("a plan is told, signed as the page says; a change of one byte is not accepted, and neither is another time"):
             revision = publish(api, 100)
-            until("the message", lambda: revision in told(receiver, "/first"))
+            until("the message", lambda: revision in receiver.revisions("/first"))
             headers, body = receiver.messages("/first")[-1]
             name = verify(secret, headers, body)
             equal(name, headers["webhook-id"])
@@ -154,7 +97,7 @@ def delivering(folder, receiver):
         with check("while one receiver hangs, the other is told within a moment"):
             began = time.monotonic()
             revision = publish(api, 4000)
-            until("the message", lambda: told(receiver, "/first")[-1] == revision)
+            until("the message", lambda: receiver.revisions("/first")[-1] == revision)
             if time.monotonic() - began > 5:
                 raise AssertionError(f"it took {time.monotonic() - began} s")
             equal(state(api, "slow")["state"], "failing")
@@ -189,7 +132,7 @@ def delivering(folder, receiver):
             until("the replay", lambda: not api.get("/v1/webhooks/dead/dead-letters").json()["deadLetters"])
             headers, body = receiver.messages("/dead")[-1]
             equal((headers["webhook-id"], body.decode()), (letter["message"], letter["body"]))
-            equal(told(receiver, "/dead"), [revision])
+            equal(receiver.revisions("/dead"), [revision])
         with check("410 ends it; a PUT begins anew, with a gap"):
             subscribe(api, "gone", receiver.url("/gone"))
             receiver.plan["/gone"] = [410]
@@ -235,8 +178,8 @@ def crashes(api, receiver):
             api.restart()
             receiver.plan["/first"] = 204
         published.append(publish(api, 77))
-        until("the last plan", lambda: told(receiver, "/first")[-1] == published[-1], 15)
-        equal([r for r in told(receiver, "/first") if r in published], published, "plans that were told")
+        until("the last plan", lambda: receiver.revisions("/first")[-1] == published[-1], 15)
+        equal([r for r in receiver.revisions("/first") if r in published], published, "plans that were told")
     with check("after a crash those who are told of workloads read anew"):
         until("the gap", lambda: any(b'"restart"' in body for _, body in receiver.messages("/labels", "gap")))
         equal(receiver.messages("/first", "gap"), [])

@@ -76,6 +76,7 @@ import Testing
       Sample("GET", "/v1/endpoints"), Sample("GET", "/v1/endpoints/events"),
       Sample("GET", "/v1/workloads/{id}/endpoints", "/v1/workloads/web/endpoints"),
       Sample("PUT", "/v1/segments/{id}/endpoints", "/v1/segments/none/endpoints", body: #"{"endpoints":[]}"#),
+      Sample("GET", "/v1/replicas"),
       Sample("GET", "/v1/proxies"), Sample("GET", "/v1/prometheus-targets"),
       Sample("POST", "/v3/discovery:listeners", body: #"{"node":{"id":"edge"}}"#),
       Sample("POST", "/v3/discovery:routes", body: #"{"node":{"id":"edge"}}"#),
@@ -246,7 +247,7 @@ import Testing
     let api = try await Self.controller()
     for path in [
       "workloads", "profiles", "plans", "operations", "nodes", "proxies", "tokens", "audit", "namespaces", "windows",
-      "webhooks",
+      "webhooks", "replicas",
     ] {
       let list = await api.send("GET", "/v1/\(path)")
       let members = try JSONDecoder().decode(JSONValue.self, from: list.body).members

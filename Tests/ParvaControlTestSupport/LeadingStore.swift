@@ -25,3 +25,8 @@ package struct LeadingStore: ReadingStore {
   package var sizeBytes: Int? { writer.sizeBytes }
   package var trouble: StoreError? { writer.trouble }
 }
+
+extension ReplicatedStore {
+  /// - Parameter address: where the other replicas reach this one.
+  package func campaign(as address: String) async { await campaign(as: ReplicaMember(address: address)) }
+}

@@ -62,6 +62,12 @@ package final class SharedLog: Sendable {
     state.withLock { $0.leader === replica && $0.term == term ? .now : $0.ends[term] }
   }
 
+  /// As if all had been there for long.
+  fileprivate var members: [SeenReplica] {
+    let replicas = state.withLock(\.replicas)
+    return replicas.compactMap(\.member).map { SeenReplica($0, since: .now - .seconds(3600)) }
+  }
+
   fileprivate var count: Int { state.withLock(\.batches.count) }
 
   fileprivate func batches(after position: Int) -> ArraySlice<StoreBatch> { state.withLock { $0.batches[position...] } }
@@ -69,7 +75,7 @@ package final class SharedLog: Sendable {
   /// One of the replicas.
   package final class Replica: ReplicatedStore, ReadingStore {
     private struct State {
-      var address = ""
+      var member: ReplicaMember?
       var standing = ReplicaStanding.follower(of: nil)
       var followers = StreamTable<ReplicaStanding>()
       /// What has come since the copy was read anew, which holds the first of all.
@@ -80,6 +86,8 @@ package final class SharedLog: Sendable {
       var trouble: StoreError?
       var isHeld = false
     }
+
+    fileprivate var member: ReplicaMember? { state.withLock(\.member) }
 
     private let log: SharedLog
     private let folder: TemporaryFolder
@@ -132,7 +140,7 @@ package final class SharedLog: Sendable {
     // MARK: - What a test does to it
 
     package var source: any Store { copy }
-    package var address: String { state.withLock(\.address) }
+    package var address: String { state.withLock { $0.member?.address } ?? "" }
 
     /// Nothing comes in while it is held.
     package func hold(_ isHeld: Bool) {
@@ -164,7 +172,9 @@ package final class SharedLog: Sendable {
 
     // MARK: - As a replicated store
 
-    package func campaign(as address: String) async { state.withLock { $0.address = address } }
+    package func campaign(as member: ReplicaMember) async { state.withLock { $0.member = member } }
+
+    package var members: [SeenReplica] { log.members }
 
     package var standing: ReplicaStanding { state.withLock(\.standing) }
 

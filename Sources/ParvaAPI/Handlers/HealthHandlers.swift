@@ -131,6 +131,7 @@ package struct HealthHandlers: Sendable {
         links.field("tokens", "/v1/tokens")
         links.field("audit", "/v1/audit")
         links.field("whoami", "/v1/whoami")
+        links.field("replicas", "/v1/replicas")
         links.field("openapi", "/openapi.yaml")
         links.field("openapiJSON", "/openapi.json")
         links.field("docs", "/docs")

@@ -20,6 +20,17 @@ extension ControllerMetrics {
     text.single(
       "parva_replica_takeovers_total", "counter", "Times that this replica has begun to lead.",
       isReplica ? Double(part.tally.takeovers) : nil)
+    text.single(
+      "parva_replicas", "gauge", "Replicas that share the store, as this one sees it.",
+      part.census.map { Double($0.members.count) })
+    text.family(
+      "parva_replica_findings", "gauge", "What does not fit together among replicas, as this one sees it, by code."
+    ) { family in
+      guard let findings = part.census?.findings else { return }
+      for code in ReplicaFinding.Code.allCases {
+        family.sample(["code": code.rawValue], Double(findings.count { $0.code == code }))
+      }
+    }
     text.family(
       "parva_replica_forwarded_total", "counter", "Requests passed on to the replica that leads, by what came of it."
     ) { family in

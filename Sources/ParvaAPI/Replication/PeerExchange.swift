@@ -6,7 +6,7 @@ import ParvaWire
 /// What the replicas tell each other beside the store: endpoints hang on every heartbeat and on what is drained this moment, of
 /// which the store holds little; so those of the leader are everybody's.
 enum PeerExchange {
-  static let path = "/replication/exchange"
+  static let (path, whoPath) = ("/replication/exchange", "/replication/who")
   /// How long the leader holds its answer while there is nothing new.
   static let hold = Duration.seconds(10)
 
@@ -37,17 +37,34 @@ enum PeerExchange {
   }
 
   /// The leader's side, for its own peers alone: no part of the interface for others.
-  static func route(_ controller: Controller, _ seal: PeerSeal?) -> Route {
-    var route = Route("POST", path, bodyLimit: 8 << 20, .async { try await answer($0, controller, seal) })
+  static func route(_ controller: Controller, _ part: ReplicaPart) -> Route {
+    var route = Route("POST", path, bodyLimit: 8 << 20, .async { try await answer($0, controller, part) })
     // It looks itself who asks.
     route.access = .anyone
     return route
   }
 
+  /// Says who is reached at an address, to other replicas alone.
+  static func who(_ id: String, _ part: ReplicaPart) -> Route {
+    var route = Route(
+      "GET", whoPath,
+      .inline { request in
+        guard request.headers[PeerSeal.by] != nil, part.link?.seal?.isRight(request) ?? true else {
+          throw PeerGate.unverified
+        }
+        return HTTPResponse(status: 200, contentType: "text/plain", body: Data(id.utf8))
+      })
+    route.access = .anyone
+    return route
+  }
+
   private static func answer(
-    _ request: HTTPRequest, _ controller: Controller, _ seal: PeerSeal?
+    _ request: HTTPRequest, _ controller: Controller, _ part: ReplicaPart
   ) async throws -> HTTPResponse {
-    guard request.headers[PeerSeal.by] != nil, seal?.isRight(request) ?? true else { throw PeerGate.unverified }
+    guard request.headers[PeerSeal.by] != nil, part.link?.seal?.isRight(request) ?? true else {
+      throw PeerGate.unverified
+    }
+    try part.take(request)
     guard let word = try? JSONDecoder().decode(Word.self, from: request.body) else {
       throw ProblemDetails(status: 400, code: "invalid_json", detail: "This is for replicas of one controller.")
     }

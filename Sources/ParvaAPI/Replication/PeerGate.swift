@@ -6,7 +6,7 @@ enum PeerGate {
     status: 403, code: "peer_unverified",
     detail:
       "This was passed on by somebody who does not show the replicas' secret (--peer-secret-file), or whose clock "
-      + "is wrong.")
+      + "is wrong; or it was changed on its way, or has come before.")
 
   /// Where a replica has passed a request on, its sender is who the replica has seen, and not the replica.
   ///

@@ -18,8 +18,14 @@ package final class PeerLink: Sendable {
   package let address: String
   /// Nil where nobody has to show who he is.
   let seal: PeerSeal?
+  /// Reads have connections of their own: their answers may be held back, and changes and beats do not wait behind them.
+  private let reads: HTTPClient
   private let client: HTTPClient
   private let counts = Mutex<[Outcome: Int]>([:])
+  private let held = Mutex(0)
+
+  /// Most answers that the leader may hold back for callers of this replica, and connections for reads in all.
+  static let (mostHeld, mostReads) = (128, 256)
 
   /// For a whole exchange: longer than any answer is held back.
   static let timeout = Duration.seconds(90)
@@ -36,11 +42,19 @@ package final class PeerLink: Sendable {
     configuration.maxConnectionsPerHost = 512
     configuration.followsProxies = false
     client = HTTPClient(configuration: configuration)
+    configuration.maxConnectionsPerHost = Self.mostReads
+    reads = HTTPClient(configuration: configuration)
   }
 
-  package func shutdown() { client.shutdown() }
+  package func shutdown() {
+    client.shutdown()
+    reads.shutdown()
+  }
 
   var passed: [Outcome: Int] { counts.withLock { $0 } }
+
+  /// How many answers the leader may hold back now.
+  var heldNow: Int { held.withLock(\.self) }
 
   private func count(_ outcome: Outcome) { counts.withLock { $0[outcome, default: 0] += 1 } }
 
@@ -82,7 +96,8 @@ package final class PeerLink: Sendable {
   /// The leader's answer, and how many commits its store held then.
   ///
   /// - Parameter isBeat: whether it may be sent again, since the next one says the same.
-  /// - Throws: 503 `not_leader` where it was surely not done, 503 `outcome_unknown` where nobody can say.
+  /// - Throws: 503 `not_leader` where it was surely not done, 503 `outcome_unknown` where nobody can say, 503 `too_busy` where
+  ///   enough answers are held back already.
   func pass(
     _ request: HTTPRequest, to leader: ReplicaStanding.Leader?, isBeat: Bool = false
   ) async throws(ProblemDetails) -> Passed {
@@ -92,13 +107,17 @@ package final class PeerLink: Sendable {
     }
     var request = request
     if request.method == "HEAD" { request.method = "GET" }
+    let isHeld = Self.mayBeHeld(request)
+    if isHeld { try hold() }
+    defer { if isHeld { held.withLock { $0 -= 1 } } }
     var outgoing = HTTPClientRequest(
-      method: request.method, url: leader.address + request.target, headers: fields(of: request), body: request.body)
+      method: request.method, url: leader.address + request.target, headers: fields(of: request, for: leader),
+      body: request.body)
     outgoing.isIdempotent = isBeat
     outgoing.isSentOnce = !isBeat && request.method != "GET"
     let passed: Passed
     do throws(HTTPClientError) {
-      var response = try await client.send(outgoing)
+      var response = try await (request.method == "GET" ? reads : client).send(outgoing)
       let position = response.headers[PeerSeal.position].flatMap { Int($0) }
       var headers = HTTPHeaders()
       for (name, value) in response.headers.fields where !Self.own.contains(name.lowercased()) {
@@ -128,12 +147,32 @@ package final class PeerLink: Sendable {
     return passed
   }
 
+  /// Whether its answer may wait for something that is to happen.
+  private static func mayBeHeld(_ request: HTTPRequest) -> Bool {
+    guard request.method == "GET" else { return false }
+    if let wait = request.queryValue("wait") { return wait != "0" }
+    return request.path == "/v1/plan" || request.queryValue("after") != nil
+  }
+
+  private func hold() throws(ProblemDetails) {
+    let isFree = held.withLock { held in
+      guard held < Self.mostHeld else { return false }
+      held += 1
+      return true
+    }
+    guard !isFree else { return }
+    throw ProblemDetails(
+      status: 503, code: "too_busy",
+      detail: "\(Self.mostHeld) requests that were passed on from here wait at the leader, which is all that may; ask "
+        + "with wait=0, without consistent=true, or the leader itself.", headers: ["Retry-After": "1"])
+  }
+
   private static func code(of response: HTTPResponse) -> String? {
     struct Problem: Decodable { var code: String }
     return (try? JSONDecoder().decode(Problem.self, from: response.body))?.code
   }
 
-  private func fields(of request: HTTPRequest) -> HTTPHeaders {
+  private func fields(of request: HTTPRequest, for leader: ReplicaStanding.Leader) -> HTTPHeaders {
     var headers = HTTPHeaders()
     let ours = Set(PeerSeal.fields.map { $0.lowercased() })
     for (name, value) in request.headers.fields {
@@ -143,7 +182,7 @@ package final class PeerLink: Sendable {
     headers["X-Request-Id"] = request.requestID
     headers[PeerSeal.by] = address
     headers[PeerSeal.identity] = PeerSeal.identity(request.clientSubject, request.clientURIs)
-    seal?.seal(&headers, of: request)
+    seal?.seal(&headers, of: request, for: leader)
     return headers
   }
 
@@ -156,10 +195,29 @@ package final class PeerLink: Sendable {
     let request = HTTPRequest(
       method: "POST", path: PeerExchange.path, headers: ["Content-Type": "application/json"], body: body)
     var outgoing = HTTPClientRequest(
-      method: "POST", url: leader.address + PeerExchange.path, headers: fields(of: request), body: body,
+      method: "POST", url: leader.address + PeerExchange.path, headers: fields(of: request, for: leader), body: body,
       timeout: PeerExchange.hold + .seconds(5))
     outgoing.isIdempotent = true
     guard let response = try? await client.send(outgoing), response.status == 200 else { return nil }
     return try? JSONDecoder().decode(PeerExchange.Answer.self, from: response.body)
+  }
+
+  /// Who is reached at the address that a replica advertises.
+  func member(at address: String) async -> ReplicaFinding.Reach {
+    let request = HTTPRequest(method: "GET", path: PeerExchange.whoPath)
+    let asked = HTTPClientRequest(
+      method: "GET", url: address + PeerExchange.whoPath,
+      headers: fields(of: request, for: ReplicaStanding.Leader(term: 0, address: address)), body: Data(),
+      timeout: .seconds(3))
+    do throws(HTTPClientError) {
+      let response = try await reads.send(asked)
+      guard response.status == 200, response.body.count <= 64 else {
+        // One that has just been started knows none of these routes yet; somebody else never does.
+        return .fails("status \(response.status)")
+      }
+      return .answers(id: String(decoding: response.body, as: UTF8.self))
+    } catch {
+      return .fails(error.code.rawValue)
+    }
   }
 }

@@ -37,6 +37,8 @@ package final class ReplicaHost: Sendable {
     var term: Int?
     var number = 0
     var mirroring: Task<Void, Never>?
+    /// Whether it was told that a node knows of a later term.
+    var isDeposedTold = false
   }
 
   package let slot: RouterSlot
@@ -47,6 +49,7 @@ package final class ReplicaHost: Sendable {
   private let routing: Routing
   private let logger: Logger
   private let tally = ReplicaTally()
+  let census: ReplicaCensus
   private let events: (stream: AsyncStream<Event>, continuation: AsyncStream<Event>.Continuation)
   private let serving: Mutex<Serving>
   /// Whether a term has gone by since this replica began: what was planned in it is not planned anew.
@@ -55,19 +58,23 @@ package final class ReplicaHost: Sendable {
 
   /// Begins as a follower, from the store's copy as it is.
   ///
-  /// - Parameter slot: has a router from then on.
+  /// - Parameters:
+  ///   - member: what the others are told of this one; without, its address alone.
+  ///   - slot: has a router from then on.
   /// - Throws: what reading the copy throws.
   package init(
-    store: any ReplicatedStore, link: PeerLink, settings: Settings = Settings(), slot: RouterSlot? = nil,
-    logger: Logger,
+    store: any ReplicatedStore, link: PeerLink, member: ReplicaMember? = nil, settings: Settings = Settings(),
+    slot: RouterSlot? = nil, logger: Logger,
     build: @escaping Build, routing: @escaping Routing
   ) async throws(StoreError) {
     (self.store, self.link, self.settings, self.logger) = (store, link, settings, logger)
     (self.build, self.routing) = (build, routing)
+    census = ReplicaCensus(member ?? ReplicaMember(address: link.address), store, link, logger: logger)
     let events = AsyncStream.makeStream(of: Event.self)
     self.events = events
     let controller = try await build(.follows(store), store, Leadership())
-    let part = Self.part(of: controller, term: nil, store, link, settings, tally)
+    let part = Self.part(
+      of: controller, term: nil, store, link, settings, tally, census)
     tally.follower = controller.follower
     let router = routing(controller, part)
     self.slot = slot ?? RouterSlot(router)
@@ -78,12 +85,13 @@ package final class ReplicaHost: Sendable {
 
   private static func part(
     of controller: Controller, term: Int?, _ store: any ReplicatedStore, _ link: PeerLink, _ settings: Settings,
-    _ tally: ReplicaTally
+    _ tally: ReplicaTally, _ census: ReplicaCensus
   ) -> ReplicaPart {
     let role = controller.follower.map { ReplicaPart.Role.follows($0) } ?? .leads(term: term ?? 0, controller)
     return ReplicaPart(
-      role: role, link: link, store: store, epoch: controller.epoch, mostStaleness: settings.mostStaleness, tally: tally
-    )
+      role: role, link: link, store: store, epoch: controller.epoch, mostStaleness: settings.mostStaleness,
+      tally: tally,
+      census: census)
   }
 
   /// The controller that answers now.
@@ -107,7 +115,9 @@ package final class ReplicaHost: Sendable {
   /// Takes part in the election and plays the part that comes of it, until the task is cancelled or the store closed. The
   /// server listens already.
   package func run() async {
-    await store.campaign(as: link.address)
+    await store.campaign(as: census.own)
+    let looking = Task { [census] in await census.run() }
+    defer { looking.cancel() }
     let pumping = Task { [store, events] in
       for await standing in store.standings() { events.continuation.yield(.standing(standing)) }
     }
@@ -172,6 +182,11 @@ package final class ReplicaHost: Sendable {
   private func deposed(_ term: Int) async {
     guard serving.withLock({ $0.term }) == term else { return }
     if store.isSurelyLeader(in: term) {
+      let isTold = serving.withLock { serving in
+        defer { serving.isDeposedTold = true }
+        return serving.isDeposedTold
+      }
+      if isTold { return }
       logger.error(
         "a node has heard of a later term than that of this controller, which leads: it was another fleet's",
         metadata: ["term": "\(term)"])
@@ -184,18 +199,22 @@ package final class ReplicaHost: Sendable {
   /// Puts another controller in the place of the one that answers, as soon as it can be made. Given up where the store says
   /// something else of this replica meanwhile.
   private func takePlace(term: Int?, _ make: () async throws(StoreError) -> Controller) async {
+    var told: StoreError?
     while !Task.isCancelled, isStill(term) {
       let made: Controller
       do throws(StoreError) {
         made = try await make()
       } catch {
-        logger.error(
-          "what is stored cannot be read; it is tried again",
-          metadata: ["code": "\(error.code.rawValue)", "error": "\(error)"])
+        if error != told {
+          logger.error(
+            "what is stored cannot be read; it is tried again",
+            metadata: ["code": "\(error.code.rawValue)", "error": "\(error)"])
+        }
+        told = error
         try? await Task.sleep(for: .milliseconds(200))
         continue
       }
-      let part = Self.part(of: made, term: term, store, link, settings, tally)
+      let part = Self.part(of: made, term: term, store, link, settings, tally, census)
       // Nobody is told that this replica leads when it does not.
       guard isStill(term) else {
         Task { try? await made.stop() }

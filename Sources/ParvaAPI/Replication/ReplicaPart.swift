@@ -17,16 +17,18 @@ package struct ReplicaPart: Sendable {
   /// How old a follower's copy may be before it is not ready any more.
   let mostStaleness: Duration
   let tally: ReplicaTally
+  /// Nil where there is no other.
+  let census: ReplicaCensus?
 
   package static let alone = ReplicaPart(
-    role: .alone, link: nil, store: nil, epoch: 0, mostStaleness: .zero, tally: ReplicaTally())
+    role: .alone, link: nil, store: nil, epoch: 0, mostStaleness: .zero, tally: ReplicaTally(), census: nil)
 
   init(
     role: Role, link: PeerLink?, store: (any ReplicatedStore)?, epoch: Int, mostStaleness: Duration,
-    tally: ReplicaTally
+    tally: ReplicaTally, census: ReplicaCensus?
   ) {
     (self.role, self.link, self.store, self.epoch) = (role, link, store, epoch)
-    (self.mostStaleness, self.tally) = (mostStaleness, tally)
+    (self.mostStaleness, self.tally, self.census) = (mostStaleness, tally, census)
   }
 
   // MARK: - What it is
@@ -91,8 +93,10 @@ package struct ReplicaPart: Sendable {
 
   /// Routes for the other replicas.
   package func peerRoutes(_ controller: Controller) -> [Route] {
-    guard case .leads = role else { return [] }
-    return [PeerExchange.route(controller, link?.seal)]
+    guard let census else { return [] }
+    let who = PeerExchange.who(census.own.id, self)
+    guard case .leads = role else { return [who] }
+    return [who, PeerExchange.route(controller, self)]
   }
 
   private static let parameter = "consistent"
@@ -129,6 +133,7 @@ package struct ReplicaPart: Sendable {
         Self.parameter, "is not for streams: what they tell of comes when this replica knows it")
     }
     let isPassedOn = request.headers[PeerSeal.by] != nil
+    if isPassedOn { try take(request) }
     switch role {
     case .alone: return try handle(request)
     case .leads(let term, let controller):
@@ -155,8 +160,6 @@ package struct ReplicaPart: Sendable {
       }
     case .follows(let follower):
       if isConsistent || route.isLeaders {
-        // One hop: whoever passed it on took this one for the leader.
-        if isPassedOn { throw ProblemDetails.notLeader("This replica does not lead.") }
         if isConsistent { request.query.append((Self.parameter, "true")) }
         return .rest { [request] in try await pass(request, route, follower) }
       }
@@ -165,6 +168,19 @@ package struct ReplicaPart: Sendable {
         return .rest { [request] in try await behind(request, route, handle, follower) }
       }
       return try Self.ending(request, handle, Self.dated(fresh))
+    }
+  }
+
+  /// Takes what another replica has passed on: one hop, since whoever did took this one for the leader.
+  ///
+  /// - Throws: 503 `not_leader`, 403 `peer_unverified`.
+  func take(_ request: HTTPRequest) throws(ProblemDetails) {
+    switch role {
+    case .alone: return
+    case .leads(let term, _):
+      guard let link else { return }
+      try link.seal?.take(request, as: ReplicaStanding.Leader(term: term, address: link.address))
+    case .follows: throw .notLeader("This replica does not lead.")
     }
   }
 

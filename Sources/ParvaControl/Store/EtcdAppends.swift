@@ -1,4 +1,5 @@
 import Foundation
+import ParvaHTTP
 import ParvaServing
 import Synchronization
 
@@ -169,7 +170,9 @@ extension EtcdStore {
       if: [EtcdClient.created(keys.entry(first), at: 0)], then: puts)
     for (offset, one) in group.enumerated() {
       do throws(StoreError) {
-        try await take(one.batch, position: first + offset, nonce: entries[offset].nonce, bytes: one.data.count)
+        try await take(
+          one.batch, position: first + offset, nonce: entries[offset].nonce, bytes: one.data.count,
+          plainBytes: Gzip.expandedCount(of: one.data))
       } catch {
         // It is committed and not in the copy: from here on this replica knows less than it says.
         appends.lose(term)

@@ -43,7 +43,9 @@ enum EtcdBackup {
       }
       let position = there.position + 1
       try await store.publish(
-        EtcdStore.packed(bytes), position: position, in: 0, keptFrom: position + 1, if: there.unchanged)
+        EtcdStore.packed(bytes), position: position, in: 0, keptFrom: position + 1,
+        // It may be of a newer version than this one: what comes from here on is not.
+        puts: [EtcdClient.put(store.keys.schema, EtcdStore.written(store.settings.schema))], if: there.unchanged)
       await store.compact()
       try await store.close()
       return contents

@@ -12,7 +12,7 @@ final class EtcdClient: Sendable {
     var tls = HTTPClientConfiguration.TLS()
     var user: String?
     var password: String?
-    /// For one attempt at one member.
+    /// For one attempt at one member, where members answer quickly.
     var patience = Duration.seconds(1)
   }
 
@@ -62,6 +62,7 @@ final class EtcdClient: Sendable {
   private let http: HTTPClient
   /// Index of the member that answered last.
   private let current = Atomic(0)
+  private let waiting: Mutex<EtcdPatience>
   private let token = Mutex<String?>(nil)
   /// The sign-in under way: members take their time for each.
   private let signing = Mutex<Task<Result<String, Failure>, Never>?>(nil)
@@ -75,12 +76,13 @@ final class EtcdClient: Sendable {
     configuration.connectTimeout = settings.patience
     configuration.maxResponseBytes = 512 << 20
     http = HTTPClient(configuration: configuration)
+    waiting = Mutex(EtcdPatience(settings.patience))
   }
 
   func shutdown() { http.shutdown() }
 
   /// For one attempt at one member, where a call names none.
-  var patience: Duration { settings.patience }
+  var patience: Duration { waiting.withLock(\.now) }
 
   private static func read<Answer: Decodable>(_ bytes: Data) -> Answer? {
     let decoder = JSONDecoder()
@@ -98,11 +100,17 @@ final class EtcdClient: Sendable {
     let endpoint = settings.endpoints[index % settings.endpoints.count]
     var request = HTTPClientRequest(
       method: "POST", url: endpoint + path, headers: ["Content-Type": "application/json"], body: Data(body.utf8),
-      timeout: patience ?? settings.patience)
+      timeout: patience ?? self.patience)
     request.isIdempotent = isRepeatable
+    let begun = ContinuousClock.now
     do throws(Failure) {
-      return try await ask(endpoint, request)
+      let answer: Answer = try await ask(endpoint, request)
+      if patience == nil { waiting.withLock { $0.answered(after: begun.duration(to: .now)) } }
+      return answer
     } catch {
+      if case .unknown = error, patience == nil, let limit = request.timeout, begun.duration(to: .now) >= limit {
+        waiting.withLock { $0.waitedInVain() }
+      }
       if case .refused(let code, _) = error, code != 0 { throw error }
       _ = current.compareExchange(expected: index, desired: index + 1, ordering: .relaxed)
       throw error
@@ -164,7 +172,7 @@ final class EtcdClient: Sendable {
       response = try await http.send(request)
     } catch {
       switch error.code {
-      case .badRequest, .connectFailed, .tlsFailed, .targetForbidden, .closed:
+      case .badRequest, .connectFailed, .tlsFailed, .targetForbidden:
         throw .unreachable("\(endpoint): \(error.cause)")
       default: throw .unknown("\(endpoint): \(error.cause)")
       }

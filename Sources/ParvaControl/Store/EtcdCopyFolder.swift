@@ -3,6 +3,7 @@ import Foundation
 /// The private folder of a replica's copy: gone with the process, or with the next one where it was killed.
 struct EtcdCopyFolder: Sendable {
   private static let prefix = "parva-copy-"
+  private static let beginning = "parva-begun-"
   private static let lockName = "lock"
 
   let url: URL
@@ -14,15 +15,21 @@ struct EtcdCopyFolder: Sendable {
   init() throws(StoreError) {
     let place = FileManager.default.temporaryDirectory
     Self.removeStale(in: place)
-    url = place.appending(path: Self.prefix + UUID().uuidString)
+    let name = UUID().uuidString
+    let made = place.appending(path: Self.beginning + name)
+    url = place.appending(path: Self.prefix + name)
     do {
       try FileManager.default.createDirectory(
-        at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        at: made, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      // Whoever removes what is left of others finds it under its name only once it is locked.
+      lock = try StoreLock(path: made.appending(path: Self.lockName).path)
+      try FileManager.default.moveItem(at: made, to: url)
+    } catch let error as StoreError {
+      throw error
     } catch {
       throw StoreError(
         .cannotOpen, "The copy of the store in \(url.path) cannot be made: \(error.localizedDescription)")
     }
-    lock = try StoreLock(path: url.appending(path: Self.lockName).path)
   }
 
   func remove() {

@@ -8,6 +8,13 @@ struct EtcdKeys: Sendable {
   /// Says which snapshot is the newest whole one.
   var snapshot: String { "\(prefix)/snapshot" }
 
+  /// The newest schema that a leader has written by, as digits.
+  var schema: String { "\(prefix)/schema" }
+
+  /// A record of each replica that takes part, under a lease of its own.
+  func member(_ id: String) -> String { members.from + id }
+  var members: (from: String, to: String) { ("\(prefix)/replicas/", "\(prefix)/replicas0") }
+
   /// Is written to see whether anything can be.
   var probe: String { "\(prefix)/probe" }
 

@@ -27,9 +27,9 @@ extension EtcdStore {
   /// Waits until nobody leads, tries to, and leads for as long as that goes.
   func campaignOnce() async {
     let (seen, address, isFresh) = state.withLock { state in
-      // Who is far behind would lose the lease while it reads what it lacks.
-      let isFresh = state.freshAt.map { $0.duration(to: .now) < max(.seconds(1), settings.lease / 2) } ?? false
-      return (state.seenTerm, state.address, state.trouble == nil && isFresh)
+      // Who is far behind would have nobody lead while it reads what it lacks.
+      let isFresh = state.freshAt.map { $0.duration(to: .now) < max(.seconds(3), settings.lease) } ?? false
+      return (state.seenTerm, state.address, state.trouble == nil && isFresh && outdated(state.schema) == nil)
     }
     guard seen == nil, let address, isFresh else {
       try? await Task.sleep(for: .milliseconds(20))
@@ -50,19 +50,16 @@ extension EtcdStore {
     guard let time = grant.time.flatMap({ Int($0) }) else { return }
     if let term = await elected(address, grant.id) {
       let watching = state.withLock { state in
-        (state.isCampaigning, state.holdsKey) = (true, true)
-        state.lease = grant.id
+        (state.isCampaigning, state.holdsKey, state.prepared) = (true, true, nil)
         state.leadsUntil = begun + Self.safe(time)
         state.led = (term, begun + Self.safe(time))
         return state.watching
       }
       watching?.cancel()
-      var why = "what was committed before could not be read in time"
-      if await isWhole(in: term) {
-        appends.begin(term)
-        tell(.leader(term: term))
-        why = await lead(term, grant.id)
-      }
+      let preparing = Task { await prepare(term) }
+      let why = await lead(term, grant.id)
+      preparing.cancel()
+      await preparing.value
       // From now on somebody else may lead, once the key is given back.
       state.withLock { state in
         let until = min(state.led?.until ?? .now, .now)
@@ -73,7 +70,7 @@ extension EtcdStore {
       tell(.follower(of: nil))
       appends.end(term)
       state.withLock { state in
-        (state.isCampaigning, state.leadsUntil, state.lease) = (false, nil, nil)
+        (state.isCampaigning, state.leadsUntil) = (false, nil)
         // Until the next answer tells who leads.
         state.seenTerm = term
       }
@@ -103,12 +100,34 @@ extension EtcdStore {
     return nil
   }
 
-  /// Reads what was committed before the term; nobody can add to it any more.
-  private func isWhole(in term: Int) async -> Bool {
-    while state.withLock({ $0.leadsUntil.map { .now < $0 } ?? false }) {
-      if let isAll = try? await catchUp(), isAll { return state.withLock(\.seenTerm) == term }
+  /// Leads as soon as what was committed before the term is in the copy; nobody can add to it any more. The lease is kept
+  /// meanwhile, however much there is to read.
+  private func prepare(_ term: Int) async {
+    do throws(StoreError) {
+      try await readAll(before: term)
+      try await raiseSchema(in: term)
+    } catch {
+      if error.code != .unavailable, error.code != .notLeader { note(error) }
+      return state.withLock { $0.prepared = .failure(error) }
     }
-    return false
+    appends.begin(term)
+    state.withLock { state in
+      state.prepared = .success(())
+      if state.leadsUntil.map({ .now < $0 }) ?? false { state.tell(.leader(term: term)) }
+    }
+  }
+
+  private func readAll(before term: Int) async throws(StoreError) {
+    while true {
+      do throws(StoreError) {
+        if try await catchUp() { break }
+      } catch {
+        guard error.code == .unavailable else { throw error }
+        try? await Task.sleep(for: .milliseconds(20))
+      }
+      if Task.isCancelled { throw EtcdAppends.notLeader }
+    }
+    guard state.withLock(\.seenTerm) == term else { throw EtcdAppends.notLeader }
   }
 
   /// Renews the lease until that fails for too long, an append finds out that another leads, or the store is closed.
@@ -119,14 +138,24 @@ extension EtcdStore {
     // The election and the reading after it have taken of the lease.
     var renewed = ContinuousClock.now - pause
     var problem = "etcd was not asked in time"
+    // Who reads nothing for long would only keep others from leading.
+    var (read, readAt) = (position, ContinuousClock.now)
     while true {
       let begun = ContinuousClock.now
-      let (left, isEnding) = state.withLock { state in
-        (state.leadsUntil.map { begun.duration(to: $0) } ?? .zero, state.isClosed || state.isResigning)
+      let (left, isEnding, prepared) = state.withLock { state in
+        (state.leadsUntil.map { begun.duration(to: $0) } ?? .zero, state.isClosed || state.isResigning, state.prepared)
       }
       if isEnding { return "it is given up" }
       if left <= .zero { return "the lease was not renewed: \(problem)" }
-      if appends.isLost(term) { return "another leads, or its key is gone from etcd" }
+      switch prepared {
+      case .success?: if appends.isLost(term) { return "another leads, or its key is gone from etcd" }
+      case .failure(let error)?: return "what was committed before could not be read: \(error.message)"
+      case nil:
+        if position != read { (read, readAt) = (position, begun) }
+        if readAt.duration(to: begun) > settings.lease * 2 {
+          return "what was committed before could not be read in time"
+        }
+      }
       if renewed.duration(to: begun) >= pause {
         do throws(EtcdClient.Failure) {
           // Whoever waits longer than the lease is sure of leads on beside another.

@@ -45,10 +45,10 @@ extension EtcdStore {
   }
 
   /// A replica that has heard nothing for long takes no writes; a single request that failed says little.
-  private func note(_ error: StoreError) {
+  func note(_ error: StoreError) {
     let isNews = state.withLock { state in
       let age = state.freshAt.map { $0.duration(to: .now) } ?? .seconds(60)
-      guard error.code != .unavailable || age > .seconds(1) else { return false }
+      guard error.code != .unavailable || age > max(.seconds(1), client.patience * 2) else { return false }
       defer { state.trouble = error }
       // What is in etcd is not what this replica has made of it.
       if error.code == .corrupt, state.isCampaigning, let term = state.led?.term { appends.lose(term) }
@@ -84,7 +84,7 @@ extension EtcdStore {
     do throws(EtcdClient.Failure) {
       answer = try await client.read([
         EtcdClient.range(keys.leader), EtcdClient.range(keys.snapshot), last,
-        EtcdClient.range(keys.entry(position + 1), to: keys.afterEntries, limit: limit),
+        EtcdClient.range(keys.entry(position + 1), to: keys.afterEntries, limit: limit), EtcdClient.range(keys.schema),
       ])
       state.withLock { $0.pageLimit = min(64, limit * 2) }
     } catch {
@@ -92,6 +92,7 @@ extension EtcdStore {
       throw StoreError(error)
     }
     state.withLock { $0.revision = max($0.revision, answer.revision) }
+    try noteSchema(answer.rows[4].first)
     noteLeader(answer.rows[0].first, answer.revision)
     let rows = answer.rows[3].kvs ?? []
     let first = rows.first.flatMap { keys.position(ofEntry: $0.key) }
@@ -155,7 +156,8 @@ extension EtcdStore {
       bytes.count < 64 << 10
       ? try BatchCodec.batch(bytes, position: place)
       : try await coding.run { () throws(StoreError) in try BatchCodec.batch(bytes, position: place) }
-    try await take(batch, position: place, nonce: entry.nonce, bytes: bytes.count)
+    try await take(
+      batch, position: place, nonce: entry.nonce, bytes: bytes.count, plainBytes: Gzip.expandedCount(of: bytes))
   }
 
   private func parts(_ kind: String, _ position: Int, _ entry: EtcdEntry) async throws(StoreError) -> Data {
@@ -183,7 +185,7 @@ extension EtcdStore {
       state.snapshotAt = snapshot.position
       state.snapshotBytes = snapshot.parts * EtcdEntry.mostBytes
       // What this replica has too little of, counts with what it has.
-      state.logBytes = state.news.reduce(0) { $0 + ($1.position > snapshot.position ? $1.bytes : 0) }
+      state.logBytes = state.news.all.reduce(0) { $0 + ($1.position > snapshot.position ? $1.bytes : 0) }
     }
   }
 

@@ -7,11 +7,10 @@ import Synchronization
 
 /// Snapshots: what the log has made, as one file, so that the log before it can go and etcd stays small.
 extension EtcdStore {
-  /// After how many entries another snapshot is made, and after how many bytes of them, where the last one was not larger.
-  private static let mostEntries = 2000
+  /// After how many bytes of entries another snapshot is made, where the last one was not larger.
   private static let mostLogBytes = 32 << 20
-  /// How many entries stay before a snapshot, for replicas that are a little behind.
-  private static let keptEntries = 500
+  /// How many entries stay before a snapshot, for replicas that are a little behind, and most bytes of them.
+  private var keptEntries: Int { settings.snapshotEntries / 4 }
   private static let keptBytes = 16 << 20
   /// Rest after one that failed.
   private static let rest = Duration.seconds(10)
@@ -23,7 +22,7 @@ extension EtcdStore {
     let position = position
     let isDue = state.withLock { state -> Bool in
       let isGrown =
-        position - (state.snapshotAt ?? 0) >= Self.mostEntries
+        position - (state.snapshotAt ?? 0) >= settings.snapshotEntries
         || state.logBytes >= max(Self.mostLogBytes, state.snapshotBytes)
       let isDue = isGrown && !state.isSnapshotting && state.nextSnapshot.map { .now >= $0 } ?? true
       if isDue { state.isSnapshotting = true }
@@ -87,11 +86,12 @@ extension EtcdStore {
   ///   - term: of the leader who does it; 0: nobody leads, now and until it is done.
   ///   - first: the first entry that stays.
   ///   - previous: the snapshot that stays beside it, for those who are reading it.
+  ///   - puts: what is written besides.
   ///   - compares: what has to be so besides.
   /// - Throws: `not_leader` where somebody else leads.
   func publish(
     _ bytes: Data, position: Int, in term: Int, keptFrom first: Int, previous: Int? = nil,
-    if compares: [String] = []
+    puts: [String] = [], if compares: [String] = []
   ) async throws(StoreError) {
     let nonce = UInt64.random(in: 0...UInt64.max)
     let count = try await write(bytes, "snap", position, nonce, in: term)
@@ -102,16 +102,16 @@ extension EtcdStore {
         EtcdClient.put(keys.snapshot, EtcdEntry(nonce: nonce, parts: count, position: position).value),
         EtcdClient.delete(keys.entry(0), to: keys.entry(first)),
         EtcdClient.delete(old.from, to: old.to), EtcdClient.delete(parts.from, to: parts.to),
-      ])
+      ] + puts)
   }
 
   /// The first entry that a replica which is a little behind may still ask for.
   private func firstKept(before position: Int) -> Int {
     state.withLock { state in
       var (first, bytes) = (position + 1, 0)
-      for news in state.news.reversed() where news.position <= position {
+      for news in state.news.all.reversed() where news.position <= position {
         bytes += news.bytes
-        guard bytes <= Self.keptBytes, position - news.position < Self.keptEntries else { break }
+        guard bytes <= Self.keptBytes, position - news.position < keptEntries else { break }
         first = news.position
       }
       return first

@@ -11,67 +11,11 @@ import Synchronization
 /// Who leads has created the leader key with a lease. Every entry of the log is appended by a transaction that demands this
 /// very key and that there is no entry under its number yet, so that a leader that was replaced appends nothing.
 final class EtcdStore: ReplicatedStore, ReadingStore {
-  struct Settings: Sendable {
-    var client: EtcdClient.Settings
-    /// What all keys begin with.
-    var prefix: String
-    var lease = Duration.seconds(5)
-
-    /// - Parameter place: `//host:port,host:port/prefix`; `https` is spoken where certificates are named.
-    init(_ place: String, _ access: StoreAccess) throws(StoreError) {
-      let parts = place.dropFirst(2).split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-      let isSecret = access.caFile != nil || access.certificateFile != nil
-      let members = (parts.first ?? "").split(separator: ",", omittingEmptySubsequences: false)
-      let hosts = members.compactMap { Self.url(of: $0, isSecret ? "https" : "http") }
-      let path = (parts.count == 2 ? parts[1] : "").split(separator: "/").joined(separator: "/")
-      prefix = path.isEmpty ? "parva" : path
-      guard !place.contains("@") else {
-        throw StoreError(
-          .cannotOpen,
-          "A place in etcd names no user: write etcd://HOST:PORT,HOST:PORT/PREFIX, and the user as --etcd-user.")
-      }
-      let isPlain = prefix.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./".contains($0)) }
-      guard place.hasPrefix("//"), hosts.count == members.count, isPlain else {
-        throw StoreError(.cannotOpen, "etcd:\(place) is no place in etcd: write etcd://HOST:PORT,HOST:PORT/PREFIX.")
-      }
-      let isNear = hosts.allSatisfy { ["127.0.0.1", "localhost", "::1"].contains(URL(string: $0)?.host() ?? "") }
-      guard isSecret || isNear || access.user == nil else {
-        throw StoreError(
-          .cannotOpen,
-          "--etcd-user would send its password in the clear: name with --etcd-ca who signs the certificates of etcd.")
-      }
-      for (path, option) in [
-        (access.caFile, "--etcd-ca"), (access.certificateFile, "--etcd-certificate"), (access.keyFile, "--etcd-key"),
-      ] {
-        guard let path, !FileManager.default.isReadableFile(atPath: path) else { continue }
-        throw StoreError(.cannotOpen, "\(path), which \(option) names, cannot be read.")
-      }
-      client = EtcdClient.Settings(endpoints: hosts)
-      client.tls.caFile = access.caFile
-      client.tls.certificateFile = access.certificateFile
-      client.tls.keyFile = access.keyFile
-      (client.user, client.password, lease) = (access.user, access.password, access.lease)
-    }
-
-    /// Nil for what is no host with or without a port; without, it is etcd's own.
-    private static func url(of member: Substring, _ scheme: String) -> String? {
-      guard let parts = URLComponents(string: "\(scheme)://\(member)"), let host = parts.host, !host.isEmpty,
-        parts.user == nil, parts.path.isEmpty, parts.query == nil, parts.fragment == nil,
-        parts.port.map({ (1...65_535).contains($0) }) ?? !member.hasSuffix(":")
-      else { return nil }
-      return parts.port == nil ? "\(scheme)://\(member):2379" : "\(scheme)://\(member)"
-    }
-  }
-
   struct State {
     var address: String?
     var standing = ReplicaStanding.follower(of: nil)
     var followers = StreamTable<ReplicaStanding>()
-    var news: [(batch: StoreBatch, position: Int, bytes: Int)] = []
-    var newsBytes = 0
-    /// The position before the first of `news`.
-    var first = 0
-    var readers = StreamTable<ReplicaNews>()
+    var news = EtcdNews()
     var freshAt: ContinuousClock.Instant?
     var trouble: StoreError?
     /// Why nobody can be elected who would be.
@@ -104,7 +48,13 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     /// From then on until the key is given back.
     var holdsKey = false
     var isResigning = false
-    var lease: String?
+    /// What a term has come to before it begins: nil while what was committed before it is read.
+    var prepared: Result<Void, StoreError>?
+    /// The newest schema that any leader has written by.
+    var schema = 0
+    /// Who takes part, as etcd has said last, and the lease of this replica's own record.
+    var members: [SeenReplica] = []
+    var memberLease: String?
     /// Of the newest snapshot, as far as known.
     var snapshotAt: Int?
     var snapshotBytes = 0
@@ -126,9 +76,6 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     }
   }
 
-  /// Of entries as they stand in etcd, most that is kept in memory for followers within this process.
-  private static let mostNewsBytes = 16 << 20
-
   let settings: Settings
   let keys: EtcdKeys
   let client: EtcdClient
@@ -143,7 +90,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
   let leasing = QueueExecutor("parva.store.lease")
   private let copyBox: Mutex<SQLiteStore>
   /// Commits to the copy and whole readings take turns.
-  private let turns = AsyncStream.makeStream(of: Void.self)
+  private let turns = RequestLimit(1)
   let bell = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
   private let tasks = Mutex<[Task<Void, Never>]>([])
   let appends: EtcdAppends
@@ -167,7 +114,6 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     appends = EtcdAppends()
     folder = try EtcdCopyFolder()
     copyBox = Mutex(try Self.fresh(in: folder.url))
-    turns.continuation.yield()
     guard isReading else { return }
     try await readAll(until: patience.map { .now + $0 })
     let follow = Task { [weak self] in
@@ -220,34 +166,28 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
   }
 
   func taking<Value: Sendable>(
-    _ work: () async throws(StoreError) -> Value
-  ) async throws(StoreError) -> Value {
-    for await _ in turns.stream { break }
-    defer { turns.continuation.yield() }
-    return try await work()
-  }
+    _ work: @Sendable () async throws(StoreError) -> Value
+  ) async throws(StoreError) -> Value { try await turns.run(work) }
 
   // MARK: - Coming in
 
   /// Writes a batch that is the next to the copy.
-  func take(_ batch: StoreBatch, position: Int, nonce: UInt64, bytes: Int) async throws(StoreError) {
+  ///
+  /// - Parameters:
+  ///   - bytes: that it takes in etcd.
+  ///   - plainBytes: that it takes unpacked.
+  func take(
+    _ batch: StoreBatch, position: Int, nonce: UInt64, bytes: Int, plainBytes: Int
+  ) async throws(StoreError) {
     try await taking { () throws(StoreError) in
       guard position == self.position + 1 else { return }
       try await copy.commit(batch)
-      let readers = state.withLock { state in
-        state.news.append((batch, position, bytes))
+      state.withLock { state in
+        state.news.add(batch, position: position, bytes: bytes, plainBytes: plainBytes)
         state.last = (position, nonce)
         state.logBytes += bytes
-        state.newsBytes += bytes
-        // Large batches would fill the memory; who is behind them reads all of it anew.
-        while state.news.count > 4096 || state.newsBytes > Self.mostNewsBytes, state.news.count > 1 {
-          let gone = state.news.removeFirst()
-          (state.first, state.newsBytes) = (gone.position, state.newsBytes - gone.bytes)
-        }
-        return state.readers
       }
       board.change { $0 = position }
-      readers.yield(.batch(batch, position: position))
     }
   }
 
@@ -267,13 +207,11 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
         return copy
       }
       try? await old.close()
-      let readers = state.withLock { state in
-        (state.news, state.newsBytes, state.first, state.last) = ([], 0, position, nil)
+      state.withLock { state in
+        (state.news, state.last) = (EtcdNews(after: position), nil)
         (state.snapshotAt, state.snapshotBytes, state.logBytes) = (position, bytes, 0)
-        return state.readers.removeAll()
       }
       board.change { $0 = position }
-      for reader in readers { reader.yield(.reset(position: position)); reader.finish() }
     }
   }
 
@@ -281,12 +219,15 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
 
   // MARK: - As a replicated store
 
-  func campaign(as address: String) async {
-    state.withLock { $0.address = address }
+  func campaign(as member: ReplicaMember) async {
+    state.withLock { $0.address = member.address }
+    let joining = Task { [weak self] in
+      while let self, !self.state.withLock(\.isClosed) { await self.joinOnce(as: member) }
+    }
     let lead = Task(executorPreference: leasing) { [weak self] in
       while let self, !self.state.withLock(\.isClosed) { await self.campaignOnce() }
     }
-    tasks.withLock { $0.append(lead) }
+    tasks.withLock { $0 += [joining, lead] }
   }
 
   var standing: ReplicaStanding { state.withLock(\.standing) }
@@ -304,16 +245,20 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
   func writer(term: Int) -> any Store { EtcdWriter(store: self, term: term) }
 
   func news(after position: Int) -> AsyncStream<ReplicaNews> {
-    let (stream, continuation) = AsyncStream.makeStream(of: ReplicaNews.self)
-    let id = state.withLock { state in
-      if position < state.first { continuation.yield(.reset(position: self.position)) }
-      for news in state.news where news.position > position {
-        continuation.yield(.batch(news.batch, position: news.position))
+    // Nothing waits in the stream: who is slow holds nothing but its place.
+    let place = Mutex<Int?>(position)
+    return AsyncStream(unfolding: { [weak self] in
+      while let self, let from = place.withLock(\.self), !Task.isCancelled, !self.state.withLock(\.isClosed) {
+        if let next = self.state.withLock({ $0.news.next(after: from) }) {
+          place.withLock { place in
+            if case .batch(_, let position) = next { place = position } else { place = nil }
+          }
+          return next
+        }
+        _ = await self.board.wait(for: .seconds(60)) { ($0 > from, $0 > from) }
       }
-      return state.readers.add(continuation)
-    }
-    continuation.onTermination = { [weak self] _ in Task.detached { self?.state.withLock { $0.readers.remove(id) } } }
-    return stream
+      return nil
+    })
   }
 
   var position: Int { board.read { $0 } }
@@ -345,7 +290,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     state.withLock { state in
       if let trouble = state.trouble { return trouble }
       guard let since = state.leaderlessSince else { return nil }
-      if let trouble = state.electionTrouble { return trouble }
+      if let trouble = state.electionTrouble ?? outdated(state.schema) { return trouble }
       // Another should have been elected by now.
       guard since.duration(to: .now) > settings.lease + .seconds(2) else { return nil }
       return StoreError(.notLeader, "No replica has led for \(since.duration(to: .now).components.seconds) s.")
@@ -362,17 +307,18 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
 
   func close() async throws(StoreError) {
     await resign()
-    let (followers, readers, watching) = state.withLock { state in
+    let (followers, watching) = state.withLock { state in
       state.isClosed = true
-      return (state.followers.removeAll(), state.readers.removeAll(), state.watching)
+      return (state.followers.removeAll(), state.watching)
     }
     watching?.cancel()
+    board.close()
     bell.continuation.finish()
     for task in tasks.withLock(\.self) { task.cancel() }
+    await leave()
     client.shutdown()
     for task in tasks.withLock(\.self) { await task.value }
     for follower in followers { follower.finish() }
-    for reader in readers { reader.finish() }
     try await copy.close()
     folder.remove()
   }

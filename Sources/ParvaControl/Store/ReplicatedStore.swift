@@ -1,3 +1,5 @@
+import Foundation
+
 /// A store that several controllers share: one of them leads and alone writes, and what it commits reaches all of them
 /// in one order.
 ///
@@ -5,8 +7,14 @@
 package protocol ReplicatedStore: Store {
   /// Takes part in the election until the store is closed; before, nobody can lead here.
   ///
-  /// - Parameter address: where the other replicas reach this one, an URL without a path.
-  func campaign(as address: String) async
+  /// - Parameter member: what the others are told of this one.
+  func campaign(as member: ReplicaMember) async
+
+  /// Who takes part, as far as is known; this one among them.
+  var members: [SeenReplica] { get }
+
+  /// Why this replica will not lead, whoever else goes; nil where it may.
+  var hindrance: StoreError? { get }
 
   /// What this replica is now.
   var standing: ReplicaStanding { get }
@@ -47,6 +55,7 @@ package protocol ReplicatedStore: Store {
 }
 
 extension ReplicatedStore {
+  package var hindrance: StoreError? { nil }
   package func settle() async -> Bool { true }
 }
 
@@ -72,4 +81,32 @@ package enum ReplicaNews: Sendable {
   case batch(StoreBatch, position: Int)
   /// The copy was read anew as a whole: ``Store/load()`` has what is there.
   case reset(position: Int)
+}
+
+/// What a replica tells the others of itself.
+package struct ReplicaMember: Codable, Hashable, Sendable {
+  /// Of this process.
+  package var id = UUID().uuidString.lowercased()
+  /// Where the other replicas reach it, an URL without a path.
+  package var address: String
+  package var host: String
+  /// Of the program.
+  package var version: String
+  /// What it plans by and lets others do, as options by their names.
+  package var options: [String: String]
+
+  package init(address: String, host: String = "", version: String = "", options: [String: String] = [:]) {
+    (self.address, self.host, self.version, self.options) = (address, host, version, options)
+  }
+}
+
+/// Another replica, or this one, as its record tells it.
+package struct SeenReplica: Hashable, Sendable {
+  package var member: ReplicaMember
+  /// When its record was seen first.
+  package var since: ContinuousClock.Instant
+
+  package init(_ member: ReplicaMember, since: ContinuousClock.Instant) {
+    (self.member, self.since) = (member, since)
+  }
 }

@@ -89,6 +89,8 @@ package struct StoreAccess: Sendable {
   package var password: String?
   /// How long a leader that is silent is waited for.
   package var lease = Duration.seconds(5)
+  /// After how many entries of a log another snapshot is made.
+  package var snapshotEntries = 2000
 
   package init() {}
 }

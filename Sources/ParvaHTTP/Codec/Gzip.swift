@@ -25,7 +25,7 @@ package enum Gzip {
   package static func expand(_ data: Data, limit: Int) -> Data? {
     // The shortest member has a header of ten bytes, two of data and eight behind it.
     guard data.count >= 20 else { return nil }
-    let count = data.suffix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+    let count = expandedCount(of: data)
     guard count <= limit else { return nil }
     var result = Data(count: count)
     let isWhole = result.withUnsafeMutableBytes { target in
@@ -37,4 +37,7 @@ package enum Gzip {
     }
     return isWhole ? result : nil
   }
+
+  /// How many bytes a member of less than 4 GiB says that it holds.
+  package static func expandedCount(of data: Data) -> Int { data.suffix(4).reversed().reduce(0) { $0 << 8 | Int($1) } }
 }

@@ -48,12 +48,23 @@ struct ReplicaOptions: ParsableArguments {
   @Option(name: .long, help: "PEM of that certificate's key.")
   var peerKey: String?
 
+  @Option(
+    name: .long,
+    help: """
+      With a shared store: after how many entries of etcd's log a snapshot takes their place. Fewer: who begins reads less; more: \
+      less is written.
+      """)
+  var etcdSnapshotEntries = StoreAccess().snapshotEntries
+
   @OptionGroup var etcd: EtcdOptions
 
   func validate() throws {
     guard (0.5...300).contains(lease) else { throw ValidationError("--lease must be 0.5 to 300 seconds.") }
     if let maxStaleness, !(0.1...86_400).contains(maxStaleness) {
       throw ValidationError("--max-staleness must be 0.1 to 86400 seconds.")
+    }
+    guard (10...100_000).contains(etcdSnapshotEntries) else {
+      throw ValidationError("--etcd-snapshot-entries must be 10 to 100000.")
     }
     if let advertise, let fault = Self.fault(advertise) {
       throw ValidationError("--advertise '\(advertise)': \(fault).")
@@ -66,7 +77,7 @@ struct ReplicaOptions: ParsableArguments {
   /// Whether any is given that means nothing with a store of one controller's own.
   var areAny: Bool {
     advertise != nil || lease != 5 || maxStaleness != nil || peerSecretFile != nil || peerCA != nil
-      || peerCertificate != nil || etcd.areAny
+      || peerCertificate != nil || etcdSnapshotEntries != StoreAccess().snapshotEntries || etcd.areAny
   }
 
   private static func fault(_ url: String) -> String? {
@@ -86,6 +97,7 @@ struct ReplicaOptions: ParsableArguments {
   func access() throws(CommandFailure) -> StoreAccess {
     var access = try etcd.access()
     access.lease = .seconds(lease)
+    access.snapshotEntries = etcdSnapshotEntries
     return access
   }
 

@@ -47,7 +47,7 @@ import Testing
     "POST /v1/nodes/{name}/status": operators.union([.own]),
     "GET /v1/events": readers, "GET /v1/fleet": readers, "POST /v1/fleet/accept-silence": operators,
     "GET /v1/endpoints": readers, "GET /v1/endpoints/events": readers, "PUT /v1/segments/{id}/endpoints": operators,
-    "GET /v1/proxies": readers, "GET /v1/prometheus-targets": readers,
+    "GET /v1/replicas": readers, "GET /v1/proxies": readers, "GET /v1/prometheus-targets": readers,
     "POST /v3/discovery:listeners": readers, "POST /v3/discovery:routes": readers,
     "POST /v3/discovery:clusters": readers, "POST /v3/discovery:endpoints": readers,
     "GET /v1/namespaces": readers, "POST /v1/namespaces": admins, "GET /v1/namespaces/{name}": readers,

@@ -13,82 +13,7 @@ import Testing
 @Suite struct ReplicaHostTests {
   private static let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-  /// One controller with its server.
-  private final class Node: Sendable {
-    let store: SharedLog.Replica
-    let host: ReplicaHost
-    let server: HTTPServer
-    let address: String
-    let link: PeerLink
-    /// Before a controller is made.
-    let building = Gate(isOpen: true)
-    private let client: HTTPClient
-    private let running: Task<Void, Never>
-
-    init(_ log: SharedLog, needsToken: Bool = false, seal: String? = nil) async throws {
-      var quiet = Logger(label: "test")
-      quiet.logLevel = .critical
-      let logger = quiet
-      var direct = HTTPClientConfiguration()
-      direct.retries = 0
-      client = HTTPClient(configuration: direct)
-      store = try log.replica()
-      // The address is known when the server listens, the routes need it before.
-      let listening = HTTPServer(
-        configuration: .init(addresses: ["127.0.0.1:0"]), router: Router(routes: [], logger: logger), logger: logger)
-      let port = try listening.start()[0]
-      await listening.shutdown(deadline: .zero)
-      address = "http://\(port)"
-      let link = PeerLink(address: address, seal: seal.flatMap { PeerSeal(secret: $0) })
-      self.link = link
-      host = try await ReplicaHost(store: store, link: link, logger: logger) {
-        [building] role, store, leadership async throws(StoreError) in
-        await building.pass()
-        var configuration: Controller.Configuration
-        do {
-          configuration = Controller.Configuration(planning: try Harness.builtIn)
-        } catch {
-          throw StoreError(.failed, "\(error)")
-        }
-        configuration.settle = .zero
-        configuration.nodes.sharesServices = true
-        configuration.push.leadership = leadership
-        return try await Controller(configuration: configuration, store: store, role: role, logger: logger)
-      } routing: { controller, part in
-        var table = RouteTable(controller)
-        table.part = part
-        let access = AccessControl(tokens: controller.tokens, isRequired: needsToken)
-        return Router(
-          routes: table.routes + part.peerRoutes(controller), logger: logger, gate: part.guarding(access.gate),
-          pause: part.pausing(access.pause), fields: part.fields)
-      }
-      server = HTTPServer(configuration: .init(addresses: [port]), slot: host.slot, logger: logger)
-      _ = try server.start()
-      running = Task { [host] in await host.run() }
-      while store.address.isEmpty { await Task.yield() }
-    }
-
-    func ask(
-      _ method: String, _ path: String, _ body: String = "", headers: HTTPHeaders = [:]
-    ) async throws -> HTTPResponse {
-      var request = HTTPClientRequest(method: method, url: address + path, headers: headers, body: Data(body.utf8))
-      if !body.isEmpty { request.headers["Content-Type"] = "application/json" }
-      request.timeout = .seconds(60)
-      return try await client.send(request)
-    }
-
-    /// Returns once the replica plays this part.
-    func until(_ role: String) async throws {
-      while try await ask("GET", "/healthz").headers["Parva-Role"] != role { await Task.yield() }
-    }
-
-    func end() async {
-      host.releaseWaiters()
-      await server.shutdown(deadline: .zero)
-      try? await host.stop()
-      running.cancel()
-    }
-  }
+  private typealias Node = ReplicaNode
 
   private static func nodes(_ log: SharedLog, _ count: Int) async throws -> [Node] {
     var nodes: [Node] = []
@@ -309,43 +234,6 @@ import Testing
     try await nodes[1].until("leader")
     for node in nodes.reversed() { #expect(try await version(node) == told) }
     for node in nodes { await node.end() }
-  }
-
-  @Test func aSealIsGoodForOneRequestAndItsSender() throws {
-    func made(_ secret: String, at time: Int) throws -> PeerSeal {
-      guard let seal = PeerSeal(secret: secret, now: { time }) else { throw Missing("no seal") }
-      return seal
-    }
-    let seal = try made(Self.secret, at: 1000)
-    var request = HTTPRequest(method: "POST", path: "/v1/workloads", query: [("a", "b")])
-    var headers: HTTPHeaders = ["Parva-Forwarded-By": "http://a"]
-    headers[PeerSeal.identity] = PeerSeal.identity("CN=alice", ["spiffe://x/y"])
-    seal.seal(&headers, of: request)
-    request.headers = headers
-    var opened = request
-    opened.clientSubject = "CN=the replica"
-    try PeerGate.open(&opened, seal)
-    #expect(opened.clientSubject == "CN=alice" && opened.clientURIs == ["spiffe://x/y"])
-    func changed(_ change: (inout HTTPRequest) -> Void) -> Bool {
-      var other = request
-      change(&other)
-      return seal.isRight(other)
-    }
-    #expect(changed { _ in })
-    #expect(!changed { $0.method = "PUT" })
-    #expect(!changed { $0.path = "/v1/workloads/" })
-    #expect(!changed { $0.query = [("a", "c")] })
-    #expect(!changed { $0.query = [("a", "b"), ("c", "")] })
-    #expect(!changed { $0.headers["Parva-Forwarded-By"] = "http://b" })
-    #expect(!changed { $0.headers[PeerSeal.identity] = PeerSeal.identity("CN=bob", []) })
-    #expect(!changed { $0.headers[PeerSeal.identity] = nil })
-    #expect(!changed { $0.headers[PeerSeal.field] = "a b c" })
-    #expect(try !made(Self.secret, at: 2000).isRight(request))
-    let another = "whsec_" + Data(repeating: 7, count: 24).base64EncodedString()
-    #expect(try !made(another, at: 1000).isRight(request))
-    var nobody = HTTPRequest(method: "GET", path: "/v1/plan", headers: ["Parva-Forwarded-By": "http://a"])
-    nobody.clientSubject = "CN=the replica"
-    #expect(throws: ProblemDetails.self) { try PeerGate.open(&nobody, seal) }
   }
 
   @Test func aLostAnswerIsNotAskedForAgain() async throws {

@@ -18,7 +18,7 @@ import Testing
     let outcomes = Mutex(Outcomes())
   }
 
-  private static func open(_ prefix: String, _ logger: Logger? = nil) async throws -> EtcdStore {
+  static func open(_ prefix: String, _ logger: Logger? = nil) async throws -> EtcdStore {
     let member = try #require(EtcdMember.shared)
     var access = StoreAccess()
     access.lease = .seconds(2)
@@ -26,7 +26,7 @@ import Testing
     return try #require(opened as? EtcdStore)
   }
 
-  private static func leading(_ store: EtcdStore) async throws -> any Store {
+  static func leading(_ store: EtcdStore) async throws -> any Store {
     await store.campaign(as: "http://127.0.0.1:1")
     for await standing in store.standings() {
       if case .leader(let term) = standing { return store.writer(term: term) }
@@ -34,7 +34,7 @@ import Testing
     throw Missing("a leader")
   }
 
-  private static func until(_ what: String, _ isSo: () -> Bool) async throws {
+  static func until(_ what: String, _ isSo: () -> Bool) async throws {
     let end = ContinuousClock.now + .seconds(30)
     while !isSo() {
       guard .now < end else { throw Missing(what) }
@@ -42,7 +42,7 @@ import Testing
     }
   }
 
-  private static func batch(_ name: String) -> StoreBatch {
+  static func batch(_ name: String) -> StoreBatch {
     var batch = StoreBatch()
     batch.audit = [
       AuditEntry(
@@ -52,7 +52,7 @@ import Testing
     return batch
   }
 
-  private static func rows(_ store: any Store) async throws -> [String] {
+  static func rows(_ store: any Store) async throws -> [String] {
     try await store.audit(AuditFilter(), .after(0), limit: 10_000).map(\.requestID)
   }
 
@@ -203,9 +203,10 @@ import Testing
       listening.append(Task { for await _ in store.news(after: 0) {} })
       listening.append(Task { for await _ in store.standings() {} })
     }
-    try await Self.until("listeners") { store.state.withLock { $0.readers.count + $0.followers.count } == 100 }
+    try await Self.until("listeners") { store.state.withLock { $0.followers.count } == 50 }
     for task in listening { task.cancel() }
-    try await Self.until("that nobody listens") { store.state.withLock { $0.readers.count + $0.followers.count } == 0 }
+    try await Self.until("that nobody listens") { store.state.withLock { $0.followers.count } == 0 }
+    for task in listening { await task.value }
     try await store.close()
   }
 

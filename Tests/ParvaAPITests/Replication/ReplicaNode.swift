@@ -1,0 +1,90 @@
+import Foundation
+import Logging
+import ParvaControl
+import ParvaControlTestSupport
+import ParvaHTTP
+
+@testable import ParvaAPI
+
+/// One of several controllers on one store, with its server.
+final class ReplicaNode: Sendable {
+  let store: SharedLog.Replica
+  let host: ReplicaHost
+  let server: HTTPServer
+  let address: String
+  let link: PeerLink
+  var leader: ReplicaStanding.Leader? {
+    if case .follower(let leader) = store.standing { leader } else { nil }
+  }
+  /// Before a controller is made.
+  let building = Gate(isOpen: true)
+  private let client: HTTPClient
+  private let running: Task<Void, Never>
+
+  init(
+    _ log: SharedLog, needsToken: Bool = false, seal: String? = nil, options: [String: String] = [:]
+  ) async throws {
+    var quiet = Logger(label: "test")
+    quiet.logLevel = .critical
+    let logger = quiet
+    var direct = HTTPClientConfiguration()
+    direct.retries = 0
+    client = HTTPClient(configuration: direct)
+    store = try log.replica()
+    // The address is known when the server listens, the routes need it before.
+    let listening = HTTPServer(
+      configuration: .init(addresses: ["127.0.0.1:0"]), router: Router(routes: [], logger: logger), logger: logger)
+    let port = try listening.start()[0]
+    await listening.shutdown(deadline: .zero)
+    address = "http://\(port)"
+    let link = PeerLink(address: address, seal: seal.flatMap { PeerSeal(secret: $0) })
+    self.link = link
+    let member = ReplicaMember(address: address, options: options)
+    host = try await ReplicaHost(store: store, link: link, member: member, logger: logger) {
+      [building] role, store, leadership async throws(StoreError) in
+      await building.pass()
+      var configuration: Controller.Configuration
+      do {
+        configuration = Controller.Configuration(planning: try Harness.builtIn)
+      } catch {
+        throw StoreError(.failed, "\(error)")
+      }
+      configuration.settle = .zero
+      configuration.nodes.sharesServices = true
+      configuration.push.leadership = leadership
+      return try await Controller(configuration: configuration, store: store, role: role, logger: logger)
+    } routing: { controller, part in
+      var table = RouteTable(controller)
+      table.part = part
+      let access = AccessControl(tokens: controller.tokens, isRequired: needsToken)
+      return Router(
+        routes: table.routes + part.peerRoutes(controller), logger: logger, gate: part.guarding(access.gate),
+        pause: part.pausing(access.pause), fields: part.fields)
+    }
+    server = HTTPServer(configuration: .init(addresses: [port]), slot: host.slot, logger: logger)
+    _ = try server.start()
+    running = Task { [host] in await host.run() }
+    while store.address.isEmpty { await Task.yield() }
+  }
+
+  func ask(
+    _ method: String, _ path: String, _ body: String = "", headers: HTTPHeaders = [:]
+  ) async throws -> HTTPResponse {
+    var request = HTTPClientRequest(method: method, url: address + path, headers: headers, body: Data(body.utf8))
+    if !body.isEmpty { request.headers["Content-Type"] = "application/json" }
+    request.timeout = .seconds(60)
+    return try await client.send(request)
+  }
+
+  /// Returns once the replica plays this part.
+  func until(_ role: String) async throws {
+    while try await ask("GET", "/healthz").headers["Parva-Role"] != role { await Task.yield() }
+  }
+
+  func end() async {
+    host.releaseWaiters()
+    await server.shutdown(deadline: .zero)
+    try? await host.stop()
+    running.cancel()
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import ParvaControl
+import ParvaControlTestSupport
+import ParvaHTTP
+import Testing
+
+@testable import ParvaAPI
+
+/// What replicas ask of each other, and what they say of each other.
+@Suite struct ReplicaPeersTests {
+  @Test("waits that are passed on are bounded, and changes pass beside them", .timeLimit(.minutes(1)))
+  func waitsAreBounded() async throws {
+    let log = SharedLog()
+    let nodes = [try await ReplicaNode(log), try await ReplicaNode(log)]
+    await log.lead(nodes[0].store)
+    try await nodes[0].until("leader")
+    _ = try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("a"))
+    let leader = try #require(nodes[1].leader)
+    let waits: [[(name: String, value: String)]] = [[("after", "999"), ("wait", "60")], [("after", "999")]]
+    func wait(_ index: Int) -> Task<String, Never> {
+      Task { [link = nodes[1].link] in
+        let request = HTTPRequest(method: "GET", path: "/v1/plan", query: waits[index % 2] + [("consistent", "true")])
+        do throws(ProblemDetails) {
+          return "\(try await link.pass(request, to: leader).response.status)"
+        } catch {
+          return error.code
+        }
+      }
+    }
+    let waiting = (0..<PeerLink.mostHeld).map(wait)
+    while nodes[1].link.heldNow < PeerLink.mostHeld { await Task.yield() }
+    #expect(await wait(0).value == "too_busy")
+    let refused = try await nodes[1].ask("GET", "/v1/plan?after=999&wait=60&consistent=true")
+    #expect(refused.problem == "503 too_busy" && refused.headers["Retry-After"] == "1")
+    #expect(try await nodes[1].ask("PUT", "/v1/workloads/b", Bodies.workload("b")).status == 201)
+    #expect(try await nodes[1].ask("GET", "/v1/workloads/b?consistent=true").status == 200)
+    for node in nodes { node.host.releaseWaiters() }
+    for one in waiting { #expect(await one.value != "too_busy") }
+    #expect(nodes[1].link.heldNow == 0)
+    for node in nodes { await node.end() }
+  }
+
+  @Test("replicas say where addresses and options do not fit together, when that begins and when it ends")
+  func whatDoesNotFitTogether() async throws {
+    let log = SharedLog()
+    let first = try await ReplicaNode(log, options: ["margin": "5%"])
+    let second = try await ReplicaNode(log, options: ["margin": "9%"])
+    await log.lead(first.store)
+    try await first.until("leader")
+    func findings(_ node: ReplicaNode) async throws -> [String] {
+      await node.host.census.look()
+      await node.host.census.look()
+      return node.host.census.findings.map { "\($0.code.rawValue) \($0.address)" }.sorted()
+    }
+    #expect(try await findings(first) == ["options_differ \(second.address)"])
+    #expect(try await findings(second) == ["options_differ \(first.address)"])
+    let told = try await second.ask("GET", "/v1/replicas")
+    let index = told.json("replicas", "0", "address") == first.address ? "0" : "1"
+    #expect(told.json("replicas", index, "role") == "leader" && told.json("replicas", index, "isAsked") == "0")
+    #expect(told.json("replicas", index, "differences", "0", "there") == "5%", "\(told.text)")
+    #expect(told.json("replicas", index, "findings", "0", "code") == "options_differ")
+    let metrics = try await first.ask("GET", "/metrics").text
+    #expect(metrics.contains("parva_replicas 2\n"))
+    #expect(metrics.contains(#"parva_replica_findings{code="options_differ"} 1"#))
+    // One where nobody is, and one that says that it is where another is.
+    let (lost, twin) = (try log.replica(), try log.replica())
+    await lost.campaign(as: ReplicaMember(address: "http://127.0.0.1:1", options: ["margin": "5%"]))
+    await twin.campaign(as: ReplicaMember(address: first.address, options: ["margin": "5%"]))
+    let all = try await findings(first)
+    #expect(
+      all == [
+        "address_shared \(first.address)", "address_shared \(first.address)", "address_unreachable http://127.0.0.1:1",
+        "options_differ \(second.address)",
+      ])
+    for node in [first, second] { await node.end() }
+  }
+}
