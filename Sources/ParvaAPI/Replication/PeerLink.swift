@@ -143,6 +143,10 @@ package final class PeerLink: Sendable {
         detail: "The replica that leads, at \(leader.address), does not take what this one passes on: their "
           + "--peer-secret-file or their clocks differ. Nothing was done.", headers: ["Retry-After": "5"])
     }
+    if passed.response.status == 503, Self.code(of: passed.response) == StoreError.Code.notLeader.rawValue {
+      count(.notLeader)
+      throw .notLeader("The replica at \(leader.address) does not lead any more.")
+    }
     count(.answered)
     return passed
   }

@@ -9,7 +9,7 @@ final class ReplicaCensus: Sendable {
   private struct Asked: Sendable {
     var reach: ReplicaFinding.Reach
     var at: ContinuousClock.Instant
-    /// How often in a row nobody has answered.
+    /// How often in a row nobody has answered, or another.
     var failures = 0
   }
 
@@ -21,8 +21,8 @@ final class ReplicaCensus: Sendable {
   private static let pause = Duration.seconds(5)
   /// After so long a replica that answered is asked for again.
   private static let rest = Duration.seconds(30)
-  /// A single request that fails says little.
-  private static let leastFailures = 2
+  /// A request that fails says little, and the record of a replica that was killed stays for a while.
+  static let leastFailures = 4
 
   let own: ReplicaMember
   private let store: any ReplicatedStore
@@ -60,8 +60,7 @@ final class ReplicaCensus: Sendable {
     let (before, after) = state.withLock { state in
       var asked = state.asked.filter { id, _ in others.contains { $0.id == id } }
       for (id, reach) in answers {
-        var failures = 0
-        if case .fails = reach { failures = (asked[id]?.failures ?? 0) + 1 }
+        let failures = reach == .answers(id: id) ? 0 : (asked[id]?.failures ?? 0) + 1
         asked[id] = Asked(reach: reach, at: .now, failures: failures)
       }
       let sure = asked.filter { $0.value.failures == 0 || $0.value.failures >= Self.leastFailures }

@@ -66,7 +66,7 @@ struct ReplicaFinding: Hashable, Sendable {
             + "comes to the other. Give each its own --advertise.")
       }
       switch reach[member.id] {
-      case .answers(let id)? where id != member.id && twins.isEmpty:
+      case .answers(let id)? where id != member.id && !members.contains(where: { $0.isAgain(member, as: id) }):
         let other = members.first { $0.member.id == id }.map { "that of \($0.member.address)" } ?? "another"
         add(
           .addressOfAnother, member,
@@ -108,5 +108,12 @@ struct ReplicaFinding: Hashable, Sendable {
       guard own != other, isSameVersion || (own != nil && other != nil) else { return nil }
       return Difference(option: name, here: own, there: other)
     }
+  }
+}
+
+extension SeenReplica {
+  /// Whether it is who answers at the address of a replica whose record may outlive it, and has the same address.
+  fileprivate func isAgain(_ other: ReplicaMember, as id: String) -> Bool {
+    member.id == id && member.address == other.address
   }
 }

@@ -223,6 +223,9 @@ package struct ReplicaPart: Sendable {
     return response
   }
 
+  /// How long a read waits where this replica has shown something newer than it knows and nobody leads.
+  private static let mostBehind = Duration.seconds(2)
+
   /// How long a leader's answer is waited for when it leads no more.
   private static let grace = Duration.seconds(1)
 
@@ -244,20 +247,23 @@ package struct ReplicaPart: Sendable {
   private func behind(
     _ request: HTTPRequest, _ route: Route, _ handle: (HTTPRequest) throws -> Route.Beginning, _ follower: Follower
   ) async throws -> HTTPResponse {
-    let shown = tally.shown
-    if await follower.wait(for: shown, within: .milliseconds(200)), let fresh = follower.freshAt {
-      return try await Self.ending(request, handle, Self.dated(fresh)).response
-    }
-    var request = request
-    request.query.append((Self.parameter, "true"))
-    do {
-      return try await pass(request, route, follower)
-    } catch let problem as ProblemDetails where problem.code == StoreError.Code.notLeader.rawValue {
-      throw ProblemDetails(
-        status: 503, code: "copy_too_old",
-        detail: "This replica has answered with something newer than it can read now; ask another one, or again.",
-        headers: ["Retry-After": "1"])
-    }
+    let (shown, end) = (tally.shown, ContinuousClock.now + Self.mostBehind)
+    var asked = request
+    asked.query.append((Self.parameter, "true"))
+    repeat {
+      if await follower.wait(for: shown, within: .milliseconds(200)), let fresh = follower.freshAt {
+        return try await Self.ending(request, handle, Self.dated(fresh)).response
+      }
+      do {
+        return try await pass(asked, route, follower)
+      } catch let problem as ProblemDetails where problem.code == StoreError.Code.notLeader.rawValue {
+        // Another will lead soon, or the copy will be there.
+      }
+    } while .now < end && !Task.isCancelled
+    throw ProblemDetails(
+      status: 503, code: "copy_too_old",
+      detail: "This replica has answered with something newer than it can read now; ask another one, or again.",
+      headers: ["Retry-After": "1"])
   }
 
   /// Says how old that is which an answer was made of.

@@ -100,20 +100,15 @@ extension EtcdStore {
     return nil
   }
 
-  /// Leads as soon as what was committed before the term is in the copy; nobody can add to it any more. The lease is kept
-  /// meanwhile, however much there is to read.
+  /// Reads what was committed before the term; nobody can add to it any more. The lease is kept meanwhile, however much it is.
   private func prepare(_ term: Int) async {
     do throws(StoreError) {
       try await readAll(before: term)
       try await raiseSchema(in: term)
+      state.withLock { $0.prepared = .success(()) }
     } catch {
       if error.code != .unavailable, error.code != .notLeader { note(error) }
-      return state.withLock { $0.prepared = .failure(error) }
-    }
-    appends.begin(term)
-    state.withLock { state in
-      state.prepared = .success(())
-      if state.leadsUntil.map({ .now < $0 }) ?? false { state.tell(.leader(term: term)) }
+      state.withLock { $0.prepared = .failure(error) }
     }
   }
 
@@ -130,7 +125,8 @@ extension EtcdStore {
     guard state.withLock(\.seenTerm) == term else { throw EtcdAppends.notLeader }
   }
 
-  /// Renews the lease until that fails for too long, an append finds out that another leads, or the store is closed.
+  /// Leads as soon as everything is read, and renews the lease until that fails for too long, an append finds out that another
+  /// leads, or the store is closed.
   ///
   /// - Returns: why it leads no more.
   private func lead(_ term: Int, _ lease: String) async -> String {
@@ -140,15 +136,25 @@ extension EtcdStore {
     var problem = "etcd was not asked in time"
     // Who reads nothing for long would only keep others from leading.
     var (read, readAt) = (position, ContinuousClock.now)
+    var leads = false
     while true {
       let begun = ContinuousClock.now
       let (left, isEnding, prepared) = state.withLock { state in
         (state.leadsUntil.map { begun.duration(to: $0) } ?? .zero, state.isClosed || state.isResigning, state.prepared)
       }
       if isEnding { return "it is given up" }
-      if left <= .zero { return "the lease was not renewed: \(problem)" }
+      // Before it leads, what etcd says of the lease is enough: election and reading may have taken all of it here.
+      if left <= .zero, leads || readAt.duration(to: begun) > settings.lease * 2 {
+        return "the lease was not renewed: \(problem)"
+      }
       switch prepared {
-      case .success?: if appends.isLost(term) { return "another leads, or its key is gone from etcd" }
+      case .success?:
+        if !leads, left > .zero {
+          leads = true
+          appends.begin(term)
+          tell(.leader(term: term))
+        }
+        if leads, appends.isLost(term) { return "another leads, or its key is gone from etcd" }
       case .failure(let error)?: return "what was committed before could not be read: \(error.message)"
       case nil:
         if position != read { (read, readAt) = (position, begun) }
@@ -159,8 +165,9 @@ extension EtcdStore {
       if renewed.duration(to: begun) >= pause {
         do throws(EtcdClient.Failure) {
           // Whoever waits longer than the lease is sure of leads on beside another.
+          let patience = leads ? min(left, client.patience) : client.patience
           let answer: KeptAlive = try await client.call(
-            "/v3/lease/keepalive", #"{"ID":"\#(lease)"}"#, patience: min(left, client.patience))
+            "/v3/lease/keepalive", #"{"ID":"\#(lease)"}"#, patience: patience)
           guard let time = answer.result?.time.flatMap({ Int($0) }), time > 0 else {
             return "etcd has ended the lease"
           }
