@@ -95,6 +95,7 @@ package struct RouteTable: Sendable {
       Route("PATCH", "/v1/workloads/{id}", .operator.orItsNamespace, .async(workloads.patch)),
       Route("DELETE", "/v1/workloads/{id}", .operator.orItsNamespace, .async(workloads.delete)),
       Route("GET", "/v1/workloads/{id}/segments", .reader.orItsNamespace, .async(workloads.segments)),
+      Route("GET", "/v1/workloads/{id}/history", .reader.orItsNamespace, .async(workloads.history)),
       Route("GET", "/v1/profiles", .reader.orItsNamespace, .async(profiles.list)),
       Route("GET", "/v1/profiles/{model}", .reader.orItsNamespace, .async(profiles.get)),
       Route(

@@ -47,7 +47,13 @@ struct ContextCommand: ParsableCommand {
     @Option(name: .long, help: "PEM of that certificate's key.")
     var key: String?
 
+    @Option(name: .long, help: "Namespace that bare ids are of; 'default' for what has none.")
+    var namespace: String?
+
     func validate() throws {
+      if let namespace, !Namespace.isName(namespace) {
+        throw ValidationError("--namespace '\(namespace)': a namespace's name is \(Namespace.nameRule).")
+      }
       if let server, let fault = ServerOptions.fault(server) {
         throw ValidationError("--server '\(server)': \(fault).")
       }
@@ -66,6 +72,7 @@ struct ContextCommand: ParsableCommand {
       context.ca = kept(ca) ?? context.ca
       context.certificate = kept(certificate) ?? context.certificate
       context.key = kept(key) ?? context.key
+      context.namespace = namespace ?? context.namespace
       guard (context.certificate == nil) == (context.key == nil) else {
         throw ValidationError("--certificate and --key go together.")
       }

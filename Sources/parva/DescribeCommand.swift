@@ -9,7 +9,7 @@ struct DescribeCommand: AsyncParsableCommand {
     commandName: "describe",
     abstract: "Show one workload, node or other thing with all that belongs to it.",
     discussion:
-      "A workload comes with its conditions, its segments and its servers, a webhook with its newest tries. The result is YAML."
+      "A workload comes with its conditions, its segments and its servers, a webhook with its newest tries, the plan with why it was made and what it waits for; with a namespace's token with what it has for that one. The result is YAML."
   )
 
   @Argument(
@@ -20,44 +20,54 @@ struct DescribeCommand: AsyncParsableCommand {
   @Argument(help: "Its name; of the plan none.", completion: NameCompletion.names())
   var name: String?
 
+  @OptionGroup var resources: ResourceOptions
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
     guard !isPlan else {
       if name != nil { throw ValidationError("There is one plan; parva get plans has those that were.") }
+      guard resources.scope.namespace == nil, resources.product == nil else {
+        throw ValidationError(
+          "The plan is of all, or with a namespace's token of that namespace; it takes no --namespace.")
+      }
       return
     }
-    guard try ResourceKind.named(kind).names[0] != "plans" else {
-      throw ValidationError("What an earlier plan changed shows parva diff.")
-    }
-    if name == nil { throw ValidationError("Name the \(kind.lowercased()).") }
+    let (kind, names) = try typed
+    guard kind.names[0] != "plans" else { throw ValidationError("What an earlier plan changed shows parva diff.") }
+    if names.isEmpty { throw ValidationError("Name the \(self.kind.lowercased()).") }
+    try resources.check(kind)
   }
 
   private var isPlan: Bool { kind.lowercased() == "plan" }
 
+  private var typed: (kind: ResourceKind, names: [String]) {
+    get throws { try ResourceKind.typed(kind, name.map { [$0] } ?? []) }
+  }
+
   func run() async throws {
     let connection = try server.connection()
     if isPlan { return try Console.write(try await plan(connection).yaml()) }
-    let (kind, name) = (try ResourceKind.named(kind), name ?? "")
-    var document = try await connection.value(kind.path(to: name))
-    if kind.names[0] == "workloads", case .object(var members) = document {
-      let path = kind.path(to: name)
-      members["segments"] = .list(try await connection.value("\(path)/segments")["segments"].elements)
-      members["endpoints"] = .list(try await connection.value("\(path)/endpoints")["endpoints"].elements)
-      document = .object(members)
-    }
-    if kind.names[0] == "webhooks", case .object(var members) = document {
-      members["deliveries"] = .list(
-        try await connection.value("\(kind.path(to: name))/deliveries")["deliveries"].elements)
+    let (kind, names) = try typed
+    guard names.count == 1 else { throw ValidationError("One is described at a time.") }
+    let path = try await resources.view(kind, names, connection).path(kind, to: names[0])
+    var document = try await connection.value(path)
+    let parts = ["workloads": ["segments", "endpoints"], "webhooks": ["deliveries"]][kind.names[0]] ?? []
+    if !parts.isEmpty, case .object(var members) = document {
+      for part in parts { members[part] = .list(try await connection.value("\(path)/\(part)")[part].elements) }
       document = .object(members)
     }
     try Console.write(try document.yaml())
   }
 
-  /// The record of the newest plan, with what it waits for.
+  /// The record of the newest plan, with what it waits for; of a namespace what the plan has for it, and its quota.
   private func plan(_ connection: ServerConnection) async throws -> JSONValue {
     // Of all that is registered, as parva get plan.
     let head = try await connection.send("GET", "/v1/plan")
+    if let own = try own(head), let name = own["namespace"].text, case .object(var members) = own {
+      let namespace = try await connection.value("/v1/namespaces/\(ServerConnection.escaped(name))")
+      for part in ["quota", "use", "weight"] where namespace[part] != .null { members[part] = namespace[part] }
+      return .object(members)
+    }
     let revision = head.headers["Parva-Plan-Revision"]
     var members: [String: JSONValue] = [:]
     let rows = try await connection.value("/v1/plans?limit=10")["plans"].elements
@@ -70,5 +80,11 @@ struct DescribeCommand: AsyncParsableCommand {
     }
     if let waits = head.headers["Parva-Plan-Waits"] { members["waits"] = .string(waits) }
     return .object(members)
+  }
+
+  /// Nil for the plan of all, which may be large and is not read for this.
+  private func own(_ response: HTTPResponse) throws -> JSONValue? {
+    guard String(decoding: response.body.prefix(64), as: UTF8.self).contains("\"namespace\"") else { return nil }
+    return try ServerConnection.value(of: response)
   }
 }

@@ -25,6 +25,7 @@ struct DiffCommand: AsyncParsableCommand {
     help: "Workloads to compare with those that are registered, as JSON, YAML or CSV; - is standard input.")
   var files: [String] = []
 
+  @OptionGroup var scope: ScopeOptions
   @OptionGroup var output: OutputOptions
   @OptionGroup var server: ServerOptions
 
@@ -35,6 +36,7 @@ struct DiffCommand: AsyncParsableCommand {
       }
       return try ApplyCommand.check(files)
     }
+    guard scope.namespace == nil else { throw ValidationError("--namespace goes with -f: plans are the fleet's.") }
     guard let before else { throw ValidationError("Name two plans, or workloads with -f.") }
     guard after != nil || Self.revision(before) != nil else {
       throw ValidationError("Name the plan after, too; a revision alone is compared with the plan of now.")
@@ -52,7 +54,9 @@ struct DiffCommand: AsyncParsableCommand {
 
   func run() async throws {
     guard files.isEmpty else {
-      let edit = try await ApplyCommand.edit(for: try ApplyCommand.workloads(of: files), try server.connection())
+      let connection = try server.connection()
+      let scope = try await scope.scope(connection)
+      let edit = try await ApplyCommand.edit(for: try ApplyCommand.workloads(of: files, scope), scope, connection)
       try Console.write(edit.text(isDone: false))
       if !edit.isEmpty { throw CommandFailure(.checkFailed) }
       return

@@ -10,9 +10,10 @@ struct LogsCommand: AsyncParsableCommand {
     commandName: "logs",
     abstract: "Show what has happened to a workload, a node, an operation or the plan, oldest first.",
     discussion: """
-      parva logs workload web -f; parva logs node gpu7 --since 2h; parva logs plan. States since when they are so, plans with \
-      why they were made, operations with how far they are, and with a token of the role admin who has changed what. With -f \
-      it goes on with what happens. What a server itself says stands in the log of its node (parva help node run).
+      parva logs workload web -f; parva logs node gpu7 --since 2h; parva logs plan. Of a workload that it was declared and how, \
+      what plans gave it and what was so of it, as the controller told it at the time, for a while after it is deleted too; \
+      plans with why they were made, operations with how far they are, and with a token of the role admin who has changed what. \
+      With -f it goes on with what happens. What a server itself says stands in the log of its node (parva help node run).
       """)
 
   @Argument(
@@ -38,6 +39,7 @@ struct LogsCommand: AsyncParsableCommand {
   @Option(name: [.customShort("o"), .customLong("output")], help: "Format of the result.")
   var format: Format = .table
 
+  @OptionGroup var scope: ScopeOptions
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
@@ -48,11 +50,14 @@ struct LogsCommand: AsyncParsableCommand {
     if case .plan = subject, name != nil {
       throw ValidationError("There is one plan; parva get plans has those that were.")
     }
+    if scope.namespace != nil {
+      guard case .workload = subject else { throw ValidationError("--namespace is for workloads.") }
+    }
   }
 
   func run() async throws {
     let connection = try server.connection()
-    let subject = try await LogSubject(kind, name).resolved(connection)
+    let subject = try await LogSubject(kind, name).resolved(scope, connection)
     var reader = LogReader(subject: subject, since: since.flatMap { AuditCommand.time($0) }, limit: limit)
     try write(try await reader.next(connection))
     while follow {

@@ -20,7 +20,7 @@ struct ParvaCommand: AsyncParsableCommand {
       GeometryCommand.self,
       ProfilesCommand.self, WorkloadsCommand.self, ServeCommand.self, NodeCommand.self, PlanWorkerCommand.self,
       GetCommand.self, DescribeCommand.self, WatchCommand.self, LogsCommand.self, TopCommand.self, ApplyCommand.self,
-      DeleteCommand.self,
+      DeleteCommand.self, CreateCommand.self,
       PinCommand.self, UnpinCommand.self, RollbackCommand.self, WindowCommand.self, ContextCommand.self,
       TokenCommand.self,
       AuditCommand.self,

@@ -19,6 +19,8 @@ struct TopCommand: AsyncParsableCommand {
     name: [.customShort("l"), .customLong("selector")], help: "Labels that workloads must have, as key=value,...")
   var selector: String?
 
+  @OptionGroup var scope: ScopeOptions
+
   @Flag(name: [.customShort("w"), .long], help: "Show it again and again, until interrupted.")
   var watch = false
 
@@ -37,8 +39,9 @@ struct TopCommand: AsyncParsableCommand {
 
   func run() async throws {
     let connection = try server.connection()
+    let view = ResourceView(scope: try await scope.scope(connection, ids: []))
     while true {
-      let text = try await connection.patiently { try await self.look(connection) }
+      let text = try await connection.patiently { try await self.look(view, connection) }
       try Console.write(text)
       guard watch else { return }
       try await Task.sleep(for: .seconds(interval))
@@ -46,8 +49,10 @@ struct TopCommand: AsyncParsableCommand {
     }
   }
 
-  private func look(_ connection: ServerConnection) async throws -> String {
-    let query = selector.map { ["labelSelector=\(ServerConnection.escaped($0))"] } ?? []
+  private func look(_ view: ResourceView, _ connection: ServerConnection) async throws -> String {
+    let query =
+      view.query(try ResourceKind.named("workloads"))
+      + (selector.map { ["labelSelector=\(ServerConnection.escaped($0))"] } ?? [])
     let rows = try await connection.rows("/v1/workloads", "workloads", query: query, most: 1000)
     let ranked = rows.map { (room: Self.room($0), row: $0) }.sorted {
       ($0.room, $0.row["id"].text ?? "") < ($1.room, $1.row["id"].text ?? "")

@@ -28,7 +28,7 @@ struct WorkloadsCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-      try write(try WorkloadReader.read(try InputSource.load(file, limit: InputLimits.listBytes)), output)
+      try write(try WorkloadReader.readFile(try InputSource.load(file, limit: InputLimits.listBytes)), output)
     }
   }
 

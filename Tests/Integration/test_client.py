@@ -157,7 +157,8 @@ def plans(folder):
                     raise AssertionError(text)
         with check("logs tell what happened to a workload and who did it, and go on with what comes"):
             lines = client.must("logs", "workload", "b").splitlines()
-            for words in (("change", "POST /v1/workloads"), ("state", "Planned is True"), ("plan", "changed b")):
+            for words in (("change", "POST /v1/workloads"), ("workload", "created: 200 requests/s"), ("plan", "gives it"),
+                          ("plan", "changed b")):
                 if not any(words[0] in line.split() and words[1] in line for line in lines):
                     raise AssertionError(f"no {words} in {lines}")
             equal(lines, sorted(lines, key=lambda line: line[:24]), "order")
@@ -280,7 +281,7 @@ def demand(folder):
                     equal(api.get(f"/v1/workloads/{row['id']}").json()["rate"], row["rate"], row["id"])
         with check("a controller that is gone ends verbs with 1 and says its address"):
             api.kill()
-            client.refused(1, f"127.0.0.1:{api.port}", "get", "workloads")
+            client.refused(1, f"127.0.0.1:{api.port}", "get", "workloads", "--retry-for", "0")
     finally:
         if api.process.poll() is None:
             api.kill()
@@ -310,7 +311,7 @@ def contexts(folder):
             client.must("context", "set", "other", "--server", "http://127.0.0.1:1")
             equal(client.must("context", "list"), f"* here  {url}\n  other  http://127.0.0.1:1\n")
             client.must("context", "use", "other")
-            client.refused(1, "127.0.0.1:1", "get", "nodes")
+            client.refused(1, "127.0.0.1:1", "get", "nodes", "--retry-for", "0")
             client.must("get", "nodes", "--context", "here")
             client.must("context", "remove", "other")
             client.refused(2, "there is no context 'other'", "get", "nodes", "--context", "other")
@@ -327,7 +328,8 @@ def contexts(folder):
         with check("of several servers the first that answers is asked, and a bad one among them is named"):
             dead = "http://127.0.0.1:1"
             client.must("get", "workloads", "--server", f"{dead},{url}", "--token-file", secret)
-            client.refused(1, "127.0.0.1:1", "get", "workloads", "--server", f"{dead},{dead}", "--token-file", secret)
+            client.refused(
+                1, "127.0.0.1:1", "get", "workloads", "--server", f"{dead},{dead}", "--token-file", secret, "--retry-for", "0")
             client.refused(2, "--server", "get", "workloads", "--server", f"{url},,{dead}", "--token-file", secret)
             client.must("context", "set", "all", "--server", f"{dead},{url}", "--token-file", secret)
             client.must("get", "workloads", "--context", "all")

@@ -46,6 +46,7 @@ import Testing
       Sample("PATCH", "/v1/workloads/{id}", "/v1/workloads/web", body: #"{"rate":8}"#),
       Sample("PATCH", "/v1/workloads", body: #"[{"id":"web","rate":9}]"#),
       Sample("GET", "/v1/workloads/{id}/segments", "/v1/workloads/web/segments"),
+      Sample("GET", "/v1/workloads/{id}/history", "/v1/workloads/web/history"),
       Sample("GET", "/v1/profiles"),
       Sample("PUT", "/v1/profiles/{model}", "/v1/profiles/tiny", body: profile.replacing(":9,", with: ":8,")),
       Sample("GET", "/v1/profiles/{model}", "/v1/profiles/tiny"),

@@ -51,6 +51,24 @@ struct WorkloadHandlers: Sendable {
         headers: ["ETag": EntityTag(revision: revision, of: body, as: format).text, "Vary": "Accept"]))
   }
 
+  /// What has happened to it, oldest first; some time longer than it is there.
+  func history(_ request: HTTPRequest) throws -> HTTPResponse {
+    try request.allowQuery()
+    try request.acceptsJSON()
+    let (id, space) = (request.workloadID, request.space)
+    let (registration, since) = registry.read { demand in
+      (demand.registrations[id], Namespace.isQualified(id) ? demand.namespaces[Namespace.of(id)]?.createdAt : nil)
+    }
+    // Who comes under the name of a namespace that is gone finds nothing of it.
+    let entries = conditions.history.entries(of: id, registration).filter { $0.time >= since ?? $0.time }
+    guard registration != nil || !entries.isEmpty else { throw Self.notFound(id, space) }
+    let body = WorkloadRepresentation.history(id, entries, in: space)
+    return request.unlessFresh(
+      HTTPResponse(
+        status: 200, contentType: "application/json", body: body,
+        headers: ["ETag": EntityTag(revision: registration?.revision ?? 0, of: body).text]))
+  }
+
   // MARK: - Changing
 
   /// Workloads as they are usually written are read on the loop, and refused there where the demand tells why.

@@ -78,6 +78,26 @@ enum WorkloadRepresentation {
     return Data(writer.bytes)
   }
 
+  static func history(_ id: String, _ entries: [WorkloadHistory.Entry], in space: Space) -> Data {
+    var writer = DocumentWriter(.json, capacity: 128 + entries.count * 200)
+    writer.object { root in
+      root.field("workload", space.told(id))
+      root.array("history") { list in
+        for entry in entries {
+          list.object(inline: true) { object in
+            object.field("time", Timestamp.text(entry.time))
+            object.field("type", entry.type)
+            object.field("status", entry.status.rawValue)
+            object.field("reason", entry.reason)
+            object.field("message", space.told(entry.message(own: space.name != nil), because: entry.reason))
+          }
+        }
+      }
+    }
+    writer.finish()
+    return Data(writer.bytes)
+  }
+
   private static func write(
     _ observation: TrafficObservation, _ registration: Registration, _ space: Space, _ object: inout DocumentWriter
   ) {

@@ -5,6 +5,11 @@ package import ParvaWire
 import Synchronization
 
 extension WorkloadStatus {
+  /// What a plan gives, in requests per second.
+  static func gives(_ revision: Int, _ capacity: Double) -> String {
+    "revision \(revision) gives it \(capacity.shortText) requests/s"
+  }
+
   /// What is so of the workload, by level.
   var conditions: [Condition] {
     let planned =
@@ -14,7 +19,7 @@ extension WorkloadStatus {
         ? Condition("Planned", .isFalse, code ?? "not_planned", message ?? "the current plan gives it nothing")
         : Condition(
           "Planned", .isTrue, "planned",
-          "revision \(planRevision ?? 0) gives it \((capacityPlanned ?? 0).shortText) requests/s")
+          Self.gives(planRevision ?? 0, capacityPlanned ?? 0))
     guard let capacityUp else {
       let text = "no node is registered"
       return [
@@ -121,6 +126,8 @@ package final class WorkloadConditions: Sendable {
   private let events: EventLog
   private let now: @Sendable () -> Date
   private let observed: Observed
+  /// What was noted so far.
+  package let history = WorkloadHistory()
   private let state = Mutex(State())
 
   init(
@@ -210,6 +217,7 @@ package final class WorkloadConditions: Sendable {
     var due = nodes.takeTouchedWorkloads().union(registry.takeChanged())
     let demand = registry.snapshot
     events.keep { demand.hasNamespace($0) }
+    history.keep { demand.hasNamespace($0) }
     due.formUnion(stepping(demand.registrations, changed: due))
     let now = Seen(plan: view.plan, hasNodes: nodes.count > 0, readings: observed.readings())
     let date = self.now()
@@ -237,18 +245,23 @@ package final class WorkloadConditions: Sendable {
       var own = isFollowed ? WorkloadNews(id: Namespace.bare(id), changed: []) : nil
       if let registration = demand.registrations[id] {
         let status = WorkloadStatus(of: registration, on: view, running: nodes.running(id), at: date)
+        let conditions = conditions(of: status, registration)
+        history.note(
+          conditions, status, of: registration, own: status.planRevision == nil ? nil : view.revision(for: namespace),
+          at: date)
         changed = note(
-          conditions(of: status, registration), of: registration, at: date,
+          conditions, of: registration, at: date,
           rate: status.rate ?? registration.workload.rate, isCovered: status.planRevision != nil)
         labels = registration.workload.labels
         if isFollowed, let changed {
-          let told = conditions(of: status.told(in: namespace, view), registration)
+          let told = self.conditions(of: status.told(in: namespace, view), registration)
           own?.changed = changed.map { change in
             let condition = told.first { $0.type == change.condition.type }
             return WorkloadNews.Changed(condition: condition ?? change.condition, since: change.since)
           }
         }
       } else {
+        history.end(id, at: date)
         (changed, labels) = forget(id)
       }
       if let changed, !isFirst { findings.add(WorkloadNews(id: id, changed: changed), labels, own: own) }

@@ -5,12 +5,14 @@ import ParvaWire
 /// Workloads as a list in JSON that is not written as usual, or in which something is wrong: one is looked at at a time.
 extension WorkloadReader {
   /// - Complexity: O(bytes); beside the result one workload is in memory.
-  static func readJSON(_ source: InputSource, _ most: Int, atMost limit: Int = .max) throws(InputErrors) -> [Workload] {
+  static func readJSON(
+    _ source: InputSource, _ most: Int, atMost limit: Int = .max, in home: String? = nil
+  ) throws(InputErrors) -> [Workload] {
     let list = try JSONList(source, under: "workloads", limit: InputLimits.listBytes)
     let document = try InputDocument(list.outline, limit: InputLimits.listBytes)
     // Whether what stands around the elements is a list of workloads.
     _ = try document.decode(WorkloadList.self)
-    var reading = ListReading(source, prefix: list.isBare ? "/" : "/workloads/", most)
+    var reading = ListReading(source, prefix: list.isBare ? "/" : "/workloads/", most, in: home)
     list.forEach { index, element in
       reading.take(element, index)
       return !reading.refusals.isFull && reading.workloads.count <= limit
@@ -24,14 +26,15 @@ extension WorkloadReader {
 private struct ListReading {
   private let source: InputSource
   private let prefix: String
+  private let home: String?
   private var seen: [String: Int] = [:]
   /// Up to where lines are counted, and how many there are from 1.
   private var counted: (index: Data.Index, line: Int)
   private(set) var workloads: [Workload] = []
   private(set) var refusals: Refusals
 
-  init(_ source: InputSource, prefix: String, _ most: Int) {
-    (self.source, self.prefix) = (source, prefix)
+  init(_ source: InputSource, prefix: String, _ most: Int, in home: String?) {
+    (self.source, self.prefix, self.home) = (source, prefix, home)
     counted = (source.data.startIndex, 1)
     refusals = Refusals(kept: most)
   }
@@ -50,13 +53,13 @@ private struct ListReading {
       let document = try InputDocument(item, limit: InputLimits.elementBytes)
       let usual = QuickWorkloadParser.spec(text)
       let spec = if let usual { usual } else { try document.decode(WorkloadSpec.self) }
-      if let first = seen.updateValue(index, forKey: WorkloadReader.qualifiedID(of: spec)) {
+      if let first = seen.updateValue(index, forKey: WorkloadReader.qualifiedID(of: spec, in: home)) {
         own.add(
           document.error(
             .duplicate, "id \"\(InputError.shortened(spec.id))\" is already that of item \(first)", at: ["id"],
             value: spec.id))
       }
-      if let workload = WorkloadReader.validate(spec, document, [], &own) { workloads.append(workload) }
+      if let workload = WorkloadReader.validate(spec, in: home, document, [], &own) { workloads.append(workload) }
     } catch {
       own.add(error)
     }

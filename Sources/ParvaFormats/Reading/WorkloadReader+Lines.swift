@@ -8,14 +8,14 @@ extension WorkloadReader {
   ///
   /// - Complexity: O(bytes); beside the result one line is in memory.
   static func readLines(
-    _ source: InputSource, _ most: Int, atMost limit: Int
+    _ source: InputSource, _ most: Int, atMost limit: Int, in home: String?
   ) throws(InputErrors) -> [Workload] {
     try source.checkSize(InputLimits.listBytes)
     var refusals = Refusals(kept: most)
     var workloads: [Workload] = []
     var seen: [String: Int] = [:]
     forEachLine(of: source.data) { number, line in
-      guard let workload = workload(in: line, number, source.name, &refusals) else { return !refusals.isFull }
+      guard let workload = workload(in: line, number, source.name, home, &refusals) else { return !refusals.isFull }
       if let first = seen.updateValue(number, forKey: workload.id) {
         refusals.add(
           InputError(
@@ -62,7 +62,7 @@ extension WorkloadReader {
   }
 
   private static func workload(
-    in line: Data, _ number: Int, _ name: String?, _ refusals: inout Refusals
+    in line: Data, _ number: Int, _ name: String?, _ home: String?, _ refusals: inout Refusals
   ) -> Workload? {
     guard line.count <= InputLimits.elementBytes else {
       let message = "more than \(InputLimits.elementBytes >> 20) MiB, the most that is read of a workload"
@@ -70,9 +70,9 @@ extension WorkloadReader {
       return nil
     }
     let source = InputSource(line, format: .json)
-    if let workload = readQuickly(source) { return workload }
+    if let workload = readQuickly(source, in: home) { return workload }
     do throws(InputErrors) {
-      return try readOne(source)
+      return try readOne(source, in: home)
     } catch {
       for var fault in error.errors {
         (fault.file, fault.line) = (name, number)

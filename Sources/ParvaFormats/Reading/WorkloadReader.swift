@@ -12,18 +12,19 @@ package enum WorkloadReader {
   /// - Parameters:
   ///   - most: refusals that are told; the others are counted.
   ///   - limit: workloads with more than which nobody can do anything: of more, one more than that are read.
+  ///   - home: the namespace that bare ids are of, and the only one that may be named; nil: `default`, and any may be.
   /// - Throws: every refusal found, each with its place, up to ``InputLimits/refusals`` or ``InputLimits/refusedBytes``, at which
   ///   reading ends.
   /// - Complexity: O(bytes).
   package static func read(
-    _ source: InputSource, refusals most: Int = 20, atMost limit: Int = .max
+    _ source: InputSource, refusals most: Int = 20, atMost limit: Int = .max, in home: String? = nil
   ) throws(InputErrors) -> [Workload] {
     switch source.format {
-    case .csv: return try readCSV(source, most, atMost: limit)
-    case .ndjson: return try readLines(source, most, atMost: limit)
+    case .csv: return try readCSV(source, most, atMost: limit, in: home)
+    case .ndjson: return try readLines(source, most, atMost: limit, in: home)
     case .json:
-      if let workloads = readListQuickly(source, atMost: limit) { return workloads }
-      return try readJSON(source, most, atMost: limit)
+      if let workloads = readListQuickly(source, atMost: limit, in: home) { return workloads }
+      return try readJSON(source, most, atMost: limit, in: home)
     case .yaml: break
     }
     let document = try InputDocument(source, limit: InputLimits.fileBytes)
@@ -39,28 +40,41 @@ package enum WorkloadReader {
       case .failure(let error, let path): refusals.add(document.refusal(of: error, at: path))
       case .value(let spec):
         let path = prefix + [String(index)]
-        if let first = seen.updateValue(index, forKey: qualifiedID(of: spec)) {
+        if let first = seen.updateValue(index, forKey: qualifiedID(of: spec, in: home)) {
           refusals.add(
             document.error(
               .duplicate, "id \"\(InputError.shortened(spec.id))\" is already that of item \(first)",
               at: path + ["id"], value: spec.id))
         }
-        validate(spec, document, path, &refusals).map { workloads.append($0) }
+        validate(spec, in: home, document, path, &refusals).map { workloads.append($0) }
       }
     }
     try refusals.check()
     return workloads
   }
 
+  /// Reads a file: a list, or one workload by itself, as a controller shows it.
+  ///
+  /// - Parameter home: as of ``read(_:refusals:atMost:in:)``.
+  /// - Throws: every refusal found, each with its place.
+  package static func readFile(_ source: InputSource, in home: String? = nil) throws(InputErrors) -> [Workload] {
+    guard [.json, .yaml].contains(source.format), source.data.count <= InputLimits.elementBytes,
+      case .object(let members)? = try? source.value(limit: InputLimits.elementBytes), members["workloads"] == nil,
+      members["id"] != nil || members["slo"] != nil
+    else { return try read(source, in: home) }
+    return [try readOne(source, in: home)]
+  }
+
   /// Reads one workload from JSON or YAML.
   ///
+  /// - Parameter home: as of ``read(_:refusals:atMost:in:)``.
   /// - Throws: every refusal found, each with its place.
-  package static func readOne(_ source: InputSource) throws(InputErrors) -> Workload {
-    if let workload = readQuickly(source) { return workload }
+  package static func readOne(_ source: InputSource, in home: String? = nil) throws(InputErrors) -> Workload {
+    if let workload = readQuickly(source, in: home) { return workload }
     let document = try InputDocument(source, limit: InputLimits.fileBytes)
     let spec = try document.decode(WorkloadSpec.self)
     var refusals = Refusals()
-    let workload = validate(spec, document, [], &refusals)
+    let workload = validate(spec, in: home, document, [], &refusals)
     try refusals.check()
     guard let workload else { throw InputErrors(InputError(.empty, "holds no workload", file: source.name)) }
     return workload
@@ -106,23 +120,23 @@ extension WorkloadReader {
   /// The workload where it is written in the usual way and nothing is wrong with it; nil leaves it to the general way.
   ///
   /// - Complexity: O(bytes).
-  package static func readQuickly(_ source: InputSource) -> Workload? {
+  package static func readQuickly(_ source: InputSource, in home: String? = nil) -> Workload? {
     guard source.format == .json, source.data.count <= InputLimits.fileBytes,
       let spec = QuickWorkloadParser.spec(source.data)
     else { return nil }
     var refusals = Refusals()
-    let workload = validate(spec, &refusals) { code, message, _, _ in InputError(code, message) }
+    let workload = validate(spec, in: home, &refusals) { code, message, _, _ in InputError(code, message) }
     return refusals.errors.isEmpty ? workload : nil
   }
 
   /// The workloads of a list that is written in the usual way and with which nothing is wrong; nil leaves it to the general way.
-  private static func readListQuickly(_ source: InputSource, atMost limit: Int) -> [Workload]? {
+  private static func readListQuickly(_ source: InputSource, atMost limit: Int, in home: String?) -> [Workload]? {
     guard source.format == .json, source.data.count <= InputLimits.listBytes else { return nil }
     var seen: Set<String> = []
     var workloads: [Workload] = []
     let isUsual = QuickWorkloadParser.list(source.data) { spec in
       var refusals = Refusals()
-      let workload = validate(spec, &refusals) { code, message, _, _ in InputError(code, message) }
+      let workload = validate(spec, in: home, &refusals) { code, message, _, _ in InputError(code, message) }
       guard let workload, seen.insert(workload.id).inserted else { return false }
       workloads.append(workload)
       return workloads.count <= limit
@@ -134,16 +148,19 @@ extension WorkloadReader {
   typealias Place = (InputError.Code, String, [String], String?) -> InputError
 
   static func validate(
-    _ spec: WorkloadSpec, _ document: InputDocument, _ path: [String], _ refusals: inout Refusals
+    _ spec: WorkloadSpec, in home: String? = nil, _ document: InputDocument, _ path: [String],
+    _ refusals: inout Refusals
   ) -> Workload? {
-    validate(spec, &refusals) { code, message, below, value in
+    validate(spec, in: home, &refusals) { code, message, below, value in
       document.error(code, message, at: path + below, value: value)
     }
   }
 
-  static func validate(_ spec: WorkloadSpec, _ refusals: inout Refusals, _ place: Place) -> Workload? {
+  static func validate(
+    _ spec: WorkloadSpec, in home: String? = nil, _ refusals: inout Refusals, _ place: Place
+  ) -> Workload? {
     let before = refusals.count
-    let id = id(of: spec, &refusals, place)
+    let id = id(of: spec, in: home, &refusals, place)
     if !Names.isModel(spec.model) {
       refusals.add(place(.invalidName, "model must be \(Names.modelRule)", ["model"], spec.model))
     }
@@ -195,11 +212,18 @@ extension WorkloadReader {
   }
 
   /// The id with its namespace, which may stand in front of it or in a member of its own.
-  private static func id(of spec: WorkloadSpec, _ refusals: inout Refusals, _ place: Place) -> String {
+  private static func id(
+    of spec: WorkloadSpec, in home: String?, _ refusals: inout Refusals, _ place: Place
+  ) -> String {
     if !Names.isWorkload(spec.id) {
       refusals.add(place(.invalidName, "id must be \(Names.workloadRule)", ["id"], spec.id))
     }
-    guard let namespace = spec.namespace else { return spec.id }
+    if let home, Namespace.isQualified(spec.id), Namespace.of(spec.id) != home {
+      refusals.add(place(.contradiction, "only the namespace \(home) is spoken of", ["id"], spec.id))
+    } else if let home, let other = spec.namespace, other != home {
+      refusals.add(place(.contradiction, "only the namespace \(home) is spoken of", ["namespace"], other))
+    }
+    guard let namespace = spec.namespace else { return qualifiedID(of: spec, in: home) }
     if !Namespace.isName(namespace) {
       refusals.add(place(.invalidName, "namespace must be \(Namespace.nameRule)", ["namespace"], namespace))
     } else if Namespace.isQualified(spec.id), Namespace.of(spec.id) != namespace {
@@ -209,8 +233,8 @@ extension WorkloadReader {
     return qualifiedID(of: spec)
   }
 
-  static func qualifiedID(of spec: WorkloadSpec) -> String {
-    guard let namespace = spec.namespace, !Namespace.isQualified(spec.id) else { return spec.id }
+  static func qualifiedID(of spec: WorkloadSpec, in home: String? = nil) -> String {
+    guard let namespace = spec.namespace ?? home, !Namespace.isQualified(spec.id) else { return spec.id }
     return Namespace.qualified(spec.id, in: namespace)
   }
 
@@ -276,7 +300,7 @@ extension WorkloadReader {
 
 extension WorkloadReader {
   private static func readCSV(
-    _ source: InputSource, _ most: Int, atMost limit: Int
+    _ source: InputSource, _ most: Int, atMost limit: Int, in home: String?
   ) throws(InputErrors) -> [Workload] {
     var refusals = Refusals(kept: most)
     var table = try CSVTable(
@@ -286,13 +310,13 @@ extension WorkloadReader {
     var seen: [String: Int] = [:]
     while workloads.count <= limit, let row = table.next(&refusals) {
       guard let spec = spec(from: row, table, &refusals) else { continue }
-      if let first = seen.updateValue(row.line, forKey: spec.id) {
+      if let first = seen.updateValue(row.line, forKey: qualifiedID(of: spec, in: home)) {
         refusals.add(
           InputError(
             .duplicate, "id \"\(InputError.shortened(spec.id))\" is already that of line \(first)", file: source.name,
             line: row.line, value: spec.id))
       }
-      validate(spec, &refusals) { code, message, _, value in
+      validate(spec, in: home, &refusals) { code, message, _, value in
         InputError(code, message, file: source.name, line: row.line, value: value)
       }.map { workloads.append($0) }
     }

@@ -6,6 +6,14 @@ package enum ProfileWriter {
   package static func json(_ profiles: [ModelProfile]) -> Data { document(profiles, .json) }
   package static func yaml(_ profiles: [ModelProfile]) -> Data { document(profiles, .yaml) }
 
+  /// One profile as ``ProfileReader/readOne(_:model:product:)`` reads it.
+  package static func json(_ profile: ModelProfile) -> Data {
+    var writer = DocumentWriter(.json)
+    writer.object { write(profile, &$0) }
+    writer.finish()
+    return Data(writer.bytes)
+  }
+
   private static func document(_ profiles: [ModelProfile], _ style: DocumentWriter.Style) -> Data {
     var writer = DocumentWriter(style)
     writer.object { root in

@@ -10,10 +10,13 @@ struct ClientContext: Equatable {
   var ca: String?
   var certificate: String?
   var key: String?
+  /// That bare ids are of, where the credential is for all.
+  var namespace: String?
 
   /// What a context may hold, in the file as in the options of `parva context set`.
   private static let members: [(name: String, path: any WritableKeyPath<ClientContext, String?> & Sendable)] = [
     ("tokenFile", \.tokenFile), ("ca", \.ca), ("certificate", \.certificate), ("key", \.key),
+    ("namespace", \.namespace),
   ]
 
   init(server: String) { self.server = server }

@@ -13,9 +13,13 @@ struct DemandEdit: Sendable {
     let differences: [String]
   }
 
+  /// How the controller names what is in the namespace that is spoken of.
+  let scope: ClientScope
   private(set) var created: [Workload] = []
   private(set) var changed: [Change] = []
   private(set) var unchanged: [String] = []
+
+  init(_ scope: ClientScope) { self.scope = scope }
 
   var isEmpty: Bool { created.isEmpty && changed.isEmpty }
 
@@ -52,8 +56,8 @@ struct DemandEdit: Sendable {
 
   /// One line a workload that changes, and a last one that counts.
   func text(isDone: Bool) -> String {
-    var lines = created.map { "+ \($0.id)  \($0.model), \(Figures.plain($0.rate))/s" }
-    lines += changed.map { "~ \($0.workload.id)  \($0.differences.joined(separator: ", "))" }
+    var lines = created.map { "+ \(scope.told($0.id))  \($0.model), \(Figures.plain($0.rate))/s" }
+    lines += changed.map { "~ \(scope.told($0.workload.id))  \($0.differences.joined(separator: ", "))" }
     let verb = isDone ? "" : "to be "
     lines.append("\(created.count) \(verb)created, \(changed.count) \(verb)changed, \(unchanged.count) unchanged")
     return lines.joined(separator: "\n") + "\n"

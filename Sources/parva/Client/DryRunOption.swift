@@ -11,12 +11,15 @@ struct DryRunOption: ParsableArguments {
   var isOn = false
 
   /// Sends a change, or tries it.
+  ///
+  /// - Parameters: as of ``ServerConnection/send(_:_:body:headers:accept:isRepeatable:accepting:inDoubt:)``.
   func send(
     _ method: String, _ path: String, body: Data? = nil, headers: [String: String] = [:], accepting: Set<Int> = [],
-    to connection: ServerConnection
+    inDoubt: Set<Int> = [], to connection: ServerConnection
   ) async throws -> Outcome {
     let query = isOn ? (path.contains("?") ? "&" : "?") + "dryRun=true" : ""
-    let response = try await connection.send(method, path + query, body: body, headers: headers, accepting: accepting)
+    let response = try await connection.send(
+      method, path + query, body: body, headers: headers, isRepeatable: isOn, accepting: accepting, inDoubt: inDoubt)
     guard isOn, (200..<300).contains(response.status) else {
       return Outcome(status: response.status, response: response, changes: !isOn)
     }

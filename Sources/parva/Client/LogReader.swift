@@ -8,7 +8,12 @@ enum LogSubject: Hashable, Sendable {
   case workload(String), node(String), operation(String?), plan
 
   init(_ kind: String, _ name: String?) throws {
-    let found = kind.lowercased() == "plan" ? "plan" : try ResourceKind.named(kind).names[0]
+    var (found, name) = ("plan", name)
+    if kind.lowercased() != "plan" {
+      let (typed, names) = try ResourceKind.typed(kind, name.map { [$0] } ?? [])
+      guard names.count <= 1 else { throw ValidationError("There are logs of one at a time.") }
+      (found, name) = (typed.names[0], names.first)
+    }
     switch (found, name) {
     case ("plan", _), ("plans", nil): self = .plan
     case ("operations", let name): self = .operation(name)
@@ -20,10 +25,15 @@ enum LogSubject: Hashable, Sendable {
     }
   }
 
-  /// With the newest operation where none is named.
-  func resolved(_ connection: ServerConnection) async throws -> LogSubject {
-    guard case .operation(let id) = self else { return self }
-    return .operation(try await RolloutReport.id(id, connection))
+  /// With the newest operation where none is named, and a workload's id as the controller tells it.
+  func resolved(_ scope: ScopeOptions, _ connection: ServerConnection) async throws -> LogSubject {
+    switch self {
+    case .operation(let id): return .operation(try await RolloutReport.id(id, connection))
+    case .workload(let id):
+      let scope = try await scope.scope(connection, ids: [id])
+      return .workload(scope.told(try scope.id(id)))
+    case .node, .plan: return self
+    }
   }
 
   /// As the audit names it.
@@ -50,11 +60,17 @@ enum LogSubject: Hashable, Sendable {
 struct LogLine: Hashable, Sendable {
   /// RFC 3339, UTC.
   let time: String
-  /// `state`, `plan`, `rollout` or `change`.
+  /// `workload`, `state`, `plan`, `rollout` or `change`.
   let source: String
   let text: String
   /// What the controller tells of it.
   let row: JSONValue
+
+  /// Two lines that have it in common tell the same.
+  var identity: [JSONValue] {
+    // What is said of a condition now goes on changing while it is so.
+    [.string(time), .string(source)] + (row["since"] == .null ? [row] : [row["type"], row["status"]])
+  }
 
   var document: JSONValue {
     .object(["time": .string(time), "source": .string(source), "text": .string(text), "of": row])
@@ -69,7 +85,8 @@ struct LogReader: Sendable {
   let subject: LogSubject
   private let since: Date?
   private let limit: Int
-  private var seen: Set<LogLine> = []
+  /// What has been shown, by what the controller tells of it.
+  private var seen: Set<[JSONValue]> = []
   private var isFirst = true
   /// Whether the audit may be read.
   private var mayAudit = true
@@ -88,11 +105,13 @@ struct LogReader: Sendable {
     lines = (lines ?? []) + (try await plans(connection)) + (try await operations(connection))
     lines! += try await changes(connection)
     var found: [LogLine] = []
-    for line in (lines ?? []).sorted(by: { ($0.time, $0.source) < ($1.time, $1.source) }) where !seen.contains(line) {
+    // What has one time stays as it was told: the controller tells a workload's declaration before what came of it.
+    let ordered = (lines ?? []).enumerated().sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }
+    for (_, line) in ordered where !seen.contains(line.identity) {
       if let since, let date = Self.date(line.time), date < since { continue }
       found.append(line)
     }
-    seen = Set(lines ?? [])
+    seen = Set((lines ?? []).map(\.identity))
     if isFirst {
       if !isThere, seen.isEmpty { _ = try await connection.value(subject.path ?? "") }
       if limit > 0 { found = found.suffix(limit) }
@@ -107,18 +126,40 @@ struct LogReader: Sendable {
     }.first
   }
 
-  /// What is true of it since when; nil where it is not there.
+  /// What has been so of a workload, each as it was told then; of a node what is so since when. Nil where it is not there.
   private func states(_ connection: ServerConnection) async throws -> [LogLine]? {
     guard let path = subject.path else { return [] }
+    if case .workload = subject { return try await history(path, connection) }
     let response = try await connection.send("GET", path, accepting: [404])
     guard response.status != 404 else { return nil }
+    // Only the status is of that time; reason and figures are those of now.
     return try ServerConnection.value(of: response)["status"]["conditions"].elements.compactMap { row in
       guard let since = row["since"].text, let type = row["type"].text, let status = row["status"].text else {
         return nil
       }
       return LogLine(
         time: since, source: "state",
-        text: "\(type) is \(status): \(row["reason"].text ?? ""), \(row["message"].text ?? "")", row: row)
+        text: "\(type) is \(status); now \(row["reason"].text ?? ""), \(row["message"].text ?? "")",
+        row: row)
+    }
+  }
+
+  private func history(_ path: String, _ connection: ServerConnection) async throws -> [LogLine]? {
+    let response = try await connection.send("GET", path + "/history", accepting: [404])
+    guard response.status != 404 else { return nil }
+    return try ServerConnection.value(of: response)["history"].elements.compactMap { row in
+      guard let time = row["time"].text, let type = row["type"].text, let status = row["status"].text else {
+        return nil
+      }
+      let (reason, message) = (row["reason"].text ?? "", row["message"].text ?? "")
+      switch (type, status) {
+      case ("Registered", _): return LogLine(time: time, source: "workload", text: "\(reason): \(message)", row: row)
+      case ("Planned", "True"): return LogLine(time: time, source: "plan", text: message, row: row)
+      default:
+        return LogLine(
+          time: time, source: type == "Planned" ? "plan" : "state",
+          text: "\(type) is \(status): \(reason), \(message)", row: row)
+      }
     }
   }
 
@@ -131,8 +172,9 @@ struct LogReader: Sendable {
     case .node, .operation: return []
     }
     let response = try await connection.send("GET", "/v1/plans?limit=\(Self.most)", accepting: [403])
-    // Whose token is for one namespace sees no plans of all.
-    guard response.status != 403 else { return [] }
+    // Whose token is for one namespace sees no plans of all: of a workload its history tells what they gave it.
+    if response.status == 403, name != nil { return [] }
+    guard response.status != 403 else { throw ServerConnection.failure(response, "GET", "/v1/plans") }
     return try ServerConnection.value(of: response)["plans"].elements.compactMap { row in
       let cause = row["cause"]
       let names = (cause["changed"]["first"].elements + cause["removed"]["first"].elements).compactMap(\.text)

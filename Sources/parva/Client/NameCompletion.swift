@@ -25,17 +25,29 @@ enum NameCompletion {
   }
 
   private static func names(of kind: ResourceKind, _ words: [String]) async throws -> [String] {
-    let page = try await connection(words).value("\(kind.path)?limit=\(min(most, kind.pageLimit))")
-    return page[kind.member].elements.map(kind.name)
+    let connection = try connection(words)
+    var view = ResourceView()
+    if kind.naming != .plain, let given = zip(words, words.dropFirst()).first(where: { $0.0 == "--namespace" })?.1 {
+      view.scope = try await ClientScope.of(given, connection)
+    }
+    let query = view.query(kind) + ["limit=\(min(most, kind.pageLimit))"]
+    let page = try await connection.value("\(kind.path)?\(query.joined(separator: "&"))")
+    // A model has a row for each product.
+    var names: [String] = []
+    for row in page[kind.member].elements where view.holds(row, kind) {
+      let name = kind.name(of: row)
+      if names.last != name { names.append(name) }
+    }
+    return names
   }
 
   /// To the controller that the command line names so far.
   private static func connection(_ words: [String]) throws -> ServerConnection {
     var arguments: [String] = []
     for (name, value) in zip(words, words.dropFirst())
-    where ["--server", "--context", "--token-file", "--ca"].contains(name) {
+    where ["--server", "--context", "--token-file", "--ca", "--certificate", "--key"].contains(name) {
       arguments += [name, value]
     }
-    return try ServerOptions.parse(arguments).connection(timeout: .seconds(2))
+    return try ServerOptions.parse(arguments + ["--retry-for", "0"]).connection(timeout: .seconds(2))
   }
 }

@@ -8,7 +8,21 @@ struct ResourceKind: Sendable {
   struct Column: Sendable {
     let title: String
     var alignment = TextTable.Alignment.left
+    /// Shown with `-o wide` alone.
+    var isWide = false
     let cell: @Sendable (JSONValue) -> String?
+  }
+
+  /// How one of them is named where there are namespaces.
+  enum Naming {
+    /// They are the fleet's.
+    case plain
+    /// By an id that may have a namespace before it.
+    case byID
+    /// The same, of subscribers.
+    case bySubscriber
+    /// Beside the name.
+    case byQuery
   }
 
   /// As it is typed, the plural first.
@@ -22,12 +36,13 @@ struct ResourceKind: Sendable {
   let pageLimit: Int
   var takesSelector = false
   var canBeDeleted = true
+  var naming = Naming.plain
   let columns: [Column]
 
   static let all: [ResourceKind] = [
     ResourceKind(
       names: ["workloads", "workload", "wl"], path: "/v1/workloads", member: "workloads", id: "id", pageLimit: 1000,
-      takesSelector: true,
+      takesSelector: true, naming: .byID,
       columns: [
         Column(title: "workload") { $0["id"].text }, Column(title: "model") { $0["model"].text },
         Column(title: "rate/s", alignment: .right) { figure($0["status"]["rate"]) ?? figure($0["rate"]) },
@@ -36,6 +51,12 @@ struct ResourceKind: Sendable {
         Column(title: "up/s", alignment: .right) { figure($0["status"]["capacityUp"]) },
         Column(title: "planned/s", alignment: .right) { figure($0["status"]["capacityPlanned"]) },
         Column(title: "why") { $0["status"]["code"].text },
+        Column(title: "percentile", alignment: .right, isWide: true) { figure($0["slo"]["percentile"]) },
+        Column(title: "priority", alignment: .right, isWide: true) { figure($0["priority"]) },
+        Column(title: "labels", isWide: true) { labels($0["labels"]) },
+        Column(title: "plan", alignment: .right, isWide: true) { figure($0["status"]["planRevision"]) },
+        Column(title: "changed", isWide: true) { $0["updatedAt"].text },
+        Column(title: "because", isWide: true) { $0["status"]["message"].text },
       ]),
     ResourceKind(
       names: ["nodes", "node"], path: "/v1/nodes", member: "nodes", id: "name", pageLimit: 1000,
@@ -50,6 +71,8 @@ struct ResourceKind: Sendable {
         Column(title: "unhealthy", alignment: .right) { figure($0["status"]["unhealthyServices"]) },
         Column(title: "heard") { $0["status"]["lastHeartbeat"].text },
         Column(title: "") { $0["status"]["simulated"].flag == true ? "simulated" : nil },
+        Column(title: "address", isWide: true) { $0["address"].text },
+        Column(title: "labels", isWide: true) { labels($0["labels"]) },
       ]),
     ResourceKind(
       names: ["plans"], path: "/v1/plans", member: "plans", id: "revision", pageLimit: 500,
@@ -101,14 +124,19 @@ struct ResourceKind: Sendable {
       ]),
     ResourceKind(
       names: ["profiles", "profile"], path: "/v1/profiles", member: "profiles", id: "model", pageLimit: 1000,
+      naming: .byQuery,
       columns: [
         Column(title: "model") { $0["model"].text }, Column(title: "product") { $0["product"].text },
         Column(title: "namespace") { $0["namespace"].text }, Column(title: "source") { $0["source"].text },
         Column(title: "points", alignment: .right) { figure($0["pointCount"]) },
         Column(title: "origin") { $0["origin"].text },
+        Column(title: "revision", alignment: .right, isWide: true) { figure($0["revision"]) },
+        Column(title: "filled", alignment: .right, isWide: true) { figure($0["filledCount"]) },
+        Column(title: "greatest margin", alignment: .right, isWide: true) { figure($0["greatestMargin"]) },
       ]),
     ResourceKind(
       names: ["webhooks", "webhook", "wh"], path: "/v1/webhooks", member: "webhooks", id: "id", pageLimit: 1000,
+      naming: .bySubscriber,
       columns: [
         Column(title: "webhook") { $0["id"].text }, Column(title: "name") { $0["name"].text },
         Column(title: "state") { $0["status"]["state"].text }, Column(title: "url") { $0["url"].text },
@@ -127,6 +155,22 @@ struct ResourceKind: Sendable {
     return kind
   }
 
+  /// A kind and names as they are typed: `workload web bert`, or `workloads/web workloads/bert` as `-o name` prints them.
+  static func typed(_ kind: String, _ names: [String]) throws -> (kind: ResourceKind, names: [String]) {
+    guard kind.contains("/") else { return (try named(kind), names) }
+    let pairs = try ([kind] + names).map { text in
+      let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      guard parts.count == 2, !parts[1].isEmpty else {
+        throw ValidationError("'\(text)': beside \(kind) every name has its kind before it, as workloads/web.")
+      }
+      return (kind: try named(parts[0]), name: parts[1])
+    }
+    if let other = pairs.first(where: { $0.kind.path != pairs[0].kind.path }) {
+      throw ValidationError("'\(other.kind.names[0])/\(other.name)' is of another kind than \(kind).")
+    }
+    return (pairs[0].kind, pairs.map(\.name))
+  }
+
   /// What one row is called.
   func name(of row: JSONValue) -> String { row[id].text ?? Self.figure(row[id]) ?? "" }
 
@@ -134,13 +178,25 @@ struct ResourceKind: Sendable {
   func path(to name: String) -> String { "\(path)/\(ServerConnection.escaped(name))" }
 
   /// Columns in which nothing stands are left out.
-  func table(_ rows: [JSONValue], _ style: TextStyle) -> String {
+  func table(_ rows: [JSONValue], _ style: TextStyle, isWide: Bool = false) -> String {
     guard !rows.isEmpty else { return "no \(names[0])\n" }
+    return Self.lines(rows, columns.filter { isWide || !$0.isWide }, style).joined(separator: "\n") + "\n"
+  }
+
+  /// None for no rows.
+  static func lines(_ rows: [JSONValue], _ columns: [Column], _ style: TextStyle) -> [String] {
+    guard !rows.isEmpty else { return [] }
     let cells = rows.map { row in columns.map { $0.cell(row) ?? "" } }
     let shown = columns.indices.filter { column in cells.contains { !$0[column].isEmpty } }
     var table = TextTable(shown.map { (columns[$0].title, columns[$0].alignment) })
     for row in cells { table.add(shown.map { row[$0] }) }
-    return table.lines(style).joined(separator: "\n") + "\n"
+    return table.lines(style)
+  }
+
+  /// `key=value,...`, in order.
+  private static func labels(_ value: JSONValue) -> String? {
+    guard case .object(let members) = value else { return nil }
+    return members.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.text ?? "")" }.joined(separator: ",")
   }
 
   /// `mon tue`, `all` for all of them.
@@ -161,7 +217,7 @@ struct ResourceKind: Sendable {
     return parts.isEmpty ? nil : parts.joined(separator: ", ")
   }
 
-  private static func figure(_ value: JSONValue) -> String? {
+  static func figure(_ value: JSONValue) -> String? {
     value.number.map { Int(exactly: $0).map(String.init) ?? Figures.plain($0) }
   }
 }

@@ -17,6 +17,10 @@ struct ServerConnection: Sendable {
 
   private let targets: [Target]
   private let token: String?
+  /// The namespace that the context is for.
+  let home: String?
+  /// How long requests are sent again that may be.
+  private let patience: Duration
   /// Which of the targets has answered last.
   private let chosen: Chosen
 
@@ -25,58 +29,89 @@ struct ServerConnection: Sendable {
   }
 
   /// - Parameter targets: at least one, the preferred first.
-  init(_ targets: [Target], token: String?) {
-    (self.targets, self.token, chosen) = (targets, token, Chosen())
+  init(_ targets: [Target], token: String?, home: String? = nil, patience: Duration = .zero) {
+    (self.targets, self.token, self.home, self.patience) = (targets, token, home, patience)
+    chosen = Chosen()
   }
 
-  /// Sends a request.
+  /// Sends a request; again, for as long as the user has patience, where the controller cannot be reached or says that this
+  /// passes, and where that can do no harm.
   ///
-  /// - Parameter accepting: statuses beyond 2xx that are no failure, for example 404.
+  /// - Parameters:
+  ///   - isRepeatable: whether it does no harm twice, whatever the method.
+  ///   - accepting: statuses beyond 2xx that are no failure, for example 404.
+  ///   - inDoubt: those that are none once an earlier attempt may have been done.
   /// - Throws: ``CommandFailure`` when there is no answer or one that refuses.
   func send(
     _ method: String, _ path: String, body: Data? = nil, headers: [String: String] = [:],
-    accept: String = "application/json", accepting: Set<Int> = []
+    accept: String = "application/json", isRepeatable: Bool = false, accepting: Set<Int> = [], inDoubt: Set<Int> = []
   ) async throws -> HTTPResponse {
-    let first = chosen.index.withLock { $0 }
-    var failure: CommandFailure?
-    for offset in targets.indices {
-      let index = (first + offset) % targets.count
-      var request = HTTPClientRequest(method: method, url: targets[index].base + path)
-      request.headers["Accept"] = accept
-      if let token { request.headers["Authorization"] = "Bearer \(token)" }
-      if let body {
-        request.body = body
-        request.headers["Content-Type"] = "application/json"
-      }
-      for (name, value) in headers { request.headers[name] = value }
-      let isLast = offset == targets.count - 1
-      let response: HTTPResponse
-      do throws(HTTPClientError) {
-        response = try await targets[index].client.send(request)
-      } catch {
-        failure = CommandFailure(.unexpected, "\(targets[index].shown): \(error.message)")
-        // What may have had its effect is not done a second time.
-        guard error.code == .connectFailed || request.isRepeatable else { break }
-        continue
-      }
-      if !isLast, Self.isElsewhere(response, request) {
-        failure = Self.failure(response, method, path)
-        continue
-      }
-      chosen.index.withLock { $0 = index }
-      guard (200..<300).contains(response.status) || accepting.contains(response.status) else {
-        throw Self.failure(response, method, path)
-      }
-      return response
+    var request = HTTPClientRequest(method: method, url: "")
+    request.headers["Accept"] = accept
+    request.isIdempotent = isRepeatable
+    if let token { request.headers["Authorization"] = "Bearer \(token)" }
+    if let body {
+      request.body = body
+      request.headers["Content-Type"] = "application/json"
     }
-    throw failure ?? CommandFailure(.unexpected, "there is no controller to ask")
+    for (name, value) in headers { request.headers[name] = value }
+    var retry = RequestRetry(for: patience)
+    var (isInDoubt, isTold) = (false, false)
+    while true {
+      let first = chosen.index.withLock { $0 }
+      var (failure, after): (CommandFailure?, Int?) = (nil, nil)
+      var mayPass = false
+      for offset in targets.indices {
+        let index = (first + offset) % targets.count
+        let outcome = await exchange(request, path, isSeen: !inDoubt.isEmpty, with: targets[index])
+        let told = message(of: outcome, method, path, targets[index])
+        failure = told
+        switch RequestRetry.verdict(of: outcome, to: request) {
+        case .final:
+          guard case .answered(let response) = outcome else { throw told }
+          chosen.index.withLock { $0 = index }
+          let accepted = isInDoubt ? accepting.union(inDoubt) : accepting
+          guard (200..<300).contains(response.status) || accepted.contains(response.status) else { throw told }
+          return response
+        case .elsewhere: continue
+        case .again(let seconds, let wasInDoubt):
+          isInDoubt = isInDoubt || wasInDoubt
+          mayPass = true
+          after = [after, seconds].compactMap(\.self).max()
+        }
+      }
+      guard mayPass, let wait = retry.wait(after: after) else {
+        throw failure ?? CommandFailure(.unexpected, "there is no controller to ask")
+      }
+      if !isTold, let message = failure?.message {
+        Console.error("\(message); it is tried again for up to \(patience.components.seconds) s")
+        isTold = true
+      }
+      try await Task.sleep(for: wait)
+    }
   }
 
-  /// Whether another replica is to be asked: this one has surely done nothing.
-  private static func isElsewhere(_ response: HTTPResponse, _ request: HTTPClientRequest) -> Bool {
-    guard response.status >= 500 else { return false }
-    let code = (try? value(of: response))?["code"].text
-    return code == "not_leader" || code == "copy_not_ready" || ["GET", "HEAD"].contains(request.method)
+  /// - Parameter isSeen: whether a repetition has to be known here; else libcurl repeats by itself on a connection that has ended.
+  private func exchange(
+    _ request: HTTPClientRequest, _ path: String, isSeen: Bool, with target: Target
+  ) async -> RequestRetry.Outcome {
+    var request = request
+    request.url = target.base + path
+    request.isSentOnce = isSeen
+    do throws(HTTPClientError) {
+      return .answered(try await target.client.send(request))
+    } catch {
+      return .failed(error)
+    }
+  }
+
+  private func message(
+    of outcome: RequestRetry.Outcome, _ method: String, _ path: String, _ target: Target
+  ) -> CommandFailure {
+    switch outcome {
+    case .answered(let response): Self.failure(response, method, path)
+    case .failed(let error): CommandFailure(.unexpected, "\(target.shown): \(error.message)")
+    }
   }
 
   /// A JSON document.
@@ -89,8 +124,12 @@ struct ServerConnection: Sendable {
 
   /// Tries again where the controller does not answer or answers 5xx, for up to a minute: one that is started anew takes a
   /// moment, and who follows something does not want to begin again.
-  func patiently<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
-    let end = ContinuousClock.now + .seconds(60)
+  ///
+  /// - Parameter isFollowing: whether something is followed; else it is tried once.
+  func patiently<Value: Sendable>(
+    while isFollowing: Bool = true, _ body: @Sendable () async throws -> Value
+  ) async throws -> Value {
+    let end = ContinuousClock.now + .seconds(isFollowing ? 60 : 0)
     while true {
       do {
         return try await body()
@@ -134,7 +173,7 @@ struct ServerConnection: Sendable {
   }
 
   /// What a refusal means for a person, and for the exit code.
-  private static func failure(_ response: HTTPResponse, _ method: String, _ path: String) -> CommandFailure {
+  static func failure(_ response: HTTPResponse, _ method: String, _ path: String) -> CommandFailure {
     let problem = (try? value(of: response)) ?? .null
     guard let code = problem["code"].text, let detail = problem["detail"].text else {
       return CommandFailure(.unexpected, "\(method) \(path) was answered \(response.status) by what is no controller")

@@ -30,9 +30,21 @@ struct ServerOptions: ParsableArguments {
   @Option(name: .long, help: "PEM of that certificate's key.")
   var key: String?
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "How long a controller that does not answer, or has no leader, is asked again, as 10s or 2m; 0 for not at all.",
+      valueName: "duration"))
+  var retryFor = "10s"
+
   func validate() throws {
+    guard patience != nil else { throw ValidationError("--retry-for must be 0, or \(TokenSpecReader.lifetimeRule).") }
     if let server, let fault = Self.fault(server) { throw ValidationError("--server '\(server)': \(fault).") }
     if (certificate == nil) != (key == nil) { throw ValidationError("--certificate and --key go together.") }
+  }
+
+  private var patience: Duration? {
+    ["0", "0s"].contains(retryFor) ? .zero : TokenSpecReader.seconds(retryFor).map { .seconds($0) }
   }
 
   /// Each address for itself.
@@ -74,13 +86,11 @@ struct ServerOptions: ParsableArguments {
     configuration.tls.caFile = ca ?? stored?.ca
     configuration.tls.certificateFile = certificate ?? stored?.certificate
     configuration.tls.keyFile = key ?? stored?.key
+    // Which request may be sent again, and to which replica, the connection knows best.
+    configuration.retries = 0
     let token = try token(stored, environment)
     let addresses = Self.addresses(address)
-    if addresses.count > 1 {
-      // Another replica answers at once what this one would answer after a while.
-      configuration.retries = 0
-      configuration.connectTimeout = .seconds(2)
-    }
+    if addresses.count > 1 { configuration.connectTimeout = .seconds(2) }
     let targets = try addresses.map { address in
       var configuration = configuration
       var base = address.hasSuffix("/") ? String(address.dropLast()) : address
@@ -91,7 +101,7 @@ struct ServerOptions: ParsableArguments {
       if token != nil { try Self.checkTakesToken(base) }
       return ServerConnection.Target(base: base, shown: address, client: HTTPClient(configuration: configuration))
     }
-    return ServerConnection(targets, token: token)
+    return ServerConnection(targets, token: token, home: stored?.namespace, patience: patience ?? .zero)
   }
 
   private func token(_ stored: ClientContext?, _ environment: [String: String]) throws -> String? {

@@ -30,7 +30,7 @@ struct DemandOptions: ParsableArguments {
 
   /// Those of a file, each with one rate: that of a moment, or for nil the highest of its schedule.
   static func workloads(at date: Date?, from path: String) throws -> [Workload] {
-    try WorkloadReader.read(try InputSource.load(path, limit: InputLimits.listBytes)).map { workload in
+    try WorkloadReader.readFile(try InputSource.load(path, limit: InputLimits.listBytes)).map { workload in
       date.map(workload.settled(at:)) ?? workload.settled(workload.highestRate)
     }
   }

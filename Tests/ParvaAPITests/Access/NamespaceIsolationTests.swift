@@ -36,6 +36,8 @@ import Testing
       ("/v1/workloads/one", [], "*/*"), ("/v1/workloads/two", [], "application/yaml"),
       ("/v1/workloads/b1", [], "*/*"), ("/v1/workloads/bob:b1", [], "*/*"), ("/v1/workloads/b1/segments", [], "*/*"),
       ("/v1/workloads/one/segments", [], "*/*"), ("/v1/workloads/two/segments", [], "application/yaml"),
+      ("/v1/workloads/one/history", [], "*/*"), ("/v1/workloads/b1/history", [], "*/*"),
+      ("/v1/workloads/bob:b1/history", [], "*/*"),
       ("/v1/workloads/one/endpoints", [], "*/*"), ("/v1/workloads/b1/endpoints", [], "*/*"),
       ("/v1/endpoints", [], "*/*"), ("/v1/endpoints", [("workload", "b1")], "*/*"), ("/v1/plan", [], "*/*"),
       ("/v1/plan", [("after", "0"), ("wait", "0")], "*/*"), ("/v1/profiles", [("limit", "3")], "*/*"),
@@ -93,6 +95,13 @@ import Testing
     _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
     let hook = #"{"url":"http://127.0.0.1:9/","enabled":false}"#
     #expect(await api.send("PUT", "/v1/webhooks/mine", body: hook, as: Self.alice).status == 201)
+    // What a look at the workloads has to note yet is of her own.
+    for id in ["one", "two"] {
+      for _ in 0..<6000 {
+        if await api.send("GET", "/v1/workloads/\(id)/history", as: Self.alice).text.contains("gives it") { break }
+        try await Task.sleep(for: .milliseconds(5))
+      }
+    }
     let before = await Self.seen(by: Self.alice, on: api)
     #expect(before.contains { $0.hasPrefix("/v1/plan [] 200") && $0.contains("one/0") })
     var random = SeededGenerator(seed: TestSeed.of(offset: offset))

@@ -31,6 +31,35 @@ import Testing
 
   private static func planned(_ api: Harness) async { _ = await api.send("GET", "/v1/plan", query: [("wait", "60")]) }
 
+  // MARK: - History
+
+  @Test("what has happened to a workload is told to its namespace, after its end too, and to no other of that name")
+  func history() async throws {
+    let api = try await Self.controller()
+    let path = "/v1/workloads/web/history"
+    #expect(
+      await api.send("POST", "/v1/workloads", body: Bodies.workload("web", rate: 120), as: Self.alice).status == 201)
+    let first = await api.send("GET", path, as: Self.alice)
+    #expect(first.json("workload") == "web" && first.json("history", "0", "reason") == "created")
+    await Self.planned(api)
+    try await Self.until { await api.send("GET", path, as: Self.alice).text.contains("gives it") }
+    let told = await api.send("GET", path, as: Self.alice)
+    #expect(told.json("history", "0", "message") == "120 requests/s of resnet50 within 200 ms")
+    #expect(await api.send("GET", path, ["If-None-Match": told.headers["ETag"] ?? ""], as: Self.alice).status == 304)
+    #expect(await api.send("GET", "/v1/workloads/alice:web/history").json("workload") == "alice:web")
+    for (path, caller) in [(path, Self.bob), ("/v1/workloads/alice:web/history", Self.bob), (path, nil)] {
+      #expect(await api.send("GET", path, as: caller).problem == "404 not_found")
+    }
+    #expect(await api.send("DELETE", "/v1/workloads/web", as: Self.alice).status == 204)
+    try await Self.until { await api.send("GET", path, as: Self.alice).text.contains("deleted") }
+    #expect(await api.send("GET", "/v1/workloads/web", as: Self.alice).status == 404)
+    #expect(await api.send("GET", path, as: Self.alice).json("history", "0", "reason") == "created")
+    #expect(await api.send("DELETE", "/v1/namespaces/alice").status == 204)
+    #expect(await api.send("POST", "/v1/namespaces", body: #"{"name":"alice"}"#).status == 201)
+    #expect(await api.send("GET", path, as: Self.alice).problem == "404 not_found")
+    try await api.controller.stop()
+  }
+
   // MARK: - Subscribers
 
   @Test("a namespace has subscribers of its own, under bare ids, and nobody else's are there for it")

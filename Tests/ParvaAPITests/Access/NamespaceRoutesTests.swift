@@ -18,7 +18,8 @@ import Testing
     .own: [
       "GET /v1/workloads", "POST /v1/workloads", "PUT /v1/workloads", "PATCH /v1/workloads",
       "POST /v1/workloads/batch", "GET /v1/workloads/{id}", "PUT /v1/workloads/{id}", "PATCH /v1/workloads/{id}",
-      "DELETE /v1/workloads/{id}", "GET /v1/workloads/{id}/segments", "GET /v1/workloads/{id}/endpoints",
+      "DELETE /v1/workloads/{id}", "GET /v1/workloads/{id}/segments", "GET /v1/workloads/{id}/history",
+      "GET /v1/workloads/{id}/endpoints",
       "GET /v1/profiles", "GET /v1/profiles/{model}", "PUT /v1/profiles/{model}", "DELETE /v1/profiles/{model}",
       "GET /v1/plan", "GET /v1/plan/events", "GET /v1/endpoints", "GET /v1/endpoints/events",
       "PUT /v1/segments/{id}/endpoints", "GET /v1/namespaces", "GET /v1/namespaces/{name}", "POST /v1/plan/preview",

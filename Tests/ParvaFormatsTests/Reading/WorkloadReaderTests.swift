@@ -416,4 +416,77 @@ struct WorkloadReaderTests {
     let errors = try #require(throws: InputErrors.self) { try WorkloadReader.readOne(Self.json("[]")) }
     #expect(errors.first.code == .wrongType)
   }
+
+  // MARK: - Within a namespace
+
+  /// An id as it is written, with or without a namespace before it or beside it.
+  private struct Form {
+    let id: String
+    let namespace: String?
+
+    /// One workload of it in each format; of those with columns only without a member beside the id.
+    var documents: [InputSource] {
+      let beside = namespace.map { #", "namespace": "\#($0)""# } ?? ""
+      let object = #"{"id": "\#(id)"\#(beside), "model": "bert", "rate": 1, "slo": {"latencyMs": 5}}"#
+      let block =
+        "id: '\(id)'\n" + (namespace.map { "namespace: \($0)\n" } ?? "") + "model: bert\nrate: 1\nslo: {latencyMs: 5}\n"
+      var sources = [
+        WorkloadReaderTests.json("[\(object)]"), WorkloadReaderTests.json(#"{"workloads": [\#(object)]}"#),
+        WorkloadReaderTests.json(object),
+        WorkloadReaderTests.yaml(block),
+        // Not as it is usually written, so that the general way reads it.
+        WorkloadReaderTests.json(#"[\#(object.replacing("bert", with: "b\\u0065rt"))]"#),
+        WorkloadReaderTests.yaml("workloads:\n  - \(object)\n"),
+        InputSource(Data((object + "\n").utf8), name: "in.ndjson"),
+      ]
+      if namespace == nil { sources.append(WorkloadReaderTests.csv("id,model,rate,latency_ms\n\(id),bert,1,5\n")) }
+      return sources
+    }
+  }
+
+  @Test(
+    "within a namespace a bare id and a qualified one are the same, and what is of another is refused where it stands")
+  func idsWithinANamespace() throws {
+    for home in [nil, "vision", "default"] {
+      for (id, namespace) in [
+        ("web", nil), ("web", "vision"), ("vision:web", nil), ("vision:web", "vision"), ("web", "default"),
+        ("web", "audio"), ("audio:web", nil), ("audio:web", "audio"), ("vision:web", "audio"),
+      ] as [(String, String?)] {
+        let own = id.contains(":") ? String(id.prefix { $0 != ":" }) : nil
+        let said = Set([own, namespace].compactMap(\.self))
+        let isRefused = said.count > 1 || (home != nil && said.contains { $0 != home })
+        let whole = said.first ?? home ?? "default"
+        let wanted = whole == "default" ? "web" : "\(whole):web"
+        for source in Form(id: id, namespace: namespace).documents {
+          let place = "\(home ?? "none") \(String(decoding: source.data, as: UTF8.self))"
+          guard isRefused else {
+            #expect(try WorkloadReader.readFile(source, in: home).map(\.id) == [wanted], "\(place)")
+            continue
+          }
+          do {
+            _ = try WorkloadReader.readFile(source, in: home)
+            Issue.record("taken: \(place)")
+          } catch {
+            #expect(error.errors.allSatisfy { $0.code == .contradiction && $0.line != nil }, "\(place)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test("within a namespace both forms of an id in one list are one twice")
+  func bothFormsAreOne() {
+    func row(_ id: String) -> String { #"{"id":"\#(id)","model":"bert","rate":1,"slo":{"latencyMs":5}}"# }
+    let rows = [row("web"), row("vision:web")]
+    for source in [
+      Self.json("[\(rows.joined(separator: ","))]"), Self.yaml("- \(rows[0])\n- \(rows[1])\n"),
+      InputSource(Data(rows.joined(separator: "\n").utf8), name: "in.ndjson"),
+      Self.csv("id,model,rate,latency_ms\nweb,bert,1,5\nvision:web,bert,1,5\n"),
+    ] {
+      #expect((try? WorkloadReader.readFile(source).count) == 2)
+      #expect { try WorkloadReader.readFile(source, in: "vision") } throws: { error in
+        (error as? InputErrors)?.errors.first?.code == .duplicate
+      }
+    }
+  }
 }
