@@ -12,6 +12,8 @@ const SHOWN = 60;
 const LOOK = 5_000;
 const METRICS = 15_000;
 const BADGES = { ok: "✓ well", degraded: "△ degraded", bad: "✕ not well", Unknown: "? not known" };
+/// Whether this controller has said that there are others: what it says in trouble tells nothing of them.
+let isReplica = false;
 
 /// Values of Prometheus' text, those of a family added up.
 function sums(text) {
@@ -85,10 +87,11 @@ export function healthView(root) {
   /// Which of several controllers has answered, and how old what it knows is.
   function replicas(state) {
     const replica = model.readiness?.replica;
-    if (!replica && !/^(copy_|not_leader)/.test(model.readiness?.code ?? "")) {
+    isReplica ||= Boolean(replica) || /^(copy_|not_leader|endpoints_too_old)/.test(model.readiness?.code ?? "");
+    if (!isReplica) {
       return line("replicas", "Unknown", "there is this controller alone: while it is away nothing is planned, and nodes go on with what they run", "–");
     }
-    if (!replica) return line("replicas", state(true), model.readiness.message);
+    if (!replica) return line("replicas", state(true), model.readiness?.message);
     const { role, leader, term, stalenessSeconds: old } = replica;
     return line("replicas", state(false, leader ? "ok" : "degraded"), joined([
       role === "leader" ? `this one leads, in term ${count(term)}` : leader ? `this one follows ${leader}, which leads in term ${count(term)}` : "none leads at the moment: changes wait",

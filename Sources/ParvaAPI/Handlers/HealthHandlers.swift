@@ -66,20 +66,30 @@ package struct HealthHandlers: Sendable {
     return HTTPResponse(status: 200, contentType: "application/json", body: Data(writer.bytes))
   }
 
+  /// A sentence on what this replica is, to go on with where it is not ready; empty where there is no other.
+  private var standing: String {
+    guard let role = part.name else { return "" }
+    guard let leader = part.leader else { return " It follows, and none leads that it knows of." }
+    let term = part.term.map { " in term \($0)" } ?? ""
+    if role == "leader" { return " It leads\(term)." }
+    let age = part.staleness.map { ", and what it knows is \(ReplicaPart.seconds($0)) s old" } ?? ""
+    return " It follows \(leader.address), which leads\(term)\(age)."
+  }
+
   private func checkReplica() throws(ProblemDetails) {
     if let trouble = store.trouble ?? part.trouble {
       var problem = ProblemDetails(trouble)
       problem.status = 503
+      problem.detail += standing
       throw problem
     }
     guard part.name == "follower" else { return }
     let age = part.staleness
     guard let age, age <= part.mostStaleness else {
-      let leader = part.leader.map { "\($0.address) leads" } ?? "none leads that it knows of"
       throw ProblemDetails(
         status: 503, code: age == nil ? "copy_not_ready" : "copy_too_old",
         detail: (age.map { "What this replica knows is \(ReplicaPart.seconds($0)) s old" }
-          ?? "This replica has not read everything yet that the others have") + "; \(leader).",
+          ?? "This replica has not read everything yet that the others have") + "." + standing,
         headers: ["Retry-After": "1"])
     }
     guard let heard = part.tally.heardAt?.duration(to: .now), heard > PeerExchange.mostSilence else { return }

@@ -163,7 +163,10 @@ import Testing
     #expect(try await nodes[1].ask("GET", "/v1/workloads/b").status == 200)
     // The store's trouble is told by code, and reading goes on.
     nodes[1].store.ail(StoreError(.unavailable, "no majority"))
-    #expect(try await nodes[1].ask("GET", "/readyz").problem == "503 store_unavailable")
+    let ailing = try await nodes[1].ask("GET", "/readyz")
+    #expect(ailing.problem == "503 store_unavailable")
+    let told = "It follows \(nodes[0].address), which leads in term"
+    #expect(ailing.json("detail")?.contains(told) == true, "\(ailing.text)")
     #expect(try await nodes[1].ask("GET", "/v1/workloads/b").status == 200)
     nodes[1].store.ail(nil)
     #expect(try await nodes[1].ask("GET", "/readyz").status == 200)
