@@ -17,7 +17,8 @@ struct ContextCommand: ParsableCommand {
     func run() throws {
       let known = try ClientContexts.load()
       for (name, context) in known.contexts.sorted(by: { $0.key < $1.key }) {
-        try Console.write("\(name == known.current ? "*" : " ") \(name)  \(context.server)\n")
+        let namespace = context.namespace.map { "  in \($0)" } ?? ""
+        try Console.write("\(name == known.current ? "*" : " ") \(name)  \(context.server)\(namespace)\n")
       }
     }
   }

@@ -37,7 +37,7 @@ struct ClientScope: Hashable, Sendable {
     let namespace = Namespace.of(told)
     guard namespace != Namespace.standard else {
       throw CommandFailure(
-        .badInput, "\(told): what is in the namespace \(namespace) has a bare id, \(Namespace.bare(told))")
+        .badInput, "what is in the namespace \(namespace) has a bare id, \(Namespace.bare(told))")
     }
     if let name, namespace != name {
       throw CommandFailure(.badInput, "\(told) is of another namespace than \(name)")

@@ -179,7 +179,8 @@ struct LogReader: Sendable {
       let cause = row["cause"]
       let names = (cause["changed"]["first"].elements + cause["removed"]["first"].elements).compactMap(\.text)
       guard let made = row["createdAt"].text, name.map(names.contains) ?? true else { return nil }
-      let gpus = "\(Int(row["gpuCount"].number ?? 0)) GPUs"
+      let count = Int(row["gpuCount"].number ?? 0)
+      let gpus = "\(count) GPU\(count == 1 ? "" : "s")"
       let unplaced = Int(row["unplaced"].number ?? 0)
       let why = ResourceKind.why(cause).map { ", because of \($0)" } ?? ""
       return LogLine(

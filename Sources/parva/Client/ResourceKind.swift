@@ -128,7 +128,9 @@ struct ResourceKind: Sendable {
       columns: [
         Column(title: "model") { $0["model"].text }, Column(title: "product") { $0["product"].text },
         Column(title: "namespace") { $0["namespace"].text }, Column(title: "source") { $0["source"].text },
-        Column(title: "points", alignment: .right) { figure($0["pointCount"]) },
+        Column(title: "points", alignment: .right) { row in
+          figure(row["pointCount"]) ?? (row["points"] == .null ? nil : "\(row["points"].elements.count)")
+        },
         Column(title: "origin") { $0["origin"].text },
         Column(title: "revision", alignment: .right, isWide: true) { figure($0["revision"]) },
         Column(title: "filled", alignment: .right, isWide: true) { figure($0["filledCount"]) },

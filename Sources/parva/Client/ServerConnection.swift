@@ -181,8 +181,8 @@ struct ServerConnection: Sendable {
     let place = (problem["pointer"].text ?? problem["parameter"].text).map { " at \($0)" } ?? ""
     let advice =
       switch response.status {
-      case 401: "; give a token with --token-file or PARVA_TOKEN"
-      case 403: "; another token is needed for this"
+      case 401: " Give a token with --token-file or PARVA_TOKEN."
+      case 403: " Another token is needed for this."
       default: ""
       }
     let id = problem["requestId"].text.map { " (request \($0))" } ?? ""
