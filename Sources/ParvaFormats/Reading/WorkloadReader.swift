@@ -54,11 +54,12 @@ package enum WorkloadReader {
 
   /// Reads one workload from JSON or YAML.
   ///
+  /// - Parameter id: that of a declaration that names none; nil: each has to.
   /// - Throws: every refusal found, each with its place.
-  package static func readOne(_ source: InputSource) throws(InputErrors) -> Workload {
+  package static func readOne(_ source: InputSource, named id: String? = nil) throws(InputErrors) -> Workload {
     if let workload = readQuickly(source) { return workload }
     let document = try InputDocument(source, limit: InputLimits.fileBytes)
-    let spec = try document.decode(WorkloadSpec.self)
+    let spec = try document.decode(WorkloadSpec.self, knowing: id.map { [WorkloadSpec.id: $0] } ?? [:])
     var refusals = Refusals()
     let workload = validate(spec, document, [], &refusals)
     try refusals.check()
