@@ -43,7 +43,16 @@ static int64_t allowance(const chs_conn *conn, uint32_t timeout_ms) {
   return conn->phase_start + timeout_ms + (int64_t)(conn->phase_bytes / conn->loop->config->min_rate) * 1000;
 }
 
-static int64_t deadline_of(const chs_conn *conn) {
+/* What came quickly is no leave to hold for hours what has come: a body is never in advance by more than its timeout twice. */
+static int64_t body_deadline(chs_conn *conn) {
+  uint32_t timeout = conn->loop->config->body_timeout_ms;
+  int64_t deadline = allowance(conn, timeout), most = conn->loop->now + 2 * (int64_t)timeout;
+  if (deadline <= most) return deadline;
+  conn->phase_start -= deadline - most;
+  return most;
+}
+
+static int64_t deadline_of(chs_conn *conn) {
   const chs_config *config = conn->loop->config;
   switch ((chs_phase)conn->phase) {
     case CHS_PHASE_HEAD:
@@ -51,7 +60,7 @@ static int64_t deadline_of(const chs_conn *conn) {
     case CHS_PHASE_IDLE:
       return conn->phase_start + config->idle_timeout_ms;
     case CHS_PHASE_BODY:
-      return allowance(conn, config->body_timeout_ms);
+      return body_deadline(conn);
     case CHS_PHASE_WRITE:
       return allowance(conn, config->write_timeout_ms);
     case CHS_PHASE_LINGER:
@@ -83,6 +92,41 @@ static void settle(chs_conn *conn) {
   conn->began = false;
 }
 
+/* ---- Memory of bodies ---- */
+
+static void release_body(chs_conn *conn) {
+  if (conn->body_held > 0) atomic_fetch_sub(&conn->loop->bodies->held, conn->body_held);
+  conn->body_held = 0;
+}
+
+static void drop_message(chs_conn *conn) {
+  free(conn->message);
+  conn->message = NULL;
+  conn->message_length = conn->message_capacity = 0;
+}
+
+static bool is_small(const chs_conn *conn, uint64_t length) { return length <= conn->loop->config->small_body; }
+
+/* Whether a body of this length would find room now. */
+static bool has_room(const chs_conn *conn, uint64_t length) {
+  chs_bodies *bodies = conn->loop->bodies;
+  uint64_t most = atomic_load(&bodies->most), held = atomic_load(&bodies->held);
+  return is_small(conn, length) || (held < most && length <= most - held);
+}
+
+/* Counts what has been received; false, and nothing counted, where that is too much. */
+static bool hold_body(chs_conn *conn) {
+  if (is_small(conn, conn->body_received)) return true;
+  chs_bodies *bodies = conn->loop->bodies;
+  uint64_t more = conn->body_received - conn->body_held;
+  if (atomic_fetch_add(&bodies->held, more) + more > atomic_load(&bodies->most)) {
+    atomic_fetch_sub(&bodies->held, more);
+    return false;
+  }
+  conn->body_held = conn->body_received;
+  return true;
+}
+
 /* ---- Ends ---- */
 
 void chs_conn_kill(chs_conn *conn) {
@@ -95,6 +139,7 @@ void chs_conn_kill(chs_conn *conn) {
   chs_loop_remove(loop, conn);
   conn->transport->close(conn);
   chs_output_free(conn);
+  release_body(conn);
   if (user) loop->callbacks->on_done(user, false);
 }
 
@@ -155,6 +200,8 @@ void chs_conn_refuse(chs_conn *conn, chs_error error) {
   atomic_fetch_add_explicit(&loop->refused, 1, memory_order_relaxed);
   conn->refused = true;
   conn->keep_alive = false;
+  drop_message(conn);
+  release_body(conn);
   conn->input = CHS_IN_DONE;
   conn->output = CHS_OUT_AWAITED;
   conn->exchange = ++loop->next_exchange;
@@ -200,7 +247,10 @@ static void dispatch(chs_conn *conn, chs_request *request) {
   loop->dispatching = conn->exchange;
   void *user = loop->callbacks->on_request(loop->callbacks->context, exchange, request);
   loop->dispatching = 0;
-  if (!user) return;
+  if (!user) {
+    if (request->held > 0) atomic_fetch_sub(&loop->bodies->held, request->held);
+    return;
+  }
   if (conn->exchange == exchange.id) {
     conn->user = user;
   } else {
@@ -228,12 +278,6 @@ static void gather(chs_conn *conn, const uint8_t *bytes, size_t length) {
   conn->message_length += length;
 }
 
-static void drop_message(chs_conn *conn) {
-  free(conn->message);
-  conn->message = NULL;
-  conn->message_length = conn->message_capacity = 0;
-}
-
 /* The head is parsed a second time when its body is whole: cheaper than keeping 2 KB of offsets for every waiting
  * request. */
 static void dispatch_gathered(chs_conn *conn) {
@@ -249,6 +293,8 @@ static void dispatch_gathered(chs_conn *conn) {
       describe(conn, conn->message, (size_t)chs_normalize_path(conn->message + path.at, path.length, loop->path));
   request.body = conn->message + conn->head_length;
   request.body_length = conn->message_length - conn->head_length;
+  request.held = conn->body_held;
+  conn->body_held = 0;
   dispatch(conn, &request);
   drop_message(conn);
 }
@@ -283,6 +329,10 @@ static size_t take_head(chs_conn *conn, const uint8_t *bytes, size_t head_length
     chs_conn_refuse(conn, CHS_BODY_TOO_LARGE);
     return 0;
   }
+  if (!verdict.unread && head->content_length > 0 && !has_room(conn, (uint64_t)head->content_length)) {
+    chs_conn_refuse(conn, CHS_BODY_MEMORY_FULL);
+    return 0;
+  }
   if (verdict.unread) {
     conn->input = CHS_IN_DONE;
     request.unread = true;
@@ -311,6 +361,8 @@ static void take_data(chs_conn *conn, const uint8_t *bytes, size_t length) {
   conn->body_received += length;
   if (conn->body_received > conn->body_limit) {
     chs_conn_refuse(conn, CHS_BODY_TOO_LARGE);
+  } else if (!hold_body(conn)) {
+    chs_conn_refuse(conn, CHS_BODY_MEMORY_FULL);
   } else {
     gather(conn, bytes, length);
   }

@@ -34,6 +34,7 @@ static const entry entries[CHS_ERROR_COUNT] = {
     [CHS_TRAILERS_TOO_LARGE] = {431, "trailers_too_large", "The trailer fields are larger than this server allows."},
     [CHS_BODY_TOO_LARGE] = {413, "body_too_large", "The request body is larger than allowed here."},
     [CHS_REQUEST_TIMEOUT] = {408, "request_timeout", "The request did not arrive in time."},
+    [CHS_BODY_MEMORY_FULL] = {503, "body_memory_full", "As many bytes of large request bodies are held as may be; try again shortly."},
 };
 
 static const entry *find(chs_error error) {

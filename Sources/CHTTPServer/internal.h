@@ -109,6 +109,7 @@ struct chs_conn {
   size_t message_length, message_capacity;
   uint32_t head_length;
   uint64_t body_limit, body_received;
+  uint64_t body_held; /* counted in loop->bodies */
 
   chs_piece *first, *last;
   uint64_t output_pending;
@@ -150,6 +151,11 @@ void chs_output_free(chs_conn *conn);
 size_t chs_write_head(char *out, size_t room, const chs_conn *conn, const chs_response *response, bool close);
 
 /* ---- Loop ---- */
+
+/* What large bodies take, those of all loops together. */
+typedef struct chs_bodies {
+  atomic_ullong most, held;
+} chs_bodies;
 
 typedef enum chs_tag { CHS_TAG_CONN, CHS_TAG_LISTENER, CHS_TAG_WAKE } chs_tag;
 
@@ -204,6 +210,9 @@ struct chs_loop {
   uint32_t free_count;
   atomic_uint connections;
   atomic_ullong accepted, requests, refused, evicted, turned_away;
+
+  chs_bodies *bodies;
+  chs_bodies own_bodies; /* where there is no server */
 
   uint64_t next_exchange;
   uint64_t dispatching; /* exchange whose callback runs now: it may be answered without posting */
@@ -294,6 +303,7 @@ struct chs_server {
   size_t listener_count;
   chs_loop **loops;
   uint32_t loop_count;
+  chs_bodies bodies;
   atomic_uint connections;
   atomic_uint running;
   atomic_uint accepting; /* loops that still watch the listeners; the last one closes them */

@@ -19,6 +19,8 @@ bool chs_loop_init(chs_loop *loop, chs_server *server, const chs_config *config,
   loop->server = server;
   loop->config = config;
   loop->callbacks = callbacks;
+  atomic_store(&loop->own_bodies.most, config->body_memory);
+  loop->bodies = server ? &server->bodies : &loop->own_bodies;
   loop->epoll = loop->wake = loop->spare = -1;
   loop->kill_at = CHS_NEVER;
   loop->date_second = -1;

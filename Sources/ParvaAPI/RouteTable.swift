@@ -16,8 +16,8 @@ package struct RouteTable: Sendable {
   package var issued: IssuedTokens?
   /// What the controller is among its replicas.
   package var part = ReplicaPart.alone
-  /// How many event streams there may be at a time, of each kind.
-  package var streams = StreamLimits()
+  /// How many event streams there may be at a time, of each kind; asked whenever one begins.
+  package var streams: @Sendable () -> StreamLimits = { StreamLimits() }
   /// What `/` tells.
   package var version = ""
 
@@ -73,6 +73,10 @@ package struct RouteTable: Sendable {
     let metrics = MetricsHandlers(
       metrics: ControllerMetrics(
         controller, server: server, proxies: proxies, issued: issued, version: version, part: part))
+    let open: @Sendable () -> Route.Concurrency = { [streams] in
+      let limits = streams()
+      return Route.Concurrency(most: limits.most, share: limits.share)
+    }
     var table = [
       Route("GET", "/", .anyone, .inline(dashboard.root)),
       Route("GET", "/v1", .anyone, .inline(health.entry)),
@@ -104,11 +108,11 @@ package struct RouteTable: Sendable {
       Route("DELETE", "/v1/profiles/{model}", .operator.orItsNamespace, .async(profiles.delete)),
       Route("GET", "/v1/plan", .reader.orItsNamespace, .begun(plan.get)),
       Route(
-        "GET", "/v1/plan/events", .reader.orItsNamespace, concurrency: streams.most, share: streams.share,
+        "GET", "/v1/plan/events", .reader.orItsNamespace, shared: open,
         .async(events.stream)),
       Route(
         "POST", "/v1/plan/preview", .reader.orItsNamespace, bodyLimit: InputLimits.fileBytes,
-        concurrency: PreviewHandlers.mostAtATime, .async(preview.post)),
+        shared: { PreviewHandlers.places }, .async(preview.post)),
       Route("GET", "/v1/plan/pin", .reader, .inline(pins.get)),
       Route("POST", "/v1/plan/pin", .operator, .async(pins.pin)),
       Route("DELETE", "/v1/plan/pin", .operator, .async(pins.release)),
@@ -139,13 +143,13 @@ package struct RouteTable: Sendable {
         "POST", "/v1/nodes/{name}/status", .operator.orItsNode.heartbeat, bodyLimit: NodeStateReader.bytes,
         .async(nodes.heartbeat)),
       Route(
-        "GET", "/v1/events", .reader.orItsNamespace, concurrency: streams.most, share: streams.share,
+        "GET", "/v1/events", .reader.orItsNamespace, shared: open,
         .async(stream.stream)),
       Route("GET", "/v1/fleet", .reader, .inline(fleet.get)),
       Route("POST", "/v1/fleet/accept-silence", .operator, .async(fleet.acceptSilence)),
       Route("GET", "/v1/endpoints", .reader.orItsNamespace, .async(endpoints.list)),
       Route(
-        "GET", "/v1/endpoints/events", .reader.orItsNamespace, concurrency: streams.most, share: streams.share,
+        "GET", "/v1/endpoints/events", .reader.orItsNamespace, shared: open,
         .async(endpoints.stream)),
       Route("GET", "/v1/workloads/{id}/endpoints", .reader.orItsNamespace, .async(endpoints.ofWorkload)),
       Route("PUT", "/v1/segments/{id}/endpoints", .operator.orItsNamespace, .async(endpoints.put)),

@@ -2,13 +2,15 @@ package import ParvaFormats
 package import ParvaHTTP
 
 extension ProblemDetails {
-  /// What is wrong with a body: 413 for too much of it, 400 for what is no document, 422 for what a document says.
+  /// What is wrong with a body: 413 for too much of it, 400 for what is no document or an empty one, 422 for what a document says.
   package init(_ errors: InputErrors) {
     let first = errors.first
     let status =
       switch first.code {
       case .tooLarge: 413
-      case .invalidSyntax, .notUTF8, .unreadable, .empty: 400
+      case .invalidSyntax, .notUTF8, .unreadable: 400
+      // Of a part of the document, in which the rest may stand.
+      case .empty: first.pointer?.isEmpty ?? true ? 400 : 422
       default: 422
       }
     let others = errors.errors.count + errors.omitted - 1

@@ -29,5 +29,8 @@ package final class ServerCounters: Sendable {
     text.single(
       "parva_http_requests_refused_total", "counter",
       "Requests refused by the parser, a limit or a timeout, before a route.", seen.map { Double($0.refused) })
+    text.single(
+      "parva_http_body_bytes", "gauge", "Bytes of large request bodies that are held now.",
+      seen.map { Double($0.bodyBytes) })
   }
 }

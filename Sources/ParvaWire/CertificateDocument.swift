@@ -31,11 +31,14 @@ package struct CertificateDocument: Decodable, Sendable {
   }
 
   package struct Tenant: Decodable, Sendable {
+    /// Nil for that of whatever names none.
+    package var namespace: String?
     package var key: String
     package var value: String
 
     package init(from decoder: any Decoder) throws {
-      let object = try decoder.object("key", "value")
+      let object = try decoder.object("namespace", "key", "value")
+      namespace = try object.decodeIfPresent(String.self, forKey: "namespace")
       key = try object.decode(String.self, forKey: "key")
       value = try object.decode(String.self, forKey: "value")
     }

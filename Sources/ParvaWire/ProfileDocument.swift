@@ -50,6 +50,10 @@ package struct ProfileSpec: Decodable, Hashable, Sendable {
     }
   }
 
+  /// Where a decoder is told what stands in place of a member that is left out, as `String`.
+  package static let model = CodingUserInfoKey(rawValue: "model")
+  package static let product = CodingUserInfoKey(rawValue: "product")
+
   package var model: String
   package var product: String
   /// Whose workloads alone it is for; everybody's where absent.
@@ -61,8 +65,8 @@ package struct ProfileSpec: Decodable, Hashable, Sendable {
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
       "model", "product", "namespace", "source", "points", ignoring: ["origin", "revision"])
-    model = try object.decode(String.self, forKey: "model")
-    product = try object.decode(String.self, forKey: "product")
+    model = try object.text("model", or: Self.model, decoder)
+    product = try object.text("product", or: Self.product, decoder)
     namespace = try object.decodeIfPresent(String.self, forKey: "namespace")
     source = try object.decodeIfPresent(String.self, forKey: "source")
     points = try object.decode([Point].self, forKey: "points")

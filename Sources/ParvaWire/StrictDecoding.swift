@@ -80,6 +80,12 @@ extension KeyedDecodingContainer<WireKey> {
     return try decode(Int.self, forKey: "profileId")
   }
 
+  /// A text; where there is none, that which whoever decodes has named.
+  func text(_ key: WireKey, or name: CodingUserInfoKey?, _ decoder: any Decoder) throws -> String {
+    if !contains(key), let known = name.flatMap({ decoder.userInfo[$0] }) as? String { return known }
+    return try decode(String.self, forKey: key)
+  }
+
   /// A number, refused at its own place where it is beyond Double: the JSON decoder tells of that without one.
   func number(_ key: WireKey) throws -> Double {
     do {

@@ -110,6 +110,9 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
     }
   }
 
+  /// Where a decoder is told the id of a workload that names none itself, as `String`.
+  package static let id = CodingUserInfoKey(rawValue: "id")
+
   package var id: String
   /// That of the workload, where ``id`` does not say it.
   package var namespace: String?
@@ -167,7 +170,7 @@ package struct WorkloadSpec: Codable, Hashable, Sendable {
       "id", "namespace", "model", "rate", "schedule", "slo", "arrivals", "priority", "labels", "launch", "queue",
       "placement", "allowPartial", "moveCost", "maxProcesses", "replicas", "survive",
       ignoring: ["revision", "createdAt", "updatedAt", "status"])
-    id = try object.decode(String.self, forKey: "id")
+    id = try object.text("id", or: Self.id, decoder)
     namespace = try object.decodeIfPresent(String.self, forKey: "namespace")
     model = try object.decode(String.self, forKey: "model")
     rate = try object.number("rate")

@@ -14,7 +14,7 @@ struct ServeCommand: AsyncParsableCommand {
     abstract: "Run the controller: register workloads and read the plan over HTTP.",
     discussion: """
       Plans by itself whenever the workloads change. What was answered with success is on disk. Ends on SIGTERM or \
-      SIGINT after the requests that are open; SIGHUP reads certificates and tokens again. Logs go to standard error.
+      SIGINT after the requests that are open; SIGHUP reads certificates, tokens and limits again. Logs go to standard error.
       """)
 
   @Option(
@@ -175,7 +175,7 @@ struct ServeCommand: AsyncParsableCommand {
     let issued = try await issuer.issued(logger)
     let door = Door(file, roles)
     let counters = ServerCounters()
-    let limiter = limits.limiter
+    let live = LiveLimits(limits)
     let routing: ReplicaHost.Routing = { controller, part in
       let access = door.access { file, roles in
         AccessControl(
@@ -185,12 +185,12 @@ struct ServeCommand: AsyncParsableCommand {
       var table = RouteTable(controller, server: counters)
       table.requiresPreconditions = requireIfMatch
       table.version = Version.current
-      table.streams = limits.streams
+      table.streams = live.streams
       table.issued = issued
       table.part = part
       return Router(
         routes: table.routes + part.peerRoutes(controller), logger: logger, gate: part.guarding(access.gate),
-        meter: limiter.meter, pause: part.pausing(access.pause), fields: part.fields)
+        meter: live.limiter.meter, pause: part.pausing(access.pause), fields: part.fields)
     }
     do {
       let path = store ?? StorePlace.usual
@@ -206,7 +206,10 @@ struct ServeCommand: AsyncParsableCommand {
         throw CommandFailure(.badInput, Self.unsecured(open))
       }
       let ending = Task {
-        let signal = await signals.wait { reload(server, door, issued, logger) }
+        let signal = await signals.wait {
+          reload(server, door, issued, logger)
+          live.reload(server, logger)
+        }
         opening.cancel()
         return signal
       }
@@ -294,6 +297,7 @@ struct ServeCommand: AsyncParsableCommand {
     var configuration = HTTPServerConfiguration(
       addresses: listen, tls: tls.configuration(clientRequired: !takesTokens))
     configuration.accessLog = accessLog
+    configuration.maxBodyMemory = limits.bodyMemory
     if let loops { configuration.loops = loops }
     return configuration
   }

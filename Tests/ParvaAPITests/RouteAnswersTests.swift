@@ -76,7 +76,9 @@ import Testing
       Sample("GET", "/v1/events"),
       Sample("GET", "/v1/endpoints"), Sample("GET", "/v1/endpoints/events"),
       Sample("GET", "/v1/workloads/{id}/endpoints", "/v1/workloads/web/endpoints"),
-      Sample("PUT", "/v1/segments/{id}/endpoints", "/v1/segments/none/endpoints", body: #"{"endpoints":[]}"#),
+      Sample(
+        "PUT", "/v1/segments/{id}/endpoints", "/v1/segments/told%2F1/endpoints",
+        body: #"{"endpoints":[{"address":"10.0.0.1","port":80}]}"#),
       Sample("GET", "/v1/replicas"),
       Sample("GET", "/v1/proxies"), Sample("GET", "/v1/prometheus-targets"),
       Sample("POST", "/v3/discovery:listeners", body: #"{"node":{"id":"edge"}}"#),
@@ -125,6 +127,7 @@ import Testing
     #expect(await api.send("POST", "/v1/namespaces", body: #"{"name":"speech"}"#).status == 201)
     #expect(await api.send("PUT", "/v1/webhooks/hook", body: #"{"url":"http://127.0.0.1:9/b"}"#).status == 201)
     #expect(await api.send("GET", "/v1/plan", query: [("wait", "60")]).json("gpus", "0", "node") == "n1")
+    try await api.hold("told/1", on: "n9")
     return api
   }
 

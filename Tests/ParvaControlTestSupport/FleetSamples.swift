@@ -87,3 +87,19 @@ extension Harness {
     guard answer.status == 200 else { throw Missing("\(state.name) is not heard: \(answer.text)") }
   }
 }
+
+extension Harness {
+  /// Has a further node hold one segment, whose servers somebody else starts, as if a controller had brought it there.
+  package func hold(_ segment: String, on node: String) async throws {
+    var state = FleetSamples.state(node, [try FleetSamples.gpu(node, 0, instances: [(profile: 0, start: 0)])])
+    state.verified = VerifiedDocument(revision: 1)
+    try await join(state)
+    let wanted = WantedInstance(
+      profileID: 0, start: 0, segment: segment, workload: String(segment.prefix { $0 != "/" }), model: "m", batch: 1,
+      processes: 2, capacity: 100, launch: nil)
+    let gpu = WantedGPU(uuid: FleetSamples.uuid(node, 0), instances: [wanted])
+    controller.nodes.verified(NodeAssignment(revision: 1, gpus: [gpu]), on: node)
+    try await controller.nodes.flush()
+    try await beat(state)
+  }
+}

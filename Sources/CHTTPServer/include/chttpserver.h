@@ -80,6 +80,7 @@ typedef enum chs_error {
   CHS_TRAILERS_TOO_LARGE,
   CHS_BODY_TOO_LARGE,
   CHS_REQUEST_TIMEOUT,
+  CHS_BODY_MEMORY_FULL,
   CHS_ERROR_COUNT
 } chs_error;
 
@@ -161,6 +162,7 @@ typedef struct chs_request {
   const char *subject; /* of the verified client certificate (RFC 2253), or NULL */
   const char *uris;    /* of the same, each with a line feed behind it, or NULL */
   bool unread;         /* there is a body, which on_head did not want */
+  uint64_t held;       /* bytes of the body that count against body_memory */
 } chs_request;
 
 typedef struct chs_verdict {
@@ -172,7 +174,8 @@ typedef struct chs_callbacks {
   void *context;
   /* A head with a body to come: how much of it is welcome. */
   chs_verdict (*on_head)(void *context, const chs_request *request);
-  /* A request to answer with chs_respond, now or later. What it returns is `user`; NULL forgoes the calls below. */
+  /* A request to answer with chs_respond, now or later. What it returns is `user`; NULL forgoes the calls below. With a
+   * user, `held` is the caller's: it counts until chs_body_release. */
   void *(*on_request)(void *context, chs_exchange exchange, const chs_request *request);
   /* A request refused before it got that far: answer it with chs_respond before returning. */
   void (*on_refused)(void *context, chs_exchange exchange, chs_error error, const char *peer);
@@ -207,6 +210,9 @@ typedef struct chs_config {
   uint32_t linger_timeout_ms; /* for the client to read the answer that closes its connection */
   uint32_t min_rate;          /* bytes per second a client must keep up in either direction */
   uint32_t stream_high_water; /* bytes pending before a streamed response waits */
+  uint32_t small_body;        /* bytes up to which a body does not count against body_memory */
+  uint64_t body_memory;       /* bytes of all larger bodies together, until they are released; refused with
+                                 CHS_BODY_MEMORY_FULL beyond */
   chs_parse_limits parse;
   chs_tls_config tls;
 } chs_config;
@@ -218,6 +224,7 @@ typedef struct chs_stats {
   uint64_t refused;  /* requests refused by parser, limit or timeout */
   uint64_t evicted;  /* waiting connections closed to make room */
   uint64_t turned_away; /* connections closed unread: over a limit or out of descriptors */
+  uint64_t body_bytes;  /* of bodies that count against body_memory now */
 } chs_stats;
 
 /* Binds every address and reads the certificates. On failure returns NULL and a sentence in `error`. */
@@ -235,6 +242,12 @@ void chs_server_drain(chs_server *server, uint32_t deadline_ms);
 
 /* Any thread. Reads certificate, key and CA files anew for connections to come; on failure keeps the old ones. */
 bool chs_server_reload_tls(chs_server *server, char *error, size_t error_size);
+
+/* Any thread. Sets body_memory for bodies to come; what is there stays. */
+void chs_server_set_body_memory(chs_server *server, uint64_t bytes);
+
+/* Any thread. Gives back what on_request was given as `held`. */
+void chs_body_release(chs_server *server, uint64_t held);
 
 /* Any thread. */
 void chs_server_stats(const chs_server *server, chs_stats *stats);

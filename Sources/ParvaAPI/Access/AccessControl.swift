@@ -80,7 +80,8 @@ package final class AccessControl: Sendable {
     if let namespace = caller.namespace, access.tenancy == .none {
       throw ProblemDetails(
         status: 403, code: "namespace_insufficient",
-        detail: "\(caller.name) is for the namespace \(namespace) alone, and this is about more than one.",
+        detail:
+          "\(caller.name) is for the namespace \(namespace) alone; this takes a credential that is for the whole fleet.",
         headers: ["WWW-Authenticate": "Bearer realm=\"parva\", error=\"insufficient_scope\""])
     }
     guard access.allows(caller, request) else {

@@ -39,7 +39,7 @@ struct RateTable: Sendable {
     fileprivate func within(_ limit: RateLimit?) -> (Verdict, RateLimit)? { limit.map { (self, $0) } }
   }
 
-  let limit: RateLimit
+  private(set) var limit: RateLimit
   /// Most callers that are told apart; those beyond share one bucket.
   let most: Int
   /// When each caller's bucket is empty again, in seconds.
@@ -53,6 +53,24 @@ struct RateTable: Sendable {
   }
 
   var count: Int { emptyAt.count }
+
+  /// Sets another limit, or none. O(callers).
+  static func replace(_ table: inout RateTable?, with limit: RateLimit?, at time: Double) {
+    guard let limit, table != nil else {
+      table = limit.map { RateTable($0, most: RateLimiter.most) }
+      return
+    }
+    table?.change(to: limit, at: time)
+  }
+
+  private mutating func change(to limit: RateLimit, at time: Double) {
+    guard limit != self.limit else { return }
+    let scale = Double(limit.window) / Double(self.limit.window)
+    func scaled(_ empty: Double) -> Double { time + max(0, empty - time) * scale }
+    emptyAt = emptyAt.mapValues(scaled)
+    sharedEmptyAt = scaled(sharedEmptyAt)
+    self.limit = limit
+  }
 
   /// Counts a request, which a refused one is not. O(1); O(callers) once a second where there are too many.
   mutating func take(_ caller: String, at time: Double) -> Verdict {
@@ -82,37 +100,53 @@ package final class RateLimiter: Sendable {
   /// Callers of each kind that are told apart.
   static let most = 16_384
 
+  /// What is in force.
+  package struct Rates: Hashable, Sendable {
+    /// For each token or certificate; nil for as much as it likes.
+    package var known: RateLimit?
+    /// For each address without one.
+    package var anonymous: RateLimit?
+    /// Whether what agents say of their nodes counts, too.
+    package var countsHeartbeats: Bool
+
+    package init(known: RateLimit? = nil, anonymous: RateLimit? = nil, countsHeartbeats: Bool = false) {
+      (self.known, self.anonymous, self.countsHeartbeats) = (known, anonymous, countsHeartbeats)
+    }
+  }
+
   private let known: Mutex<RateTable?>
   private let anonymous: Mutex<RateTable?>
-  private let isOn: Bool
-  private let countsHeartbeats: Bool
+  private let isOn: Atomic<Bool>
+  private let countsHeartbeats: Atomic<Bool>
   private let now: @Sendable () -> ContinuousClock.Instant
   private let start: ContinuousClock.Instant
 
-  /// - Parameters:
-  ///   - known: for each token or certificate; nil for as much as it likes.
-  ///   - anonymous: for each address without one.
-  ///   - countsHeartbeats: whether what agents say of their nodes counts, too.
-  package init(
-    known: RateLimit?, anonymous: RateLimit?, countsHeartbeats: Bool = false,
-    now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
-  ) {
-    self.known = Mutex(known.map { RateTable($0, most: Self.most) })
-    self.anonymous = Mutex(anonymous.map { RateTable($0, most: Self.most) })
-    isOn = known != nil || anonymous != nil
-    self.countsHeartbeats = countsHeartbeats
+  package init(_ rates: Rates, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
+    known = Mutex(rates.known.map { RateTable($0, most: Self.most) })
+    anonymous = Mutex(rates.anonymous.map { RateTable($0, most: Self.most) })
+    isOn = Atomic(rates.known != nil || rates.anonymous != nil)
+    countsHeartbeats = Atomic(rates.countsHeartbeats)
     self.now = now
     start = now()
   }
 
-  /// For the router; nil where nothing is limited.
-  package var meter: Router.Gate? {
-    guard isOn else { return nil }
-    return { request, route throws(ProblemDetails) in try self.measure(&request, route) }
+  /// Sets other rates. Who has used up a part of what it had has used up that part of what it has now.
+  package func replace(with rates: Rates) {
+    let time = start.duration(to: now()) / .seconds(1)
+    known.withLock { RateTable.replace(&$0, with: rates.known, at: time) }
+    anonymous.withLock { RateTable.replace(&$0, with: rates.anonymous, at: time) }
+    countsHeartbeats.store(rates.countsHeartbeats, ordering: .relaxed)
+    isOn.store(rates.known != nil || rates.anonymous != nil, ordering: .relaxed)
+  }
+
+  /// For the router.
+  package var meter: Router.Gate {
+    { request, route throws(ProblemDetails) in try self.measure(&request, route) }
   }
 
   private func measure(_ request: inout HTTPRequest, _ route: Route) throws(ProblemDetails) {
-    if route.access?.isHeartbeat == true, !countsHeartbeats { return }
+    guard isOn.load(ordering: .relaxed) else { return }
+    if route.access?.isHeartbeat == true, !countsHeartbeats.load(ordering: .relaxed) { return }
     if route.access?.level == 0 { return }
     let time = start.duration(to: now()) / .seconds(1)
     let taken =

@@ -55,10 +55,19 @@ extension Route {
   /// A row of the table: every route says who may call it.
   init(
     _ method: String, _ pattern: String, _ access: Access, bodyLimit: Int = 1 << 20, concurrency: Int? = nil,
-    share: Int? = nil, _ handler: Handler
+    _ handler: Handler
   ) {
     self.init(method, pattern, bodyLimit: bodyLimit, concurrency: concurrency, handler)
     self.access = access
-    self.share = share
+  }
+
+  /// A row of what may be open for long or takes long: no caller gets all of it.
+  init(
+    _ method: String, _ pattern: String, _ access: Access, bodyLimit: Int = 1 << 20,
+    shared: @escaping @Sendable () -> Concurrency, _ handler: Handler
+  ) {
+    self.init(method, pattern, bodyLimit: bodyLimit, handler)
+    self.access = access
+    concurrency = shared
   }
 }

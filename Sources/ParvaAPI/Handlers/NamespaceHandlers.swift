@@ -62,25 +62,29 @@ struct NamespaceHandlers: Sendable {
     let name = request.pathParameters["name"] ?? ""
     let precondition = try rule.precondition(of: request, isThere: registry.read { $0.namespaces[name] != nil })
     try await tokens.whileNoneIsMade { () async throws(ProblemDetails) in
-      try Self.refuse(
-        tokens.count(in: name),
-        one: "A token is for the namespace \(name); revoke it first (parva token list).",
-        many: "tokens are for the namespace \(name); revoke them first (parva token list).")
-      try Self.refuse(
-        webhooks.count(in: name),
-        one: "A subscriber is of the namespace \(name); remove it first (parva get webhooks).",
-        many: "subscribers are of the namespace \(name); remove them first (parva get webhooks).")
+      try refuseUnlessEmpty(name)
       _ = try await change(DemandChange(.deleteNamespace(name), if: precondition), name)
     }
     if registry.read({ $0.namespaces[name] == nil }) { events.forget(name) }
     return HTTPResponse(status: 204)
   }
 
-  /// - Throws: 409 `namespace_in_use` for any number but 0 of what has to go before.
-  private static func refuse(_ count: Int, one: String, many: String) throws(ProblemDetails) {
-    guard count > 0 else { return }
+  /// - Throws: 409 `namespace_in_use`, with everything that has to go before and how much of it there is.
+  private func refuseUnlessEmpty(_ name: String) throws(ProblemDetails) {
+    let (workloads, profiles) = registry.read { demand in
+      (demand.use(of: name).workloads, demand.profiles.keys.count { $0.namespace == name })
+    }
+    let (tokens, subscribers) = (tokens.count(in: name), webhooks.count(in: name))
+    let blockers = [
+      (workloads, "workload", "parva get workloads"), (tokens, "token", "parva token list"),
+      (subscribers, "subscriber", "parva get webhooks"),
+    ].filter { $0.0 > 0 }
+    guard !blockers.isEmpty else { return }
+    let texts = blockers.map { count, what, verb in "\(count) \(what)\(count == 1 ? "" : "s") (\(verb))" }
+    let last = profiles == 0 ? "" : " Its \(profiles) profile\(profiles == 1 ? "" : "s") would go with it."
     throw ProblemDetails(
-      status: 409, code: "namespace_in_use", detail: count == 1 ? one : "\(count) \(many)")
+      status: 409, code: "namespace_in_use",
+      detail: "The namespace \(name) holds \(texts.joined(separator: ", ")), which must go first.\(last)")
   }
 
   // MARK: - Parts

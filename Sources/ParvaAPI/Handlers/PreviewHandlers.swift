@@ -7,8 +7,8 @@ import ParvaServing
 
 /// `/v1/plan/preview`: plans that could be.
 struct PreviewHandlers: Sendable {
-  /// Each takes every core for as long as it plans.
-  static let mostAtATime = 2
+  /// Each takes every core for as long as it plans, so there are two, and nobody gets both.
+  static let places = Route.Concurrency(most: 2, share: 1)
 
   let registry: DemandRegistry
   let nodes: NodeRegistry
@@ -70,8 +70,11 @@ struct PreviewHandlers: Sendable {
       Dictionary(
         workloads.map { ($0.id, Registration($0, revision: 0, createdAt: .distantPast, updatedAt: .distantPast)) },
         uniquingKeysWith: { $1 }))
-    let settled = ScheduledDemand(demand, at: date ?? now(), lead: lead.seconds)
-    let body = try await compute(settled.demand, nodes.snapshot, current.plan, space)
+    let registered = demand
+    let settled = await queue.run { [now, lead] in
+      ScheduledDemand(registered, at: date ?? now(), lead: lead.seconds).demand
+    }
+    let body = try await compute(settled, nodes.snapshot, current.plan, space)
     return HTTPResponse(status: 200, contentType: "application/json", body: body)
   }
 

@@ -102,7 +102,8 @@ struct WorkloadHandlers: Sendable {
     try request.allowQuery()
     let (id, space) = (request.workloadID, request.space)
     let precondition = try rule.precondition(of: request, isThere: registry.read { $0.registrations[id] != nil })
-    let workload = try Self.named(id, try Self.workload(in: try request.input(), space), space)
+    let told = request.pathParameters["id"]
+    let workload = try Self.named(id, try Self.workload(in: try request.input(), space, named: told), space)
     let receipt = try await change(
       DemandChange(.put(workload), if: precondition, in: space.name), id, space, pointerPrefix: "")
     return try answer(receipt, id, space)
@@ -200,10 +201,12 @@ struct WorkloadHandlers: Sendable {
     return response
   }
 
-  private static func workload(in source: InputSource, _ space: Space) throws(ProblemDetails) -> Workload {
+  private static func workload(
+    in source: InputSource, _ space: Space, named id: String? = nil
+  ) throws(ProblemDetails) -> Workload {
     let workload: Workload
     do {
-      workload = try WorkloadReader.readOne(source)
+      workload = try WorkloadReader.readOne(source, named: id)
     } catch {
       throw ProblemDetails(error)
     }

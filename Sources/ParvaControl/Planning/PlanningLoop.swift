@@ -72,6 +72,8 @@ actor PlanningLoop {
   private var hasStepped = false
   /// When that may be something else.
   private var nextStep: Date?
+  /// What was worked out of schedules last.
+  private var lastSettled: ScheduledDemand?
   private let start = ContinuousClock.now
   private var pace = PlanningPace()
   private var retryAt: ContinuousClock.Instant?
@@ -300,8 +302,11 @@ actor PlanningLoop {
     if demand.registrations.scheduled.isEmpty {
       settled = ScheduledDemand(demand, at: now(), lead: lead)
     } else {
-      settled = await queue.run { [now] in ScheduledDemand(demand, at: now(), lead: lead) }
+      settled = await queue.run { [now, before = lastSettled] in
+        ScheduledDemand(demand, at: now(), lead: lead, after: before)
+      }
     }
+    lastSettled = settled
     if settled.rates.contains(where: { scheduled[$0.key] ?? $0.value != $0.value }) { hasStepped = true }
     (scheduled, nextStep) = (settled.rates, settled.next)
     stepping?.cancel()

@@ -14,29 +14,52 @@ package struct ScheduledDemand: Sendable {
   /// When ``rates`` may be others; nil where no workload has a schedule.
   let next: Date?
 
-  /// O(workloads with schedules x edges within the lead), and a copy of the table where there are any.
+  private struct Row: Sendable {
+    let source: Registration
+    let settled: Registration
+    /// When the rate may be another next; nil where that is never.
+    let next: Int?
+  }
+
+  /// Of each workload that has a schedule.
+  private let rows: [String: Row]
+  private let (time, lead): (Int, Int)
+
+  /// O(workloads with schedules), and a copy of the table where there are any; what is not as it was before is worked out in
+  /// O(entries x edges within the lead).
   ///
-  /// - Parameter lead: seconds, at least 0; what is below one is passed over.
-  package init(_ demand: Demand, at date: Date, lead: Double) {
+  /// - Parameters:
+  ///   - lead: seconds, at least 0; what is below one is passed over.
+  ///   - previous: what was worked out last, of which everything is taken that still holds.
+  package init(_ demand: Demand, at date: Date, lead: Double, after previous: ScheduledDemand? = nil) {
+    let (time, lead) = (date.wholeSeconds, Int(lead))
+    (self.time, self.lead) = (time, lead)
     guard !demand.registrations.scheduled.isEmpty else {
-      (self.demand, rates, next) = (demand, [:], nil)
+      (self.demand, rates, next, rows) = (demand, [:], nil, [:])
       return
     }
-    let (time, seconds) = (date.wholeSeconds, Int(lead))
-    var (settled, rates, next) = (demand, [String: Double](), Int?.none)
-    var changes: [String: Registration?] = [:]
+    let known = previous.flatMap { $0.lead == lead && $0.time <= time ? $0.rows : nil } ?? [:]
+    var (rows, rates, next) = ([String: Row](), [String: Double](), Int?.none)
+    rows.reserveCapacity(demand.registrations.scheduled.count)
+    rates.reserveCapacity(demand.registrations.scheduled.count)
     for id in demand.registrations.scheduled {
-      guard let row = demand.registrations[id] else { continue }
-      let curve = row.workload.curve
-      let rate = curve.highest(from: time, for: seconds)
-      rates[id] = rate
-      if let step = curve.nextStep(after: time, ahead: seconds) { next = min(next ?? step, step) }
-      changes[id] = Registration(
-        row.workload.settled(rate), revision: row.revision, createdAt: row.createdAt, updatedAt: row.updatedAt)
+      guard let source = demand.registrations[id] else { continue }
+      var row = known[id]
+      if row?.source !== source || row?.next.map({ $0 <= time }) == true {
+        let outlook = source.workload.curve.outlook(from: time, for: lead)
+        let settled = Registration(
+          source.workload.settled(outlook.highest), revision: source.revision, createdAt: source.createdAt,
+          updatedAt: source.updatedAt)
+        row = Row(source: source, settled: settled, next: outlook.next)
+      }
+      guard let row else { continue }
+      rows[id] = row
+      rates[id] = row.settled.workload.rate
+      if let step = row.next { next = min(next ?? step, step) }
     }
-    settled.registrations.apply(changes)
-    self.demand = settled
-    self.rates = rates
+    var settled = demand
+    settled.registrations.apply(rows.mapValues { Optional($0.settled) })
+    (self.demand, self.rates, self.rows) = (settled, rates, rows)
     self.next = next.map { Date(timeIntervalSince1970: TimeInterval($0)) }
   }
 }

@@ -85,6 +85,8 @@ package final class WorkloadConditions: Sendable {
     var lost: Set<String> = []
     /// When the rate of some workload goes by its schedule next, in whole seconds since 1970; nil where that is not known.
     var nextStep: Int?
+    /// The same of each that has one.
+    var steps: [String: Int] = [:]
 
     mutating func note(_ id: String, isServed: Bool, revision: Int, rate: Double) {
       if isServed {
@@ -275,17 +277,23 @@ package final class WorkloadConditions: Sendable {
       })
   }
 
-  /// Workloads whose rate may be another since the last look, by their schedules. O(those with one) where one steps.
+  /// Workloads whose rate may be another since the last look, by their schedules. O(changed), and O(those with a schedule) where one
+  /// steps.
   private func stepping(_ table: RegistrationTable, changed: Set<String>) -> Set<String> {
     let time = now().wholeSeconds
-    func next(_ ids: some Sequence<String>) -> Int? {
-      ids.lazy.compactMap { table[$0]?.workload.curve.nextEdge(after: time) }.min()
+    return state.withLock { state in
+      let isFirst = state.seen == nil
+      let isDue = state.nextStep.map { $0 <= time } ?? false
+      let due = isDue ? Set(state.steps.lazy.filter { $0.value <= time }.map(\.key)) : []
+      for id in due.union(isFirst ? table.scheduled : changed) {
+        let step = table[id]?.rate(at: time).until
+        // Most workloads have none.
+        if step != nil || !state.steps.isEmpty { state.steps[id] = step }
+        if let step { state.nextStep = min(state.nextStep ?? step, step) }
+      }
+      if isDue { state.nextStep = state.steps.values.min() }
+      return due
     }
-    let (known, isDue) = state.withLock { ($0.nextStep, $0.nextStep.map { $0 <= time } ?? false) }
-    let step =
-      isDue ? next(table.scheduled) : [known, next(table.scheduled.intersection(changed))].compactMap(\.self).min()
-    state.withLock { $0.nextStep = step }
-    return isDue ? table.scheduled : []
   }
 
   /// Nil where nothing was known of it; the labels that it had.

@@ -45,7 +45,7 @@ package struct WorkloadStatus: Hashable, Sendable {
   ///   - date: the present.
   package init(of registration: Registration, on board: PlanBoard.View, running: RunningCapacity?, at date: Date) {
     self.init(state: .pending)
-    let rate = registration.workload.settled(at: date).rate
+    let rate = registration.rate(at: date.wholeSeconds).rate
     if !registration.workload.schedule.isEmpty { self.rate = rate }
     capacityUp = running?.capacity
     appliedRevision = running?.revision

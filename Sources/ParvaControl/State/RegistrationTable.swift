@@ -21,10 +21,12 @@ package struct RegistrationTable: Sendable {
     return place < rows.count && rows[place].id == id ? rows[place] : nil
   }
 
-  /// By workload, the tenants that may not share a GPU; workloads that share with all are left out. O(n).
+  /// By workload, the tenants that may not share a GPU, each of its own namespace; workloads that share with all are left out. O(n).
   package var tenants: [String: String] {
     var tenants: [String: String] = [:]
-    for row in rows { if let tenant = row.workload.tenant { tenants[row.id] = "\(tenant.key)=\(tenant.value)" } }
+    for row in rows {
+      if let tenant = row.workload.tenant { tenants[row.id] = "\(tenant.namespace):\(tenant.key)=\(tenant.value)" }
+    }
     return tenants
   }
 

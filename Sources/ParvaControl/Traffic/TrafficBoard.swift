@@ -229,9 +229,11 @@ package final class TrafficBoard: Sendable {
 
   private func take(_ segment: String, _ servers: [ToldEndpoints.Server]) async throws(Refusal) {
     var told: ToldSegment?
-    if !servers.isEmpty {
+    // What was told of a segment that stands nowhere any more can be taken back all the same.
+    if !servers.isEmpty || self.told(segment) == nil {
       guard let stands = Self.find(segment, nodes().records) else { throw .unknownSegment }
       guard stands.launch == nil else { throw .launched }
+      if servers.isEmpty { return }
       told = ToldSegment(node: stands.node, place: stands.place, workload: stands.workload, servers: servers)
       let others = state.withLock { state in
         state.told.reduce(0) { $0 + ($1.key == segment ? 0 : $1.value.servers.count) }

@@ -4,7 +4,7 @@ public struct CertificateChecker {
   private let input: PlanningInput
   private let plan: Plan
   private let pools: [String: Pool]
-  /// Served workloads by tenant, as label key and value; empty for those without.
+  /// Served workloads by tenant, as namespace, label key and value; empty for those without.
   private let groups: [[String]: [Workload]]
   private let rates: [String: Double]
 
@@ -13,9 +13,7 @@ public struct CertificateChecker {
     self.plan = plan
     pools = Dictionary(input.pools.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let refused = Set(plan.unplaced.map(\.workload))
-    groups = Dictionary(grouping: input.workloads.filter { !refused.contains($0.id) }) { workload in
-      workload.constraints.exclusive.map { [$0, workload.labels[$0] ?? ""] } ?? []
-    }
+    groups = Dictionary(grouping: input.workloads.filter { !refused.contains($0.id) }, by: PlanChecker.tenant)
     rates = Dictionary(plan.partial.map { ($0.workload, $0.served) }, uniquingKeysWith: { first, _ in first })
   }
 
@@ -54,7 +52,7 @@ public struct CertificateChecker {
     _ certificate: PlanCertificate, _ weights: [String: Double], _ found: inout [PlanViolation]
   ) {
     func wrong(_ message: String) { found.append(PlanViolation(.wrongCertificate, message)) }
-    let tenants = certificate.parts.map { part in part.tenant.map { [$0.key, $0.value] } ?? [] }
+    let tenants = certificate.parts.map(Self.key)
     if Set(tenants).count != tenants.count || Set(tenants) != Set(groups.keys) {
       wrong("the certificate has parts for \(tenants.count) tenants, the plan serves \(groups.count)")
     }
@@ -120,7 +118,7 @@ public struct CertificateChecker {
   private func bound(
     _ part: PlanCertificate.Part, _ capacities: CheckedCapacities, _ weights: [String: Double]
   ) -> Double {
-    let workloads = groups[part.tenant.map { [$0.key, $0.value] } ?? []] ?? []
+    let workloads = groups[Self.key(part)] ?? []
     let priced = Dictionary(part.pools.map { ($0.pool, $0) }, uniquingKeysWith: { first, _ in first })
     var sum = 0.0
     var floor = 0.0
@@ -225,7 +223,11 @@ public struct CertificateChecker {
     return max(0, (bound / unit - 1e-6 - 1e-11 * bound.magnitude / unit).rounded(.up) * unit)
   }
 
+  private static func key(_ part: PlanCertificate.Part) -> [String] {
+    part.tenant.map { [$0.namespace, $0.key, $0.value] } ?? []
+  }
+
   private static func name(_ tenant: Tenant?) -> String {
-    tenant.map { "tenant \($0.key)=\($0.value)" } ?? "the workloads without tenant"
+    tenant.map { "tenant \($0.key)=\($0.value) of the namespace \($0.namespace)" } ?? "the workloads without tenant"
   }
 }

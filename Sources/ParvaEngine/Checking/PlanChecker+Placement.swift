@@ -61,9 +61,9 @@ extension PlanChecker {
       && (rules.pools.isEmpty || rules.pools.contains(pool.name)) && !rules.excludePools.contains(pool.name)
   }
 
-  /// Key and value of what a workload is exclusive by; empty for one that shares.
-  private static func tenant(_ workload: Workload) -> [String] {
-    workload.constraints.exclusive.map { [$0, workload.labels[$0] ?? ""] } ?? []
+  /// Namespace, key and value of what a workload is exclusive by; empty for one that shares.
+  static func tenant(_ workload: Workload) -> [String] {
+    workload.constraints.exclusive.map { [workload.namespace, $0, workload.labels[$0] ?? ""] } ?? []
   }
 
   private static func checkNodes(_ plan: Plan, _ input: PlanningInput, _ found: inout [PlanViolation]) {

@@ -100,23 +100,20 @@ public struct Spread: Hashable, Sendable {
   }
 }
 
-/// Workloads that may share a GPU: those that are exclusive by the same label with the same value, or all that are not
-/// exclusive.
+/// Workloads that may share a GPU: those of one namespace that are exclusive by the same label with the same value, or all that are
+/// not exclusive. Who writes another namespace's label on a workload of its own is another tenant.
 public struct Tenant: Hashable, Sendable, Comparable {
+  public var namespace: String
   public var key: String
   public var value: String
 
-  public init(key: String, value: String) {
+  public init(namespace: String, key: String, value: String) {
+    self.namespace = namespace
     self.key = key
     self.value = value
   }
 
-  public static func < (a: Tenant, b: Tenant) -> Bool { (a.key, a.value) < (b.key, b.value) }
-}
-
-extension Workload {
-  /// Nil for a workload that shares its GPUs with every other of that kind.
-  public var tenant: Tenant? {
-    constraints.exclusive.map { Tenant(key: $0, value: labels[$0] ?? "") }
+  public static func < (a: Tenant, b: Tenant) -> Bool {
+    (a.namespace, a.key, a.value) < (b.namespace, b.key, b.value)
   }
 }

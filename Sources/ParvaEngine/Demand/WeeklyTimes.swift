@@ -1,11 +1,3 @@
-/// The clock on the wall of some place: how far it is ahead of UTC, and when that changes. Times are whole seconds since 1970.
-public protocol WallClock: Sendable {
-  /// Seconds by which it is ahead of UTC.
-  func offset(at time: Int) -> Int
-  /// When it is put forward or back next; nil where that is not known to happen.
-  func nextShift(after time: Int) -> Int?
-}
-
 /// Times of the day on some days of the week, by the clock on the wall.
 ///
 /// What that clock shows decides: a time that it leaps over does not come on that day, one that it shows twice comes twice.
@@ -27,15 +19,15 @@ public struct WeeklyTimes: Hashable, Sendable {
   /// Minutes for which it lasts, 1 to 1,440.
   private var length: Int { (to - from + Self.dayMinutes - 1) % Self.dayMinutes + 1 }
 
-  /// Second of the week since Monday 0:00 that the clock shows. The first of January 1970 was a Thursday.
-  private static func second(of time: Int, _ clock: some WallClock) -> Int {
-    let local = time + clock.offset(at: time) + 3 * 86_400
+  /// Second of the week since Monday 0:00 that a clock shows. The first of January 1970 was a Thursday.
+  private static func second(of time: Int, _ period: ClockPeriod) -> Int {
+    let local = time + period.offset + 3 * 86_400
     return (local % weekSeconds + weekSeconds) % weekSeconds
   }
 
   /// Whether a time is within. O(days).
   public func contains(_ time: Int, on clock: some WallClock) -> Bool {
-    let second = Self.second(of: time, clock)
+    let second = Self.second(of: time, clock.period(at: time))
     return days.contains { day in
       let since = second - (day * Self.dayMinutes + from) * 60
       return (since + Self.weekSeconds) % Self.weekSeconds < length * 60
@@ -46,14 +38,14 @@ public struct WeeklyTimes: Hashable, Sendable {
   /// a week, and at the next shift of the clock. Nil without a day. O(days).
   public func nextEdge(after time: Int, on clock: some WallClock) -> Int? {
     guard !days.isEmpty else { return nil }
-    let second = Self.second(of: time, clock)
+    let period = clock.period(at: time)
+    let second = Self.second(of: time, period)
     var wait = Self.weekSeconds
     for day in days {
       let start = (day * Self.dayMinutes + from) * 60
       wait = min(wait, Self.wait(until: start, from: second), Self.wait(until: start + length * 60, from: second))
     }
-    guard let shift = clock.nextShift(after: time), shift > time else { return time + wait }
-    return min(time + wait, shift)
+    return min(time + wait, period.until)
   }
 
   /// Seconds until a second of the week comes next, above 0.

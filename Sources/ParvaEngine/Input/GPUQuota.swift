@@ -16,6 +16,11 @@ extension Workload {
 
   /// O(length).
   public var namespace: String { ProfileCatalogue.namespace(of: id) }
+
+  /// Nil for a workload that shares its GPUs with every other of that kind.
+  public var tenant: Tenant? {
+    constraints.exclusive.map { Tenant(namespace: namespace, key: $0, value: labels[$0] ?? "") }
+  }
 }
 
 extension GPUProduct {

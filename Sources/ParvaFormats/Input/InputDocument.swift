@@ -60,16 +60,21 @@ struct InputDocument {
       (words + most).compactMap { key, value in key.map { ($0, value) } }, uniquingKeysWith: { a, _ in a })
   }()
 
-  func decode<Value: Decodable>(_ type: Value.Type) throws(InputErrors) -> Value {
+  /// - Parameter known: what a shape takes from elsewhere where the document does not say it.
+  func decode<Value: Decodable>(
+    _ type: Value.Type, knowing known: [CodingUserInfoKey?: String] = [:]
+  ) throws(InputErrors) -> Value {
+    var words = Self.vocabulary
+    for case (let key?, let text) in known { words[key] = text }
     do {
       switch tree {
       case .json(let data):
         let decoder = JSONDecoder()
-        for (key, names) in Self.vocabulary { decoder.userInfo[key] = names }
+        for (key, names) in words { decoder.userInfo[key] = names }
         return try decoder.decode(type, from: data)
       case .yaml(let node, let parser):
         return try withExtendedLifetime(parser) {
-          try YAMLDecoder().decode(type, from: node, userInfo: Self.vocabulary)
+          try YAMLDecoder().decode(type, from: node, userInfo: words)
         }
       }
     } catch {

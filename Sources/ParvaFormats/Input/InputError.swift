@@ -68,11 +68,20 @@ package struct InputError: Error, Hashable, Sendable, CustomStringConvertible {
     self.value = value.map(Self.shortened)
   }
 
-  /// `file:line: message [code] (pointer)`, without what there is not; `#pointer: message [code]` for a body.
+  /// `file:line: message [code] (pointer)`, without what there is not; `line 3: message [code] (pointer)` or
+  /// `#pointer: message [code]` for a body.
   package var description: String {
     let statement = "\(message) [\(code.rawValue)]"
     guard let line else { return (file ?? "") + (pointer.map { "#\($0)" } ?? "") + ": " + statement }
-    return "\(file ?? ""):\(line): " + statement + (pointer.map { $0.isEmpty ? "" : " (\($0))" } ?? "")
+    let place = file.map { "\($0):\(line): " } ?? "line \(line): "
+    return place + statement + (pointer.map { $0.isEmpty ? "" : " (\($0))" } ?? "")
+  }
+
+  /// A size of so many bytes for a person: in the largest unit of which it is a whole number.
+  package static func size(_ bytes: Int) -> String {
+    if bytes >= 1 << 20, bytes % (1 << 20) == 0 { return "\(bytes >> 20) MiB" }
+    if bytes >= 1 << 10, bytes % (1 << 10) == 0 { return "\(bytes >> 10) KiB" }
+    return "\(bytes) bytes"
   }
 
   /// At most 60 characters, control characters made visible.

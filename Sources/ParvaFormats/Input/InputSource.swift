@@ -69,7 +69,8 @@ package struct InputSource: Sendable {
   private static func tooLarge(_ limit: Int, name: String?, format: InputFormat? = nil) -> InputError {
     let kind = format.map { " of \($0.rawValue.uppercased())" } ?? ""
     let advice = format == .yaml ? "; JSON may be larger" : ""
-    return InputError(.tooLarge, "more than \(limit >> 20) MiB\(kind), the most that is read\(advice)", file: name)
+    return InputError(
+      .tooLarge, "more than \(InputError.size(limit))\(kind), the most that is read\(advice)", file: name)
   }
 }
 

@@ -18,7 +18,9 @@ enum CertificateReader {
     }
     let parts = document.parts.enumerated().map { index, part in
       PlanCertificate.Part(
-        tenant: part.tenant.map { Tenant(key: $0.key, value: $0.value) }, bound: part.bound,
+        tenant: part.tenant.map {
+          Tenant(namespace: $0.namespace ?? Namespace.standard, key: $0.key, value: $0.value)
+        }, bound: part.bound,
         pools: part.pools.enumerated().compactMap { number, pool in
           prices(pool, ["certificate", "parts", String(index), "pools", String(number)], input, &refusals)
         })

@@ -62,7 +62,7 @@ package enum ProfileReader {
   package static func read(
     _ source: InputSource, model: String? = nil, product: GPUProduct
   ) throws(InputErrors) -> [ModelProfile] {
-    guard source.format == .csv else { return try readDocument(source) }
+    guard source.format == .csv else { return try readDocument(source, [:]) }
     var peek = try CSVReader(source)
     guard let header = try peek.next() else { throw InputErrors(InputError(.empty, "is empty", file: source.name)) }
     if isPublished(header) {
@@ -77,11 +77,16 @@ package enum ProfileReader {
 
   /// Reads a body that must be about one model on one product.
   ///
+  /// What a document leaves out of the two is taken from there.
+  ///
   /// - Throws: every refusal found, and `contradiction` where it is about another or about several.
   package static func readOne(
     _ source: InputSource, model: String, product: GPUProduct
   ) throws(InputErrors) -> ModelProfile {
-    let found = try read(source, model: model, product: product)
+    let found =
+      source.format == .csv
+      ? try read(source, model: model, product: product)
+      : try readDocument(source, [ProfileSpec.model: model, ProfileSpec.product: product.name])
     if let profile = found.first, found.count == 1, (profile.model, profile.product) == (model, product.name) {
       return profile
     }
@@ -198,11 +203,13 @@ package enum ProfileReader {
 
   // MARK: - JSON and YAML
 
-  private static func readDocument(_ source: InputSource) throws(InputErrors) -> [ModelProfile] {
+  private static func readDocument(
+    _ source: InputSource, _ known: [CodingUserInfoKey?: String]
+  ) throws(InputErrors) -> [ModelProfile] {
     let document = try InputDocument(source, limit: InputLimits.fileBytes)
     var refusals = Refusals()
     var builder = ProfileTableBuilder()
-    switch try document.decode(ProfileBody.self) {
+    switch try document.decode(ProfileBody.self, knowing: known) {
     case .one(let spec): add(spec, at: [], document, to: &builder, &refusals)
     case .document(let list):
       if list.profiles.isEmpty { refusals.add(document.error(.empty, "holds no profiles", at: ["profiles"])) }
@@ -234,7 +241,7 @@ package enum ProfileReader {
           .invalidName, "namespace must be \(Namespace.nameRule)", at: path + ["namespace"], value: namespace))
     }
     if spec.points.isEmpty {
-      refusals.add(document.error(.empty, "holds no points", at: path + ["points"]))
+      refusals.add(document.error(.empty, "a profile needs at least one point", at: path + ["points"]))
     }
     for (number, point) in spec.points.enumerated() {
       let place = path + ["points", String(number)]

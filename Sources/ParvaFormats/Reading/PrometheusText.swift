@@ -20,7 +20,7 @@ package enum PrometheusText {
     _ text: Data, wanted: Set<String>, _ body: (PrometheusSample) -> Void
   ) throws(InputErrors) {
     guard text.count <= bytes else {
-      throw InputErrors(InputError(.tooLarge, "is larger than \(bytes >> 20) MiB", file: nil))
+      throw InputErrors(InputError(.tooLarge, "is larger than \(InputError.size(bytes))", file: nil))
     }
     var number = 0
     for line in text.split(separator: 0x0a, omittingEmptySubsequences: false) {

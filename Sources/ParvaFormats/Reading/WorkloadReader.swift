@@ -67,12 +67,16 @@ package enum WorkloadReader {
 
   /// Reads one workload from JSON or YAML.
   ///
-  /// - Parameter home: as of ``read(_:refusals:atMost:in:)``.
+  /// - Parameters:
+  ///   - id: that of a declaration that names none; nil: each has to.
+  ///   - home: as of ``read(_:refusals:atMost:in:)``.
   /// - Throws: every refusal found, each with its place.
-  package static func readOne(_ source: InputSource, in home: String? = nil) throws(InputErrors) -> Workload {
+  package static func readOne(
+    _ source: InputSource, named id: String? = nil, in home: String? = nil
+  ) throws(InputErrors) -> Workload {
     if let workload = readQuickly(source, in: home) { return workload }
     let document = try InputDocument(source, limit: InputLimits.fileBytes)
-    let spec = try document.decode(WorkloadSpec.self)
+    let spec = try document.decode(WorkloadSpec.self, knowing: id.map { [WorkloadSpec.id: $0] } ?? [:])
     var refusals = Refusals()
     let workload = validate(spec, in: home, document, [], &refusals)
     try refusals.check()

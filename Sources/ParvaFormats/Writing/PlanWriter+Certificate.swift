@@ -38,6 +38,7 @@ extension PlanWriter {
   ) {
     if let tenant = part.tenant {
       object.object("tenant", inline: true) {
+        if tenant.namespace != Namespace.standard { $0.field("namespace", tenant.namespace) }
         $0.field("key", tenant.key)
         $0.field("value", tenant.value)
       }

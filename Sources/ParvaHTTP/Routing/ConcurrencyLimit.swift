@@ -18,15 +18,16 @@ final class ConcurrencyLimit: Sendable {
     var shares: [String: Int] = [:]
   }
 
-  private let most: Int
-  private let share: Int?
+  private let bounds: @Sendable () -> Route.Concurrency
   private let running = Mutex(Running())
 
-  /// - Parameter share: most of one namespace's credentials together, or of one credential that is for all; nil: no bound.
-  init(_ most: Int, share: Int? = nil) { (self.most, self.share) = (most, share) }
+  /// - Parameter bounds: those in force now. Where they have become less, what is open stays until it ends.
+  init(_ bounds: @escaping @Sendable () -> Route.Concurrency) { self.bounds = bounds }
 
   /// - Throws: 503 `too_busy` where there are enough, 429 `too_many_open` where the caller has enough.
   func enter(_ caller: Caller?) throws(ProblemDetails) -> Permit {
+    let bounds = bounds()
+    let (most, share) = (bounds.most, bounds.share)
     let name = share == nil ? nil : caller.map { $0.namespace.map { "namespace:\($0)" } ?? $0.id }
     let refusal = running.withLock { running -> ProblemDetails? in
       if let name, let share, running.shares[name, default: 0] >= share { return Self.problem(of: caller, share) }
@@ -52,7 +53,8 @@ final class ConcurrencyLimit: Sendable {
     return ProblemDetails(
       status: 429, code: "too_many_open",
       detail:
-        "\(who) has \(share) requests of this kind open, which is all that one may have; let one of them end first.",
+        "\(who) has \(share) request\(share == 1 ? "" : "s") of this kind open, which is all that one may have; "
+        + "let one end first.",
       headers: ["Retry-After": "1"])
   }
 

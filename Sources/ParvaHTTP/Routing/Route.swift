@@ -74,12 +74,20 @@ package struct Route: Sendable {
   package var pattern: String
   /// Largest request body in bytes; more is answered 413 before it is read.
   package var bodyLimit: Int
-  /// Most requests that this route answers at a time, streams until their end; more are answered 503. Nil: no bound
-  /// of its own. Has no effect on inline handlers, which are never two on a loop.
-  package var concurrency: Int?
-  /// Most of these of one caller: the credentials of one namespace together, or one credential that is for all; more are
-  /// answered 429. Nil: no bound of its own.
-  package var share: Int?
+  /// How many requests are answered at a time, streams until their end.
+  package struct Concurrency: Hashable, Sendable {
+    /// More are answered 503.
+    package var most: Int
+    /// Of one caller: the credentials of one namespace together, or one credential that is for all; more are answered 429.
+    /// Nil: no bound of its own.
+    package var share: Int?
+
+    package init(most: Int, share: Int? = nil) { (self.most, self.share) = (most, share) }
+  }
+
+  /// Asked at each request, so that it may change; nil: no bound of its own. Has no effect on inline handlers, which are never two
+  /// on a loop.
+  package var concurrency: (@Sendable () -> Concurrency)?
   package var handler: Handler
   /// What the gate asks of who calls it; nil for a table without a gate.
   package var access: Access?
@@ -94,7 +102,7 @@ package struct Route: Sendable {
     self.method = method
     self.pattern = pattern
     self.bodyLimit = bodyLimit
-    self.concurrency = concurrency
+    if let concurrency { self.concurrency = { Concurrency(most: concurrency) } }
     self.handler = handler
   }
 }

@@ -37,7 +37,7 @@ package final class Router: Sendable {
     self.pause = pause
     self.fields = fields
     self.elsewhere = elsewhere
-    limits = routes.map { route in route.concurrency.map { ConcurrencyLimit($0, share: route.share) } }
+    limits = routes.map { route in route.concurrency.map { ConcurrencyLimit($0) } }
     trie = RouteTrie(routes: routes)
     parameterNames = routes.map { route in
       route.pattern.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }

@@ -11,6 +11,8 @@ final class Exchange: Sendable {
   private let router: Router
   private let token: Token
   private let request: HTTPRequest
+  /// Bytes of its body that count for all bodies together, for as long as somebody may have it.
+  private let held: UInt64
   private let began: ContinuousClock.Instant?
 
   /// `@unchecked Sendable`: plain integers, imported from C without the conformance.
@@ -25,14 +27,18 @@ final class Exchange: Sendable {
   private let state = Mutex(State())
 
   init(
-    core: ServerCore, router: Router, token: chs_exchange, request: HTTPRequest, began: ContinuousClock.Instant?
+    core: ServerCore, router: Router, token: chs_exchange, request: HTTPRequest, held: UInt64,
+    began: ContinuousClock.Instant?
   ) {
     self.core = core
     self.router = router
     self.token = Token(raw: token)
     self.request = request
+    self.held = held
     self.began = began
   }
+
+  deinit { core.releaseBody(held) }
 
   static func of(_ user: UnsafeMutableRawPointer?) -> Exchange {
     Unmanaged<Exchange>.fromOpaque(user!).takeUnretainedValue()

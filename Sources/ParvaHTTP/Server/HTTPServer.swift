@@ -34,6 +34,9 @@ package final class HTTPServer: Sendable {
   /// Throws `cannot_reload` and keeps the old ones when the files are not usable.
   package func reloadCertificates() throws(HTTPServerError) { try core.reloadCertificates() }
 
+  /// Sets ``HTTPServerConfiguration/maxBodyMemory`` for bodies to come; no effect before `start`.
+  package func setBodyMemory(_ bytes: Int) { core.setBodyMemory(bytes) }
+
   /// Counters since `start`.
   package var statistics: HTTPServerStatistics { core.statistics }
 }
@@ -50,4 +53,6 @@ package struct HTTPServerStatistics: Sendable, Hashable {
   package var evicted: Int
   /// Connections closed unread because a limit or the supply of descriptors was exhausted.
   package var turnedAway: Int
+  /// Bytes of large bodies that are held now.
+  package var bodyBytes: Int
 }

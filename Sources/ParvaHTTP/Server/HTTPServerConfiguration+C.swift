@@ -28,6 +28,8 @@ extension HTTPServerConfiguration {
       config.write_timeout_ms = writeTimeout.milliseconds
       config.linger_timeout_ms = lingerTimeout.milliseconds
       config.min_rate = UInt32(clamping: minimumRate)
+      config.small_body = UInt32(clamping: smallBodyBytes)
+      config.body_memory = UInt64(clamping: maxBodyMemory)
       config.stream_high_water = UInt32(clamping: streamHighWater)
       config.parse.target_bytes = UInt32(clamping: maxTargetBytes)
       config.parse.head_bytes = UInt32(clamping: maxHeadBytes)

@@ -59,6 +59,10 @@ package struct HTTPServerConfiguration: Sendable {
   package var maxFields = 100
   package var maxChunkExtensionBytes = 4_096
   package var maxTrailerBytes = 4_096
+  /// Bytes of all request bodies together that are larger than `smallBodyBytes`, from their first byte until what they asked for is
+  /// done; answered 503 beyond.
+  package var maxBodyMemory = 512 << 20
+  package var smallBodyBytes = 65_536
   /// Bytes that wait for a slow reader of a streamed response before its producer waits too.
   package var streamHighWater = 65_536
   /// Whether every request leaves a line in the log, at level `info`.

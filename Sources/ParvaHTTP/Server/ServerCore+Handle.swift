@@ -36,7 +36,7 @@ extension ServerCore {
       // The gate refused it when its head came and has changed its mind since, or may: without its body it cannot be served.
       response = Router.tryAgain.response(requestID: request.requestID)
     case .wait(let wait):
-      let exchange = Exchange(core: self, router: router, token: token, request: request, began: began)
+      let exchange = Exchange(core: self, router: router, token: token, request: request, held: raw.held, began: began)
       exchange.run(after: wait)
       return Unmanaged.passRetained(exchange).toOpaque()
     case .route(let index):
@@ -44,14 +44,15 @@ extension ServerCore {
       guard case .answer(let ready)? = beginning else {
         // What has begun has taken from the body what it needs: it may wait for long.
         if beginning != nil { request.body = Data() }
-        let exchange = Exchange(core: self, router: router, token: token, request: request, began: began)
+        let exchange = Exchange(
+          core: self, router: router, token: token, request: request, held: raw.held, began: began)
         exchange.run(route: index, from: beginning)
         return Unmanaged.passRetained(exchange).toOpaque()
       }
       response = ready
     }
     guard response.stream == nil, !ContentCoding.isHeavy(response, for: request) else {
-      let exchange = Exchange(core: self, router: router, token: token, request: request, began: began)
+      let exchange = Exchange(core: self, router: router, token: token, request: request, held: raw.held, began: began)
       exchange.finish(response)
       return Unmanaged.passRetained(exchange).toOpaque()
     }
@@ -69,6 +70,7 @@ extension ServerCore {
       status: Int(chs_error_status(error)), code: code, detail: String(cString: chs_error_sentence(error))
     ).response(requestID: requestID)
     response.headers.add("X-Request-Id", requestID)
+    if error == CHS_BODY_MEMORY_FULL { response.headers["Retry-After"] = "1" }
     send(response, token)
     logger.debug(
       "request refused",

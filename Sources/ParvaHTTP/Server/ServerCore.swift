@@ -92,12 +92,17 @@ final class ServerCore: @unchecked Sendable {
     guard reloaded else { throw HTTPServerError(code: "cannot_reload", message: message) }
   }
 
+  func setBodyMemory(_ bytes: Int) { if let server { chs_server_set_body_memory(server, UInt64(clamping: bytes)) } }
+
+  func releaseBody(_ held: UInt64) { if held > 0 { chs_body_release(server, held) } }
+
   var statistics: HTTPServerStatistics {
     var stats = chs_stats()
     if let server { chs_server_stats(server, &stats) }
     return HTTPServerStatistics(
       connections: Int(stats.connections), accepted: Int(stats.accepted), requests: Int(stats.requests),
-      refused: Int(stats.refused), evicted: Int(stats.evicted), turnedAway: Int(stats.turned_away))
+      refused: Int(stats.refused), evicted: Int(stats.evicted), turnedAway: Int(stats.turned_away),
+      bodyBytes: Int(stats.body_bytes))
   }
 
   // MARK: Streams

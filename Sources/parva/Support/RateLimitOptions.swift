@@ -1,7 +1,8 @@
 import ArgumentParser
 import ParvaAPI
 
-/// How many requests callers of a controller may send, and how many streams they may hold.
+/// How many requests callers of a controller may send, how many streams they may hold, and what bodies may take. SIGHUP reads these
+/// options again.
 struct RateLimitOptions: ParsableArguments {
   @Option(
     name: .long,
@@ -31,7 +32,22 @@ struct RateLimitOptions: ParsableArguments {
       """)
   var maxStreamsPerCaller: Int?
 
+  @Option(
+    name: .long,
+    help: """
+      Most MiB of large request bodies (of more than 64 KiB) together, from their first byte until what they asked for is \
+      done; more are answered 503.
+      """)
+  var maxBodyMemoryMib = 512
+
+  /// From the largest body that a route takes.
+  private static let bodyMemory = 64...1_048_576
+
   func validate() throws {
+    guard Self.bodyMemory.contains(maxBodyMemoryMib) else {
+      throw ValidationError(
+        "--max-body-memory-mib must be \(Self.bodyMemory.lowerBound) to \(Self.bodyMemory.upperBound).")
+    }
     for (option, count) in [("--max-streams", maxStreams), ("--max-streams-per-caller", maxStreamsPerCaller)] {
       if let count, !StreamLimits.range.contains(count) {
         throw ValidationError("\(option) must be \(StreamLimits.range.lowerBound) to \(StreamLimits.range.upperBound).")
@@ -49,9 +65,33 @@ struct RateLimitOptions: ParsableArguments {
     return StreamLimits(most: maxStreams ?? usual.most, share: maxStreamsPerCaller ?? usual.share)
   }
 
-  var limiter: RateLimiter {
-    RateLimiter(
+  var rates: RateLimiter.Rates {
+    RateLimiter.Rates(
       known: rateLimit.flatMap { RateLimit($0) }, anonymous: rateLimitAnonymous.flatMap { RateLimit($0) },
       countsHeartbeats: rateLimitHeartbeats)
+  }
+
+  var bodyMemory: Int { maxBodyMemoryMib << 20 }
+
+  /// By the long name of its option, as it stands there.
+  private var settings: [(name: String, value: String)] {
+    [
+      ("rate-limit", rateLimit ?? "none"), ("rate-limit-anonymous", rateLimitAnonymous ?? "none"),
+      ("rate-limit-heartbeats", String(rateLimitHeartbeats)), ("max-streams", String(streams.most)),
+      ("max-streams-per-caller", String(streams.share)), ("max-body-memory-mib", String(maxBodyMemoryMib)),
+    ]
+  }
+
+  /// Long names of all of them.
+  static let names: Set = [
+    "rate-limit", "rate-limit-anonymous", "rate-limit-heartbeats", "max-streams", "max-streams-per-caller",
+    "max-body-memory-mib",
+  ]
+
+  /// What is not as it was before, for the log; nil where everything is.
+  func changes(from before: RateLimitOptions) -> String? {
+    let changes = zip(before.settings, settings).filter { $0.value != $1.value }
+      .map { "\($0.name) \($0.value) -> \($1.value)" }
+    return changes.isEmpty ? nil : changes.joined(separator: ", ")
   }
 }

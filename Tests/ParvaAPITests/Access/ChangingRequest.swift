@@ -77,8 +77,8 @@ extension ChangingRequest {
     ChangingRequest("POST /v1/tokens", "/v1/tokens", #"{"name":"ci","role":"reader"}"#, "tokens/", before: false),
     ChangingRequest("DELETE /v1/tokens/{id}", "/v1/tokens/LAST", "", "tokens/LAST", after: false),
     ChangingRequest(
-      "PUT /v1/segments/{id}/endpoints", "/v1/segments/none/endpoints", #"{"endpoints":[]}"#, "segments/none",
-      before: false, after: false),
+      "PUT /v1/segments/{id}/endpoints", "/v1/segments/told%2F1/endpoints",
+      #"{"endpoints":[{"address":"10.0.0.1","port":80}]}"#, "segments/told/1", before: false),
     ChangingRequest("POST /v1/plan/apply", "/v1/plan/apply", "", "operations/", before: false),
     ChangingRequest(
       "POST /v1/operations/{id}/pause", "/v1/operations/LAST/pause", "", "operations/LAST", before: false),
@@ -107,6 +107,7 @@ extension ChangingRequest {
     if operation == "POST /v1/plan/apply" {
       #expect(await api.send("GET", "/v1/plan", query: [("wait", "60")]).json("gpus", "0", "node") == "n1")
     }
+    if resource == "segments/told/1" { try await api.hold("told/1", on: "n9") }
     if resource == "fleet" {
       clock.advance(by: .seconds(3600))
       try await api.controller.nodes.check()

@@ -2,6 +2,7 @@ import Foundation
 import ParvaAPI
 import ParvaControl
 import ParvaControlTestSupport
+import ParvaEngine
 import ParvaHTTP
 import ParvaTestSupport
 import Testing
@@ -271,6 +272,45 @@ import Testing
   }
 
   // MARK: - Previews
+
+  @Test(
+    "whether a label that a namespace guesses is another's, on an exclusive GPU, is not told by what a preview or a plan has for it"
+  )
+  func guessedLabels() async throws {
+    func exclusive(_ id: String, _ team: String, priority: Int = 0) -> String {
+      #"{"id":"\#(id)","model":"resnet50","rate":60,"slo":{"latencyMs":200},"labels":{"team":"\#(team)"},"#
+        + #""priority":\#(priority),"placement":{"exclusive":"team"}}"#
+    }
+    var setup = try Harness.builtIn
+    setup.pools[0].count = 1
+    let api = try await Harness(planning: setup)
+    for name in ["alice", "bob"] { _ = await api.send("POST", "/v1/namespaces", body: #"{"name":"\#(name)"}"#) }
+    for owner in ["web", "bob:web"] {
+      #expect(
+        await api.send("PUT", "/v1/workloads/\(owner)", body: exclusive(owner, "apollo", priority: 9)).status == 201)
+      _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
+      var told: Set<String> = []
+      for team in ["apollo", "zeus"] {
+        let preview = await api.send(
+          "POST", "/v1/plan/preview", body: Bodies.batch(exclusive("x", team)), as: Self.alice)
+        #expect(preview.json("plan", "unplaced", "0", "workload") == "x", "\(preview.text)")
+        #expect(await api.send("PUT", "/v1/workloads/x", body: exclusive("x", team), as: Self.alice).status < 300)
+        _ = await api.send("GET", "/v1/plan", query: [("wait", "60")])
+        let plan = await api.send("GET", "/v1/plan", as: Self.alice)
+        #expect(
+          plan.json("unplaced", "0", "workload") == "x" && !plan.text.contains("bob") && !plan.text.contains("web"))
+        told.insert(preview.text + (plan.json("unplaced", "0", "message") ?? ""))
+        #expect(await api.send("DELETE", "/v1/workloads/x", as: Self.alice).status == 204)
+      }
+      #expect(told.count == 1, "\(told)")
+      // Of its own it shares.
+      let more = exclusive(owner == "web" ? "more" : "bob:more", "apollo")
+      let own = await api.send("POST", "/v1/plan/preview", query: [("base", "registered")], body: Bodies.batch(more))
+      #expect(own.json("plan", "unplaced", "0", "workload") == nil, "\(own.text)")
+      _ = await api.send("DELETE", "/v1/workloads/\(owner)")
+    }
+    try await api.controller.stop()
+  }
 
   @Test("a preview tells a namespace what its own workloads would get, beside what others have")
   func previews() async throws {

@@ -77,7 +77,7 @@ import Testing
   @Test("answers tell what is left, and a refusal when to come back")
   func fieldsOfTheDraft() async {
     let limiter = RateLimiter(
-      known: RateLimit(count: 2, window: 60), anonymous: nil, now: { [start = ContinuousClock.now] in start })
+      RateLimiter.Rates(known: RateLimit(count: 2, window: 60)), now: { [start = ContinuousClock.now] in start })
     let router = Self.router(limiter, caller: Caller(name: "ci", id: "token:1", role: "reader"))
     let first = await Self.get(router)
     #expect(first.headers["RateLimit-Policy"] == "\"requests\";q=2;w=60")
@@ -91,7 +91,7 @@ import Testing
 
   @Test("who shows no credential is counted by address, the whole /64 of an IPv6 address together")
   func anonymousCallers() async {
-    let limiter = RateLimiter(known: nil, anonymous: RateLimit(count: 1, window: 60))
+    let limiter = RateLimiter(RateLimiter.Rates(anonymous: RateLimit(count: 1, window: 60)))
     let router = Self.router(limiter)
     #expect(await Self.get(router, from: "10.0.0.1").status == 200)
     #expect(await Self.get(router, from: "10.0.0.1").status == 429)
@@ -106,11 +106,12 @@ import Testing
     let limit = RateLimit(count: 1, window: 60)
     let beat = Route.Access(level: 2, speakers: .of(parameter: "name"), isRecorded: false, isHeartbeat: true)
     let agent = Caller(name: "n1", id: "token:2", role: "node", node: "n1")
-    let free = Self.router(RateLimiter(known: limit, anonymous: limit), caller: agent, access: beat)
+    let free = Self.router(RateLimiter(RateLimiter.Rates(known: limit, anonymous: limit)), caller: agent, access: beat)
     let counted = Self.router(
-      RateLimiter(known: limit, anonymous: limit, countsHeartbeats: true), caller: agent, access: beat)
+      RateLimiter(RateLimiter.Rates(known: limit, anonymous: limit, countsHeartbeats: true)), caller: agent,
+      access: beat)
     let health = Self.router(
-      RateLimiter(known: limit, anonymous: limit), access: Route.Access(level: 0, isRecorded: false))
+      RateLimiter(RateLimiter.Rates(known: limit, anonymous: limit)), access: Route.Access(level: 0, isRecorded: false))
     for _ in 0..<5 {
       #expect(await Self.get(free).status == 200)
       #expect(await Self.get(health).status == 200)
@@ -124,6 +125,51 @@ import Testing
     for text in ["", "100", "0/1", "1/0", "-1/1", "1/86401", "1000001/1", "1/1/1", "a/b"] {
       #expect(RateLimit(text) == nil, "\(text)")
     }
-    #expect(RateLimiter(known: nil, anonymous: nil).meter == nil)
+  }
+
+  @Test(
+    "another limit counts from the next request on, and whoever had used up a part of the one before has used up that part of it"
+  )
+  func otherLimits() async {
+    let limiter = RateLimiter(RateLimiter.Rates(), now: { [start = ContinuousClock.now] in start })
+    let router = Self.router(limiter, caller: Caller(name: "ci", id: "token:1", role: "reader"))
+    #expect(await Self.get(router).headers["RateLimit"] == nil)
+    limiter.replace(with: RateLimiter.Rates(known: RateLimit(count: 4, window: 60)))
+    for left in [3, 2] { #expect(await Self.get(router).headers["RateLimit"]?.contains("r=\(left);") == true) }
+    limiter.replace(with: RateLimiter.Rates(known: RateLimit(count: 20, window: 10)))
+    // Half of it is used up.
+    #expect(await Self.get(router).headers["RateLimit"] == "\"requests\";r=9;t=6")
+    limiter.replace(with: RateLimiter.Rates(known: RateLimit(count: 2, window: 600)))
+    #expect(await Self.get(router).status == 429)
+    limiter.replace(with: RateLimiter.Rates())
+    #expect(await Self.get(router).status == 200)
+  }
+
+  @Test("a lower limit never allows more than itself, a higher one no less", arguments: 0..<6)
+  func randomChanges(_ round: Int) {
+    let seed = TestSeed.of(offset: UInt64(round))
+    var random = SeededGenerator(seed: seed)
+    func limit() -> RateLimit {
+      RateLimit(count: Int.random(in: 1...20, using: &random), window: Int.random(in: 1...30, using: &random))
+    }
+    var table: RateTable? = RateTable(limit(), most: 100)
+    var time = 0.0
+    for step in 0..<300 {
+      time += Double.random(in: 0...1, using: &random)
+      if Int.random(in: 0..<20, using: &random) == 0 {
+        let next = limit()
+        var fresh = RateTable(next, most: 1)
+        RateTable.replace(&table, with: next, at: time)
+        // What remains is a part of what there would be without a history.
+        if var probe = table {
+          let verdict = probe.take("a", at: time)
+          #expect(verdict.remaining <= fresh.take("a", at: time).remaining, "seed \(seed), step \(step)")
+          var rested = table
+          #expect(
+            rested?.take("a", at: time + Double(next.window)).remaining == next.count - 1, "seed \(seed), step \(step)")
+        }
+      }
+      _ = table?.take("a", at: time)
+    }
   }
 }

@@ -120,6 +120,8 @@ import Testing
     }
     let segment = "/v1/segments/none/endpoints"
     #expect(await put(segment, #"{"address":"10.0.0.1","port":1}"#).problem == "404 not_found")
+    #expect(await put(segment, "").problem == "404 not_found")
+    #expect(await put(path, "").status == 200)
     #expect(await put(path, #"{"address":"10.0.0.1","port":0}"#).problem == "422 out_of_range")
     #expect(await put(path, #"{"address":"no where","port":1}"#).problem == "422 invalid_name")
     #expect(await put(path, #"{"address":"a","port":1,"x":1}"#).problem == "422 unknown_key")

@@ -37,7 +37,8 @@ import Testing
     let token = await api.send("POST", "/v1/tokens", body: #"{"name":"t","role":"reader","namespace":"vision"}"#)
     #expect(token.status == 201 && token.json("namespace") == "vision")
     let held = await api.send("DELETE", "/v1/namespaces/vision")
-    #expect(held.problem == "409 namespace_in_use" && held.json("detail")?.hasPrefix("A token is for") == true)
+    #expect(held.problem == "409 namespace_in_use")
+    #expect(held.json("detail") == "The namespace vision holds 1 token (parva token list), which must go first.")
     _ = await api.send("DELETE", token.headers["Location"] ?? "")
     #expect(await api.send("DELETE", "/v1/namespaces/vision").status == 204)
     #expect(
@@ -46,6 +47,30 @@ import Testing
     #expect(
       await api.send("POST", "/v1/tokens", body: #"{"name":"t","role":"admin","namespace":"vision"}"#).problem
         == "422 contradiction")
+    try await api.controller.stop()
+  }
+
+  @Test("what keeps a namespace is named all at once, with how much of it there is")
+  func blockers() async throws {
+    let api = try await Harness(starts: false)
+    _ = await api.send("POST", "/v1/namespaces", body: #"{"name":"vision"}"#)
+    for id in ["a", "b", "c"] {
+      #expect(await api.send("POST", "/v1/workloads", body: Bodies.workload(id), as: Self.tenant).status == 201)
+    }
+    for name in ["t", "u"] {
+      let body = Self.token.replacing(#""t""#, with: "\"\(name)\"")
+      #expect(await api.send("POST", "/v1/tokens", body: body).status == 201)
+    }
+    let hook = await api.send(
+      "PUT", "/v1/webhooks/mine", body: #"{"url":"http://127.0.0.1:9/hook","types":["plan.published"]}"#,
+      as: Self.tenant)
+    #expect(hook.status == 201, "\(hook.text)")
+    let held = await api.send("DELETE", "/v1/namespaces/vision")
+    #expect(held.problem == "409 namespace_in_use")
+    #expect(
+      held.json("detail")
+        == "The namespace vision holds 3 workloads (parva get workloads), 2 tokens (parva token list), "
+        + "1 subscriber (parva get webhooks), which must go first.", "\(held.text)")
     try await api.controller.stop()
   }
 

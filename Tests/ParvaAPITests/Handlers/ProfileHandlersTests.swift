@@ -47,6 +47,22 @@ import Testing
     #expect(await api.send("GET", "/v1/profiles/tiny", ["If-None-Match": tag]).status == 304)
   }
 
+  @Test("a profile under a path need not repeat its model and product, and has to have points")
+  func namedByThePath() async throws {
+    let api = try await Harness(starts: false)
+    let points = #""points":[{"profile":"1g.10gb","batch":1,"processes":1,"throughput":500,"latencyMs":2}]"#
+    let put = await Self.put(api, "{\(points)}")
+    #expect(put.status == 201 && put.json("model") == "tiny" && put.json("product") == "A100-80GB", "\(put.text)")
+    #expect(await Self.put(api, #"{"model":"tiny",\#(points)}"#).status == 200)
+    #expect(await Self.put(api, #"{"model":"other",\#(points)}"#).problem == "422 contradiction")
+    #expect(await Self.put(api, #"{"product":"H200-141GB","points":[]}"#).problem == "422 empty")
+    let none = await Self.put(api, #"{"points":[]}"#)
+    #expect(none.problem == "422 empty" && none.json("pointer") == "/points", "\(none.text)")
+    #expect(none.json("detail") == "a profile needs at least one point", "\(none.text)")
+    #expect(await Self.put(api, " ").problem == "400 empty")
+    try await api.controller.stop()
+  }
+
   @Test func thePublishedFormatTakesItsModelFromThePath() async throws {
     let api = try await Harness(starts: false)
     let body = "Mig instance,Batch size,Workload Number,Throughput,Latency\n1,1,2,100,0.01\n1,64,2,0,0\n"

@@ -148,4 +148,14 @@ import Testing
       }
     }
   }
+
+  @Test("faults of lines are told by their lines, in one sentence")
+  func linesInTheDetail() async throws {
+    let api = try await Harness(starts: false)
+    let answer = await api.send("PUT", "/v1/workloads", Self.lines, body: "{}\n{\"id\":7}\n\n{\"id\":\"a\"}\n")
+    let detail = answer.json("detail") ?? ""
+    #expect(answer.status == 422 && detail.hasPrefix("Line 1: ") && detail.contains("; line 4: "), "\(answer.text)")
+    #expect(!detail.contains(" :"), "\(detail)")
+    try await api.controller.stop()
+  }
 }

@@ -162,6 +162,28 @@ import Testing
     #expect(wrong.json("pointer") == "/id")
   }
 
+  @Test("a declaration under a path need not repeat the id, whoever sends it and in whatever format")
+  func idOfThePath() async throws {
+    let api = try await Harness(starts: false)
+    _ = await api.send("POST", "/v1/namespaces", body: #"{"name":"vision"}"#)
+    let tenant = Caller(name: "ci", id: "token:ci", role: "operator", namespace: "vision")
+    let body = #"{"model":"resnet50","rate":5,"slo":{"latencyMs":200}}"#
+    #expect(await api.send("PUT", "/v1/workloads/web", body: body).json("id") == "web")
+    #expect(await api.send("PUT", "/v1/workloads/vision:cam", body: body).json("id") == "vision:cam")
+    let own = await api.send("PUT", "/v1/workloads/web", body: body, as: tenant)
+    #expect(own.status == 201 && own.json("id") == "web" && own.json("namespace") == "vision", "\(own.text)")
+    let yaml = "model: resnet50\nrate: 6\nslo: {latencyMs: 200}\nnamespace: vision\n"
+    let put = await api.send("PUT", "/v1/workloads/vision:cam", ["Content-Type": "application/yaml"], body: yaml)
+    #expect(put.status == 200 && put.json("rate") == "6.0", "\(put.text)")
+    #expect(
+      await api.send("PUT", "/v1/workloads/web", body: body.replacing("{\"model", with: "{\"id\":null,\"model")).problem
+        == "422 wrong_type")
+    #expect(await api.send("PUT", "/v1/workloads/Not_one", body: body).problem == "422 invalid_name")
+    #expect(await api.send("POST", "/v1/workloads", body: body).problem == "422 missing_key")
+    #expect(await api.send("PUT", "/v1/workloads", body: "[\(body)]").problem == "422 missing_key")
+    try await api.controller.stop()
+  }
+
   @Test func whatWasReadCanBeSentBack() async throws {
     let api = try await Harness()
     _ = await api.send("POST", "/v1/workloads", body: Bodies.workload("web"))

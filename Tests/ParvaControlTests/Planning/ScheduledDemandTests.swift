@@ -59,6 +59,51 @@ import Testing
     #expect(ScheduledDemand(demand, at: date + 31.4, lead: Double(lead)).rates.count == settled.rates.count)
   }
 
+  @Test(
+    "what is taken over from before is as if it were worked out anew, and only what is due or new is", arguments: 0..<6)
+  func takenOver(_ round: Int) throws {
+    let seed = TestSeed.of(offset: UInt64(round))
+    var random = SeededGenerator(seed: seed)
+    var table = RegistrationTable((0..<12).map { Samples.registration(Self.workload("w\($0)", &random)) })
+    var (time, lead) = (1_792_803_600, 300.0)
+    var before: ScheduledDemand?
+    for step in 0..<60 {
+      time += [1, 60, 1_800, 20_000, -3_600].randomElement(using: &random) ?? 0
+      if step % 20 == 19 { lead = [30, 300, 4_000].randomElement(using: &random) ?? 0 }
+      let changed = "w\(Int.random(in: 0..<12, using: &random))"
+      if step % 3 == 0 { table.apply([changed: Samples.registration(Self.workload(changed, &random))]) }
+      let demand = Demand(revision: step, registrations: table)
+      let date = Date(timeIntervalSince1970: TimeInterval(time))
+      let (anew, carried) = (
+        ScheduledDemand(demand, at: date, lead: lead), ScheduledDemand(demand, at: date, lead: lead, after: before)
+      )
+      #expect(carried.rates == anew.rates, "seed \(seed), step \(step)")
+      #expect(carried.demand.registrations.rows == anew.demand.registrations.rows, "seed \(seed), step \(step)")
+      // An older look may know of an edge at which nothing turned out to change.
+      #expect(
+        carried.next ?? .distantFuture <= anew.next ?? .distantFuture && carried.next ?? date + 1 > date,
+        "seed \(seed), step \(step)")
+      let again = ScheduledDemand(demand, at: date, lead: lead, after: carried)
+      for (row, same) in zip(carried.demand.registrations.rows, again.demand.registrations.rows) {
+        #expect(row === same, "seed \(seed), step \(step)")
+      }
+      before = carried
+    }
+  }
+
+  @Test("a registration's rate is that of its schedule at any time, asked in any order", arguments: 0..<4)
+  func knownSpans(_ round: Int) {
+    let seed = TestSeed.of(offset: UInt64(round))
+    var random = SeededGenerator(seed: seed)
+    let row = Samples.registration(Self.workload("w", &random))
+    for _ in 0..<300 {
+      let time = 1_792_803_600 + Int.random(in: -200_000...200_000, using: &random)
+      let (rate, until) = row.rate(at: time)
+      #expect(rate == row.workload.curve.rate(at: time), "seed \(seed) at \(time)")
+      #expect(until ?? .max > time && (until == nil) == row.workload.schedule.isEmpty, "seed \(seed) at \(time)")
+    }
+  }
+
   @Test("a table knows which of its rows have schedules, whatever is put, replaced and taken away", arguments: 0..<4)
   func tableKnowsSchedules(_ round: Int) {
     let seed = TestSeed.of(offset: UInt64(round))

@@ -56,7 +56,7 @@ import Testing
         certificate.parts[0].pools[0].pool = "elsewhere"
       },
       Tampering(testDescription: "a part of nobody", code: .wrongCertificate) { certificate, _ in
-        certificate.parts[0].tenant = Tenant(key: "team", value: "x")
+        certificate.parts[0].tenant = Tenant(namespace: "default", key: "team", value: "x")
       },
       Tampering(testDescription: "the same part twice", code: .wrongCertificate) { certificate, _ in
         certificate.parts.append(certificate.parts[0])

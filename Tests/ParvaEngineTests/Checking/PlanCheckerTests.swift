@@ -84,6 +84,23 @@ import Testing
           input.workloads[index].constraints.exclusive = "id"
         }
       },
+      // The same label, of a namespace each.
+      Fault(code: .sharedGPU) { plan, input in
+        var names: [String: String] = [:]
+        for index in input.workloads.indices {
+          let id = input.workloads[index].id
+          names[id] = "n\(index):\(id)"
+          input.workloads[index].id = "n\(index):\(id)"
+          input.workloads[index].labels["team"] = "a"
+          input.workloads[index].constraints.exclusive = "team"
+        }
+        for gpu in plan.gpus.indices {
+          for index in plan.gpus[gpu].segments.indices {
+            let id = plan.gpus[gpu].segments[index].workload
+            plan.gpus[gpu].segments[index].workload = names[id] ?? id
+          }
+        }
+      },
       Fault(code: .unknownNode) { plan, input in
         input.pools[0].nodes = [PoolNode(name: "a", count: 9)]
         plan.gpus[0].node = "b"

@@ -25,6 +25,25 @@ struct InputSourceTests {
     Told(text: "", format: .yaml),
   ]
 
+  @Test("a size is told in the unit of which it is a whole number, and never as none")
+  func sizes() {
+    let told = [
+      1: "1 bytes", 1_023: "1023 bytes", 1_024: "1 KiB", 1_025: "1025 bytes", 65_536: "64 KiB", 64 << 20: "64 MiB",
+    ]
+    for (bytes, text) in told { #expect(InputError.size(bytes) == text) }
+    let small = InputSource(Data(repeating: 0x20, count: 5_000), format: .json)
+    let error = #expect(throws: InputErrors.self) { try small.settings(limit: 4_096) }
+    #expect(error?.first.message == "more than 4 KiB of JSON, the most that is read")
+  }
+
+  @Test("what is wrong of a body without a name is told by its line alone")
+  func linesOfBodies() {
+    #expect(
+      InputError(.missingKey, "no", line: 192, pointer: "/3/id").description == "line 192: no [missing_key] (/3/id)")
+    #expect(InputError(.missingKey, "no", file: "a.csv", line: 2).description == "a.csv:2: no [missing_key]")
+    #expect(InputError(.missingKey, "no", pointer: "/id").description == "#/id: no [missing_key]")
+  }
+
   @Test(arguments: told) func theNameAndThenTheBytesTellTheFormat(_ item: Told) {
     #expect(InputSource(Data(item.text.utf8), name: item.name).format == item.format)
   }

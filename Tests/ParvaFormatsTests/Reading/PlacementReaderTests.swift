@@ -18,7 +18,7 @@ struct PlacementReaderTests {
           products: ["A100-80GB"], excludeProducts: ["A30-24GB"], pools: ["p"], excludePools: ["q"],
           spread: Spread(over: .node, atLeast: 3), exclusive: "team"))
     #expect(workload.allowsPartial)
-    #expect(workload.tenant == Tenant(key: "team", value: "x"))
+    #expect(workload.tenant == Tenant(namespace: "default", key: "team", value: "x"))
   }
 
   @Test func csvHasColumnsForMostOfIt() throws {

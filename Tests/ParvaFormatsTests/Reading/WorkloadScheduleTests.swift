@@ -27,7 +27,8 @@ import Testing
 
     mutating func start(_ schedule: [ScheduledRate]) -> Int {
       let any = Int.random(in: 1_767_225_600..<1_830_000_000, using: &random)
-      let shift = ZoneClock.known(schedule[0].zone).nextShift(after: any) ?? any
+      let until = ZoneClock.known(schedule[0].zone).period(at: any).until
+      let shift = until == .max ? any : until
       return (shift - Int.random(in: 0..<86_400, using: &random)) / 60 * 60
     }
   }
@@ -72,9 +73,11 @@ import Testing
           return
         }
         let highest = rates[minute...minute + ahead].max() ?? 0
-        if minute % 7 == 0 { #expect(curve.highest(from: time, for: ahead * 60) == highest, "\(label) at \(time)") }
+        if minute % 7 == 0 {
+          #expect(curve.outlook(from: time, for: ahead * 60).highest == highest, "\(label) at \(time)")
+        }
         if minute == step {
-          let next = try #require(curve.nextStep(after: time, ahead: ahead * 60))
+          let next = try #require(curve.outlook(from: time, for: ahead * 60).next)
           #expect(next > time && next % 60 == 0, "\(label) at \(time)")
           step = (next - start) / 60
         } else if let before = rates[minute - 1...minute - 1 + ahead].max(), before != highest {
@@ -172,7 +175,7 @@ import Testing
       guard !workload.schedule.isEmpty else { continue }
       let (start, curve) = (draw.start(workload.schedule), workload.curve)
       let expected = Self.rates(workload, start, 2_000, calendars)
-      var edge = curve.nextEdge(after: start - 1) ?? .max
+      var edge = curve.span(at: start - 1).until ?? .max
       for (minute, rate) in expected.enumerated() {
         let time = start + minute * 60
         let label = "seed \(seed), round \(round), \(workload.schedule) at \(time)"
@@ -185,7 +188,7 @@ import Testing
           return
         }
         if edge <= time {
-          edge = curve.nextEdge(after: time) ?? .max
+          edge = curve.span(at: time).until ?? .max
           #expect(edge > time)
         }
       }
@@ -236,7 +239,7 @@ import Testing
   @Test("a schedule that changes nothing has no next rate, and one of no entries costs nothing")
   func nothingToCome() throws {
     var workload = Workload(id: "w", model: "m", rate: 5, sloLatencyMs: 1)
-    #expect(workload.curve.nextStep(after: 0, ahead: 60) == nil && workload.settled(at: .now) == workload)
+    #expect(workload.curve.outlook(from: 0, for: 60).next == nil && workload.settled(at: .now) == workload)
     workload.schedule = [
       ScheduledRate(times: WeeklyTimes(days: [0], from: 60, to: 120), zone: "Europe/Berlin", rate: 5)
     ]

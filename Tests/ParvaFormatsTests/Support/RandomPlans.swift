@@ -50,13 +50,14 @@ enum RandomPlans {
   }
 
   private static func certificate(_ random: inout SeededGenerator) -> PlanCertificate {
-    let parts = (0..<Int.random(in: 0...2, using: &random)).map { index in
+    let parts = (0..<Int.random(in: 0...3, using: &random)).map { index in
       let product = ProductCatalogue.all.randomElement(using: &random) ?? ProductCatalogue.all[0]
       let pool = PlanCertificate.PoolPrices(
         pool: "p\(index)", product: product, weight: number(&random), stockPrice: number(&random),
         prices: product.profiles.indices.map { .init(profile: $0, value: number(&random)) })
       return PlanCertificate.Part(
-        tenant: index == 0 ? nil : Tenant(key: "team", value: "1e5"), bound: number(&random), pools: [pool])
+        tenant: index == 0 ? nil : Tenant(namespace: index == 1 ? "default" : "vision", key: "team", value: "1e5"),
+        bound: number(&random), pools: [pool])
     }
     return PlanCertificate(
       kind: PlanCertificate.Kind.allCases.randomElement(using: &random) ?? .prices,

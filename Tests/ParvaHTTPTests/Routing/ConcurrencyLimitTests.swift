@@ -17,7 +17,7 @@ import Testing
     let seed = TestSeed.of(offset: UInt64(round))
     var random = SeededGenerator(seed: seed)
     let (most, share) = (Int.random(in: 1...12, using: &random), Int.random(in: 1...5, using: &random))
-    let limit = ConcurrencyLimit(most, share: share)
+    let limit = ConcurrencyLimit { Route.Concurrency(most: most, share: share) }
     var open: [(who: String?, permit: ConcurrencyLimit.Permit)] = []
     for step in 0..<400 {
       if Int.random(in: 0..<5, using: &random) < 2, !open.isEmpty {

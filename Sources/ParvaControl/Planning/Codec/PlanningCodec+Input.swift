@@ -174,9 +174,10 @@ extension PlanningCodec {
           most: try r.optional { r throws(ByteReader.Malformed) in try r.integer() })
       })
     if try reader.flag() {
-      let tenant = Tenant(key: try reader.text(), value: try reader.text())
-      workload.constraints.exclusive = tenant.key
-      workload.labels = [tenant.key: tenant.value]
+      // Its namespace is that of the id.
+      let (key, value) = (try reader.text(), try reader.text())
+      workload.constraints.exclusive = key
+      workload.labels = [key: value]
     }
     return workload
   }

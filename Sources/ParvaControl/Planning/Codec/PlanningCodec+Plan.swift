@@ -110,6 +110,7 @@ extension PlanningCodec {
     writer.count(certificate.parts.count)
     for part in certificate.parts {
       writer.optional(part.tenant) { writer, tenant in
+        writer.text(tenant.namespace)
         writer.text(tenant.key)
         writer.text(tenant.value)
       }
@@ -137,7 +138,7 @@ extension PlanningCodec {
     var parts: [PlanCertificate.Part] = []
     for _ in 0..<(try reader.count(each: 13)) {
       let tenant = try reader.optional { r throws(ByteReader.Malformed) in
-        Tenant(key: try r.text(), value: try r.text())
+        Tenant(namespace: try r.text(), key: try r.text(), value: try r.text())
       }
       var part = PlanCertificate.Part(tenant: tenant, bound: try reader.number(), pools: [])
       for _ in 0..<(try reader.count(each: 28)) {

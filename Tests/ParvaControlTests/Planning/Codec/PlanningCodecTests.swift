@@ -281,7 +281,7 @@ enum RandomPlanning {
     let product = ProductCatalogue.all.randomElement(using: &random) ?? ProductCatalogue.all[0]
     return PlanCertificate(
       kind: .exhaustive, objective: .cost, maxProcesses: 3,
-      parts: [nil, Tenant(key: "team", value: "a")].map { tenant in
+      parts: [nil, Tenant(namespace: "vision", key: "team", value: "a")].map { tenant in
         PlanCertificate.Part(
           tenant: tenant, bound: 1.5,
           pools: [

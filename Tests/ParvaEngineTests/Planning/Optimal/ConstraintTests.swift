@@ -146,6 +146,40 @@ import Testing
     #expect(Set(groups) == [["w0", "w1"], ["w2", "w3"], ["w4", "w5"]])
   }
 
+  @Test("the same label in two namespaces is of two tenants, as two labels in one would be", arguments: 0..<60)
+  func tenantsOfNamespaces(_ round: UInt64) throws {
+    let seed = TestSeed.of(offset: round)
+    var random = SeededGenerator(seed: seed)
+    var apart = try demand(
+      Int.random(in: 2...6, using: &random), rate: Double.random(in: 3...9, using: &random),
+      pools: [Pool(product: a100)])
+    var named = apart
+    var owners: [String: String] = [:]
+    for index in apart.workloads.indices where Int.random(in: 0..<4, using: &random) > 0 {
+      let (space, team) = (
+        ["default", "vision", "voice"].randomElement(using: &random) ?? "", "t\(Int.random(in: 0...1, using: &random))"
+      )
+      let id = space == "default" ? apart.workloads[index].id : "\(space):\(apart.workloads[index].id)"
+      named.workloads[index].id = id
+      named.workloads[index].labels["team"] = team
+      named.workloads[index].constraints.exclusive = "team"
+      apart.workloads[index].labels["team"] = "\(space)-\(team)"
+      apart.workloads[index].constraints.exclusive = "team"
+      owners[id] = "\(space) \(team)"
+    }
+    named.workloads.sort { $0.id < $1.id }
+    let (plan, expected) = (OptimalPlanner().plan(named), OptimalPlanner().plan(apart))
+    #expect(PlanChecker.violations(of: plan, against: named) == [], "seed \(seed)")
+    #expect(plan.gpus.count == expected.gpus.count && plan.unplaced.isEmpty, "seed \(seed)")
+    for gpu in plan.gpus {
+      #expect(Set(gpu.segments.map { owners[$0.workload] }).count == 1, "seed \(seed): \(gpu.segments.map(\.workload))")
+    }
+    for (before, after) in [(plan, named), (expected, apart)] where before.certificate != nil {
+      #expect(
+        CertificateChecker(after, before).judge(try #require(before.certificate)).violations == [], "seed \(seed)")
+    }
+  }
+
   @Test("products and pools are pinned and excluded, and the reason is told where none is left")
   func choiceOfPools() throws {
     let a30 = try #require(ProductCatalogue.product(named: "A30-24GB"))
