@@ -88,6 +88,7 @@ package final class Controller: Sendable {
   package let previews: any PlanningBackend
   private let logger: Logger
   private let loop: PlanningLoop
+  private let capacities: CapacityLedger
   /// One wake-up is kept while a planning runs: what changes meanwhile is planned once, after it.
   private let wakes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
   /// The same for changes of the fleet, which are settled first.
@@ -170,7 +171,10 @@ package final class Controller: Sendable {
       tenants: { [registry] in registry.snapshot.registrations.tenants },
       onEnd: { [scheduleLead] in if scheduleLead.note($0) { wakes.continuation.yield() } }, logger: logger)
     self.logger = logger
-    previews = Self.backend(configuration.worker, idleLimit: .seconds(60)) { [counters] end, _ in
+    let capacities = CapacityLedger(contents.capacities)
+    self.capacities = capacities
+    previews = Self.backend(configuration.worker, idleLimit: .seconds(60), known: { capacities.facts }) {
+      [counters] end, _ in
       counters.workerEnded(end)
       logger.warning("a planning process of previews ended", metadata: ["code": "\(end.code)", "cause": "\(end)"])
     }
@@ -181,7 +185,13 @@ package final class Controller: Sendable {
     loop = PlanningLoop(
       registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan, previous: restored?.plan,
       isPlanned: isPlanned, pin: pin,
-      backend: Self.backend(configuration.worker, idleLimit: nil) { [counters] end, isInJob in
+      backend: Self.backend(
+        configuration.worker, idleLimit: nil, known: { capacities.facts },
+        onFound: { [counters] changes, trials in
+          counters.triedLoads(trials)
+          capacities.take(changes)
+        }
+      ) { [counters] end, isInJob in
         counters.workerEnded(end)
         // The loop tells what became of the job.
         guard !isInJob else { return }
@@ -204,11 +214,13 @@ package final class Controller: Sendable {
   }
 
   private static func backend(
-    _ settings: PlanWorker.Settings?, idleLimit: Duration?, onEnd: @escaping @Sendable (WorkerEnd, Bool) -> Void
+    _ settings: PlanWorker.Settings?, idleLimit: Duration?, known: @escaping @Sendable () -> [CapacityFacts],
+    onFound: @escaping @Sendable (CapacityChanges, Int) -> Void = { _, _ in },
+    onEnd: @escaping @Sendable (WorkerEnd, Bool) -> Void
   ) -> any PlanningBackend {
     guard var settings else { return InProcessPlanning() }
     settings.idleLimit = idleLimit
-    return PlanWorker(settings, onEnd: onEnd)
+    return PlanWorker(settings, known: known, onFound: onFound, onEnd: onEnd)
   }
 
   /// Follows what another controller stores, where this one does.
@@ -240,7 +252,7 @@ package final class Controller: Sendable {
         Task { [self] in await watchHeartbeats() },
         Task { [self] in await settleFleet() },
         Task { [self] in await watchStore() },
-        Task { [self] in await watchAccess() },
+        Task { [self] in await keepWhatMayWait() },
         Task { [self] in await watchConditions() },
         Task { [self] in await followPlans() },
         Task { [observer] in await observer.run() },
@@ -306,12 +318,13 @@ package final class Controller: Sendable {
     }
   }
 
-  private func watchAccess() async {
+  private func keepWhatMayWait() async {
     while !Task.isCancelled {
       try? await Task.sleep(for: .seconds(1))
       // What cannot be stored now is stored later; the store says itself what ails it.
       try? await tokens.keep()
       try? await audit.keep()
+      try? await capacities.keep(in: store)
     }
   }
 
@@ -379,6 +392,11 @@ package final class Controller: Sendable {
       try await audit.keep()
     } catch {
       logger.error("the last rows of the audit cannot be stored", metadata: ["error": "\(error)"])
+    }
+    do {
+      try await capacities.keep(in: store)
+    } catch {
+      logger.error("what was found out about capacities cannot be stored", metadata: ["error": "\(error)"])
     }
     try await store.close()
   }

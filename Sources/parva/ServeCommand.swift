@@ -152,6 +152,7 @@ struct ServeCommand: AsyncParsableCommand {
       planning: PlanningSetup(
         planner: try planner.resolved(), pools: try profileOptions.pools(from: pools),
         catalogue: try profileOptions.catalogue(), options: try planning.options))
+    configuration.planning.patience = .seconds(planning.deadline)
     configuration.planning.traces = try traceOptions.traces()
     configuration.maxWorkloads = maxWorkloads
     configuration.tracer = tracer

@@ -5,7 +5,7 @@ profile points, and HiGHS decides. Where no workload must be spread or survive l
 each GPU is a set of variables of its own. A plan must refuse whom the program cannot serve in turn and nobody else, cost
 no less than the program's least, exactly that where it says so, and its bound must not exceed it.
 
-usage: PARVA=PATH planning_model.py [--count N] [--seed FIRST] [--verbose]
+usage: PARVA=PATH planning_model.py [--count N] [--seed FIRST] [--processes N] [--progress] [--verbose]
 """
 
 import argparse
@@ -364,18 +364,20 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--progress", action="store_true", help="say every hundred demands how it stands")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
     products = {name: Product(name) for name in PRODUCTS}
     wrong, proven, decided, worse, undecided = [], 0, 0, [], 0
     kinds = {}
-    with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
+    with ProcessPoolExecutor(given.processes) as pool:
         seeds = range(given.seed, given.seed + given.count)
         for seed, features, fault, is_proven, is_worse in pool.map(partial(run, products), seeds):
             kinds[features] = kinds.get(features, 0) + 1
             if fault:
                 wrong.append(seed)
-                print(f"  seed {seed} ({features}): {fault}")
+                print(f"  seed {seed} ({features}): {fault}", flush=True)
             elif is_proven is None:
                 undecided += 1
             else:
@@ -385,6 +387,9 @@ def main():
                     print(f"  seed {seed} ({features}): not proven{', and not the least' if is_worse else ''}")
                 if is_worse:
                     worse.append(seed)
+            if given.progress and (seed - given.seed) % 100 == 99:
+                print(f"  to seed {seed}: {proven} of {decided} proven, {len(wrong)} wrong, {len(worse)} above the least, "
+                      f"{undecided} undecided", flush=True)
     last = given.seed + given.count - 1
     print(f"  seeds {given.seed} to {last}: {dict(sorted(kinds.items()))}; {proven} of {decided} proven, "
           f"{len(worse)} above the least {worse}, {undecided} left undecided by the program")

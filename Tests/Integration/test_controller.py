@@ -1,11 +1,13 @@
 """The main job over a real socket: demand in, plan out, nothing lost, and a clear answer to whatever else comes."""
 
+import contextlib
 import http.client
 import json
 import os
 import random
 import re
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -347,6 +349,63 @@ def held():
         equal("--hold-depth must be 0% to 100%" in done.stderr, True, done.stderr)
 
 
+def capacities():
+    """What is known of capacities: found in the store by the controller that follows a kill, where it can be read."""
+    body = {"workloads": [workload(f"w{n}", slo={"latencyMs": 90 + 17 * n}) for n in range(6)]}
+    with tempfile.TemporaryDirectory(prefix="parva-capacities-") as folder:
+        store = os.path.join(folder, "parva.sqlite")
+
+        def rows(statement):
+            with contextlib.closing(sqlite3.connect(store, timeout=30)) as link, link:
+                return link.execute(statement).fetchall()
+
+        def tried():
+            """Loads tried since the start, once the first planning is over."""
+            end = time.monotonic() + 30
+            while time.monotonic() < end:
+                text = api.get("/metrics").body.decode()
+                figure = {line.split()[0]: float(line.split()[1]) for line in text.splitlines() if line[:1] not in ("#", "")}
+                if figure["parva_planning_duration_seconds_count"] >= 1:
+                    return figure["parva_planner_tried_loads_total"]
+                time.sleep(0.05)
+            raise AssertionError("no planning ended")
+
+        def kept(more):
+            """Rows of the store, once there are more."""
+            end = time.monotonic() + 30
+            while time.monotonic() < end:
+                count = rows("SELECT count(*) FROM capacity")[0][0]
+                if count > more:
+                    return count
+                time.sleep(0.05)
+            raise AssertionError(f"no more than {more} rows")
+
+        with controller(store=store) as api:
+            with check("after a kill -9, the next controller plans with the capacities that the one before has found"):
+                equal(api.request("POST", "/v1/workloads/batch", body["workloads"]).status, 201, "status")
+                plan = api.get("/v1/plan")
+                equal(tried() > 0, True, "whether loads were tried")
+                count = kept(0)
+                api.restart()
+                equal(tried(), 0, "loads tried anew")
+                equal(unnamed(api.get("/v1/plan")), unnamed(plan), "plan")
+            with check("damaged capacities are found out anew, and the plan is the same"):
+                api.kill()
+                rows("UPDATE capacity SET facts = CAST(substr(facts, 1, 30) || x'00' || substr(facts, 32) AS BLOB)"
+                     " WHERE number % 2 = 0")
+                rows("UPDATE capacity SET facts = x'' WHERE number % 2 = 1")
+                api.start()
+                equal(tried() > 0, True, "whether loads were tried")
+                equal(unnamed(api.get("/v1/plan")), unnamed(plan), "plan")
+                # Those that took their places have numbers of their own.
+                kept(0)
+                end = time.monotonic() + 30
+                while rows(f"SELECT count(*) FROM capacity WHERE number > {count}") == [(0,)] and time.monotonic() < end:
+                    time.sleep(0.05)
+                api.restart()
+                equal(tried(), 0, "loads tried anew")
+
+
 def profiles():
     """Profiles are put, planned with, and still there after a kill; taken away, their workloads say so."""
     form = cli("profiles", "suggest", "--model", "own", "-o", "csv").decode().splitlines()
@@ -388,6 +447,7 @@ unserved()
 profiles()
 schedule()
 held()
+capacities()
 hostile()
 command()
 finish()

@@ -35,6 +35,9 @@ package struct Generator {
     (-2 * log(1 - uniform())).squareRoot() * cos(2 * .pi * uniform())
   }
 
+  /// From 0 to below `count`.
+  package mutating func number(below count: Int) -> Int { Int(next() % UInt64(count)) }
+
   private mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
 
   /// SplitMix64.

@@ -8,22 +8,23 @@ extension Bench {
     ("H200-141GB", 2.1, 4.5),
   ]
 
-  /// Random demand on one, three and eight pools with prices, without and with a stock of 105 % of the need: what a plan of
-  /// least cost leaves open, and what it takes.
+  /// Random demand on one, three and eight pools with prices, without a limit and with a stock of 105 % and of 60 % of the need: what
+  /// a plan of least cost leaves open, and what it takes.
   func pools(sizes: [Int], seeds: [Int]) {
     print("Random demand on several pools, rule half-slo, for cost; times are means per plan\n")
     var table = Table(["workloads", "pools", "stock", "seeds", "GPUs", "greatest gap", "wall ms", "CPU ms", "peak MiB"])
     for (index, size) in sizes.sorted().enumerated() {
       let count = seeds[min(index, seeds.count - 1)]
       for number in [1, 3, 8] {
-        for isScarce in [false, true] {
+        for share in [nil, 105, 60] {
           var meter = Meter()
           var (gpus, gap) = (0, 0.0)
           for seed in 0..<count {
-            let input = priced(random(size, seed: seed), pools: number, isScarce: isScarce)
-            let plan = meter.measure { OptimalPlanner().plan(input, Bench.patient) }
+            let input = priced(random(size, seed: seed), pools: number, stock: share)
+            let context = Bench.patient(workloads: size)
+            let plan = meter.measure { OptimalPlanner().plan(input, context) }
             check(plan, input, "\(size) workloads on \(number) pools, seed \(seed)")
-            if plan.status == .infeasible {
+            if plan.status == .infeasible, share != 60 {
               fail("\(size) workloads on \(number) pools, seed \(seed): some are left out")
             }
             gpus += plan.summary.gpuCount
@@ -31,7 +32,8 @@ extension Bench {
           }
           let runs = Double(count)
           table.add([
-            String(size), number == 8 ? "8 of five products" : "\(number)", isScarce ? "105 %" : "-", String(count),
+            String(size), number == 8 ? "8 of five products" : "\(number)", share.map { "\($0) %" } ?? "-",
+            String(count),
             String(gpus / count), (100 * gap).text(3) + " %", (meter.wall / runs * 1e3).text(1),
             (meter.cpu / runs * 1e3).text(1), Meter.peakMemoryMiB?.text(0) ?? "-",
           ])
@@ -41,7 +43,8 @@ extension Bench {
     table.print()
   }
 
-  private func priced(_ workloads: [Workload], pools number: Int, isScarce: Bool) -> PlanningInput {
+  /// - Parameter stock: GPUs there are, in hundredths of what the demand needs of one product; nil for as many as it takes.
+  func priced(_ workloads: [Workload], pools number: Int, stock: Int?) -> PlanningInput {
     var profiles = ProfileCatalogue()
     let products = Bench.products.compactMap { entry in
       ProductCatalogue.product(named: entry.name).map { (product: $0, speed: entry.speed, cost: entry.cost) }
@@ -56,12 +59,12 @@ extension Bench {
         name: "pool-\(index)", product: entry.product,
         figures: ["hourlyCost": entry.cost * (1 + 0.1 * Double(index / products.count + (number == 3 ? index : 0)))])
     }
-    if isScarce {
+    if let stock {
       let one = PlanningInput(
         workloads: workloads, pools: [Pool(product: product)], profiles: profiles,
         options: PlanningOptions(admission: .halfSLO))
       let need = OptimalPlanner().plan(one, Bench.patient).summary.gpuCount
-      let share = (need * 105 + 100 * number - 1) / (100 * number)
+      let share = (need * stock + 100 * number - 1) / (100 * number)
       for index in pools.indices { pools[index].count = max(1, share) }
     }
     return PlanningInput(

@@ -7,10 +7,11 @@ import ParvaEngine
 @main
 struct PlanningBenchmark {
   static let usage = """
-    usage: scripts/benchmark planning [scenarios|growth|pools|keeping|day|once]... [--data FOLDER] [--sizes N,N,...] [--seeds N,N,...] [--svg FILE]
+    usage: scripts/benchmark planning [scenarios|growth|pools|proofs|keeping|day|once]... [--data FOLDER] [--sizes N,N,...] [--seeds N,N,...] [--svg FILE]
       scenarios  the six published scenarios, all planners
       growth     random demand of growing size: GPUs, time and memory of optimal beside parvagpu
       pools      the same on one, three and eight pools with prices and stock
+      proofs     60 workloads on eight pools with exclusions, tenants, spread and too little stock: how many plans are proven
       keeping    how many segments change when a share of the rates changes
       day        a day of demand in 200 steps with noise: GPUs and moved segments, with and without calm
       once       one plan of the first size and seed, for a profiler
@@ -28,7 +29,7 @@ struct PlanningBenchmark {
     var (sizes, seeds) = ([110, 1100, 11000, 110_000], [20, 5, 3, 1])
     while let word = arguments.popFirst() {
       switch word {
-      case "scenarios", "growth", "pools", "keeping", "day", "once": sections.append(word)
+      case "scenarios", "growth", "pools", "proofs", "keeping", "day", "once": sections.append(word)
       case "--data": folder = arguments.popFirst() ?? folder
       case "--svg": svg = arguments.popFirst()
       case "--sizes": sizes = numbers(arguments.popFirst())
@@ -47,6 +48,7 @@ struct PlanningBenchmark {
       case "scenarios": bench.scenarios()
       case "growth": bench.growth(sizes: sizes, seeds: seeds)
       case "pools": bench.pools(sizes: sizes, seeds: seeds)
+      case "proofs": bench.proofs(size: 60, seeds: seeds[0])
       case "keeping": bench.keeping(sizes: sizes, seeds: seeds)
       case "day": try bench.day(size: sizes[0], seeds: seeds[0], noises: [0.02, 0.05], svg: svg)
       default: bench.once(size: sizes[0], seed: seeds[0])
@@ -71,10 +73,17 @@ struct Bench {
 
   /// All cores, and the default time limit of the command line for each plan that begins now.
   static var patient: PlanningContext {
-    let end = ContinuousClock.now + .seconds(2)
+    patient(workloads: 0)
+  }
+
+  /// The same for so many workloads, see `docs/planning.md`.
+  static func patient(workloads: Int) -> PlanningContext {
+    let start = ContinuousClock.now
+    let patience = max(.seconds(1), .milliseconds(1800) - .nanoseconds(5000) * workloads)
     return PlanningContext(
       forEach: { count, body in DispatchQueue.concurrentPerform(iterations: count, execute: body) },
-      shouldStop: { ContinuousClock.now >= end })
+      shouldStop: { ContinuousClock.now >= start + patience },
+      shouldHurry: { ContinuousClock.now >= start + patience * 0.5 })
   }
 
   func input(_ workloads: [Workload], maxProcesses: Int = 3, headroom: Bool = true) -> PlanningInput {

@@ -22,6 +22,9 @@ extension ControllerMetrics {
       for reason in WorkerEnd.codes { family.sample(["reason": reason], Double(planning.workerEnds[reason] ?? 0)) }
     }
     text.single(
+      "parva_planner_tried_loads_total", "counter",
+      "Loads that planning processes tried at points to find capacities that were not known.", planning.triedLoads)
+    text.single(
       "parva_planning_degraded", "gauge", "1 while the planner fails on the demand and something stands in for it.",
       board.trouble == nil ? 0 : 1)
     text.single(

@@ -14,6 +14,8 @@ package final class PlanningCounters: Sendable {
     package var churn = Churn()
     /// Planning processes that ended without being told to, by ``WorkerEnd/code``.
     package var workerEnds: [String: Int] = [:]
+    /// Loads that were tried at points to find capacities, see ``CapacityNews/trials``.
+    package var triedLoads = 0
   }
 
   /// MIG instances, as plans have them.
@@ -45,6 +47,8 @@ package final class PlanningCounters: Sendable {
   }
 
   func workerEnded(_ end: WorkerEnd) { state.withLock { $0.workerEnds[end.code, default: 0] += 1 } }
+
+  func triedLoads(_ count: Int) { state.withLock { $0.triedLoads += count } }
 
   func failed() { state.withLock { $0.failures += 1 } }
 }

@@ -10,7 +10,7 @@ extension Array {
 
 extension BatchDocument {
   init(_ batch: StoreBatch) throws {
-    version = batch.isOfNamespaces ? 2 : 1
+    version = !batch.capacities.isEmpty ? 3 : batch.isOfNamespaces ? 2 : 1
     demandRevision = batch.demandRevision
     registrations =
       batch.registrations.changes {
@@ -104,6 +104,10 @@ extension BatchDocument {
           requestID: $0.requestID, status: $0.status, before: $0.before, after: $0.after, isChange: $0.isChange)
       }.unlessEmpty
     keptAudit = batch.keptAudit.map { Kept(count: $0.bounds.count, age: $0.bounds.age, now: $0.now) }
+    if !batch.capacities.isEmpty {
+      capacities = Capacities(
+        forgetsOthers: batch.capacities.forgetsOthers, facts: CapacityFile.data(batch.capacities.facts))
+    }
   }
 }
 
@@ -146,6 +150,10 @@ extension BatchDocument {
     try readNodes(into: &batch)
     try readAccess(into: &batch)
     try readWebhooks(into: &batch)
+    if let capacities {
+      batch.capacities = CapacityChanges(
+        forgetsOthers: capacities.forgetsOthers, facts: CapacityFile.facts(capacities.facts))
+    }
     return batch
   }
 

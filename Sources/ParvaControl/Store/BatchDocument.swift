@@ -8,8 +8,8 @@ import ParvaWire
 /// and a batch that has it says that number: then the older one stops there, and does not go on without what it cannot read.
 /// Batches without it say the number before, so that older ones go on. A test holds the members of each version.
 struct BatchDocument: Codable {
-  /// The second has what is a namespace's own: profiles, subscribers and their events.
-  static let current = 2
+  /// The second has what is a namespace's own: profiles, subscribers and their events; the third what is known of capacities.
+  static let current = 3
 
   /// Names of its members, as this version knows them.
   static let members = Set(Mirror(reflecting: BatchDocument()).children.compactMap(\.label))
@@ -149,6 +149,12 @@ struct BatchDocument: Codable {
     var createdBy: String
   }
 
+  struct Capacities: Codable {
+    var forgetsOthers: Bool
+    /// A ``CapacityFile``.
+    var facts: Data
+  }
+
   struct Event: Codable {
     var number: Int
     var time: Date
@@ -232,4 +238,5 @@ struct BatchDocument: Codable {
   var deadLetters: Letters?
   var audit: [Audit]?
   var keptAudit: Kept?
+  var capacities: Capacities?
 }

@@ -167,6 +167,13 @@ extension SQLiteStore {
             ALTER TABLE webhook_event ADD COLUMN namespace TEXT;
             """)
       }
+      migrator.registerMigration("19 what is known of capacities") { db in
+        try db.execute(
+          sql: """
+            CREATE TABLE capacity (
+              number INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, facts BLOB NOT NULL) STRICT;
+            """)
+      }
       return migrator
     }
   }

@@ -64,6 +64,7 @@ package final class SQLiteStore: Store {
         try Self.write(webhookEvents: batch.webhookEvents, db)
         try Self.write(deadLetters: batch.deadLetters, db)
         try Self.write(audit: batch.audit, kept: batch.keptAudit, db)
+        try Self.write(capacities: batch.capacities, db)
       }
     }
   }
@@ -112,6 +113,7 @@ package final class SQLiteStore: Store {
         contents.tokens = try Self.tokens(db)
         contents.windows = try Self.windows(db)
         contents.webhooks = try Self.webhooks(db)
+        contents.capacities = try Self.capacities(db)
         return contents
       }
     }

@@ -1,4 +1,5 @@
 package import Foundation
+package import ParvaEngine
 package import ParvaFormats
 package import ParvaWire
 
@@ -110,6 +111,8 @@ package struct StoreContents: Sendable {
   package var windows: [RolloutWindow] = []
   /// Subscribers with how far they are.
   package var webhooks: [(record: WebhookRecord, progress: WebhookProgress)] = []
+  /// What is known of capacities, in the order in which it was found; what cannot be read is left out.
+  package var capacities: [CapacityFacts] = []
 
   package init(demand: Demand = Demand(), plan: StoredPlan? = nil) {
     self.demand = demand
@@ -169,6 +172,7 @@ package struct StoreBatch: Sendable {
   package var audit: [AuditEntry] = []
   /// Which rows of the audit stay; nil forgets none.
   package var keptAudit: (bounds: AuditRetention, now: Date)?
+  package var capacities = CapacityChanges()
 
   package init() {}
 
@@ -179,6 +183,7 @@ package struct StoreBatch: Sendable {
       && nodeStates.isEmpty && assignments.isEmpty && progress.isEmpty && toldSegments.isEmpty && pin == nil
       && tokens.isEmpty && tokenUses.isEmpty && windows.isEmpty && audit.isEmpty && keptAudit == nil
       && webhooks.isEmpty && webhookProgress.isEmpty && webhookEvents.isEmpty && deadLetters == DeadLetterChanges()
+      && capacities.isEmpty
   }
 
   /// Most events that are kept for subscribers.

@@ -21,7 +21,7 @@ private enum CertifiedOffers {
   /// Tables are asked in parallel, each by one thread; what the cache holds already costs a look-up a workload and column.
   @Sendable static func offers(
     _ input: PlanningInput, _ columns: [InstanceColumn], _ context: PlanningContext
-  ) -> [Offer] {
+  ) -> OfferTable {
     var groups: [Group: Int] = [:]
     // By group: the workload that stands for it, and the steps of all its objectives with their places in the answers.
     var representatives: [Int] = []
@@ -44,33 +44,36 @@ private enum CertifiedOffers {
       asking[index] = (group, step)
     }
     let admissions = CertifiedAdmissions(input)
-    var jobs: [CapacityWork.Job] = []
+    var asked: [OfferSteps.Group] = []
     // Row-major: group x column.
-    var jobOf = [Int?](repeating: nil, count: representatives.count * columns.count)
+    var tableOf = [Int?](repeating: nil, count: representatives.count * columns.count)
     for (group, representative) in representatives.enumerated() {
-      // Loosest first: what misses a loose objective is known to miss the tighter ones.
-      let asked = steps[group].keys.sorted(by: >)
-      for (place, step) in asked.enumerated() { steps[group][step] = place }
+      asked.append(OfferSteps.Group(tables: [], steps: steps[group].keys.sorted(by: >)))
+      for (place, step) in asked[group].steps.enumerated() { steps[group][step] = place }
       for (number, column) in columns.enumerated() {
         let product = input.pools[column.pool].product
         guard let admission = admissions.admission(input.workloads[representative], product) else { continue }
-        jobOf[group * columns.count + number] = jobs.count
-        jobs.append(CapacityWork.Job(admission: admission, kind: column.profile, steps: asked))
+        tableOf[group * columns.count + number] = asked[group].tables.count
+        asked[group].tables.append((admission, column.profile))
       }
     }
-    let found = CapacityWork(jobs: jobs).offers(context)
-    var offers = [Offer](repeating: .none, count: input.workloads.count * columns.count)
+    let found = OfferSteps(asked, context)
+    let count = input.workloads.count * columns.count
+    var table = OfferTable(offers: [Offer](repeating: .none, count: count))
+    if !found.isComplete { table.ceilings = [Double](repeating: 0, count: count) }
     for (index, (group, step)) in asking.enumerated() {
       guard let place = steps[group][step] else { continue }
       let margin = input.workloads[index].margin ?? input.options.margin
       for column in columns.indices {
-        guard let job = jobOf[group * columns.count + column] else { continue }
-        var offer = found[job][place]
+        guard let number = tableOf[group * columns.count + column] else { continue }
+        var offer = found.rows[group][number].offers[place]
         offer.capacity /= 1 + margin
-        offers[index * columns.count + column] = offer
+        table.offers[index * columns.count + column] = offer
+        guard !found.isComplete else { continue }
+        table.ceilings[index * columns.count + column] = found.rows[group][number].ceilings[place] / (1 + margin)
       }
     }
-    return offers
+    return table
   }
 
   @Sendable static func reason(_ workload: Workload, _ input: PlanningInput) -> Unserved {

@@ -64,7 +64,7 @@ struct HalfSLOAdmission: Sendable {
   /// Each model's points are sorted once for each pool. O(workloads x columns x log points).
   @Sendable static func offers(
     _ input: PlanningInput, _ columns: [InstanceColumn], _ context: PlanningContext
-  ) -> [Offer] {
+  ) -> OfferTable {
     var offers = [Offer](repeating: .none, count: input.workloads.count * columns.count)
     let ranges = input.pools.indices.map { pool in columns.indices.filter { columns[$0].pool == pool } }
     struct Key: Hashable {
@@ -95,7 +95,7 @@ struct HalfSLOAdmission: Sendable {
         admission.writeOffers(sloLatencyMs: workload.sloLatencyMs, into: &offers, at: index * columns.count + first)
       }
     }
-    return offers
+    return OfferTable(offers: offers)
   }
 
   @Sendable static func reason(_ workload: Workload, _ input: PlanningInput) -> Unserved {

@@ -8,14 +8,22 @@ public struct AdmissionRule: Sendable {
   public let summary: String
   /// Whether ``PlanningOptions/margin`` means anything to it.
   public let takesMargin: Bool
-  /// The best point of every workload on every column and the load that it may be given, row-major: workload x column;
-  /// ``Offer/none`` where no point is admissible.
-  let offers: @Sendable (_ input: PlanningInput, _ columns: [InstanceColumn], _ context: PlanningContext) -> [Offer]
+  /// The best point of every workload on every column and the load that it may be given.
+  let offers: @Sendable (_ input: PlanningInput, _ columns: [InstanceColumn], _ context: PlanningContext) -> OfferTable
   /// Why a workload gets no offer although there are points of at most ``PlanningOptions/maxProcesses`` processes, and
   /// what would be enough.
   let reason: @Sendable (_ workload: Workload, _ input: PlanningInput) -> Unserved
   /// Judges what plans by this rule claim, in code that shares nothing with `offers`.
   let judge: @Sendable (_ input: PlanningInput) -> any CapacityJudge
+}
+
+/// What a rule offers.
+struct OfferTable: Sendable {
+  /// Row-major: workload x column; ``Offer/none`` where no point is admissible.
+  var offers: [Offer]
+  /// Capacities that no point exceeds, in the same order. Empty where the offers are the best there are, as they are unless time
+  /// was over.
+  var ceilings: [Double] = []
 }
 
 extension AdmissionRule: Hashable {

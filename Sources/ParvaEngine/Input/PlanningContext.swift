@@ -7,14 +7,20 @@ public struct PlanningContext: Sendable {
   public var forEach: @Sendable (_ count: Int, _ body: @Sendable (Int) -> Void) -> Void
   /// Whether a planner that could still improve should settle for what it has.
   public var shouldStop: @Sendable () -> Bool
+  /// Whether what is worked out before a plan, such as capacities, should do with what there is, so that time is left for the plan.
+  public var shouldHurry: @Sendable () -> Bool
 
   public init(
     forEach: @escaping @Sendable (_ count: Int, _ body: @Sendable (Int) -> Void) -> Void,
-    shouldStop: @escaping @Sendable () -> Bool
+    shouldStop: @escaping @Sendable () -> Bool, shouldHurry: @escaping @Sendable () -> Bool = { false }
   ) {
     self.forEach = forEach
     self.shouldStop = shouldStop
+    self.shouldHurry = shouldHurry
   }
+
+  /// The same cores and patience, with all the time that preparations take.
+  var unhurried: PlanningContext { PlanningContext(forEach: forEach, shouldStop: shouldStop) }
 
   /// The same cores with patience for at most `checks` more questions whether to stop: a limit on work that does not
   /// depend on the clock.
@@ -24,19 +30,21 @@ public struct PlanningContext: Sendable {
       forEach: forEach,
       shouldStop: { [shouldStop] in
         asked.wrappingAdd(1, ordering: .relaxed).newValue > checks || shouldStop()
-      })
+      }, shouldHurry: shouldHurry)
   }
 
   /// The same, with a note of whether anybody has been told to stop since.
   package func watched() -> (context: PlanningContext, hasStopped: @Sendable () -> Bool) {
     let stopped = Flag()
-    let context = PlanningContext(
-      forEach: forEach,
-      shouldStop: { [shouldStop] in
-        guard shouldStop() else { return false }
+    func noting(_ asked: @escaping @Sendable () -> Bool) -> @Sendable () -> Bool {
+      {
+        guard asked() else { return false }
         stopped.value.store(true, ordering: .relaxed)
         return true
-      })
+      }
+    }
+    let context = PlanningContext(
+      forEach: forEach, shouldStop: noting(shouldStop), shouldHurry: noting(shouldHurry))
     return (context, { stopped.value.load(ordering: .relaxed) })
   }
 

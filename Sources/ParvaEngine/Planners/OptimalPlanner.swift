@@ -13,8 +13,10 @@ public struct OptimalPlanner: Planner {
 
   public func plan(_ input: PlanningInput, _ lent: PlanningContext) -> Plan {
     let (context, hasStopped) = lent.watched()
-    let market = Market(input, support: .everything, context)
-    // A clock begins at the first question; what its end cuts is noted from the next one on.
+    // A clock begins at the first question, which ends nothing.
+    _ = lent.shouldHurry()
+    let market = Market(input, support: .everything, hurries: true, context)
+    // Where there was nothing to hurry with, the clock begins here.
     _ = lent.shouldStop()
     var refusals: [Int: Unserved] = [:]
     var serviceable: [Int] = []
@@ -33,6 +35,10 @@ public struct OptimalPlanner: Planner {
     for (workload, service) in choice.partial { rates[workload] = service.served }
     var fleet = choice.fleet
     if let found = fleet { fleet = TieBreak(market, context).broken(found, rates: rates) }
+    if let generous = market.generous, let found = fleet {
+      let served = serviceable.filter { refusals[$0] == nil }
+      fleet = found.proven(in: generous, served, rates: choice.partial.mapValues(\.served), context)
+    }
     let fresh = fleet?.draft ?? []
     let prices = fleet?.prices(market)
     var draft = PlanFinish.finish(fresh, market, rates: rates, prices: prices, context)

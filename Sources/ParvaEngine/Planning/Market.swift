@@ -13,10 +13,16 @@ struct Market: Sendable {
   let poolColumns: [Range<Int>]
   /// Row-major: workload x column.
   var offers: [Offer]
+  /// The same with no less than any point can be given; nil where the offers are the best there are.
+  private(set) var ceilings: [Offer]?
   let support: ConstraintSupport
 
   /// O(workloads x columns x log points), and with rule `certified` the runs that its cache does not hold yet.
-  init(_ input: PlanningInput, support: ConstraintSupport = .pools, _ context: PlanningContext) {
+  ///
+  /// - Parameter hurries: whether offers need not be the best there are where time is over.
+  init(
+    _ input: PlanningInput, support: ConstraintSupport = .pools, hurries: Bool = false, _ context: PlanningContext
+  ) {
     classes = PoolClasses(input)
     var input = input
     input.pools = classes.merged
@@ -40,14 +46,32 @@ struct Market: Sendable {
     }
     self.columns = columns
     poolColumns = ranges
-    offers = input.options.admission.offers(input, columns, context)
+    let table = input.options.admission.offers(input, columns, hurries ? context : context.unhurried)
+    offers = table.offers
+    if !table.ceilings.isEmpty {
+      var most = self
+      for (index, ceiling) in table.ceilings.enumerated() { most.offers[index].capacity = ceiling }
+      most.applyConstraints()
+      ceilings = most.offers
+    }
     applyConstraints()
+  }
+
+  /// The market in which every offer is no less than any point can be given: what is proven there is proven of any offers. Nil where
+  /// the offers are the best there are.
+  var generous: Market? {
+    ceilings.map { ceilings in
+      var market = self
+      (market.offers, market.ceilings) = (ceilings, nil)
+      return market
+    }
   }
 
   /// The market of some of the workloads, at other rates and with other stocks, wherever their segments may then stand.
   /// O(workloads x columns).
   func part(_ workloads: [Int], rates: [Double], stock: [Int?]) -> Market {
     var part = self
+    part.ceilings = nil
     part.input.workloads = workloads.map { input.workloads[$0] }
     for (index, rate) in rates.enumerated() {
       part.input.workloads[index].rate = rate

@@ -1,7 +1,7 @@
 package import Foundation
 package import ParvaEngine
 
-/// What was found out about capacities, as a file: a line that names the format, a checksum, and the facts.
+/// What was found out about capacities, as a file or a row of a store: a line that names the format, a checksum, and the facts.
 ///
 /// It only ever saves time, so whatever is wrong with a file, it holds nothing.
 package enum CapacityFile {
@@ -13,13 +13,16 @@ package enum CapacityFile {
   package static func data(_ facts: [CapacityFacts]) -> Data {
     var words: [UInt64] = []
     for fact in facts {
-      guard magic.count + 8 * (words.count + fact.entries.count + 4) <= limit else { break }
+      guard magic.count + 8 * (words.count + 1) + size(fact) <= limit else { break }
       words += [fact.key.high, fact.key.low, UInt64(fact.entries.count)] + fact.entries
     }
     var data = magic
     for word in [checksum(words)] + words { withUnsafeBytes(of: word.littleEndian) { data.append(contentsOf: $0) } }
     return data
   }
+
+  /// Bytes that one of the facts takes.
+  package static func size(_ fact: CapacityFacts) -> Int { 8 * (fact.entries.count + 3) }
 
   /// Nothing where the file is not one of ours, whole and as it was written. O(bytes).
   package static func facts(_ data: Data) -> [CapacityFacts] {

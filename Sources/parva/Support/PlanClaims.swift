@@ -33,6 +33,8 @@ struct PlanClaims {
     input.options.objective = objective
     input.options.certificate = false
     input.options.maxProcesses = plan.certificate?.maxProcesses ?? max(processes, PlanningOptions().maxProcesses)
+    // What is found wrong must not be so for want of time.
+    input.prepareCapacities(.allCores(patience: patience))
     let again = Planners.default.plan(input, .allCores(patience: patience))
     guard let cost = Self.cost(plan, objective), let least = Self.cost(again, objective) else {
       return .refuted(PlanViolation(.unproven, "a pool in use does not state its \(objective.name)"))

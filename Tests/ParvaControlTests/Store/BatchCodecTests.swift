@@ -118,6 +118,10 @@ import Testing
       },
       { $0.audit = [row] },
       { $0.keptAudit = (AuditRetention(count: 2, age: 4.5), time) },
+      {
+        let facts = CapacityFacts(key: .init(high: .max, low: 1), entries: [.max, 0])
+        $0.capacities = CapacityChanges(forgetsOthers: true, facts: [facts])
+      },
     ]
   }
 
@@ -228,14 +232,16 @@ import Testing
     let plain = try #require(Gzip.expand(try BatchCodec.data(batch), limit: 1 << 20))
     let document = try PropertyListSerialization.propertyList(from: plain, options: [], format: nil)
     let members = Self.members(document).sorted().joined(separator: " ")
-    #expect(BatchDocument.current == 2)
-    let second = ["profiles.namespace", "webhookEvents.namespace"]
+    #expect(BatchDocument.current == 3)
+    let later = [
+      "profiles.namespace", "webhookEvents.namespace", "capacities", "capacities.facts", "capacities.forgetsOthers",
+    ]
     #expect(
-      members == (Self.firstMembers.split(separator: " ").map(String.init) + second).sorted().joined(separator: " "))
+      members == (Self.firstMembers.split(separator: " ").map(String.init) + later).sorted().joined(separator: " "))
   }
 
-  @Test("who does not know namespaces' own things stops at them, and at nothing else")
-  func whatIsOfTheSecondVersion() throws {
+  @Test("who does not know namespaces' own things or what is known of capacities stops at them, and at nothing else")
+  func whatIsOfLaterVersions() throws {
     func version(_ set: (inout StoreBatch) -> Void) throws -> Int? {
       var batch = StoreBatch()
       set(&batch)
@@ -254,6 +260,7 @@ import Testing
     #expect(try version { $0.profiles[profile.key] = .some(nil) } == 2)
     #expect(try version { $0.webhooks["vision:ci"] = .some(nil) } == 2)
     #expect(try version { $0.webhookEvents = [event] } == 2)
+    #expect(try version { $0.capacities.forgetsOthers = true } == 3)
   }
 
   private static let firstMembers = """
@@ -298,7 +305,7 @@ import Testing
   @Test func whatIsNewerIsNotGuessed() throws {
     // Of another shape altogether, too; and what is of this one but for a member.
     let documents: [[String: Any]] = [
-      ["version": 3], ["version": 3, "nodes": 5, "claims": "x"], ["version": 1, "tenures": []],
+      ["version": 4], ["version": 4, "nodes": 5, "claims": "x"], ["version": 1, "tenures": []],
     ]
     for document in documents {
       let plain = try PropertyListSerialization.data(fromPropertyList: document, format: .binary, options: 0)

@@ -2,7 +2,9 @@ import Foundation
 import GRDB
 import ParvaControlTestSupport
 import ParvaEngine
+import ParvaFormats
 import ParvaHTTP
+import ParvaTestSupport
 import Testing
 
 @testable import ParvaControl
@@ -116,6 +118,37 @@ import Testing
     let refusal = await #expect(throws: StoreError.self) { _ = try await store.plan(1) }
     #expect(refusal?.code == .corrupt && refusal?.message.contains("plan 1") == true)
     #expect(try await store.plan(2)?.document == Data("plan 2".utf8))
+  }
+
+  @Test("of what is known of capacities a damaged row is left out, until it is found out again")
+  func damagedCapacitiesAreLeftOut() async throws {
+    let folder = try TemporaryFolder()
+    let store = try SQLiteStore(path: folder.file("s.sqlite"))
+    let facts = (0..<40).map { CapacityFacts(key: .init(high: $0, low: 9), entries: [1, 2, $0]) }
+    var batch = StoreBatch()
+    batch.capacities.facts = facts
+    try await store.commit(batch)
+    var random = SeededGenerator(seed: TestSeed.of(offset: 2))
+    let damaged = Set((0..<20).map { _ in Int.random(in: 0..<40, using: &random) })
+    for number in damaged {
+      var data = CapacityFile.data([facts[number]])
+      switch Int.random(in: 0..<3, using: &random) {
+      case 0: data[Int.random(in: 0..<data.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+      case 1: data.removeLast(Int.random(in: 1...data.count, using: &random))
+      // Sound, but about something else.
+      default: data = CapacityFile.data([facts[(number + 1) % 40]])
+      }
+      try await store.pool.write { [data] db in
+        try db.execute(
+          sql: "UPDATE capacity SET facts = ? WHERE number = ?", arguments: [data, number + 1])
+      }
+    }
+    let rest = try await store.load().capacities
+    #expect(rest == facts.enumerated().filter { !damaged.contains($0.offset) }.map(\.element))
+    batch.capacities.facts = damaged.map { facts[$0] }
+    try await store.commit(batch)
+    let again = try await store.load().capacities
+    #expect(Set(again) == Set(facts))
   }
 
   @Test func aRowThatCannotBeReadIsNamed() async throws {

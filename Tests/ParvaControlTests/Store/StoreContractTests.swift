@@ -239,6 +239,33 @@ import Testing
     #expect(read.map(\.lastUsedAt) == [Samples.time + 120, nil])
   }
 
+  @Test("what is known of capacities outlives a reopening, within its bytes, the newest always", arguments: stores)
+  func capacities(_ kind: Kind) async throws {
+    let folder = try TemporaryFolder()
+    var store = try await kind.open(folder)
+    func facts(_ key: UInt64, _ entries: Int) -> CapacityFacts {
+      CapacityFacts(key: .init(high: key, low: .max), entries: (0..<UInt64(entries)).map { $0 << 33 | key })
+    }
+    var batch = StoreBatch()
+    batch.capacities.facts = [facts(1, 3), facts(2, 2), facts(3, 1)]
+    try await store.commit(batch)
+    batch.capacities.facts = [facts(2, 5)]
+    try await store.commit(batch)
+    store = try await reopened(kind, folder, store)
+    #expect(try await store.load().capacities == [facts(1, 3), facts(3, 1), facts(2, 5)])
+    // Each a quarter of what is kept, less a little.
+    let quarter = CapacityChanges.mostBytes / 8 / 4 - 16
+    for key: UInt64 in 11...16 {
+      batch.capacities.facts = [facts(key, quarter)]
+      try await store.commit(batch)
+    }
+    #expect(try await store.load().capacities.map(\.key.high) == [13, 14, 15, 16])
+    batch.capacities = CapacityChanges(forgetsOthers: true, facts: [facts(20, 4)])
+    try await store.commit(batch)
+    store = try await reopened(kind, folder, store)
+    #expect(try await store.load().capacities == [facts(20, 4)])
+  }
+
   @Test(arguments: stores) func plansAreListedNewestFirstInPages(_ kind: Kind) async throws {
     let store = try await kind.open(try TemporaryFolder())
     for revision in 1...5 {

@@ -24,6 +24,21 @@ import Testing
     #expect(Set(second.facts()) == Set(facts))
   }
 
+  @Test("news are what was found out since the last news, and nothing where everything was known")
+  func news() throws {
+    let cache = CapacityCache()
+    _ = OptimalPlanner().plan(try input(1, cache))
+    let first = cache.news()
+    #expect(first.facts == cache.facts() && first.trials > 0)
+    #expect(cache.news() == CapacityNews())
+    _ = OptimalPlanner().plan(try input(2, cache))
+    let second = cache.news()
+    #expect(!second.facts.isEmpty && Set(second.facts).isDisjoint(with: first.facts))
+    let told = CapacityCache(knowing: first.facts + second.facts)
+    for seed: UInt64 in 1...2 { _ = OptimalPlanner().plan(try input(seed, told)) }
+    #expect(told.news() == CapacityNews())
+  }
+
   @Test("facts about other profiles change nothing, and are kept")
   func foreign() throws {
     let other = CapacityCache()

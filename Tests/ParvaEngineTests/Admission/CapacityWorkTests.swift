@@ -78,11 +78,14 @@ import Testing
       }
     }
     for (name, context) in Self.contexts {
-      #expect(CapacityWork(jobs: try jobs()).offers(context) == alone, "seed \(seed), \(name)")
+      let answers = CapacityWork(jobs: try jobs()).answers(context)
+      #expect(answers.map { $0.map(\.offer) } == alone, "seed \(seed), \(name)")
+      #expect(!answers.joined().contains { !$0.isBest }, "seed \(seed), \(name)")
     }
     // As many as there are lanes, or fewer.
     let few = try jobs().prefix(count)
-    #expect(CapacityWork(jobs: Array(few)).offers(.serial) == Array(alone.prefix(count)), "seed \(seed), \(count)")
+    let offers = CapacityWork(jobs: Array(few)).answers(.serial).map { $0.map(\.offer) }
+    #expect(offers == Array(alone.prefix(count)), "seed \(seed), \(count)")
     #expect(alone.joined().contains { $0.capacity > 0 }, "seed \(seed)")
   }
 

@@ -9,12 +9,15 @@ extension PlanningContext {
     max(limit * 0.5, limit * 0.9 - Duration.nanoseconds(5000) * workloads)
   }
 
-  /// All cores of the machine, and patience for so long from the first time that the planner asks, which is when it has
-  /// a plan that it may improve. What has to be worked out before, such as capacities, does not count.
+  /// All cores of the machine, and patience for so long from the first time that the planner asks; half of it for what has to be
+  /// worked out before there is a plan, such as capacities.
   ///
   /// A plan depends on the patience only where the planner was still improving it when time ran out.
-  package static func allCores(patience: Duration) -> PlanningContext {
-    let end = Mutex<ContinuousClock.Instant?>(nil)
+  ///
+  /// - Parameter preparation: time of its own for what is worked out before, in place of that half; patience then begins behind it.
+  package static func allCores(patience: Duration, preparation: Duration? = nil) -> PlanningContext {
+    let clock = FirstQuestion()
+    let (before, limit) = (preparation == nil ? clock : FirstQuestion(), preparation ?? patience * 0.5)
     return PlanningContext(
       forEach: { count, body in
         if count < 2 {
@@ -23,14 +26,21 @@ extension PlanningContext {
           DispatchQueue.concurrentPerform(iterations: count, execute: body)
         }
       },
-      shouldStop: {
-        let now = ContinuousClock.now
-        let deadline = end.withLock { end in
-          let deadline = end ?? now + patience
-          end = deadline
-          return deadline
-        }
-        return now >= deadline
-      })
+      shouldStop: { clock.isPast(patience) }, shouldHurry: { before.isPast(limit) })
+  }
+
+  /// Time that passes from the first question on.
+  private final class FirstQuestion: Sendable {
+    private let start = Mutex<ContinuousClock.Instant?>(nil)
+
+    func isPast(_ limit: Duration) -> Bool {
+      let now = ContinuousClock.now
+      let first = start.withLock { start in
+        let first = start ?? now
+        start = first
+        return first
+      }
+      return now >= first + limit
+    }
   }
 }

@@ -23,10 +23,13 @@ enum PlanningDuty {
     return cut.joined(to: share.joined(to: try performed(rest)))
   }
 
+  /// Capacities are worked out once, and then known: they may take longer than a plan, well below what a process is allowed.
+  private static let preparation = Duration.seconds(20)
+
   private static func performed(_ job: PlanningJob) throws(PlanningFault) -> Plan {
     let input = job.input
     let patience = PlanningContext.patience(within: job.patience, workloads: input.workloads.count)
-    let plan = job.planner.plan(input, .allCores(patience: patience))
+    let plan = job.planner.plan(input, .allCores(patience: patience, preparation: preparation))
     if job.isResort { return try better(of: plan, or: StandingPlanner().plan(input, .serial), job) }
     try judge(plan, job)
     // What it says nothing of, it serves whole: it was judged.

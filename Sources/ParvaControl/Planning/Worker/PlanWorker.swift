@@ -48,16 +48,25 @@ package final class PlanWorker: PlanningBackend {
   }
 
   private let settings: Settings
+  private let known: @Sendable () -> [CapacityFacts]
+  private let onFound: @Sendable (_ changes: CapacityChanges, _ trials: Int) -> Void
   private let onEnd: @Sendable (_ end: WorkerEnd, _ isInJob: Bool) -> Void
   private let state = Mutex(State())
   /// A thread of its own waits for the process, so that Swift's threads stay free for requests.
   private let queue = WorkQueue("parva.planning", yields: true)
 
-  /// - Parameter onEnd: called for each process that ended without being told to, in a job or between two.
+  /// - Parameters:
+  ///   - known: what is known of capacities; asked for each process that is started.
+  ///   - onFound: called with what a job has found out of them, and how often a load was tried for it.
+  ///   - onEnd: called for each process that ended without being told to, in a job or between two.
   package init(
-    _ settings: Settings, onEnd: @escaping @Sendable (_ end: WorkerEnd, _ isInJob: Bool) -> Void = { _, _ in }
+    _ settings: Settings, known: @escaping @Sendable () -> [CapacityFacts] = { [] },
+    onFound: @escaping @Sendable (_ changes: CapacityChanges, _ trials: Int) -> Void = { _, _ in },
+    onEnd: @escaping @Sendable (_ end: WorkerEnd, _ isInJob: Bool) -> Void = { _, _ in }
   ) {
     self.settings = settings
+    self.known = known
+    self.onFound = onFound
     self.onEnd = onEnd
   }
 
@@ -83,6 +92,10 @@ package final class PlanWorker: PlanningBackend {
   private func perform(_ job: PlanningJob) throws(PlanningFailure) -> Plan {
     var running = try ready()
     var message: [UInt8] = []
+    if running.isFresh {
+      let known = known()
+      if !known.isEmpty { message += Self.frame(.capacities) { PlanningCodec.write(known, to: &$0) } }
+    }
     if running.profiles != job.input.profiles {
       message += Self.frame(.profiles) { PlanningCodec.write(job.input.profiles, to: &$0) }
       running.profiles = job.input.profiles
@@ -102,10 +115,11 @@ package final class PlanWorker: PlanningBackend {
       running.process, memoryMiB: settings.memoryMiB, seconds: (job.patience + settings.grace).seconds)
     do throws(WorkerExchange.Failure) {
       let (kind, body) = try exchange.run(message)
-      let plan = try Self.answer(kind, body, to: job)
-      state.withLock { $0.running?.memory.gpus = plan.gpus }
+      let answer = try Self.answer(kind, body, to: job)
+      state.withLock { $0.running?.memory.gpus = answer.plan.gpus }
       retireWhenIdle(after: running.jobs, process: running.process.pid)
-      return plan
+      onFound(answer.changes, answer.trials)
+      return answer.plan
     } catch {
       switch error {
       case .refused(let fault): throw .refused(fault)
@@ -125,19 +139,19 @@ package final class PlanWorker: PlanningBackend {
   /// The plan of an answer, judged once more by what needs no capacities: the process may be broken.
   private static func answer(
     _ kind: WorkerFrame.Kind, _ body: [UInt8], to job: PlanningJob
-  ) throws(WorkerExchange.Failure) -> Plan {
+  ) throws(WorkerExchange.Failure) -> KnownCapacities.Answer {
     do {
       var reader = try ByteReader(body)
       switch kind {
       case .plan:
-        let plan = try PlanningCodec.plan(from: &reader, after: job.input.current?.gpus ?? [])
+        let answer = try PlanningCodec.answer(from: &reader, after: job.input.current?.gpus ?? [])
         try reader.end()
-        if let first = PlanChecker.violations(of: plan).first {
+        if let first = PlanChecker.violations(of: answer.plan).first {
           throw WorkerExchange.Failure.broke(.garbled(first.message))
         }
-        return plan
+        return answer
       case .refused: throw WorkerExchange.Failure.refused(try PlanningCodec.fault(from: &reader))
-      case .profiles, .traces, .job: throw WorkerExchange.Failure.broke(.garbled("it is a question"))
+      case .profiles, .traces, .job, .capacities: throw WorkerExchange.Failure.broke(.garbled("it is a question"))
       }
     } catch let failure as WorkerExchange.Failure {
       throw failure

@@ -10,6 +10,8 @@ enum WorkerFrame {
     case job = 3
     case plan = 4
     case refused = 5
+    /// To a process that has had no job yet: what others have found out.
+    case capacities = 6
   }
 
   static let headBytes = 9

@@ -66,4 +66,19 @@ extension CapacityCache {
 
   /// Everything that was found out, those tables first that were asked here. O(facts log facts).
   public func facts() -> [CapacityFacts] { store(CapacityTables.init).facts() }
+
+  /// What was found out here since the last call. O(tables + facts of those that changed).
+  public func news() -> CapacityNews { store(CapacityTables.init).news() }
+}
+
+/// What was found out about capacities in a while.
+public struct CapacityNews: Hashable, Sendable {
+  /// All that is known of each key of which something new is, in ascending order of key.
+  public var facts: [CapacityFacts]
+  /// How often a load was tried for it at a point.
+  public var trials: Int
+
+  public init(facts: [CapacityFacts] = [], trials: Int = 0) {
+    (self.facts, self.trials) = (facts, trials)
+  }
 }

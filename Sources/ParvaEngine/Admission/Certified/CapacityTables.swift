@@ -50,4 +50,12 @@ final class CapacityTables: Sendable {
       list.filter { !$0.entries.isEmpty }.sorted { ($0.key.high, $0.key.low) < ($1.key.high, $1.key.low) }
     }
   }
+
+  func news() -> CapacityNews {
+    let changed = tables.withLock { tables in tables.compactMap { key, table in table.news().map { (key, $0) } } }
+    let facts = changed.map { CapacityFacts(key: $0.0.facts, entries: $0.1.entries) }
+    return CapacityNews(
+      facts: facts.sorted { ($0.key.high, $0.key.low) < ($1.key.high, $1.key.low) },
+      trials: changed.reduce(0) { $0 + $1.1.trials })
+  }
 }

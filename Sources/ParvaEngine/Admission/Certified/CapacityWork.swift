@@ -9,18 +9,28 @@ struct CapacityWork: Sendable {
     var steps: [Int]
   }
 
+  /// What is known of a table under one objective.
+  struct Answer: Equatable {
+    var offer: Offer
+    /// Whether there is nothing better.
+    var isBest = true
+  }
+
   /// A job under way: its searches one after the other, since each tells the next ones something.
   private struct Course {
     let job: Int
     private let table: KindCapacity
     private let steps: [Int]
     private let mostProcesses: Int
+    /// Whether anything that is kept will do.
+    private let isBrief: Bool
     private var search: OfferSearch?
     private var trial: CapacityTrial?
-    private(set) var offers: [Offer] = []
+    private(set) var answers: [Answer] = []
 
-    init(_ job: Int, _ table: KindCapacity, _ steps: [Int], mostProcesses: Int) {
-      (self.job, self.table, self.steps, self.mostProcesses) = (job, table, steps, mostProcesses)
+    init(_ number: Int, _ job: Job, _ table: KindCapacity, isBrief: Bool) {
+      (self.job, self.table, steps, self.isBrief) = (number, table, job.steps, isBrief)
+      mostProcesses = job.admission.mostProcesses
     }
 
     /// Goes on with how the last run ended until another one has to be played; nil at the end of the job.
@@ -36,11 +46,14 @@ struct CapacityWork: Sendable {
           self.trial = nil
         }
         guard let search else {
-          guard offers.count < steps.count else { return nil }
-          self.search = table.search(step: steps[offers.count], maxProcesses: mostProcesses)
+          guard answers.count < steps.count else { return nil }
+          self.search = table.search(step: steps[answers.count], maxProcesses: mostProcesses)
           continue
         }
-        if let (point, load) = search.question {
+        if isBrief, search.question != nil, search.soFar.capacity > 0 {
+          answers.append(Answer(offer: search.soFar, isBest: false))
+          self.search = nil
+        } else if let (point, load) = search.question {
           if let known = table.known(search.step, point, load: load) {
             self.search?.answer(known)
           } else {
@@ -48,7 +61,7 @@ struct CapacityWork: Sendable {
           }
         } else {
           table.note(search)
-          offers.append(search.best)
+          answers.append(Answer(offer: search.best))
           self.search = nil
         }
       }
@@ -59,32 +72,43 @@ struct CapacityWork: Sendable {
 
   var jobs: [Job]
 
-  /// By job and objective. Every core takes jobs from those left until there are none.
-  func offers(_ context: PlanningContext) -> [[Offer]] {
+  /// By job and objective, up to what is not known where time is over. Every core takes jobs from those left until there are none.
+  ///
+  /// - Parameter isBrief: whether anything that is kept will do; then all are answered.
+  func answers(_ context: PlanningContext, isBrief: Bool = false) -> [[Answer]] {
     // Those with most to do first, so that the last ones are short.
     let order = jobs.indices.sorted { (jobs[$1].steps.count, $0) < (jobs[$0].steps.count, $1) }
     let taken = Atomic(0)
-    let found = Mutex(jobs.map { [Offer](repeating: .none, count: $0.steps.count) })
+    let found = Mutex([[Answer]](repeating: [], count: jobs.count))
     context.forEach((jobs.count + Self.width - 1) / Self.width) { _ in
       var lanes: [(course: Course, run: SojournRun)] = []
       var spare: [SojournTally] = []
+      var isLate = false
       /// Puts the next job that has something to be played on a lane.
       func begin() -> Bool {
         while true {
           let place = taken.wrappingAdd(1, ordering: .relaxed).oldValue
           guard place < order.count else { return false }
           let job = jobs[order[place]]
-          guard let table = job.admission.table(job.kind) else { continue }
-          var course = Course(order[place], table, job.steps, mostProcesses: job.admission.mostProcesses)
-          if let run = course.next(nil, &spare) {
+          guard let table = job.admission.table(job.kind) else {
+            found.withLock { $0[order[place]] = job.steps.map { _ in Answer(offer: .none) } }
+            continue
+          }
+          var course = Course(order[place], job, table, isBrief: isBrief)
+          if let run = course.next(nil, &spare), !isLate {
             lanes.append((course, run))
             return true
           }
           end(course)
         }
       }
-      func end(_ course: Course) { found.withLock { $0[course.job] = course.offers } }
+      func end(_ course: Course) { found.withLock { $0[course.job] = course.answers } }
       while true {
+        if !isBrief, !isLate, context.shouldHurry() {
+          isLate = true
+          for lane in lanes { end(lane.course) }
+          lanes = []
+        }
         while lanes.count < Self.width, begin() {}
         guard !lanes.isEmpty else { return }
         Self.play(&lanes)

@@ -38,6 +38,18 @@ final class KindCapacity: Sendable {
     /// Row-major: point x load.
     var known: [Known]
     var offers: [Cell: Offer] = [:]
+    /// Trials since ``KindCapacity/news()`` was asked last.
+    var trials = 0
+
+    var facts: [UInt64] {
+      known.enumerated().compactMap { place, known in
+        switch known {
+        case .misses(upTo: 0): nil
+        case .misses(let step): UInt64(place) << 33 | UInt64(UInt32(clamping: step))
+        case .keeps(let step): (UInt64(place) << 1 | 1) << 32 | UInt64(UInt32(clamping: step))
+        }
+      }
+    }
   }
 
   let points: [Point]
@@ -75,6 +87,12 @@ final class KindCapacity: Sendable {
     while let question = search.question { search.answer(keeps(step, question.point, load: question.load, &spare)) }
     note(search)
     return search.best
+  }
+
+  /// No point of at most `maxProcesses` processes is ever given more. O(points).
+  func most(maxProcesses: Int) -> Double {
+    let throughputs = points.lazy.filter { $0.processes <= maxProcesses }.map(\.throughput)
+    return (throughputs.max() ?? 0) * (CapacityGrid.loads.last ?? 0)
   }
 
   /// The search for the best point; one that has ended where it is known.
@@ -126,15 +144,14 @@ final class KindCapacity: Sendable {
 
   /// What is known about points and loads: the place, twice and one more where the objectives kept are known, in the upper
   /// half of each entry, the step in the lower; the last step stands for none.
-  func facts() -> [UInt64] {
+  func facts() -> [UInt64] { state.withLock(\.facts) }
+
+  /// ``facts()`` with the number of trials since the last call; nil where there were none.
+  func news() -> (entries: [UInt64], trials: Int)? {
     state.withLock { state in
-      state.known.enumerated().compactMap { place, known in
-        switch known {
-        case .misses(upTo: 0): nil
-        case .misses(let step): UInt64(place) << 33 | UInt64(UInt32(clamping: step))
-        case .keeps(let step): (UInt64(place) << 1 | 1) << 32 | UInt64(UInt32(clamping: step))
-        }
-      }
+      guard state.trials > 0 else { return nil }
+      defer { state.trials = 0 }
+      return (state.facts, state.trials)
     }
   }
 
@@ -198,7 +215,10 @@ final class KindCapacity: Sendable {
   /// Remembers what a trial that has ended came to.
   func note(_ trial: CapacityTrial) {
     let place = trial.point * CapacityGrid.loads.count + trial.load
-    state.withLock { $0.known[place] = trial.least.map { .keeps(from: $0) } ?? .misses(upTo: trial.objective) }
+    state.withLock { state in
+      state.known[place] = trial.least.map { .keeps(from: $0) } ?? .misses(upTo: trial.objective)
+      state.trials += 1
+    }
   }
 
   /// A run of a point at a rate, to be played against one of ``streams(rate:exponent:)``.

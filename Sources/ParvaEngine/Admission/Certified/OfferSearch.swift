@@ -37,6 +37,19 @@ struct OfferSearch {
     self.best = best
   }
 
+  /// The best that is known to be kept, though not all was asked yet.
+  var soFar: Offer {
+    guard question != nil, case .capacity(let search) = stage, let load = search.kept else { return best }
+    let offer = offer(candidates[place].point, load: load)
+    return offer.capacity > best.capacity ? offer : best
+  }
+
+  private func offer(_ point: KindCapacity.Point, load: Int) -> Offer {
+    Offer(
+      capacity: CapacityGrid.loads[load] * point.throughput, batch: Int32(point.batch),
+      processes: Int32(point.processes), latencyMs: point.latencyMs)
+  }
+
   mutating func answer(_ isKept: Bool) {
     switch stage {
     case .promise(let loads) where !isKept:
@@ -53,12 +66,9 @@ struct OfferSearch {
         question = (candidates[place].index, load)
         return
       }
-      let point = candidates[place].point
-      let capacity = search.kept.map { CapacityGrid.loads[$0] * point.throughput } ?? 0
-      if capacity > best.capacity {
-        best = Offer(
-          capacity: capacity, batch: Int32(point.batch), processes: Int32(point.processes),
-          latencyMs: point.latencyMs)
+      if let load = search.kept {
+        let found = offer(candidates[place].point, load: load)
+        if found.capacity > best.capacity { best = found }
       }
       seekNext()
     }

@@ -13,10 +13,7 @@ struct CoverOptimizer {
     var isExhaustive = false
 
     /// Whether no plan within the stock exists at all.
-    var isImpossible: Bool {
-      let inStock = model.pools.reduce(0) { $0 + $1.weight * Double($1.stock ?? 1_000_000_000) }
-      return least > inStock + 1e-9
-    }
+    var isImpossible: Bool { least > model.worthInStock + 1e-9 }
 
     var isOptimal: Bool { packed.fitsStock && packed.cost <= least + 1e-9 }
   }
@@ -53,7 +50,8 @@ struct CoverOptimizer {
     var quickly: PackedCovers?
     if let sample = sampled(workloads, supply, like: model) {
       let quick = PriceAscent(model, like: sample, context)
-      packed = blended(model, quick)
+      // What cannot fit at all is not made to.
+      packed = blended(model, quick, reliefs: quick.bound <= model.worthInStock ? Self.reliefs : 0)
       let isNear = packed.fitsStock && packed.cost - quick.bound <= Self.near * quick.bound
       if isNear || workloads.count > Self.sampledFrom || context.shouldStop() {
         ascent = quick
@@ -99,7 +97,7 @@ struct CoverOptimizer {
   /// Workloads of which a sample consists at least. Up to ``sampledFrom`` in all are asked themselves too, where the sample
   /// did not come near enough and there is time.
   private static let sampleSize = 2000
-  private static let sampledFrom = 20_000
+  static let sampledFrom = 20_000
   private static let near = 1e-3
 
   /// Prices found from a part of very many workloads, each standing for as many that are like it; nil for fewer, and where one
@@ -122,10 +120,10 @@ struct CoverOptimizer {
   private static let reliefs = 6
 
   /// Covers at the prices of a sample, packed within the stock if that can be had.
-  private func blended(_ model: PriceModel, _ ascent: PriceAscent) -> PackedCovers {
+  private func blended(_ model: PriceModel, _ ascent: PriceAscent, reliefs: Int) -> PackedCovers {
     var covers = BlendedCovers(model, ascent)
     var packed = PackedCovers(covers.assignment, model)
-    for _ in 0..<Self.reliefs where !packed.fitsStock && !context.shouldStop() {
+    for _ in 0..<reliefs where !packed.fitsStock && !context.shouldStop() {
       covers.relieve(packed.counts)
       packed = PackedCovers(covers.assignment, model)
     }
@@ -138,7 +136,7 @@ struct CoverOptimizer {
   /// Looks for a plan at the least value that is not excluded yet; where there provably is none, that value is excluded
   /// and the next one is tried. Small demands end with a proof, large ones with the best that exchanges find.
   private func improve(_ outcome: inout Outcome, _ effort: Effort) {
-    guard !outcome.isOptimal else { return }
+    guard !outcome.isOptimal, outcome.model.rates.count <= Self.sampledFrom || !outcome.isImpossible else { return }
     if outcome.model.pools.count == 1, let better = balance(outcome, ceiling: outcome.least) { outcome.packed = better }
     guard !outcome.isOptimal, !context.shouldStop() else { return }
     branch(&outcome, effort)
@@ -175,8 +173,7 @@ struct CoverOptimizer {
   /// The highest value worth a try: below the plan in hand, or all that is in stock while that plan exceeds it.
   private func reach(_ outcome: Outcome) -> Double {
     if outcome.packed.fitsStock { return outcome.packed.cost - 1e-9 }
-    let inStock = outcome.model.pools.reduce(0) { $0 + $1.weight * Double($1.stock ?? 1_000_000_000) }
-    return min(inStock, outcome.packed.cost * 2 + 8 * (weights.max() ?? 1)) + 1e-9
+    return min(outcome.model.worthInStock, outcome.packed.cost * 2 + 8 * (weights.max() ?? 1)) + 1e-9
   }
 
   private func balance(_ outcome: Outcome, ceiling: Double) -> PackedCovers? {

@@ -50,6 +50,9 @@ struct PriceModel: Sendable {
 
   private static let chunk = 1024
 
+  /// What all GPUs cost that there are; a pool without a limit has very many.
+  var worthInStock: Double { pools.reduce(0) { $0 + $1.weight * Double($1.stock ?? 1_000_000_000) } }
+
   /// `weights` holds the objective per GPU of each pool.
   init(_ market: Market, workloads: [Int], weights: [Double], supply: Supply, multiplicity: Int = 1) {
     self.workloads = workloads

@@ -98,11 +98,14 @@ struct ScarcitySearch {
     // Stretches still to be tried, the next one last. A stretch that does not fit is halved; a single workload that does
     // not fit is refused, or served in part.
     var stretches = [ordered[...]]
+    // All of very many were tried, and each further try takes long.
+    let isLarge = ordered.count > CoverOptimizer.sampledFrom
+    if isLarge { stretches = [ordered[(ordered.count / 2)...], ordered[..<(ordered.count / 2)]] }
     var failures = 0
     // About as much work as some hundred solves of a thousand workloads.
     let failureLimit = max(48, 200_000 / ordered.count)
     while let stretch = stretches.popLast() {
-      let isTried = failures < failureLimit && !context.shouldStop()
+      let isTried = failures < failureLimit && !context.shouldStop() && !(isLarge && context.shouldHurry())
       if isTried {
         let fleet = solver.solve((served + stretch).sorted(), supply, .brief)
         if fleet.fitsStock {

@@ -50,7 +50,9 @@ struct TenantSolver {
     var fleet = searched(workloads, supply, effort)
     // Large plans within half a percent of the bound are not worth the time that a comparison takes.
     let isNear = workloads.count > 1000 && fleet.fitsStock && fleet.cost - fleet.bound <= 0.005 * fleet.bound
-    guard !fleet.isOptimal, !isNear else { return fleet }
+    // Nor are those that cannot fit at all.
+    let isHopeless = workloads.count > CoverOptimizer.sampledFrom && fleet.proofs.contains(where: \.isImpossible)
+    guard !fleet.isOptimal, !isNear, !isHopeless else { return fleet }
     // Of few workloads they take no time.
     if fleet.fitsStock, workloads.count >= SimplePlans.asking, context.shouldStop() { return fleet }
     for draft in SimplePlans(market, weights: weights, supply, context).drafts(workloads) {
@@ -225,5 +227,23 @@ struct TenantSolver {
       draft: parts.flatMap { CutPlacement.place($0.packed, $0.model, market) },
       cost: parts.reduce(0) { $0 + $1.packed.cost }, bound: bound, least: proofs.reduce(0) { $0 + $1.least },
       isExhaustive: proofs.contains(where: \.isExhaustive), fitsStock: fits, counts: counts, proofs: proofs)
+  }
+}
+
+extension TenantSolver.Fleet {
+  /// The same GPUs, with what their prices prove of a market that offers more.
+  ///
+  /// - Parameter rates: of those workloads that are served in part.
+  func proven(
+    in generous: Market, _ workloads: [Int], rates: [Int: Double], _ context: PlanningContext
+  ) -> TenantSolver.Fleet {
+    let optimizer = CoverOptimizer(generous, weights: generous.input.weights, context)
+    var supply = Supply(generous.input)
+    supply.rates = rates
+    let proof = TenantSolver(generous, optimizer, context).proven(self, workloads, supply)
+    var fleet = self
+    (fleet.proofs, fleet.isExhaustive) = (proof.proofs, false)
+    (fleet.bound, fleet.least) = (min(proof.bound, bound), min(proof.least, least))
+    return fleet
   }
 }

@@ -123,6 +123,25 @@ import Testing
     #expect(try PlanningDuty.perform(Self.round(job)) == PlanningDuty.perform(job), "seed \(seed)")
   }
 
+  @Test("P1: what is known of capacities crosses to the planning process and back", arguments: 0..<10)
+  func capacities(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    let facts = (0..<Int.random(in: 0..<5, using: &random)).map { _ in
+      CapacityFacts(
+        key: .init(high: random.next(), low: random.next()),
+        entries: (0..<Int.random(in: 0..<9, using: &random)).map { _ in random.next() })
+    }
+    let answer = KnownCapacities.Answer(
+      plan: RandomPlanning.plan(&random), changes: CapacityChanges(forgetsOthers: seed % 2 == 0, facts: facts),
+      trials: Int(seed) * 3)
+    var writer = ByteWriter()
+    PlanningCodec.write(answer, after: [], to: &writer)
+    var reader = try ByteReader(writer.finish())
+    let read = try PlanningCodec.answer(from: &reader, after: [])
+    try reader.end()
+    #expect(read.plan == answer.plan && read.changes == answer.changes && read.trials == answer.trials)
+  }
+
   @Test("P1: a garbled answer is refused and costs no more than its bytes", arguments: 0..<20)
   func garbled(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)

@@ -69,14 +69,73 @@ import Testing
     }
   }
 
+  /// A worker that begins with what a ledger holds, and how many loads its processes tried.
+  private static func worker(_ ledger: CapacityLedger) -> (worker: PlanWorker, tried: @Sendable () -> Int) {
+    let counters = PlanningCounters()
+    let worker = PlanWorker(
+      settings(), known: { ledger.facts },
+      onFound: { changes, trials in
+        ledger.take(changes)
+        counters.triedLoads(trials)
+      })
+    return (worker, { counters.totals.triedLoads })
+  }
+
+  private static func certifiedJob(_ seed: UInt64) throws -> PlanningJob {
+    let product = try #require(ProductCatalogue.product(named: "A30-24GB"))
+    let input = RandomDemand.input(
+      seed: seed, products: [product], models: 1, workloads: 3, options: PlanningOptions(admission: .certified))
+    return PlanningJob(planner: OptimalPlanner(), input: input, patience: .seconds(3600))
+  }
+
+  @Test("P1: what one process found out about capacities no later one works out again")
+  func capacitiesAreHandedOn() async throws {
+    let (job, ledger) = (try Self.certifiedJob(3), CapacityLedger())
+    let (first, tried) = Self.worker(ledger)
+    let plan = try await first.plan(job)
+    let once = tried()
+    #expect(once > 0)
+    // Of a process that is killed nothing is lost but what it had not answered.
+    let pid = try #require(first.processID)
+    #expect(kill(pid, SIGKILL) == 0)
+    var info = siginfo_t()
+    #expect(waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) == 0)
+    #expect(try await first.plan(job) == plan)
+    #expect(tried() == once)
+    first.stop()
+    let (second, triedLater) = Self.worker(CapacityLedger(ledger.facts))
+    defer { second.stop() }
+    #expect(try await second.plan(job) == plan)
+    #expect(triedLater() == 0)
+    #expect(try await second.plan(Self.certifiedJob(4)) == PlanningDuty.perform(Self.certifiedJob(4)))
+    #expect(triedLater() > 0)
+  }
+
+  @Test("P1: capacities that a plan shows to be lies are forgotten, and the plan is what it is without them")
+  func liesAreForgotten() async throws {
+    let (job, ledger) = (try Self.certifiedJob(3), CapacityLedger())
+    let (honest, _) = Self.worker(ledger)
+    let plan = try await honest.plan(job)
+    honest.stop()
+    let truth = ledger.facts
+    // Every objective kept at every load of every point.
+    let lies = truth.map { fact in
+      CapacityFacts(key: fact.key, entries: (0..<50_000).map { ($0 << 1 | 1) << 32 })
+    }
+    let lied = CapacityLedger(lies)
+    let (worker, _) = Self.worker(lied)
+    defer { worker.stop() }
+    #expect(try await worker.plan(job) == plan)
+    #expect(Set(lied.facts) == Set(truth))
+  }
+
   @Test(
     "P1: a process that traps or ends costs its job, and the next one has another process",
     arguments: [("trap", WorkerEnd.signal(SIGILL)), ("exit", .status(7))])
   func ends(kind: String, end: WorkerEnd) async throws {
     let ends = Mutex<[WorkerEnd]>([])
-    let worker = PlanWorker(Self.settings(faults: "optimal:\(kind):poison")) { end, _ in
-      ends.withLock { $0.append(end) }
-    }
+    let worker = PlanWorker(
+      Self.settings(faults: "optimal:\(kind):poison"), onEnd: { end, _ in ends.withLock { $0.append(end) } })
     defer { worker.stop() }
     #expect(await Self.failure(worker, try Self.job(id: "poison")) == .ended(end, isFresh: true))
     #expect(await Self.failure(worker, try Self.job()) == nil)
@@ -88,7 +147,8 @@ import Testing
   @Test("P1: a process that ends between two jobs costs neither, and is told")
   func endsBetweenJobs() async throws {
     let ends = Mutex<[WorkerEnd]>([])
-    let worker = PlanWorker(Self.settings()) { end, isInJob in if !isInJob { ends.withLock { $0.append(end) } } }
+    let worker = PlanWorker(
+      Self.settings(), onEnd: { end, isInJob in if !isInJob { ends.withLock { $0.append(end) } } })
     defer { worker.stop() }
     #expect(await Self.failure(worker, try Self.job()) == nil)
     let pid = try #require(worker.processID)
