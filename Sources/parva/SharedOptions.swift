@@ -14,6 +14,9 @@ enum SharedOptions {
     "metrics-workloads",
   ]
 
+  /// Those and the limits, which SIGHUP may change at any replica while what it told at its start stays.
+  private static let untold = own.union(RateLimitOptions.names)
+
   /// Those that name files whose contents count.
   static let files: Set<String> = ["profiles", "pools", "trace"]
 
@@ -22,7 +25,7 @@ enum SharedOptions {
   /// Values by name; of several, all with commas between them.
   static func told(_ settings: [VerbConfiguration.Setting]) -> [String: String] {
     var told: [String: String] = [:]
-    for setting in settings where !own.contains(setting.option.name) {
+    for setting in settings where !untold.contains(setting.option.name) {
       let isFile = files.contains(setting.option.name)
       let values = setting.option.takesValue ? setting.values.map { isFile ? contents($0) : $0 } : ["true"]
       let text = values.joined(separator: ",")

@@ -18,27 +18,27 @@ printf '[{"id":"ok","model":"bert","rate":1,"slo":{"latencyMs":5000}},{"id":"unk
 printf '[{"id":"a","model":"bert","rate":-1,"slo":{"latencyMs":5}}]' >broken.json
 
 # --- plan
-check 'plan draws a table and ends with 0' code 0 "$PARVA" plan --workloads demand.yaml
+check 'plan draws a table and ends with 0' code 0 "$PARVA" plan --deadline 60 --workloads demand.yaml
 check 'the table says that the profiles are modelled' says out 'profiles: modelled'
 check 'results alone go to standard output' silent_err
 check 'a table in a UTF-8 locale has bars' says out '│'
-check 'another locale gets ASCII' env LC_ALL=C bash -c '"$PARVA" plan --workloads demand.yaml | LC_ALL=C grep -vq "[^ -~]" && ! "$PARVA" plan --workloads demand.yaml | LC_ALL=C grep -q "[^ -~]"'
-check '--ascii too' bash -c '! "$PARVA" plan --workloads demand.yaml --ascii | LC_ALL=C grep -q "[^ -~]"'
-check 'no colour into a pipe' bash -c '! "$PARVA" plan --workloads demand.yaml | grep -q "$(printf "\033")"'
-"$PARVA" plan --workloads demand.yaml -o json >first.json
-"$PARVA" plan --workloads demand.csv -o json >second.json
+check 'another locale gets ASCII' env LC_ALL=C bash -c '"$PARVA" plan --deadline 60 --workloads demand.yaml | LC_ALL=C grep -vq "[^ -~]" && ! "$PARVA" plan --workloads demand.yaml | LC_ALL=C grep -q "[^ -~]"'
+check '--ascii too' bash -c '! "$PARVA" plan --deadline 60 --workloads demand.yaml --ascii | LC_ALL=C grep -q "[^ -~]"'
+check 'no colour into a pipe' bash -c '! "$PARVA" plan --deadline 60 --workloads demand.yaml | grep -q "$(printf "\033")"'
+"$PARVA" plan --deadline 60 --workloads demand.yaml -o json >first.json
+"$PARVA" plan --deadline 60 --workloads demand.csv -o json >second.json
 check 'the same demand gives the same bytes, from YAML and from CSV' cmp first.json second.json
-check 'standard input is -' bash -c '"$PARVA" plan --workloads - -o json <demand.csv | cmp - first.json'
+check 'standard input is -' bash -c '"$PARVA" plan --deadline 60 --workloads - -o json <demand.csv | cmp - first.json'
 check 'JSON says modelled too' says first.json '"profileSource": "modelled"'
-check 'CSV says modelled too' bash -c '"$PARVA" plan --workloads demand.csv -o csv | tail -1 | grep -q ",modelled$"'
-check '--verbose tells times on standard error' bash -c '"$PARVA" plan --workloads demand.csv -o json --verbose 2>err | cmp - first.json && grep -q "planned with" err'
+check 'CSV says modelled too' bash -c '"$PARVA" plan --deadline 60 --workloads demand.csv -o csv | tail -1 | grep -q ",modelled$"'
+check '--verbose tells times on standard error' bash -c '"$PARVA" plan --deadline 60 --workloads demand.csv -o json --verbose 2>err | cmp - first.json && grep -q "planned with" err'
 cache=$XDG_CACHE_HOME/parva/capacities
 check 'what was found out about capacities is kept' test -s "$cache"
 check 'a cache that is damaged changes nothing' bash -c \
-  'head -c 500 "$1" >cut && cp cut "$1" && "$PARVA" plan --workloads demand.csv -o json | cmp - first.json' _ "$cache"
+  'head -c 500 "$1" >cut && cp cut "$1" && "$PARVA" plan --deadline 60 --workloads demand.csv -o json | cmp - first.json' _ "$cache"
 check 'and is written anew' bash -c '! cmp -s cut "$1"' _ "$cache"
 check '--no-cache leaves none' bash -c \
-  'rm "$1" && "$PARVA" plan --workloads demand.csv --no-cache -o json | cmp - first.json && test ! -e "$1"' _ "$cache"
+  'rm "$1" && "$PARVA" plan --deadline 60 --workloads demand.csv --no-cache -o json | cmp - first.json && test ! -e "$1"' _ "$cache"
 awk 'BEGIN { print "id,model,rate,latency_ms"
   for (i = 0; i < 40; i++) print "w" i "," (i % 2 ? "bert" : "resnet50") "," 50 + 37 * i % 900 "," (i % 2 ? 6434 - 60 * i : 204 + 5 * i) }' >many.csv
 cat >few.yaml <<'EOF'

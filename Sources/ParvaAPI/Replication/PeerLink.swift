@@ -101,7 +101,7 @@ package final class PeerLink: Sendable {
   func pass(
     _ request: HTTPRequest, to leader: ReplicaStanding.Leader?, isBeat: Bool = false
   ) async throws(ProblemDetails) -> Passed {
-    guard let leader, leader.address != address else {
+    guard let leader else {
       count(.notLeader)
       throw .notLeader()
     }
@@ -110,12 +110,40 @@ package final class PeerLink: Sendable {
     let isHeld = Self.mayBeHeld(request)
     if isHeld { try hold() }
     defer { if isHeld { held.withLock { $0 -= 1 } } }
+    var passed = try await sent(request, to: leader, isBeat)
+    // What may be done twice, libcurl sends again by itself where a connection that was kept ends, and a seal is good once.
+    if Self.isUnverified(passed.response), isBeat || request.method == "GET" {
+      passed = try await sent(request, to: leader, isBeat)
+    }
+    // It is between the replicas, and no caller can do anything about it.
+    if Self.isUnverified(passed.response) {
+      count(.notLeader)
+      throw ProblemDetails(
+        status: 503, code: PeerGate.unverified.code,
+        detail: "The replica that leads, at \(leader.address), does not take what this one passes on: their "
+          + "--peer-secret-file, clocks or versions differ. Nothing was done.", headers: ["Retry-After": "5"])
+    }
+    if passed.response.status == 503, Self.code(of: passed.response) == StoreError.Code.notLeader.rawValue {
+      count(.notLeader)
+      throw .notLeader("The replica at \(leader.address) does not lead any more.")
+    }
+    count(.answered)
+    return passed
+  }
+
+  private static func isUnverified(_ response: HTTPResponse) -> Bool {
+    response.status == 403 && code(of: response) == PeerGate.unverified.code
+  }
+
+  /// What the leader says to the request under a seal of its own.
+  private func sent(
+    _ request: HTTPRequest, to leader: ReplicaStanding.Leader, _ isBeat: Bool
+  ) async throws(ProblemDetails) -> Passed {
     var outgoing = HTTPClientRequest(
       method: request.method, url: leader.address + request.target, headers: fields(of: request, for: leader),
       body: request.body)
     outgoing.isIdempotent = isBeat
     outgoing.isSentOnce = !isBeat && request.method != "GET"
-    let passed: Passed
     do throws(HTTPClientError) {
       var response = try await (request.method == "GET" ? reads : client).send(outgoing)
       let position = response.headers[PeerSeal.position].flatMap { Int($0) }
@@ -124,7 +152,7 @@ package final class PeerLink: Sendable {
         headers.add(name, value)
       }
       response.headers = headers
-      passed = (response, position)
+      return (response, position)
     } catch {
       let isSafe = request.method == "GET"
       if isSafe || [.connectFailed, .tlsFailed, .badRequest, .targetForbidden].contains(error.code) {
@@ -135,20 +163,6 @@ package final class PeerLink: Sendable {
       let why = error.code == .cancelled ? "it leads no more" : error.code.rawValue
       throw .unclear("The answer of the replica that leads is lost (\(why))")
     }
-    // It is between the replicas, and no caller can do anything about it.
-    if passed.response.status == 403, Self.code(of: passed.response) == PeerGate.unverified.code {
-      count(.notLeader)
-      throw ProblemDetails(
-        status: 503, code: PeerGate.unverified.code,
-        detail: "The replica that leads, at \(leader.address), does not take what this one passes on: their "
-          + "--peer-secret-file or their clocks differ. Nothing was done.", headers: ["Retry-After": "5"])
-    }
-    if passed.response.status == 503, Self.code(of: passed.response) == StoreError.Code.notLeader.rawValue {
-      count(.notLeader)
-      throw .notLeader("The replica at \(leader.address) does not lead any more.")
-    }
-    count(.answered)
-    return passed
   }
 
   /// Whether its answer may wait for something that is to happen.

@@ -44,12 +44,21 @@ package struct ReplicaPart: Sendable {
   /// For every answer.
   package var fields: HTTPHeaders { name.map { ["Parva-Role": $0] } ?? [:] }
 
-  /// Who leads as far as this replica knows.
+  /// Who leads as far as this replica knows: this one itself, too, while the controller that is to lead here is being made.
   var leader: ReplicaStanding.Leader? {
     switch (role, store?.standing) {
-    case (.leads(let term, _), _): ReplicaStanding.Leader(term: term, address: link?.address ?? "")
+    case (.leads(let term, _), _), (.follows, .leader(let term)?):
+      ReplicaStanding.Leader(term: term, address: link?.address ?? "")
     case (_, .follower(let leader)?): leader
     default: nil
+    }
+  }
+
+  /// Whether `leader` is still who leads, as told by `standing`.
+  private func isStill(_ leader: ReplicaStanding.Leader?, _ standing: ReplicaStanding) -> Bool {
+    switch standing {
+    case .follower(let now): now == leader
+    case .leader(let term): leader == ReplicaStanding.Leader(term: term, address: link?.address ?? "")
     }
   }
 
@@ -237,7 +246,7 @@ package struct ReplicaPart: Sendable {
     return try await PeerLink.answer {
       try await link.pass(request, to: leader, isBeat: isBeat)
     } until: {
-      for await standing in store.standings() where standing != .follower(of: leader) { break }
+      for await standing in store.standings() where !isStill(leader, standing) { break }
       try? await Task.sleep(for: Self.grace)
     }
   }
@@ -251,8 +260,13 @@ package struct ReplicaPart: Sendable {
     var asked = request
     asked.query.append((Self.parameter, "true"))
     repeat {
-      if await follower.wait(for: shown, within: .milliseconds(200)), let fresh = follower.freshAt {
-        return try await Self.ending(request, handle, Self.dated(fresh)).response
+      if tally.follower === follower {
+        if await follower.wait(for: shown, within: .milliseconds(200)), let fresh = follower.freshAt {
+          return try await Self.ending(request, handle, Self.dated(fresh)).response
+        }
+      } else {
+        // Another controller answers here by now, maybe the one that leads: it is asked as any leader is.
+        try await Task.sleep(for: .milliseconds(20))
       }
       do {
         return try await pass(asked, route, follower)

@@ -159,9 +159,9 @@ extension EtcdStore {
       let nonce = UInt64.random(in: 0...UInt64.max)
       if one.data.count > EtcdEntry.mostBytes {
         let count = try await write(one.data, "part", first + offset, nonce, in: term)
-        entries.append(EtcdEntry(nonce: nonce, parts: count))
+        entries.append(EtcdEntry(nonce: nonce, parts: count, position: first + offset))
       } else {
-        entries.append(EtcdEntry(nonce: nonce, bytes: one.data))
+        entries.append(EtcdEntry(nonce: nonce, position: first + offset, bytes: one.data))
       }
     }
     let puts = entries.enumerated().map { EtcdClient.put(keys.entry(first + $0), $1.value) }

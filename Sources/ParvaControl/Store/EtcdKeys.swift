@@ -67,7 +67,8 @@ struct EtcdEntry: Sendable {
 
   var nonce: UInt64
   var parts: Int
-  /// Of a snapshot: what it holds. 0 for entries, whose key says it.
+  /// Of a snapshot: what it holds. Of an entry: its number, as its key says it; 0 where an older version wrote it. The leader's key
+  /// has none.
   var position = 0
   var bytes = Data()
 

@@ -150,6 +150,12 @@ extension EtcdStore {
   func take(_ value: Data?, at place: Int) async throws(StoreError) {
     guard place == position + 1 else { return }
     var entry = try EtcdEntry(value, "Entry \(place)")
+    guard entry.position == 0 || entry.position == place else {
+      throw StoreError(
+        .corrupt,
+        "Entry \(place) of the store in etcd was written as entry \(entry.position): something else has changed the log."
+      )
+    }
     if entry.parts > 0 { entry.bytes = try await parts("part", place, entry) }
     let bytes = entry.bytes
     let batch =
@@ -171,7 +177,7 @@ extension EtcdStore {
         throw StoreError(error)
       }
       guard let part else {
-        throw StoreError(.unavailable, "A part of what etcd holds was replaced while it was read.")
+        throw await missing(index, of: entry, kind == "snap" ? keys.snapshot : keys.entry(position))
       }
       bytes += part
     }
@@ -179,6 +185,19 @@ extension EtcdStore {
   }
 
   /// A new leader need not make a snapshot of what another has made one of.
+  /// Why a part is not there: what it belongs to may have been replaced since it was read.
+  private func missing(_ index: Int, of entry: EtcdEntry, _ key: String) async -> StoreError {
+    let rows = try? await client.read([EtcdClient.range(key)]).rows[0]
+    guard let now = try? EtcdEntry(rows?.first?.value, key), now.nonce == entry.nonce else {
+      return StoreError(.unavailable, "A part of what etcd holds was replaced while it was read.")
+    }
+    return StoreError(
+      .corrupt,
+      "Part \(index) of \(entry.parts) of \(key) is not in etcd, though nothing has taken its place: something else has deleted it. "
+        + "Replicas that have read it go on, and the next snapshot of the one that leads mends it; else put a copy in place by parva restore."
+    )
+  }
+
   private func noteSnapshot(_ snapshot: EtcdEntry, _ position: Int) {
     state.withLock { state in
       guard snapshot.position <= position, snapshot.position > state.snapshotAt ?? 0 else { return }

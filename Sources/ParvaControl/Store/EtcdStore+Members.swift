@@ -96,7 +96,9 @@ extension EtcdStore {
         row.value.flatMap { try? JSONDecoder().decode(ReplicaMember.self, from: $0) }
       }
     }
-    state.withLock { state in
+    // Somebody else may have deleted it: then it is written anew, and the lease that nothing renews ends by itself.
+    if let records, !records.contains(where: { $0.id == member.id }) { lease = nil }
+    state.withLock { [lease] state in
       state.memberLease = lease
       guard let records else { return }
       let known = Dictionary(state.members.map { ($0.member.id, $0.since) }) { first, _ in first }

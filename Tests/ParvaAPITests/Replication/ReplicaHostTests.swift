@@ -107,6 +107,24 @@ import Testing
     for node in nodes { await node.end() }
   }
 
+  @Test("reads that wait for what was shown are answered by who takes the place", .timeLimit(.minutes(1)))
+  func waitingReadsOverATakeOver() async throws {
+    let log = SharedLog()
+    let nodes = try await Self.nodes(log, 2)
+    await log.lead(nodes[0].store)
+    try await nodes[0].until("leader")
+    nodes[1].store.hold(true)
+    #expect(try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("b")).status == 201)
+    await log.lead(nil)
+    try await withThrowingTaskGroup(of: HTTPResponse.self) { group in
+      for _ in 0..<20 { group.addTask { try await nodes[1].ask("GET", "/v1/workloads/b") } }
+      nodes[1].store.hold(false)
+      await log.lead(nodes[1].store)
+      for try await read in group { #expect(read.status == 200 && read.json("id") == "b", "\(read.text)") }
+    }
+    for node in nodes { await node.end() }
+  }
+
   @Test("requests that were passed on to a leader which was stopped end when it leads no more", .timeLimit(.minutes(1)))
   func aStoppedLeaderIsLeft() async throws {
     let log = SharedLog()

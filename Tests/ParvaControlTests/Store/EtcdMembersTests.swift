@@ -87,7 +87,7 @@ import Testing
     try await old.close()
   }
 
-  @Test("replicas know each other while they run")
+  @Test("replicas know each other while they run", .timeLimit(.minutes(1)))
   func membersKnowEachOther() async throws {
     let prefix = "members-\(UUID().uuidString)"
     let (a, b) = (try await Self.open(prefix), try await Self.open(prefix))
@@ -99,6 +99,10 @@ import Testing
     _ = try await a.client.transaction(
       if: [], then: [EtcdClient.put(a.keys.member("x"), Data("{}".utf8))])
     for store in [a, b] { try await EtcdReplicasTests.until("two members") { store.members.count == 2 } }
+    // One that was deleted comes back.
+    _ = try await a.client.transaction(if: [], then: [EtcdClient.delete(a.keys.members.from, to: a.keys.members.to)])
+    let all = [EtcdClient.range(a.keys.members.from, to: a.keys.members.to)]
+    while try await a.client.read(all).rows[0].kvs?.count != 2 { try await Task.sleep(for: .milliseconds(50)) }
     #expect(b.members.contains { $0.member == member })
     try await b.close()
     try await EtcdReplicasTests.until("that one has gone") { a.members.map(\.member) == [member] }

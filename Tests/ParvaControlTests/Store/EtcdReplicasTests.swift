@@ -237,6 +237,36 @@ import Testing
     try await store.close()
   }
 
+  @Test("entries that stand under each other's numbers, and a part that is gone, are told")
+  func whatOthersChangedIsTold() async throws {
+    let prefix = "swapped-\(UUID().uuidString)"
+    let store = try await Self.open(prefix)
+    let writer = try await Self.leading(store)
+    for name in ["a", "b", "c"] { try await writer.commit(Self.batch(name)) }
+    try await store.close()
+    let reading = EtcdClient(store.settings.client)
+    defer { reading.shutdown() }
+    let values = try await reading.read((1...3).map { EtcdClient.range(store.keys.entry($0)) }).rows.map {
+      $0.first?.value
+    }
+    let (b, c) = (try #require(values[1]), try #require(values[2]))
+    for (place, value, code) in [
+      (2, c, StoreError.Code.corrupt), (2, b, nil), (3, EtcdEntry(nonce: 7, parts: 2, position: 3).value, .corrupt),
+      (3, c, nil),
+    ] {
+      _ = try await reading.transaction(if: [], then: [EtcdClient.put(store.keys.entry(place), value)])
+      var told: StoreError.Code?
+      do {
+        let read = try await Self.open(prefix)
+        #expect(read.position == 3)
+        try await read.close()
+      } catch let error as StoreError {
+        told = error.code
+      }
+      #expect(told == code)
+    }
+  }
+
   @Test("a log that is damaged is replaced by a copy; a leader that came and went in between is not overwritten")
   func restoring() async throws {
     let prefix = "restore-\(UUID().uuidString)"
