@@ -26,7 +26,8 @@ struct ContextCommand: ParsableCommand {
   /// `parva context set`.
   struct Set: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "set", abstract: "Make a context, or change one; the first is the current one.")
+      commandName: "set", abstract: "Make a context, or change one; the first is the current one.",
+      discussion: "What is not given stays as it is; an empty text, as --namespace '', takes it away.")
 
     @Argument(help: "Its name.")
     var name: String
@@ -52,7 +53,7 @@ struct ContextCommand: ParsableCommand {
     var namespace: String?
 
     func validate() throws {
-      if let namespace, !Namespace.isName(namespace) {
+      if let namespace, !namespace.isEmpty, !Namespace.isName(namespace) {
         throw ValidationError("--namespace '\(namespace)': a namespace's name is \(Namespace.nameRule).")
       }
       if let server, let fault = ServerOptions.fault(server) {
@@ -68,12 +69,15 @@ struct ContextCommand: ParsableCommand {
       var context = known.contexts[name] ?? ClientContext(server: address)
       context.server = address
       // Verbs are run from anywhere: what is kept holds there.
-      func kept(_ path: String?) -> String? { path.map { URL(filePath: $0).path(percentEncoded: false) } }
-      context.tokenFile = kept(tokenFile) ?? context.tokenFile
-      context.ca = kept(ca) ?? context.ca
-      context.certificate = kept(certificate) ?? context.certificate
-      context.key = kept(key) ?? context.key
-      context.namespace = namespace ?? context.namespace
+      func kept(_ path: String?, _ before: String?) -> String? {
+        guard let path else { return before }
+        return path.isEmpty ? nil : URL(filePath: path).path(percentEncoded: false)
+      }
+      context.tokenFile = kept(tokenFile, context.tokenFile)
+      context.ca = kept(ca, context.ca)
+      context.certificate = kept(certificate, context.certificate)
+      context.key = kept(key, context.key)
+      context.namespace = namespace.map { $0.isEmpty ? nil : $0 } ?? context.namespace
       guard (context.certificate == nil) == (context.key == nil) else {
         throw ValidationError("--certificate and --key go together.")
       }

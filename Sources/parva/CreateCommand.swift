@@ -68,8 +68,7 @@ struct CreateCommand: AsyncParsableCommand {
       let path = "/v1/namespaces"
       let outcome =
         replace
-        ? try await trial.send(
-          "PUT", "\(path)/\(ServerConnection.escaped(name))", body: try document, to: connection)
+        ? try await trial.put("\(path)/\(ServerConnection.escaped(name))", try document, to: connection)
         : try await trial.send("POST", path, body: try document, to: connection)
       let end = outcome.status == 201 ? "created" : "replaced"
       try Console.write("namespaces/\(name) \(trial.isOn ? "would be \(end)" : end)\n")
@@ -129,9 +128,8 @@ struct CreateCommand: AsyncParsableCommand {
       for profile in profiles {
         let view = ResourceView(scope: scope, product: profile.product)
         do {
-          let outcome = try await trial.send(
-            "PUT", try view.path(kind, to: profile.model), body: ProfileWriter.json(profile),
-            headers: ["Prefer": "return=minimal"], to: connection)
+          let outcome = try await trial.put(
+            try view.path(kind, to: profile.model), ProfileWriter.json(profile), to: connection)
           changes = changes || outcome.changes
           let end = outcome.status == 201 ? "created" : "replaced"
           try Console.write(

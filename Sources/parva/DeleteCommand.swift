@@ -89,9 +89,15 @@ struct DeleteCommand: AsyncParsableCommand {
     _ name: String, _ kind: ResourceKind, _ view: ResourceView, _ connection: ServerConnection
   ) async throws -> DryRunOption.Outcome {
     let path = try view.path(kind, to: name)
-    var outcome = try await trial.send(
-      "DELETE", path + (force ? (path.contains("?") ? "&" : "?") + "force=true" : ""),
-      accepting: ignoreNotFound ? [404] : [], inDoubt: [404], to: connection)
+    let whole = path + (force ? (path.contains("?") ? "&" : "?") + "force=true" : "")
+    var accepting: Set<Int> = ignoreNotFound ? [404, 428] : [428]
+    var outcome = try await trial.send("DELETE", whole, accepting: accepting, inDoubt: [404], to: connection)
+    if outcome.status == 428 {
+      // The controller wants to be told that it goes whatever it is by now.
+      accepting.remove(428)
+      outcome = try await trial.send(
+        "DELETE", whole, headers: ["If-Match": "*"], accepting: accepting, inDoubt: [404, 412], to: connection)
+    }
     let end =
       switch outcome.status {
       // Without --ignore-not-found it was there before an attempt of which nothing was heard.

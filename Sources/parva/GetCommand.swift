@@ -15,7 +15,7 @@ struct GetCommand: AsyncParsableCommand {
       "Show what a controller has: the plan, workloads, nodes, operations, plans, namespaces, windows, profiles, webhooks.",
     discussion: """
       parva get plan, parva get workloads -l team=vision, parva get node gpu7 -o yaml. With --watch rows are shown again \
-      whenever they change. -o wide has more columns, and of the plan a row a segment; -o name can be given to other verbs. \
+      whenever they change. -o wide has more columns, and of the plan a row a segment; -o name can, but for the plan, be given to other verbs. \
       With a namespace's token the plan is its own part of it. Ends with 2 for what is not there, after what is, and with 1 \
       where the controller does not answer.
       """)

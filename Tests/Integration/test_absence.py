@@ -32,9 +32,10 @@ class Weather:
                 if fate == "drop":
                     self.close_connection = True
                     return
-                if fate in ("no leader", "busy"):
-                    code = {"no leader": "not_leader", "busy": "rate_limited"}[fate]
-                    return self.answer(429 if fate == "busy" else 503, {"code": code, "detail": "wait"}, {"Retry-After": "0"})
+                if fate in ("no leader", "busy", "much later"):
+                    code = "rate_limited" if fate == "busy" else "not_leader"
+                    wait = "60" if fate == "much later" else "0"
+                    return self.answer(429 if fate == "busy" else 503, {"code": code, "detail": "wait"}, {"Retry-After": wait})
                 link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
                 link.request(self.command, self.path, body=body, headers={
                     name: value for name, value in self.headers.items() if name.lower() not in ("host", "content-length")})
@@ -96,14 +97,17 @@ def absence():
                 there.api.start()
                 output = going.stdout.read()
                 equal((going.wait(), wanted in output), (0, True), f"{verb}: {output} {going.stderr.read()}")
+        weather = Weather(port)
+        far = there.client(TENANT, weather.url)
         with check("for as long as it is said, and no longer"):
             gone = there.client(TENANT, "http://127.0.0.1:1")
             gone.refused(1, "it is tried again for up to 1 s", "get", "workloads", "--retry-for", "1s")
             result = gone.run("get", "workloads", "--retry-for", "0")
             equal((result.returncode, "tried again" in result.stderr), (1, False), result.stderr)
+            weather.schedule = ["much later"]
+            far.refused(1, "503 not_leader: wait", "get", "workloads", "--retry-for", "20s")
+            equal(weather.schedule, [], "what was asked for a time after the end of patience is not waited for")
             gone.refused(2, "--retry-for must be", "get", "workloads", "--retry-for", "soon")
-        weather = Weather(there.api.port)
-        far = there.client(TENANT, weather.url)
         with check(f"whatever happens on the way, edits end as the file has them, and each is done once (seed {SEED})"):
             draw = random.Random(SEED)
             fates = ["drop", "no leader", "busy", "lose", "unclear"] + 3 * ["pass"]

@@ -328,6 +328,8 @@ def contexts(folder):
         with check("of several servers the first that answers is asked, and a bad one among them is named"):
             dead = "http://127.0.0.1:1"
             client.must("get", "workloads", "--server", f"{dead},{url}", "--token-file", secret)
+            # Nothing is sent to one that does not show who it is.
+            client.must("get", "workloads", "--server", f"{url.replace('http:', 'https:')},{url}", "--token-file", secret)
             client.refused(
                 1, "127.0.0.1:1", "get", "workloads", "--server", f"{dead},{dead}", "--token-file", secret, "--retry-for", "0")
             client.refused(2, "--server", "get", "workloads", "--server", f"{url},,{dead}", "--token-file", secret)

@@ -132,6 +132,9 @@ def ids():
             there.all.must("context", "set", "vis", "--server", f"http://127.0.0.1:{there.api.port}", "--token-file", token,
                            "--namespace", "vision")
             equal(there.all.must("get", "workload", "solo", "--context", "vis", "-o", "name"), "workloads/vision:solo\n")
+            equal("  in vision" in there.all.must("context", "list"), True)
+            there.all.must("context", "set", "vis", "--namespace", "")
+            there.all.refused(2, "404 not_found", "get", "workload", "solo", "--context", "vis")
         with check("what -o name prints can be given to other verbs; each that is asked for is tried and told of"):
             names = there.vision.must("get", "workloads", "-o", "name").split()
             equal(there.vision.must("get", *names, "-o", "name").split(), names)
@@ -263,6 +266,15 @@ def making():
             equal(there.all.must("delete", "profile", "mine", *which, "--namespace", "audio"), "profiles/mine deleted\n")
             there.all.refused(2, "404", "describe", "profile", "mine", *which, "--namespace", "audio")
             there.all.refused(2, "--product is for profiles", "get", "nodes", "--product", "A100-80GB")
+        with check("of subscribers those of the namespace are shown and deleted, and not the fleet's of the same name"):
+            hook = {"url": "https://example.com/hook", "types": ["plan.published"], "enabled": False}
+            headers = {"Authorization": f"Bearer {ADMIN}"}
+            for id in ("ci", "vision:ci", "audio:ci"):
+                equal(there.api.request("PUT", f"/v1/webhooks/{id}", hook, headers).status, 201, id)
+            equal(there.all.must("get", "webhooks", "--namespace", "vision", "-o", "name"), "webhooks/vision:ci\n")
+            equal(there.all.must("delete", "webhook", "ci", "--namespace", "vision"), "webhooks/ci deleted\n")
+            equal(there.all.must("get", "webhooks", "-o", "name").split(), ["webhooks/audio:ci", "webhooks/ci"])
+            equal(there.audio.must("get", "webhook", "audio:ci", "-o", "name"), "webhooks/ci\n")
         with check("a shell is offered what the namespace has"):
             there.vision.must("apply", "-f", "-", stdin=json.dumps([one("web", 10), one("bert", 10)]))
             for client, words, wanted in (
@@ -273,7 +285,27 @@ def making():
                 equal(set(offered.split()), wanted, f"{words}")
 
 
+def demanding():
+    with fleet("--require-if-match") as there:
+        with check("a controller that changes what exists under If-Match alone is changed as any other"):
+            path = os.path.join(there.folder, "profile.json")
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump({"model": "resnet50", "product": "A100-80GB", "points": [
+                    {"profile": "7g.80gb", "batch": 8, "processes": 1, "throughput": 900, "latencyMs": 20}]}, file)
+            for _ in range(2):
+                equal(there.all.must("create", "ns", "vision", "--gpus", "4", "--replace"), "namespaces/vision replaced\n")
+                there.all.must("create", "profile", "-f", path)
+                there.vision.must("create", "profile", "-f", path)
+                there.vision.must("apply", "-f", "-", stdin=json.dumps([one("web", 10), one("bert", 10)]))
+                there.vision.must("apply", "-f", "-", stdin=json.dumps([one("web", 20), one("bert", 10)]))
+                equal(there.vision.must("delete", "workload", "web", "--dry-run", status=4), "workloads/web would be deleted\n")
+                equal(there.vision.must("delete", "workload", "web", "bert"), "workloads/web deleted\nworkloads/bert deleted\n")
+                there.vision.refused(2, "404 not_found", "delete", "workload", "web")
+            equal(there.vision.must("delete", "profile", "resnet50", "--product", "A100-80GB"), "profiles/resnet50 deleted\n")
+            equal(there.all.must("delete", "namespace", "audio"), "namespaces/audio deleted\n")
+
+
 if __name__ == "__main__":
-    for part in (ids, plans, logs, making):
+    for part in (ids, plans, logs, making, demanding):
         part()
     finish()

@@ -5,50 +5,48 @@ package import ParvaWire
 import Synchronization
 
 /// What has happened to each workload as far as this process has seen: that it was declared and how, what plans gave it, and
-/// what was so of it, each with its time and as it was told then. Beside what was told it adds at most 16 entries a workload, and
+/// what was so of it, each with its time and as it was told then. It keeps at most 16 entries of a workload, and
 /// those of 256 workloads of each namespace that are gone.
 package final class WorkloadHistory: Sendable {
   package struct Entry: Hashable, Sendable {
+    /// What its sentence is made of when somebody asks: of a hundred thousand workloads nobody may.
+    fileprivate enum Detail: Hashable, Sendable {
+      case text(String)
+      /// What a plan gave, in requests per second, and which plan: as it is known everywhere, and to its namespace.
+      case given(Double, all: Int, own: Int)
+      /// How it was declared, in requests per second and milliseconds, at a revision of its own.
+      case declared(rate: Double, model: String, latencyMs: Double, isScheduled: Bool, revision: Int)
+    }
+
     package var time: Date
     /// `Registered`, or that of a condition.
     package var type: String
     package var status: ConditionDocument.Status
     package var reason: String
-    /// Empty where ``capacity`` says it.
-    fileprivate var text: String
-    /// Of the workload as it was declared then.
-    fileprivate var revision: Int?
-    /// What a plan gave, in requests per second, and which plan: as it is known everywhere, and to its namespace.
-    fileprivate var capacity: Double?
-    fileprivate var plan: (all: Int, own: Int)?
+    fileprivate var detail: Detail
 
     fileprivate init(
-      _ time: Date, _ type: String, _ status: ConditionDocument.Status, _ reason: String, _ text: String,
-      revision: Int? = nil
+      _ time: Date, _ type: String, _ status: ConditionDocument.Status, _ reason: String, _ detail: Detail
     ) {
-      (self.time, self.type, self.status, self.reason, self.text) = (time, type, status, reason, text)
-      self.revision = revision
+      (self.time, self.type, self.status, self.reason, self.detail) = (time, type, status, reason, detail)
     }
 
     /// - Parameter isOwn: as who is bound to its namespace is told it.
     package func message(own isOwn: Bool) -> String {
-      guard let capacity, let plan else { return text }
-      return WorkloadStatus.gives(isOwn ? plan.own : plan.all, capacity)
+      switch detail {
+      case .text(let text): text
+      case .given(let capacity, let all, let own): WorkloadStatus.gives(isOwn ? own : all, capacity)
+      case .declared(let rate, let model, let latencyMs, let isScheduled, _):
+        "\(rate.shortText) requests/s of \(model) within \(latencyMs.shortText) ms"
+          + (isScheduled ? ", by a schedule" : "")
+      }
     }
 
-    package static func == (one: Entry, other: Entry) -> Bool {
-      (one.time, one.type, one.status, one.reason, one.text) == (
-        other.time, other.type, other.status, other.reason, other.text
-      )
-        && (one.revision, one.capacity, one.plan?.all, one.plan?.own)
-          == (other.revision, other.capacity, other.plan?.all, other.plan?.own)
-    }
+    /// Of what a plan gave.
+    fileprivate var capacity: Double? { if case .given(let capacity, _, _) = detail { capacity } else { nil } }
 
-    package func hash(into hasher: inout Hasher) {
-      hasher.combine(time)
-      hasher.combine(type)
-      hasher.combine(text)
-    }
+    /// Of the declaration.
+    fileprivate var revision: Int? { if case .declared(_, _, _, _, let revision) = detail { revision } else { nil } }
   }
 
   /// Most entries of one workload.
@@ -98,9 +96,9 @@ package final class WorkloadHistory: Sendable {
         let last = known.last { $0.type == condition.type }
         // That nothing is known at first is nothing that has happened.
         if last == nil, condition.status == .unknown { continue }
-        var entry = Entry(date, condition.type, condition.status, condition.reason, condition.message)
+        var entry = Entry(date, condition.type, condition.status, condition.reason, .text(condition.message))
         if condition.type == "Planned", condition.status == .isTrue, let all = status.planRevision {
-          (entry.text, entry.capacity, entry.plan) = ("", status.capacityPlanned, (all, own ?? 0))
+          entry.detail = .given(status.capacityPlanned ?? 0, all: all, own: own ?? 0)
         }
         let isNews =
           last.map { $0.status != entry.status || $0.reason != entry.reason || $0.capacity != entry.capacity } ?? true
@@ -115,7 +113,7 @@ package final class WorkloadHistory: Sendable {
       guard let known = state.entries[id], let last = known.last(where: { $0.type == Self.declaration }),
         last.status == .isTrue
       else { return }
-      state.add(Entry(date, Self.declaration, .isFalse, "deleted", "it is registered no more"), of: id)
+      state.add(Entry(date, Self.declaration, .isFalse, "deleted", .text("it is registered no more")), of: id)
       let namespace = Namespace.of(id)
       state.gone[namespace, default: []].append(id)
       if state.gone[namespace]?.count ?? 0 > Self.mostGone, let first = state.gone[namespace]?.removeFirst() {
@@ -153,7 +151,8 @@ package final class WorkloadHistory: Sendable {
     let isNew = last?.status != .isTrue && registration.createdAt == registration.updatedAt
     return Entry(
       registration.updatedAt, declaration, .isTrue, isNew ? "created" : "changed",
-      "\(workload.rate.shortText) requests/s of \(workload.model) within \(workload.sloLatencyMs.shortText) ms"
-        + (workload.schedule.isEmpty ? "" : ", by a schedule"), revision: registration.revision)
+      .declared(
+        rate: workload.rate, model: workload.model, latencyMs: workload.sloLatencyMs,
+        isScheduled: !workload.schedule.isEmpty, revision: registration.revision))
   }
 }

@@ -55,6 +55,12 @@ struct ClientScope: Hashable, Sendable {
     return (bound == nil ? name + ":" : "") + Namespace.bare(told)
   }
 
+  /// Whether a subscriber is of the namespace that is spoken of. To who is bound all are; else those without one are the fleet's.
+  func holds(subscriber id: String) -> Bool {
+    guard let name, bound == nil else { return true }
+    return Namespace.isQualified(id) && Namespace.of(id) == name
+  }
+
   /// What the controller calls it, to whom the credential belongs.
   func told(_ id: String) -> String { bound == nil ? id : Namespace.bare(id) }
 }
@@ -87,9 +93,7 @@ struct ResourceView: Hashable, Sendable {
 
   /// Whether a row of a list is of it, where the controller lists all.
   func holds(_ row: JSONValue, _ kind: ResourceKind) -> Bool {
-    guard kind.naming == .bySubscriber, let name = scope.name else { return true }
-    let id = kind.name(of: row)
-    return !Namespace.isQualified(id) || Namespace.of(id) == name
+    kind.naming != .bySubscriber || scope.holds(subscriber: kind.name(of: row))
   }
 }
 

@@ -31,6 +31,15 @@ struct DryRunOption: ParsableArguments {
     return Outcome(status: Int(status), response: response, changes: tried["changed"].flag == true)
   }
 
+  /// Puts something in place of what is there, or where nothing is, unless somebody else is faster.
+  func put(_ path: String, _ body: Data, to connection: ServerConnection) async throws -> Outcome {
+    let standing = try await connection.send("GET", path, accepting: [404])
+    let tag = standing.status == 404 ? nil : standing.headers["ETag"]
+    let condition = tag.map { ["If-Match": $0] } ?? ["If-None-Match": "*"]
+    return try await send(
+      "PUT", path, body: body, headers: condition.merging(["Prefer": "return=minimal"]) { $1 }, to: connection)
+  }
+
   /// What has come of a change, or would.
   struct Outcome {
     /// As the change itself is answered.

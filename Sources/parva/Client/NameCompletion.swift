@@ -33,12 +33,7 @@ enum NameCompletion {
     let query = view.query(kind) + ["limit=\(min(most, kind.pageLimit))"]
     let page = try await connection.value("\(kind.path)?\(query.joined(separator: "&"))")
     // A model has a row for each product.
-    var names: [String] = []
-    for row in page[kind.member].elements where view.holds(row, kind) {
-      let name = kind.name(of: row)
-      if names.last != name { names.append(name) }
-    }
-    return names
+    return Set(page[kind.member].elements.filter { view.holds($0, kind) }.map(kind.name)).sorted()
   }
 
   /// To the controller that the command line names so far.

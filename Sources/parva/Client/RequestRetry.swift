@@ -38,6 +38,9 @@ struct RequestRetry {
       switch error.code {
       case .connectFailed: return .again(after: nil, inDoubt: false)
       case .transferFailed, .timeout, .closed: return request.isRepeatable ? .again(after: nil, inDoubt: true) : .final
+      // Nothing was sent, and it will be no other here.
+      case .tlsFailed, .targetForbidden: return .elsewhere
+      case .bodyTooLarge: return ["GET", "HEAD"].contains(request.method) ? .elsewhere : .final
       default: return .final
       }
     case .answered(let response):

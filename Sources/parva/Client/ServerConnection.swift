@@ -59,19 +59,20 @@ struct ServerConnection: Sendable {
     var (isInDoubt, isTold) = (false, false)
     while true {
       let first = chosen.index.withLock { $0 }
-      var (failure, after): (CommandFailure?, Int?) = (nil, nil)
+      // Put into words only where somebody reads them: an answer may be a plan of many megabytes.
+      var (failure, after): ((() -> CommandFailure)?, Int?) = (nil, nil)
       var mayPass = false
       for offset in targets.indices {
         let index = (first + offset) % targets.count
         let outcome = await exchange(request, path, isSeen: !inDoubt.isEmpty, with: targets[index])
-        let told = message(of: outcome, method, path, targets[index])
+        let told = { message(of: outcome, method, path, targets[index]) }
         failure = told
         switch RequestRetry.verdict(of: outcome, to: request) {
         case .final:
-          guard case .answered(let response) = outcome else { throw told }
+          guard case .answered(let response) = outcome else { throw told() }
           chosen.index.withLock { $0 = index }
           let accepted = isInDoubt ? accepting.union(inDoubt) : accepting
-          guard (200..<300).contains(response.status) || accepted.contains(response.status) else { throw told }
+          guard (200..<300).contains(response.status) || accepted.contains(response.status) else { throw told() }
           return response
         case .elsewhere: continue
         case .again(let seconds, let wasInDoubt):
@@ -81,9 +82,9 @@ struct ServerConnection: Sendable {
         }
       }
       guard mayPass, let wait = retry.wait(after: after) else {
-        throw failure ?? CommandFailure(.unexpected, "there is no controller to ask")
+        throw failure?() ?? CommandFailure(.unexpected, "there is no controller to ask")
       }
-      if !isTold, let message = failure?.message {
+      if !isTold, let message = failure?().message {
         Console.error("\(message); it is tried again for up to \(patience.components.seconds) s")
         isTold = true
       }
