@@ -19,7 +19,9 @@ struct ApplyCommand: AsyncParsableCommand {
       it. To bring the plan to the nodes, see parva rollout start.
       """)
 
-  @Option(name: [.customShort("f"), .customLong("file")], help: "Workloads as JSON, YAML or CSV; - is standard input.")
+  @Option(
+    name: [.customShort("f"), .customLong("file")], help: "Workloads as JSON, YAML or CSV; - is standard input.",
+    completion: .file())
   var files: [String]
 
   @OptionGroup var scope: ScopeOptions

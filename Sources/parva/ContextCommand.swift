@@ -29,7 +29,7 @@ struct ContextCommand: ParsableCommand {
       commandName: "set", abstract: "Make a context, or change one; the first is the current one.",
       discussion: "What is not given stays as it is; an empty text, as --namespace '', takes it away.")
 
-    @Argument(help: "Its name.")
+    @Argument(help: "Its name.", completion: NameCompletion.contexts)
     var name: String
 
     @Option(
@@ -91,7 +91,7 @@ struct ContextCommand: ParsableCommand {
   struct Use: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "use", abstract: "Make a context the current one.")
 
-    @Argument(help: "Its name.")
+    @Argument(help: "Its name.", completion: NameCompletion.contexts)
     var name: String
 
     func run() throws {
@@ -106,7 +106,7 @@ struct ContextCommand: ParsableCommand {
   struct Remove: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "remove", abstract: "Forget a context.")
 
-    @Argument(help: "Its name.")
+    @Argument(help: "Its name.", completion: NameCompletion.contexts)
     var name: String
 
     func run() throws {

@@ -18,46 +18,57 @@ struct CreateCommand: AsyncParsableCommand {
       abstract: "Make a namespace, with what it may have at most; needs the role admin.",
       discussion: """
         parva create namespace vision --gpus 8 --workloads 200 --rate 50000 --weight 2. What is not given has no bound. With \
-        --replace one that is there gets these bounds, and those that are not given go.
+        --replace one that is there gets these bounds and keeps those that are not given; 'none' takes one away.
         """, aliases: ["ns"])
 
     @Argument(help: "Its name.")
     var name: String
 
-    @Option(help: "Most GPUs that plans give it; parts of one count.")
-    var gpus: Double?
+    @Option(help: "Most GPUs that plans give it; parts of one count. 'none' is no bound.")
+    var gpus: Bound?
 
-    @Option(help: "Most workloads that are registered in it.")
-    var workloads: Int?
+    @Option(help: "Most workloads that are registered in it, or 'none'.")
+    var workloads: Bound?
 
-    @Option(help: "Most requests/s of all of them together.")
-    var rate: Double?
+    @Option(help: "Most requests/s of all of them together, or 'none'.")
+    var rate: Bound?
 
     @Option(help: "Its weight where GPUs are scarce, 0.001 to 1000 (default: 1).")
     var weight: Double?
 
-    @Flag(help: "One that is there gets these bounds; without it that is refused.")
+    @Flag(help: "One that is there gets these bounds, and keeps what is not given; without it that is refused.")
     var replace = false
 
     @OptionGroup var trial: DryRunOption
     @OptionGroup var server: ServerOptions
 
-    private var document: Data {
-      get throws {
-        let quota: [String: JSONValue?] = [
-          "gpus": gpus.map { .number($0) }, "workloads": workloads.map { .number(Double($0)) },
-          "rate": rate.map { .number($0) },
-        ]
-        var members: [String: JSONValue] = ["name": .string(name), "quota": .object(quota.compactMapValues(\.self))]
-        members["weight"] = weight.map { .number($0) }
-        return try WireWriter.json(JSONValue.object(members))
+    /// A number, or none.
+    struct Bound: ExpressibleByArgument {
+      let value: Double?
+
+      init?(argument: String) {
+        value = Double(argument)
+        if value == nil && argument != "none" { return nil }
       }
+    }
+
+    /// - Parameter standing: what is there; null where nothing is.
+    private func document(over standing: JSONValue = .null) throws -> Data {
+      var quota: [String: JSONValue] = [:]
+      for (name, bound) in [("gpus", gpus), ("workloads", workloads), ("rate", rate)] {
+        quota[name] =
+          bound.map { $0.value.map { .number($0) } }
+          ?? (standing["quota"][name] == .null ? nil : standing["quota"][name])
+      }
+      var members: [String: JSONValue] = ["name": .string(name), "quota": .object(quota)]
+      members["weight"] = weight.map { .number($0) } ?? (standing["weight"] == .null ? nil : standing["weight"])
+      return try WireWriter.json(JSONValue.object(members))
     }
 
     /// Judges it as the controller does.
     func validate() throws {
       do {
-        _ = try NamespaceSpecReader.read(InputSource(try document, format: .json))
+        _ = try NamespaceSpecReader.read(InputSource(try document(), format: .json))
       } catch let errors as InputErrors {
         throw ValidationError(errors.errors.map(\.message).joined(separator: "\n"))
       }
@@ -68,8 +79,8 @@ struct CreateCommand: AsyncParsableCommand {
       let path = "/v1/namespaces"
       let outcome =
         replace
-        ? try await trial.put("\(path)/\(ServerConnection.escaped(name))", try document, to: connection)
-        : try await trial.send("POST", path, body: try document, to: connection)
+        ? try await trial.put("\(path)/\(ServerConnection.escaped(name))", to: connection) { try document(over: $0) }
+        : try await trial.send("POST", path, body: try document(), to: connection)
       let end = outcome.status == 201 ? "created" : "replaced"
       try Console.write("namespaces/\(name) \(trial.isOn ? "would be \(end)" : end)\n")
       try trial.finish(outcome.changes)
@@ -87,7 +98,8 @@ struct CreateCommand: AsyncParsableCommand {
         """)
 
     @Option(
-      name: [.customShort("f"), .customLong("file")], help: "Profiles as JSON, YAML or CSV; - is standard input.")
+      name: [.customShort("f"), .customLong("file")], help: "Profiles as JSON, YAML or CSV; - is standard input.",
+      completion: .file())
     var file: String
 
     @Option(help: "Model of a file in the published format (default: the file's name).")
@@ -129,7 +141,8 @@ struct CreateCommand: AsyncParsableCommand {
         let view = ResourceView(scope: scope, product: profile.product)
         do {
           let outcome = try await trial.put(
-            try view.path(kind, to: profile.model), ProfileWriter.json(profile), to: connection)
+            try view.path(kind, to: profile.model), to: connection
+          ) { _ in ProfileWriter.json(profile) }
           changes = changes || outcome.changes
           let end = outcome.status == 201 ? "created" : "replaced"
           try Console.write(

@@ -25,7 +25,8 @@ struct DeleteCommand: AsyncParsableCommand {
   var names: [String] = []
 
   @Option(
-    name: [.customShort("f"), .customLong("file")], help: "Take away the workloads of this file; - is standard input.")
+    name: [.customShort("f"), .customLong("file")], help: "Take away the workloads of this file; - is standard input.",
+    completion: .file())
   var file: String?
 
   @Flag(name: .long, help: "A node: forget it as it is, whatever stands there.")

@@ -22,7 +22,8 @@ struct DiffCommand: AsyncParsableCommand {
 
   @Option(
     name: [.customShort("f"), .customLong("file")],
-    help: "Workloads to compare with those that are registered, as JSON, YAML or CSV; - is standard input.")
+    help: "Workloads to compare with those that are registered, as JSON, YAML or CSV; - is standard input.",
+    completion: .file())
   var files: [String] = []
 
   @OptionGroup var scope: ScopeOptions

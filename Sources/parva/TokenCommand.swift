@@ -22,7 +22,9 @@ struct TokenCreateCommand: AsyncParsableCommand {
       alone, standard error says what it is good for.
       """)
 
-  @Option(name: .long, help: "What it allows: \(AccessRole.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(
+    name: .long, help: "What it allows: \(AccessRole.allCases.map(\.rawValue).joined(separator: ", ")).",
+    completion: .list(AccessRole.allCases.map(\.rawValue)))
   var role: String
 
   @Option(name: .long, help: "Its name, in lists and logs (default: the node's, with --role node).")

@@ -67,7 +67,7 @@ struct TopCommand: AsyncParsableCommand {
     for (room, row) in shown {
       let status = row["status"]
       table.add([
-        row["id"].text ?? "", Self.figure(row["rate"]), Self.figure(status["capacityUp"]),
+        row["id"].text ?? "", Self.figure(Self.rate(row)), Self.figure(status["capacityUp"]),
         Self.figure(status["capacityPlanned"]), room.isFinite ? "\(Int((room * 100).rounded(.down))) %" : "",
         status["state"].text ?? "", status["code"].text ?? "",
       ])
@@ -79,8 +79,13 @@ struct TopCommand: AsyncParsableCommand {
 
   /// What runs, or where no nodes are, what is planned, for each request.
   private static func room(_ row: JSONValue) -> Double {
-    guard let rate = row["rate"].number, rate > 0 else { return .infinity }
+    guard let rate = rate(row).number, rate > 0 else { return .infinity }
     return ((row["status"]["capacityUp"].number ?? row["status"]["capacityPlanned"].number) ?? 0) / rate
+  }
+
+  /// What is asked for now, where that goes by a schedule.
+  private static func rate(_ row: JSONValue) -> JSONValue {
+    row["status"]["rate"] == .null ? row["rate"] : row["status"]["rate"]
   }
 
   private static func figure(_ value: JSONValue) -> String { value.number.map { String(format: "%.1f", $0) } ?? "" }

@@ -6,9 +6,10 @@ import contextlib
 import json
 import os
 import random
+import subprocess
 import tempfile
 
-from controller import SEED, Controller, check, equal, finish
+from controller import PARVA, SEED, Controller, check, equal, finish
 from fleet import until
 from test_client import Client, following, one
 
@@ -241,8 +242,9 @@ def making():
             there.all.refused(2, "409 already_exists", *create)
             made = json.loads(there.all.must("get", "namespace", "robots", "-o", "json"))
             equal((made["quota"], made["weight"]), ({"gpus": 2.5, "workloads": 3, "rate": 100}, 2))
-            equal(there.all.must("create", "ns", "robots", "--gpus", "4", "--replace"), "namespaces/robots replaced\n")
-            equal(json.loads(there.all.must("get", "namespace", "robots", "-o", "json"))["quota"], {"gpus": 4})
+            equal(there.all.must("create", "ns", "robots", "--gpus", "4", "--rate", "none", "--replace"), "namespaces/robots replaced\n")
+            made = json.loads(there.all.must("get", "namespace", "robots", "-o", "json"))
+            equal((made["quota"], made["weight"]), ({"gpus": 4, "workloads": 3}, 2), "what is not given stays")
             there.all.refused(2, "weight", "create", "namespace", "x", "--weight", "0")
             there.all.refused(2, "name must be", "create", "namespace", "X")
             there.vision.refused(2, "403", "create", "namespace", "mine")
@@ -275,6 +277,27 @@ def making():
             equal(there.all.must("delete", "webhook", "ci", "--namespace", "vision"), "webhooks/ci deleted\n")
             equal(there.all.must("get", "webhooks", "-o", "name").split(), ["webhooks/audio:ci", "webhooks/ci"])
             equal(there.audio.must("get", "webhook", "audio:ci", "-o", "name"), "webhooks/ci\n")
+        with check("top goes by the rate of now"):
+            timed = one("timed", 10, schedule=[{"from": "00:00", "to": "24:00", "timeZone": "UTC", "rate": 500}])
+            there.audio.must("apply", "-f", "-", stdin=json.dumps(timed))
+            equal("500.0" in there.audio.must("top"), True, there.audio.must("top"))
+            there.audio.must("delete", "workload", "timed")
+        with check("bash is offered ids with a colon in them, as it splits them"):
+            script = os.path.join(there.folder, "completion.bash")
+            with open(script, "w", encoding="utf-8") as file:
+                file.write(there.all.must("--generate-completion-script", "bash"))
+            there.vision.must("apply", "-f", "-", stdin=json.dumps([one("web", 10), one("bert", 10)]))
+            link = os.path.join(there.folder, "parva")
+            os.symlink(PARVA, link)
+            for words, line, wanted in (
+                    (["vi"], "vi", ["vision:bert", "vision:web"]), (["vision", ":"], "vision:", ["bert", "web"]),
+                    (["vision", ":", "w"], "vision:w", ["web"]), (["vision", ":", "web", ""], "vision:web ", ["vision:bert", "vision:web"])):
+                asked = subprocess.run(
+                    ["bash", "-c", """. "$1"; compopt() { :; }; COMP_LINE="parva get workloads $2"; COMP_POINT=${#COMP_LINE}; shift 2
+                     COMP_WORDS=("$PARVA_LINK" get workloads "$@"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+                     __parva_whole_words "$PARVA_LINK" "${@: -1}" ""; printf '%s\\n' "${COMPREPLY[@]}" """, "bash", script, line, *words],
+                    env={**there.all.environment, "PARVA_LINK": link}, capture_output=True, text=True, timeout=60)
+                equal(sorted(set(asked.stdout.split())), wanted, f"{words}: {asked.stderr}")
         with check("a shell is offered what the namespace has"):
             there.vision.must("apply", "-f", "-", stdin=json.dumps([one("web", 10), one("bert", 10)]))
             for client, words, wanted in (

@@ -32,12 +32,18 @@ struct DryRunOption: ParsableArguments {
   }
 
   /// Puts something in place of what is there, or where nothing is, unless somebody else is faster.
-  func put(_ path: String, _ body: Data, to connection: ServerConnection) async throws -> Outcome {
+  ///
+  /// - Parameter body: makes it of what is there, null where nothing is.
+  func put(
+    _ path: String, to connection: ServerConnection, _ body: (JSONValue) throws -> Data
+  ) async throws -> Outcome {
     let standing = try await connection.send("GET", path, accepting: [404])
-    let tag = standing.status == 404 ? nil : standing.headers["ETag"]
-    let condition = tag.map { ["If-Match": $0] } ?? ["If-None-Match": "*"]
+    let isThere = standing.status != 404
+    let condition = isThere ? standing.headers["ETag"].map { ["If-Match": $0] } ?? [:] : ["If-None-Match": "*"]
     return try await send(
-      "PUT", path, body: body, headers: condition.merging(["Prefer": "return=minimal"]) { $1 }, to: connection)
+      "PUT", path, body: try body(isThere ? try ServerConnection.value(of: standing) : .null),
+      headers: condition.merging(["Prefer": "return=minimal"]) { $1 },
+      to: connection)
   }
 
   /// What has come of a change, or would.

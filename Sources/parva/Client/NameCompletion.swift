@@ -16,6 +16,13 @@ enum NameCompletion {
     }
   }
 
+  /// Of the configuration.
+  static var contexts: CompletionKind {
+    .custom { _, _, prefix in
+      (try? ClientContexts.load())?.contexts.keys.filter { $0.hasPrefix(prefix) }.sorted() ?? []
+    }
+  }
+
   /// Ids of tokens that were made at run time.
   static var tokens: CompletionKind {
     .custom { words, _, prefix in

@@ -15,7 +15,9 @@ struct ServerOptions: ParsableArguments {
       """)
   var server: String?
 
-  @Option(name: .long, help: "Context of the configuration file (default: its current one); see parva context.")
+  @Option(
+    name: .long, help: "Context of the configuration file (default: its current one); see parva context.",
+    completion: NameCompletion.contexts)
   var context: String?
 
   @Option(name: .long, help: "File with the bearer token (default: PARVA_TOKEN, then the context's file).")
