@@ -95,8 +95,8 @@ static void settle(chs_conn *conn) {
 /* ---- Memory of bodies ---- */
 
 static void release_body(chs_conn *conn) {
-  if (conn->body_held > 0) atomic_fetch_sub(&conn->loop->bodies->held, conn->body_held);
-  conn->body_held = 0;
+  chs_bodies_give(conn->loop->bodies, conn->body_held);
+  conn->body_held.bytes = 0;
 }
 
 static void drop_message(chs_conn *conn) {
@@ -107,24 +107,13 @@ static void drop_message(chs_conn *conn) {
 
 static bool is_small(const chs_conn *conn, uint64_t length) { return length <= conn->loop->config->small_body; }
 
-/* Whether a body of this length would find room now. */
-static bool has_room(const chs_conn *conn, uint64_t length) {
-  chs_bodies *bodies = conn->loop->bodies;
-  uint64_t most = atomic_load(&bodies->most), held = atomic_load(&bodies->held);
-  return is_small(conn, length) || (held < most && length <= most - held);
-}
-
-/* Counts what has been received; false, and nothing counted, where that is too much. */
-static bool hold_body(chs_conn *conn) {
-  if (is_small(conn, conn->body_received)) return true;
-  chs_bodies *bodies = conn->loop->bodies;
-  uint64_t more = conn->body_received - conn->body_held;
-  if (atomic_fetch_add(&bodies->held, more) + more > atomic_load(&bodies->most)) {
-    atomic_fetch_sub(&bodies->held, more);
-    return false;
-  }
-  conn->body_held = conn->body_received;
-  return true;
+/* Counts what has been received; anything but CHS_OK, and nothing counted, where that is too much. */
+static chs_error hold_body(chs_conn *conn) {
+  if (is_small(conn, conn->body_received)) return CHS_OK;
+  uint64_t more = conn->body_received - conn->body_held.bytes;
+  chs_error error = chs_bodies_take(conn->loop->bodies, conn->body_held.holder, more);
+  if (error == CHS_OK) conn->body_held.bytes = conn->body_received;
+  return error;
 }
 
 /* ---- Ends ---- */
@@ -248,7 +237,7 @@ static void dispatch(chs_conn *conn, chs_request *request) {
   void *user = loop->callbacks->on_request(loop->callbacks->context, exchange, request);
   loop->dispatching = 0;
   if (!user) {
-    if (request->held > 0) atomic_fetch_sub(&loop->bodies->held, request->held);
+    chs_bodies_give(loop->bodies, request->held);
     return;
   }
   if (conn->exchange == exchange.id) {
@@ -294,7 +283,7 @@ static void dispatch_gathered(chs_conn *conn) {
   request.body = conn->message + conn->head_length;
   request.body_length = conn->message_length - conn->head_length;
   request.held = conn->body_held;
-  conn->body_held = 0;
+  conn->body_held.bytes = 0;
   dispatch(conn, &request);
   drop_message(conn);
 }
@@ -329,9 +318,13 @@ static size_t take_head(chs_conn *conn, const uint8_t *bytes, size_t head_length
     chs_conn_refuse(conn, CHS_BODY_TOO_LARGE);
     return 0;
   }
-  if (!verdict.unread && head->content_length > 0 && !has_room(conn, (uint64_t)head->content_length)) {
-    chs_conn_refuse(conn, CHS_BODY_MEMORY_FULL);
-    return 0;
+  conn->body_held.holder = verdict.holder;
+  if (!verdict.unread && head->content_length > 0 && !is_small(conn, (uint64_t)head->content_length)) {
+    chs_error error = chs_bodies_room(loop->bodies, verdict.holder, (uint64_t)head->content_length);
+    if (error != CHS_OK) {
+      chs_conn_refuse(conn, error);
+      return 0;
+    }
   }
   if (verdict.unread) {
     conn->input = CHS_IN_DONE;
@@ -361,8 +354,11 @@ static void take_data(chs_conn *conn, const uint8_t *bytes, size_t length) {
   conn->body_received += length;
   if (conn->body_received > conn->body_limit) {
     chs_conn_refuse(conn, CHS_BODY_TOO_LARGE);
-  } else if (!hold_body(conn)) {
-    chs_conn_refuse(conn, CHS_BODY_MEMORY_FULL);
+    return;
+  }
+  chs_error error = hold_body(conn);
+  if (error != CHS_OK) {
+    chs_conn_refuse(conn, error);
   } else {
     gather(conn, bytes, length);
   }

@@ -35,6 +35,7 @@ static const entry entries[CHS_ERROR_COUNT] = {
     [CHS_BODY_TOO_LARGE] = {413, "body_too_large", "The request body is larger than allowed here."},
     [CHS_REQUEST_TIMEOUT] = {408, "request_timeout", "The request did not arrive in time."},
     [CHS_BODY_MEMORY_FULL] = {503, "body_memory_full", "As many bytes of large request bodies are held as may be; try again shortly."},
+    [CHS_BODY_SHARE_FULL] = {429, "body_share_full", "Of large request bodies the caller has as many bytes on their way as one may have; let one of them end first."},
 };
 
 static const entry *find(chs_error error) {

@@ -109,7 +109,7 @@ struct chs_conn {
   size_t message_length, message_capacity;
   uint32_t head_length;
   uint64_t body_limit, body_received;
-  uint64_t body_held; /* counted in loop->bodies */
+  chs_held body_held; /* counted in loop->bodies */
 
   chs_piece *first, *last;
   uint64_t output_pending;
@@ -152,10 +152,27 @@ size_t chs_write_head(char *out, size_t room, const chs_conn *conn, const chs_re
 
 /* ---- Loop ---- */
 
+typedef struct chs_holder {
+  uint64_t id, bytes;
+} chs_holder;
+
 /* What large bodies take, those of all loops together. */
 typedef struct chs_bodies {
-  atomic_ullong most, held;
+  pthread_mutex_t lock;
+  uint64_t most, share, held;
+  chs_holder *holders; /* who holds any now, in no order: fewer than most / small_body */
+  uint32_t count, capacity;
 } chs_bodies;
+
+bool chs_bodies_init(chs_bodies *bodies, uint64_t most, uint64_t share);
+void chs_bodies_free(chs_bodies *bodies);
+/* CHS_OK where a body of this length would find room now. */
+chs_error chs_bodies_room(chs_bodies *bodies, uint64_t id, uint64_t length);
+/* Counts so many bytes more; anything but CHS_OK, and nothing counted, where that is too much. */
+chs_error chs_bodies_take(chs_bodies *bodies, uint64_t id, uint64_t more);
+void chs_bodies_give(chs_bodies *bodies, chs_held held);
+uint64_t chs_bodies_bytes(chs_bodies *bodies);
+void chs_bodies_bound(chs_bodies *bodies, uint64_t most, uint64_t share);
 
 typedef enum chs_tag { CHS_TAG_CONN, CHS_TAG_LISTENER, CHS_TAG_WAKE } chs_tag;
 

@@ -19,7 +19,7 @@ bool chs_loop_init(chs_loop *loop, chs_server *server, const chs_config *config,
   loop->server = server;
   loop->config = config;
   loop->callbacks = callbacks;
-  atomic_store(&loop->own_bodies.most, config->body_memory);
+  if (!chs_bodies_init(&loop->own_bodies, config->body_memory, config->body_share)) return false;
   loop->bodies = server ? &server->bodies : &loop->own_bodies;
   loop->epoll = loop->wake = loop->spare = -1;
   loop->kill_at = CHS_NEVER;
@@ -61,6 +61,7 @@ void chs_loop_free(chs_loop *loop) {
   if (loop->wake >= 0) (void)close(loop->wake);
   if (loop->spare >= 0) (void)close(loop->spare);
   pthread_mutex_destroy(&loop->post_lock);
+  chs_bodies_free(&loop->own_bodies);
   free(loop->slots);
   free(loop->free_slots);
 }

@@ -78,7 +78,7 @@ chs_server *chs_server_create(const chs_config *config, const chs_callbacks *cal
   }
   server->config = *config;
   server->callbacks = *callbacks;
-  atomic_store(&server->bodies.most, config->body_memory);
+  (void)chs_bodies_init(&server->bodies, config->body_memory, config->body_share);
   server->config.tls.certificate_file = server->certificate_file = copy_text(config->tls.certificate_file);
   server->config.tls.key_file = server->key_file = copy_text(config->tls.key_file);
   server->config.tls.client_ca_file = server->client_ca_file = copy_text(config->tls.client_ca_file);
@@ -143,11 +143,13 @@ bool chs_server_reload_tls(chs_server *server, char *error, size_t error_size) {
   return true;
 }
 
-void chs_server_set_body_memory(chs_server *server, uint64_t bytes) { atomic_store(&server->bodies.most, bytes); }
+void chs_server_set_body_memory(chs_server *server, uint64_t bytes, uint64_t share) {
+  chs_bodies_bound(&server->bodies, bytes, share);
+}
 
-void chs_body_release(chs_server *server, uint64_t held) { atomic_fetch_sub(&server->bodies.held, held); }
+void chs_body_release(chs_server *server, chs_held held) { chs_bodies_give(&server->bodies, held); }
 
-void chs_server_stats(const chs_server *server, chs_stats *stats) {
+void chs_server_stats(chs_server *server, chs_stats *stats) {
   *stats = (chs_stats){0};
   for (uint32_t index = 0; index < server->loop_count; index++) {
     chs_loop *loop = server->loops[index];
@@ -158,7 +160,7 @@ void chs_server_stats(const chs_server *server, chs_stats *stats) {
     stats->evicted += atomic_load_explicit(&loop->evicted, memory_order_relaxed);
     stats->turned_away += atomic_load_explicit(&loop->turned_away, memory_order_relaxed);
   }
-  stats->body_bytes = atomic_load_explicit(&server->bodies.held, memory_order_relaxed);
+  stats->body_bytes = chs_bodies_bytes(&server->bodies);
 }
 
 void chs_server_join(chs_server *server) {

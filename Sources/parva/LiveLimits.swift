@@ -41,7 +41,7 @@ final class LiveLimits: Sendable {
         return (changes, Self.others(state.settings, configuration.settings))
       }
       limiter.replace(with: options.rates)
-      server.setBodyMemory(options.bodyMemory)
+      server.setBodyMemory(options.bodyMemory, perCaller: options.bodyMemoryPerCaller)
       logger.info("read limits again", metadata: ["changed": "\(changes ?? "nothing")"])
       if !elsewhere.isEmpty {
         logger.warning(

@@ -299,6 +299,7 @@ struct ServeCommand: AsyncParsableCommand {
       addresses: listen, tls: tls.configuration(clientRequired: !takesTokens))
     configuration.accessLog = accessLog
     configuration.maxBodyMemory = limits.bodyMemory
+    configuration.maxBodyMemoryPerCaller = limits.bodyMemoryPerCaller
     if let loops { configuration.loops = loops }
     return configuration
   }

@@ -137,7 +137,7 @@ static chs_verdict on_head(void *context, const chs_request *request) {
   (void)context;
   demand(request->path_length > 0, "a path is never empty");
   uint8_t choice = next();
-  return (chs_verdict){.body_limit = (uint64_t)(choice >> 1) * 16, .unread = choice & 1};
+  return (chs_verdict){.body_limit = (uint64_t)(choice >> 1) * 16, .unread = choice & 1, .holder = choice % 3};
 }
 
 static void *on_request(void *context, chs_exchange exchange, const chs_request *request) {
@@ -148,7 +148,7 @@ static void *on_request(void *context, chs_exchange exchange, const chs_request 
   for (uint32_t at = 0; at < request->head->field_count; at++) sink = request->bytes[request->fields[at].name.at];
   (void)sink;
   uint8_t choice = next();
-  demand(request->held == 0 || request->held == request->body_length, "a body counts as a whole or not at all");
+  demand(request->held.bytes == 0 || request->held.bytes == request->body_length, "a body counts as a whole or not at all");
   if ((choice & 3) == 0 || world.open_count == MOST_OPEN) {
     chs_conn *conn = chs_loop_find(world.loop, exchange);
     demand(conn != NULL, "a request can be answered while it is delivered");
@@ -157,7 +157,7 @@ static void *on_request(void *context, chs_exchange exchange, const chs_request 
     if (choice & 4) return NULL;
   }
   world.begun++;
-  atomic_fetch_sub(&world.loop->bodies->held, request->held);
+  chs_bodies_give(world.loop->bodies, request->held);
   open_exchange *open = &world.open[world.open_count < MOST_OPEN ? world.open_count++ : MOST_OPEN - 1];
   *open = (open_exchange){.exchange = exchange, .held = true};
   return &world;
@@ -246,6 +246,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
       .stream_high_water = 4096,
       .small_body = 64,
       .body_memory = 700,
+      .body_share = 400,
       .parse = {.target_bytes = 256, .head_bytes = 1024, .fields = 16, .extension_bytes = 64, .trailer_bytes = 128}};
   static const chs_callbacks callbacks = {.on_head = on_head,
                                           .on_request = on_request,
@@ -270,7 +271,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
   while (!conn->dead && world.at < world.length) {
     step(conn, &now);
     demand(loop->out_length == 0, "nothing stays in the loop's buffer between turns");
-    demand(atomic_load(&loop->bodies->held) <= config.body_memory, "bodies take no more memory than they may");
+    demand(chs_bodies_bytes(loop->bodies) <= config.body_memory, "bodies take no more memory than they may");
     while (loop->requeued && !conn->dead) {
       loop->requeued = NULL;
       conn->queued = false;
@@ -284,8 +285,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     chs_wheel_advance(loop);
   }
   demand(conn->dead || conn->deadline == CHS_NEVER, "a silent client is closed in the end");
+  chs_conn_kill(conn);
+  demand(chs_bodies_bytes(loop->bodies) == 0 && loop->bodies->count == 0, "what bodies took is given back");
   chs_loop_free(loop);
-  demand(atomic_load(&loop->bodies->held) == 0, "what bodies took is given back");
   free(loop);
   demand(world.closed, "the transport is closed");
   demand(world.done == world.begun, "every exchange ends");

@@ -3,6 +3,7 @@ import ParvaAPI
 import ParvaControlTestSupport
 import ParvaFormats
 import ParvaHTTP
+import Synchronization
 import Testing
 
 /// openapi.yaml and the route table tell the same.
@@ -43,4 +44,23 @@ import Testing
       #expect(await api.send("GET", route.pattern).status == 200, "\(route.pattern)")
     }
   }
+
+  @Test("of what is open for long, or takes every core, no caller gets all, and limits are those of the moment")
+  func sharedPlaces() async throws {
+    let api = try await Harness(starts: false)
+    var table = RouteTable(api.controller)
+    let limits = Limits()
+    table.streams = { limits.value.withLock { $0 } }
+    var shared: [String: @Sendable () -> Route.Concurrency] = [:]
+    for route in table.routes { shared[route.pattern] = route.concurrency ?? shared[route.pattern] }
+    for pattern in ["/v1/plan/events", "/v1/events", "/v1/endpoints/events", "/v1/plan/preview"] {
+      let bounds = try #require(shared[pattern])
+      let now = bounds()
+      #expect(now.share ?? .max < now.most, "\(pattern)")
+    }
+    limits.value.withLock { $0 = StreamLimits(most: 9, share: 4) }
+    #expect(shared["/v1/events"]?() == Route.Concurrency(most: 9, share: 4))
+  }
+
+  private final class Limits: Sendable { let value = Mutex(StreamLimits()) }
 }

@@ -31,6 +31,7 @@ typedef struct job {
   kind kind;
   atomic_int holders; /* the server until on_done, and the queue while it has it */
   atomic_int dones;
+  chs_held held;
 } job;
 
 static chs_server *server;
@@ -42,7 +43,9 @@ static atomic_ulong begun, ended, answered, refused, client_answers, stopped;
 static uint8_t large[LARGE];
 
 static void drop(job *one) {
-  if (atomic_fetch_sub(&one->holders, 1) == 1) free(one);
+  if (atomic_fetch_sub(&one->holders, 1) != 1) return;
+  chs_body_release(server, one->held);
+  free(one);
 }
 
 static void enqueue(job *one) {
@@ -114,6 +117,7 @@ static void *on_request(void *context, chs_exchange exchange, const chs_request 
   }
   job *one = calloc(1, sizeof *one);
   one->exchange = exchange;
+  one->held = request->held;
   one->kind = stream ? STREAM : LATER;
   atomic_init(&one->holders, 1);
   atomic_fetch_add(&begun, 1);
@@ -296,6 +300,9 @@ static void start_server(const char *folder, bool secure) {
                        .linger_timeout_ms = 200,
                        .min_rate = 1000,
                        .stream_high_water = 4096,
+                       .small_body = 200,
+                       .body_memory = 4000,
+                       .body_share = 3000,
                        .parse = {.target_bytes = 1024, .head_bytes = 4096, .fields = 32, .extension_bytes = 64,
                                  .trailer_bytes = 128},
                        .tls = {.certificate_file = secure ? certificate : NULL, .key_file = key, .kernel = true}};
@@ -336,6 +343,8 @@ static bool live(const char *folder, bool secure, long rounds, uint64_t seed, SS
   pthread_cond_signal(&filled);
   pthread_mutex_unlock(&lock);
   pthread_join(worker, NULL);
+  chs_server_stats(server, &stats);
+  if (stats.body_bytes != 0) abort();
   chs_server_destroy(server);
   printf("server-load: %s: %llu connections, %llu requests, %llu refused, %lu answers read, %lu of %lu exchanges ended\n",
          secure ? "TLS" : "plain", (unsigned long long)stats.accepted, (unsigned long long)stats.requests,

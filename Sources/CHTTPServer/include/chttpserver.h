@@ -81,6 +81,7 @@ typedef enum chs_error {
   CHS_BODY_TOO_LARGE,
   CHS_REQUEST_TIMEOUT,
   CHS_BODY_MEMORY_FULL,
+  CHS_BODY_SHARE_FULL,
   CHS_ERROR_COUNT
 } chs_error;
 
@@ -150,6 +151,12 @@ typedef struct chs_exchange {
   uint64_t id;
 } chs_exchange;
 
+/* A part of body_memory. */
+typedef struct chs_held {
+  uint64_t bytes;
+  uint64_t holder; /* of chs_verdict */
+} chs_held;
+
 typedef struct chs_request {
   const uint8_t *bytes; /* what the spans of `head` refer to */
   const chs_head *head;
@@ -162,12 +169,13 @@ typedef struct chs_request {
   const char *subject; /* of the verified client certificate (RFC 2253), or NULL */
   const char *uris;    /* of the same, each with a line feed behind it, or NULL */
   bool unread;         /* there is a body, which on_head did not want */
-  uint64_t held;       /* bytes of the body that count against body_memory */
+  chs_held held;       /* what of the body counts against body_memory */
 } chs_request;
 
 typedef struct chs_verdict {
   uint64_t body_limit; /* a longer body is refused with CHS_BODY_TOO_LARGE */
   bool unread;         /* the request is answered without its body, and the connection then ends */
+  uint64_t holder;     /* whose body_share the body counts for; 0: nobody's */
 } chs_verdict;
 
 typedef struct chs_callbacks {
@@ -213,6 +221,7 @@ typedef struct chs_config {
   uint32_t small_body;        /* bytes up to which a body does not count against body_memory */
   uint64_t body_memory;       /* bytes of all larger bodies together, until they are released; refused with
                                  CHS_BODY_MEMORY_FULL beyond */
+  uint64_t body_share;        /* of one holder; refused with CHS_BODY_SHARE_FULL beyond */
   chs_parse_limits parse;
   chs_tls_config tls;
 } chs_config;
@@ -243,14 +252,14 @@ void chs_server_drain(chs_server *server, uint32_t deadline_ms);
 /* Any thread. Reads certificate, key and CA files anew for connections to come; on failure keeps the old ones. */
 bool chs_server_reload_tls(chs_server *server, char *error, size_t error_size);
 
-/* Any thread. Sets body_memory for bodies to come; what is there stays. */
-void chs_server_set_body_memory(chs_server *server, uint64_t bytes);
+/* Any thread. Sets body_memory and body_share for bodies to come; what is there stays. */
+void chs_server_set_body_memory(chs_server *server, uint64_t bytes, uint64_t share);
 
 /* Any thread. Gives back what on_request was given as `held`. */
-void chs_body_release(chs_server *server, uint64_t held);
+void chs_body_release(chs_server *server, chs_held held);
 
 /* Any thread. */
-void chs_server_stats(const chs_server *server, chs_stats *stats);
+void chs_server_stats(chs_server *server, chs_stats *stats);
 
 /* Waits for the loop threads to end, which must have been drained or never started. Not from a callback. Answers that
  * still come afterwards are ignored. */

@@ -56,7 +56,9 @@ struct AuditRecorder: Sendable {
     if let id = request.pathParameters["id"] ?? request.pathParameters["name"] ?? request.pathParameters["model"],
       let first = parts.first
     {
-      parts = [first, Substring(Self.named.contains(first) ? request.space.id(id) : id)]
+      let known = Self.named.contains(first) ? request.space.id(id) : id
+      // What can be no id of the caller's space stands as it was asked for.
+      parts = [first, Substring(known.hasPrefix(":") ? id : known)]
       if first == "webhooks" { parts[1] = Substring(request.space.subscriber(id)) }
       if first == "profiles", let name = request.space.name { parts = ["namespaces", Substring(name)] + parts }
     }

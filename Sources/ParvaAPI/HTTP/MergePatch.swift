@@ -181,12 +181,14 @@ struct MergePatch: Sendable {
   }
 
   /// The workload as the patch leaves it, validated as any other.
-  func applied(to workload: Workload) throws(ProblemDetails) -> Workload {
+  ///
+  /// - Parameter home: the namespace that bare ids are of, and the only one that may be named; nil: `default`, and any may be.
+  func applied(to workload: Workload, in home: String? = nil) throws(ProblemDetails) -> Workload {
     do {
       if case .rate(let rate) = content { return try WorkloadReader.workload(workload, at: rate) }
       var merged = try JSONDecoder().decode(JSONValue.self, from: WorkloadWriter.json(workload))
       if let patch = try value { merged.merge(patch) }
-      return try WorkloadReader.readOne(InputSource(try WireWriter.json(merged), format: .json))
+      return try WorkloadReader.readOne(InputSource(try WireWriter.json(merged), format: .json), in: home)
     } catch let errors as InputErrors {
       throw ProblemDetails(errors)
     } catch {

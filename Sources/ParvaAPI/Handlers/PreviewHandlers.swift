@@ -48,17 +48,14 @@ struct PreviewHandlers: Sendable {
     }
     let source = try request.input([.json, .yaml, .csv])
     let space = request.space
-    var workloads: [Workload]
+    let workloads: [Workload]
     do {
-      workloads = try WorkloadReader.read(source, atMost: registry.limit)
+      workloads = try WorkloadReader.read(source, atMost: registry.limit, in: space.name)
     } catch {
       throw ProblemDetails(error)
     }
     guard workloads.count <= registry.limit else {
       throw ProblemDetails(.tooMany(limit: registry.limit), resource: "set of workloads")
-    }
-    if space.name != nil {
-      workloads = try workloads.map { workload throws(ProblemDetails) in try space.taken(workload) }
     }
     let current = try await plan.current(within: .seconds(PlanHandlers.defaultWait))
     var demand = registry.snapshot

@@ -76,7 +76,7 @@ struct WorkloadHandlers: Sendable {
     try request.allowQuery()
     let claim = try request.idempotencyClaim()
     let (source, space) = (try request.input(), request.space)
-    guard let read = WorkloadReader.readQuickly(source) else {
+    guard let read = WorkloadReader.readQuickly(source, in: space.name) else {
       return .rest { try await create(try Self.workload(in: source, space), claim, space) }
     }
     let workload = try space.taken(read)
@@ -124,7 +124,8 @@ struct WorkloadHandlers: Sendable {
         throw ProblemDetails(
           .preconditionFailed(current: current.revision), resource: "workload \(space.told(id))")
       }
-      let workload = try Self.named(id, try space.taken(try patch.applied(to: space.told(current.workload))), space)
+      let workload = try Self.named(
+        id, try space.taken(try patch.applied(to: space.told(current.workload), in: space.name)), space)
       let change = DemandChange(.put(workload), if: .revision([current.revision]), claim: claim, in: space.name)
       if let receipt = try await changeUnlessRaced(change, id, space) { return try answer(receipt, id, space) }
     }
@@ -206,7 +207,7 @@ struct WorkloadHandlers: Sendable {
   ) throws(ProblemDetails) -> Workload {
     let workload: Workload
     do {
-      workload = try WorkloadReader.readOne(source, named: id)
+      workload = try WorkloadReader.readOne(source, named: id, in: space.name)
     } catch {
       throw ProblemDetails(error)
     }

@@ -176,7 +176,7 @@ struct WorkloadSetHandlers: Sendable {
         continue
       }
       do throws(ProblemDetails) {
-        let workload = try space.taken(try element.patch.applied(to: space.told(registration.workload)))
+        let workload = try space.taken(try element.patch.applied(to: space.told(registration.workload), in: space.name))
         if workload.id != registration.id {
           faults.add(422, "id_mismatch", "A patch cannot change an id.", element.place.pointer + "/id")
         }
@@ -255,20 +255,11 @@ struct WorkloadSetHandlers: Sendable {
     let workloads: [Workload]
     do {
       workloads = try WorkloadReader.read(
-        source, refusals: ProblemDetails.mostErrors, atMost: registry.limit)
+        source, refusals: ProblemDetails.mostErrors, atMost: registry.limit, in: request.space.name)
     } catch {
       throw ProblemDetails(error)
     }
-    let space = request.space
-    if space.name == nil { return (workloads, source.format) }
-    let taken = try workloads.indices.map { index throws(ProblemDetails) in
-      try space.taken(workloads[index], at: "/\(index)")
-    }
-    // An id and the same with its namespace are one.
-    guard Set(taken.map(\.id)).count == taken.count else {
-      throw ProblemDetails(status: 422, code: "duplicate", detail: "An id stands in the body twice.")
-    }
-    return (taken, source.format)
+    return (workloads, source.format)
   }
 
   /// Where the workloads stand in a JSON body: at its root or under its one key.

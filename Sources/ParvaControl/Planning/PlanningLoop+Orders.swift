@@ -46,8 +46,11 @@ extension PlanningLoop {
     case .pin(let reason):
       guard let newest, board.view.plan != nil else { throw .noPlan }
       var pinned = PlanPin(revision: newest.record.revision, reason: reason, since: now().wholeMilliseconds)
-      // Pinned again it is the same pin, with what is said of it now.
-      if let pin { pinned.since = pin.since }
+      // Pinned again it is the same pin, with what is said of it now; what was said stays where nothing is.
+      if let pin {
+        pinned.since = pin.since
+        if reason.isEmpty { pinned.reason = pin.reason }
+      }
       var batch = StoreBatch()
       batch.pin = .some(pinned)
       try await commit(batch, draft, 200, after: pinned)

@@ -69,7 +69,8 @@ package struct PlanCause: Hashable, Sendable, Codable {
     self.init(triggers, after: record?.revision)
     let seen = record?.demandRevision ?? 0
     changed = Names(demand.registrations.rows.lazy.filter { $0.revision > seen }.map(\.id))
-    self.removed = Names(removed)
+    // Who has come back is among those that have changed.
+    self.removed = Names(Set(removed.filter { demand.registrations[$0] == nil }))
     profiles = demand.profiles.values.count { $0.revision > seen }
     who = authors.isEmpty ? nil : Array(authors.sorted().prefix(Self.mostNames))
   }

@@ -23,13 +23,7 @@ public struct CronTimes: Hashable, Sendable {
   private static let weekdays = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
   /// As it was written.
   public let text: String
-  /// A bit for each number; at least one in each.
-  let minutes: UInt64
-  let hours: UInt64
-  let monthDays: UInt64
-  let monthMask: UInt64
-  let weekDays: UInt64
-  let isEitherDay: Bool
+  let masks: CronMasks
 
   public init(_ text: String) throws(Fault) {
     let fields = text.split(separator: " ", omittingEmptySubsequences: false)
@@ -42,12 +36,12 @@ public struct CronTimes: Hashable, Sendable {
       masks.append(mask)
     }
     self.text = text
-    (minutes, hours, monthDays, monthMask) = (masks[0], masks[1], masks[2], masks[3])
-    // Sunday has two numbers.
-    weekDays = masks[4] & 0x7f | masks[4] >> 7
-    isEitherDay = !fields[2].hasPrefix("*") && !fields[4].hasPrefix("*")
-    guard minutes.nonzeroBitCount * hours.nonzeroBitCount <= Self.mostPerDay else { throw .tooOften }
-    guard hasDay else { throw .never }
+    self.masks = CronMasks(
+      minutes: masks[0], hours: masks[1], monthDays: masks[2], months: masks[3],
+      // Sunday has two numbers.
+      weekDays: masks[4] & 0x7f | masks[4] >> 7, isEitherDay: !fields[2].hasPrefix("*") && !fields[4].hasPrefix("*"))
+    guard masks[0].nonzeroBitCount * masks[1].nonzeroBitCount <= Self.mostPerDay else { throw .tooOften }
+    guard self.masks.hasDay else { throw .never }
   }
 
   private static func mask(_ field: Substring, _ index: Int) -> UInt64? {

@@ -5,14 +5,14 @@
 public struct RateSchedule<Clock: WallClock>: Sendable {
   struct Span: Sendable {
     let times: WeeklyTimes
-    let clock: Clock
+    /// Index of ``clocks``, as below.
+    let clock: Int
     let rate: Double
   }
 
   struct Beginning: Sendable {
-    let times: CronTimes
-    let zone: String
-    let clock: Clock
+    let times: CronMasks
+    let clock: Int
     let rate: Double
   }
 
@@ -29,21 +29,24 @@ public struct RateSchedule<Clock: WallClock>: Sendable {
 
   /// Requests per second at all other times.
   public let constant: Double
+  /// Of each time zone that is named.
+  private(set) var clocks: [Clock] = []
   private(set) var spans: [Span] = []
   private(set) var beginnings: [Beginning] = []
 
   /// - Parameter clock: that of a time zone, by its name.
   public init(_ workload: Workload, clock: (String) -> Clock) {
     constant = workload.rate
-    var known: (zone: String, clock: Clock)?
+    var zones: [String] = []
     for entry in workload.schedule {
-      let own = known?.zone == entry.zone ? known : nil
-      let clock = own?.clock ?? clock(entry.zone)
-      known = (entry.zone, clock)
+      let index = zones.lastIndex(of: entry.zone) ?? zones.count
+      if index == zones.count {
+        zones.append(entry.zone)
+        clocks.append(clock(entry.zone))
+      }
       switch entry.times {
-      case .weekly(let times): spans.append(Span(times: times, clock: clock, rate: entry.rate))
-      case .from(let times):
-        beginnings.append(Beginning(times: times, zone: entry.zone, clock: clock, rate: entry.rate))
+      case .weekly(let times): spans.append(Span(times: times, clock: index, rate: entry.rate))
+      case .from(let times): beginnings.append(Beginning(times: times.masks, clock: index, rate: entry.rate))
       }
     }
   }
@@ -97,8 +100,10 @@ struct RateWalk<Clock: WallClock> {
   }
 
   private let schedule: RateSchedule<Clock>
-  private var spans: [Span]
-  private var beginnings: [Beginning]
+  /// The last known one of each clock.
+  private var periods: [ClockPeriod]
+  private var spans: [Span] = []
+  private var beginnings: [Beginning] = []
   /// Of the time that the walk has come to, in requests per second.
   private(set) var rate: Double
   /// The edge that comes next; nil where none does.
@@ -109,40 +114,48 @@ struct RateWalk<Clock: WallClock> {
   /// O(entries).
   init(_ schedule: RateSchedule<Clock>, at time: Int) {
     self.schedule = schedule
-    spans = schedule.spans.map { Self.span($0, at: time) }
-    beginnings = schedule.beginnings.map { entry in
-      let shown = entry.clock.period(at: time).latestShown(at: time)
-      let local = entry.times.last(upTo: shown)
-      return Beginning(
-        since: entry.clock.firstTime(showing: local), local: local,
-        edge: entry.clock.firstTime(showing: entry.times.next(after: shown)))
-    }
+    periods = schedule.clocks.map { $0.period(at: time) }
     rate = schedule.constant
+    spans.reserveCapacity(schedule.spans.count)
+    for index in schedule.spans.indices { spans.append(span(index, at: time)) }
+    beginnings.reserveCapacity(schedule.beginnings.count)
+    for index in schedule.beginnings.indices { beginnings.append(beginning(index, at: time)) }
     settle()
   }
 
   /// To ``next``. O(entries), of which those are worked out that begin or end there.
   mutating func advance() {
     guard let time = next else { return }
-    for (index, entry) in schedule.spans.enumerated() where spans[index].edge == time {
-      spans[index] = Self.span(entry, at: time)
+    for index in periods.indices where periods[index].until <= time {
+      periods[index] = schedule.clocks[index].period(at: time)
+    }
+    for index in spans.indices where spans[index].edge == time {
+      spans[index] = span(index, at: time)
       edges += 1
     }
-    for (index, entry) in schedule.beginnings.enumerated() where beginnings[index].edge == time {
-      let shown = entry.clock.period(at: time).latestShown(at: time)
-      // Of those that the clock leaps over the last one counts.
-      beginnings[index] = Beginning(
-        since: time, local: entry.times.last(upTo: shown),
-        edge: entry.clock.firstTime(showing: entry.times.next(after: shown)))
+    for index in beginnings.indices where beginnings[index].edge == time {
+      beginnings[index] = beginning(index, at: time)
       edges += 1
     }
     settle()
   }
 
-  private static func span(_ entry: RateSchedule<Clock>.Span, at time: Int) -> Span {
-    Span(
-      isNow: entry.times.contains(time, on: entry.clock),
-      edge: entry.times.nextEdge(after: time, on: entry.clock) ?? .max)
+  private func span(_ index: Int, at time: Int) -> Span {
+    let entry = schedule.spans[index]
+    let period = periods[entry.clock]
+    return Span(
+      isNow: entry.times.contains(time, in: period), edge: entry.times.nextEdge(after: time, in: period) ?? .max)
+  }
+
+  private func beginning(_ index: Int, at time: Int) -> Beginning {
+    let entry = schedule.beginnings[index]
+    let period = periods[entry.clock]
+    // Of those that the clock leaps over the last one counts.
+    let shown = period.latestShown(at: time)
+    let local = entry.times.last(upTo: shown)
+    return Beginning(
+      since: schedule.clocks[entry.clock].firstTime(showing: local, near: period), local: local,
+      edge: schedule.clocks[entry.clock].firstTime(showing: entry.times.next(after: shown), near: period))
   }
 
   private mutating func settle() {
@@ -164,7 +177,7 @@ struct RateWalk<Clock: WallClock> {
       let isLater =
         own.since > best.since
         || own.since == best.since && own.local > best.local
-          && schedule.beginnings[index].zone == schedule.beginnings[newest].zone
+          && schedule.beginnings[index].clock == schedule.beginnings[newest].clock
       if isLater { newest = index }
     }
     return newest

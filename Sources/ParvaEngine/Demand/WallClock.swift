@@ -32,4 +32,10 @@ extension WallClock {
     while local - period.offset >= period.until { period = self.period(at: period.until) }
     return max(local - period.offset, period.since)
   }
+
+  /// The same, mostly without a look-up where that is in a period which is known.
+  func firstTime(showing local: Int, near period: ClockPeriod) -> Int {
+    let time = local - period.offset
+    return local > period.peak && time >= period.since && time < period.until ? time : firstTime(showing: local)
+  }
 }

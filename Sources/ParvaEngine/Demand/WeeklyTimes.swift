@@ -26,8 +26,10 @@ public struct WeeklyTimes: Hashable, Sendable {
   }
 
   /// Whether a time is within. O(days).
-  public func contains(_ time: Int, on clock: some WallClock) -> Bool {
-    let second = Self.second(of: time, clock.period(at: time))
+  public func contains(_ time: Int, on clock: some WallClock) -> Bool { contains(time, in: clock.period(at: time)) }
+
+  func contains(_ time: Int, in period: ClockPeriod) -> Bool {
+    let second = Self.second(of: time, period)
     return days.contains { day in
       let since = second - (day * Self.dayMinutes + from) * 60
       return (since + Self.weekSeconds) % Self.weekSeconds < length * 60
@@ -37,8 +39,11 @@ public struct WeeklyTimes: Hashable, Sendable {
   /// A time after another such that nothing begins or ends between the two; it may be that nothing does then, either. Within
   /// a week, and at the next shift of the clock. Nil without a day. O(days).
   public func nextEdge(after time: Int, on clock: some WallClock) -> Int? {
+    nextEdge(after: time, in: clock.period(at: time))
+  }
+
+  func nextEdge(after time: Int, in period: ClockPeriod) -> Int? {
     guard !days.isEmpty else { return nil }
-    let period = clock.period(at: time)
     let second = Self.second(of: time, period)
     var wait = Self.weekSeconds
     for day in days {

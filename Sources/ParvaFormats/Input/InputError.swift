@@ -38,6 +38,8 @@ package struct InputError: Error, Hashable, Sendable, CustomStringConvertible {
     case contradiction
     /// A plan that is to be in force and whose segments cannot stand so.
     case illegalPlacement = "illegal_placement"
+    /// Something of another namespace than the only one that may be named.
+    case namespaceMismatch = "namespace_mismatch"
     /// Something that the format asked for cannot hold.
     case notInFormat = "not_in_format"
     /// A document of another schema version.

@@ -47,7 +47,8 @@ package enum WeeklyTimesReader {
     if clock == nil {
       refusals.add(
         place(
-          .outOfRange, "timeZone must be UTC or a name of the IANA database, for example Europe/Berlin", ["timeZone"],
+          .outOfRange, "timeZone must be UTC or an area and a place of the IANA database, for example Europe/Berlin",
+          ["timeZone"],
           zone))
     }
     return clock

@@ -223,9 +223,9 @@ extension WorkloadReader {
       refusals.add(place(.invalidName, "id must be \(Names.workloadRule)", ["id"], spec.id))
     }
     if let home, Namespace.isQualified(spec.id), Namespace.of(spec.id) != home {
-      refusals.add(place(.contradiction, "only the namespace \(home) is spoken of", ["id"], spec.id))
+      refusals.add(place(.namespaceMismatch, "only the namespace \(home) can be named here", ["id"], spec.id))
     } else if let home, let other = spec.namespace, other != home {
-      refusals.add(place(.contradiction, "only the namespace \(home) is spoken of", ["namespace"], other))
+      refusals.add(place(.namespaceMismatch, "only the namespace \(home) can be named here", ["namespace"], other))
     }
     guard let namespace = spec.namespace else { return qualifiedID(of: spec, in: home) }
     if !Namespace.isName(namespace) {

@@ -15,7 +15,8 @@ package struct ZoneClock: WallClock, Hashable {
       if let clock = clocks[name] { return clock as ZoneClock? }
       guard let zone = TimeZone(identifier: name) else { return nil }
       let clock = ZoneClock(name, zone)
-      clocks[name] = clock
+      // A zone may be found under several spellings.
+      if clocks.count < Self.most { clocks[name] = clock }
       return clock
     }
     guard let known else { return nil }
@@ -25,7 +26,8 @@ package struct ZoneClock: WallClock, Hashable {
   /// The clock of a zone that was read before; UTC for what is none.
   package static func known(_ name: String) -> ZoneClock { ZoneClock(name) ?? utc }
 
-  /// At most as many as there are zones.
+  /// Clocks that are kept; there are fewer zones.
+  private static let most = 1_024
   private static let clocks = Mutex<[String: ZoneClock]>([:])
   private static let utc = ZoneClock("UTC", .gmt)
 

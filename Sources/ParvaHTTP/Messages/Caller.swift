@@ -96,3 +96,8 @@ package final class Caller: Sendable {
     status: 401, code: "credentials_invalid", detail: "The right to ask has ended while this waited for its answer.",
     headers: ["WWW-Authenticate": "Bearer realm=\"parva\", error=\"invalid_token\""])
 }
+
+extension Caller {
+  /// Who shares what one may have: the credentials of one namespace, or one credential that is for all.
+  var share: String { namespace.map { "namespace:\($0)" } ?? id }
+}

@@ -28,7 +28,7 @@ final class ConcurrencyLimit: Sendable {
   func enter(_ caller: Caller?) throws(ProblemDetails) -> Permit {
     let bounds = bounds()
     let (most, share) = (bounds.most, bounds.share)
-    let name = share == nil ? nil : caller.map { $0.namespace.map { "namespace:\($0)" } ?? $0.id }
+    let name = share == nil ? nil : caller?.share
     let refusal = running.withLock { running -> ProblemDetails? in
       if let name, let share, running.shares[name, default: 0] >= share { return Self.problem(of: caller, share) }
       guard running.count < most else { return Self.problem }

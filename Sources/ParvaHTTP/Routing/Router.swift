@@ -95,9 +95,9 @@ package final class Router: Sendable {
   }
 
   /// Whether a request will be let in whose body has not been read; if not, its body is nobody's business.
-  func letsIn(_ request: HTTPRequest) -> Bool {
+  /// If so, the request then has its caller.
+  func letsIn(_ request: inout HTTPRequest) -> Bool {
     guard let gate else { return true }
-    var request = request
     guard case .found(let match) = outcome(method: request.method, path: request.path) else { return false }
     fill(&request, match)
     do throws(ProblemDetails) {

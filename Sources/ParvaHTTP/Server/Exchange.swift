@@ -12,7 +12,7 @@ final class Exchange: Sendable {
   private let token: Token
   private let request: HTTPRequest
   /// Bytes of its body that count for all bodies together, for as long as somebody may have it.
-  private let held: UInt64
+  private let held: ServerCore.HeldBody
   private let began: ContinuousClock.Instant?
 
   /// `@unchecked Sendable`: plain integers, imported from C without the conformance.
@@ -27,7 +27,7 @@ final class Exchange: Sendable {
   private let state = Mutex(State())
 
   init(
-    core: ServerCore, router: Router, token: chs_exchange, request: HTTPRequest, held: UInt64,
+    core: ServerCore, router: Router, token: chs_exchange, request: HTTPRequest, held: ServerCore.HeldBody,
     began: ContinuousClock.Instant?
   ) {
     self.core = core

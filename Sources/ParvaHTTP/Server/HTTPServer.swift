@@ -34,8 +34,8 @@ package final class HTTPServer: Sendable {
   /// Throws `cannot_reload` and keeps the old ones when the files are not usable.
   package func reloadCertificates() throws(HTTPServerError) { try core.reloadCertificates() }
 
-  /// Sets ``HTTPServerConfiguration/maxBodyMemory`` for bodies to come; no effect before `start`.
-  package func setBodyMemory(_ bytes: Int) { core.setBodyMemory(bytes) }
+  /// Sets ``HTTPServerConfiguration/maxBodyMemory`` and that per caller for bodies to come; no effect before `start`.
+  package func setBodyMemory(_ bytes: Int, perCaller: Int) { core.setBodyMemory(bytes, perCaller: perCaller) }
 
   /// Counters since `start`.
   package var statistics: HTTPServerStatistics { core.statistics }

@@ -30,6 +30,7 @@ extension HTTPServerConfiguration {
       config.min_rate = UInt32(clamping: minimumRate)
       config.small_body = UInt32(clamping: smallBodyBytes)
       config.body_memory = UInt64(clamping: maxBodyMemory)
+      config.body_share = UInt64(clamping: maxBodyMemoryPerCaller)
       config.stream_high_water = UInt32(clamping: streamHighWater)
       config.parse.target_bytes = UInt32(clamping: maxTargetBytes)
       config.parse.head_bytes = UInt32(clamping: maxHeadBytes)

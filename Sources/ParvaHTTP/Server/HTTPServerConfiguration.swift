@@ -62,6 +62,8 @@ package struct HTTPServerConfiguration: Sendable {
   /// Bytes of all request bodies together that are larger than `smallBodyBytes`, from their first byte until what they asked for is
   /// done; answered 503 beyond.
   package var maxBodyMemory = 512 << 20
+  /// Of these of one caller, by the credentials of one namespace together, or one credential that is for all; answered 429 beyond.
+  package var maxBodyMemoryPerCaller = 128 << 20
   package var smallBodyBytes = 65_536
   /// Bytes that wait for a slow reader of a streamed response before its producer waits too.
   package var streamHighWater = 65_536

@@ -13,13 +13,26 @@ extension ServerCore {
     let length = request.head.pointee.content_length
     let router = router
     let small = (0...Int64(Self.unwantedBodyLimit)).contains(length)
-    if let route = router.route(method: method, path: path),
+    if let route = router.route(method: method, path: path) {
+      let limit = UInt64(clamping: route.bodyLimit)
       // A small body is read in any case, and the gate is asked once: when the request is whole.
-      router.gate == nil || (small && length <= route.bodyLimit) || router.letsIn(HTTPRequest(request))
-    {
-      return chs_verdict(body_limit: UInt64(clamping: route.bodyLimit), unread: false)
+      if router.gate == nil || (small && length <= route.bodyLimit) {
+        return chs_verdict(body_limit: limit, unread: false, holder: 0)
+      }
+      var request = HTTPRequest(request)
+      if router.letsIn(&request) {
+        return chs_verdict(body_limit: limit, unread: false, holder: Self.holder(request.caller))
+      }
     }
-    return chs_verdict(body_limit: small ? Self.unwantedBodyLimit : .max, unread: !small)
+    return chs_verdict(body_limit: small ? Self.unwantedBodyLimit : .max, unread: !small, holder: 0)
+  }
+
+  /// For whom a large body counts; 0: for nobody.
+  private static func holder(_ caller: Caller?) -> UInt64 {
+    guard let caller else { return 0 }
+    var hasher = Hasher()
+    hasher.combine(caller.share)
+    return UInt64(UInt(bitPattern: hasher.finalize())) | 1
   }
 
   /// Answers at once, or returns the exchange that will.
@@ -36,7 +49,8 @@ extension ServerCore {
       // The gate refused it when its head came and has changed its mind since, or may: without its body it cannot be served.
       response = Router.tryAgain.response(requestID: request.requestID)
     case .wait(let wait):
-      let exchange = Exchange(core: self, router: router, token: token, request: request, held: raw.held, began: began)
+      let exchange = Exchange(
+        core: self, router: router, token: token, request: request, held: HeldBody(raw: raw.held), began: began)
       exchange.run(after: wait)
       return Unmanaged.passRetained(exchange).toOpaque()
     case .route(let index):
@@ -45,14 +59,15 @@ extension ServerCore {
         // What has begun has taken from the body what it needs: it may wait for long.
         if beginning != nil { request.body = Data() }
         let exchange = Exchange(
-          core: self, router: router, token: token, request: request, held: raw.held, began: began)
+          core: self, router: router, token: token, request: request, held: HeldBody(raw: raw.held), began: began)
         exchange.run(route: index, from: beginning)
         return Unmanaged.passRetained(exchange).toOpaque()
       }
       response = ready
     }
     guard response.stream == nil, !ContentCoding.isHeavy(response, for: request) else {
-      let exchange = Exchange(core: self, router: router, token: token, request: request, held: raw.held, began: began)
+      let exchange = Exchange(
+        core: self, router: router, token: token, request: request, held: HeldBody(raw: raw.held), began: began)
       exchange.finish(response)
       return Unmanaged.passRetained(exchange).toOpaque()
     }
@@ -70,7 +85,7 @@ extension ServerCore {
       status: Int(chs_error_status(error)), code: code, detail: String(cString: chs_error_sentence(error))
     ).response(requestID: requestID)
     response.headers.add("X-Request-Id", requestID)
-    if error == CHS_BODY_MEMORY_FULL { response.headers["Retry-After"] = "1" }
+    if error == CHS_BODY_MEMORY_FULL || error == CHS_BODY_SHARE_FULL { response.headers["Retry-After"] = "1" }
     send(response, token)
     logger.debug(
       "request refused",

@@ -92,9 +92,17 @@ final class ServerCore: @unchecked Sendable {
     guard reloaded else { throw HTTPServerError(code: "cannot_reload", message: message) }
   }
 
-  func setBodyMemory(_ bytes: Int) { if let server { chs_server_set_body_memory(server, UInt64(clamping: bytes)) } }
+  func setBodyMemory(_ bytes: Int, perCaller: Int) {
+    if let server { chs_server_set_body_memory(server, UInt64(clamping: bytes), UInt64(clamping: perCaller)) }
+  }
 
-  func releaseBody(_ held: UInt64) { if held > 0 { chs_body_release(server, held) } }
+  /// What `on_request` has given.
+  func releaseBody(_ held: HeldBody) {
+    if held.raw.bytes > 0 { chs_body_release(server, held.raw) }
+  }
+
+  /// `@unchecked Sendable`: plain integers, imported from C without the conformance.
+  struct HeldBody: @unchecked Sendable { let raw: chs_held }
 
   var statistics: HTTPServerStatistics {
     var stats = chs_stats()

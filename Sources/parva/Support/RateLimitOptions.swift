@@ -36,7 +36,7 @@ struct RateLimitOptions: ParsableArguments {
     name: .long,
     help: """
       Most MiB of large request bodies (of more than 64 KiB) together, from their first byte until what they asked for is \
-      done; more are answered 503.
+      done; more are answered 503. One caller has at most a quarter of it (and 64 MiB in any case).
       """)
   var maxBodyMemoryMib = 512
 
@@ -72,6 +72,9 @@ struct RateLimitOptions: ParsableArguments {
   }
 
   var bodyMemory: Int { maxBodyMemoryMib << 20 }
+
+  /// A quarter, and so much that every route's largest body fits.
+  var bodyMemoryPerCaller: Int { max(bodyMemory / 4, Self.bodyMemory.lowerBound << 20) }
 
   /// By the long name of its option, as it stands there.
   private var settings: [(name: String, value: String)] {

@@ -88,6 +88,17 @@ import Testing
     #expect(rows.map { $0["changed"] == .bool(true) } == [false, false, false, true])
   }
 
+  @Test("what a namespace's caller asks for of another's is named as it was asked for")
+  func othersIDs() async throws {
+    let api = try await Harness(starts: false)
+    let caller = Caller(name: "ci", id: "token:ci", role: "operator", namespace: "vision")
+    for (id, resource) in [("audio:web", "workloads/audio:web"), ("web", "workloads/vision:web")] {
+      #expect(await api.send("DELETE", "/v1/workloads/\(id)", as: caller).problem == "404 not_found")
+      #expect(try await Self.rows(api, [("limit", "1")]).first?["resource"].text == resource)
+    }
+    try await api.controller.stop()
+  }
+
   @Test("who, resource, since and pages choose rows; an export has them all, oldest first, and goes on after a number")
   func filtersAndPages() async throws {
     let api = try await Harness(starts: false)

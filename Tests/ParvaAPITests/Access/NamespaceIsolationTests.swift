@@ -168,6 +168,15 @@ import Testing
     }
     let stray = await api.send("PUT", "/v1/workloads/web", body: Bodies.workload("bob:web"), as: Self.alice)
     #expect(stray.problem == "422 namespace_mismatch")
+    let named = Bodies.workload("web").replacing(#"{"id""#, with: #"{"namespace":"default","id""#)
+    for (method, path, body) in [
+      ("POST", "/v1/workloads", named), ("PUT", "/v1/workloads/web", named),
+      ("PUT", "/v1/workloads", Bodies.batch(named)),
+      ("POST", "/v1/workloads/batch", Bodies.batch(named)), ("POST", "/v1/plan/preview", Bodies.batch(named)),
+    ] {
+      let other = await api.send(method, path, body: body, as: Self.alice)
+      #expect(other.problem == "422 namespace_mismatch", "\(method) \(path): \(other.text)")
+    }
     #expect(
       await api.send("POST", "/v1/workloads", body: Bodies.workload("web"), as: Self.alice).problem
         == "409 already_exists")

@@ -41,9 +41,11 @@ import Testing
     await Self.add("c", api)
     #expect(await Self.revision(api) == before)
     #expect(await api.send("GET", "/v1/plan/pin").json("pin", "reason") == "audit")
-    // Pinned again, it has been pinned since the same time.
-    let again = await api.send("POST", "/v1/plan/pin")
-    #expect(again.json("reason") == "" && again.json("since") == pin.json("since"))
+    // Pinned again, it has been pinned since the same time, and for the same reason unless another one is told.
+    for (body, reason) in [("", "audit"), ("{}", "audit"), (#"{"reason":"release"}"#, "release"), ("", "release")] {
+      let again = await api.send("POST", "/v1/plan/pin", body: body)
+      #expect(again.json("reason") == reason && again.json("since") == pin.json("since"), "\(again.text)")
+    }
     #expect(await api.send("DELETE", "/v1/plan/pin").status == 204)
     let after = await api.send("GET", "/v1/plan")
     #expect(Int(after.headers["Parva-Plan-Revision"] ?? "") ?? 0 > Int(before) ?? 0)

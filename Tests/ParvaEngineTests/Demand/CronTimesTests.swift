@@ -118,11 +118,11 @@ import Testing
       next = time(try #require(days[(today + 1)...].firstIndex(where: expression.has), "\(label)"), ofDay[0])
     }
     let now = time(today, minute) + Int.random(in: 0..<60, using: &random)
-    #expect(times.last(upTo: now) == last && times.next(after: now) == next, "\(label) at \(now)")
-    #expect(times.last(upTo: next) == next && times.next(after: last) == next, "\(label) at \(now)")
+    #expect(times.masks.last(upTo: now) == last && times.masks.next(after: now) == next, "\(label) at \(now)")
+    #expect(times.masks.last(upTo: next) == next && times.masks.next(after: last) == next, "\(label) at \(now)")
     let day = today - before1970
-    #expect(times.lastDay(upTo: day).months <= CronTimes.mostMonths, "\(label) at \(now)")
-    #expect(times.firstDay(from: day).months <= CronTimes.mostMonths, "\(label) at \(now)")
+    #expect(times.masks.lastDay(upTo: day).months <= CronMasks.mostMonths, "\(label) at \(now)")
+    #expect(times.masks.firstDay(from: day).months <= CronMasks.mostMonths, "\(label) at \(now)")
   }
 
   @Test("a 29 February on a Sunday is found beyond the year 2100, and nothing takes more months to find")
@@ -134,9 +134,9 @@ import Testing
     .map { $0 - Self.before1970 }
     #expect(zip(sundays, sundays.dropFirst()).map { $1 - $0 }.max() ?? 0 > 39 * 365)
     for (before, after) in zip(sundays, sundays.dropFirst()) {
-      let (next, last) = (times.firstDay(from: before + 1), times.lastDay(upTo: after - 1))
+      let (next, last) = (times.masks.firstDay(from: before + 1), times.masks.lastDay(upTo: after - 1))
       #expect(next.day == after && last.day == before)
-      #expect(max(next.months, last.months) <= CronTimes.mostMonths)
+      #expect(max(next.months, last.months) <= CronMasks.mostMonths)
     }
     for text in ["0 0 30 2 *", "0 0 31 2,4,6,9,11 *", "0 0 30-31 2 */7"] {
       #expect(throws: CronTimes.Fault.never) { try CronTimes(text) }

@@ -1,4 +1,5 @@
 import ParvaTestSupport
+import Synchronization
 import Testing
 
 @testable import ParvaHTTP
@@ -37,4 +38,28 @@ import Testing
       }
     }
   }
+
+  @Test("bounds that change count from the next request on, and take nothing away", arguments: 0..<6)
+  func changingBounds(_ round: Int) {
+    let seed = TestSeed.of(offset: UInt64(round))
+    var random = SeededGenerator(seed: seed)
+    let bounds = Bounds()
+    let limit = ConcurrencyLimit { bounds.value.withLock { $0 } }
+    var open: [ConcurrencyLimit.Permit] = []
+    for step in 0..<400 {
+      switch Int.random(in: 0..<6, using: &random) {
+      case 0:
+        let (most, share) = (Int.random(in: 1...8, using: &random), Int.random(in: 1...8, using: &random))
+        bounds.value.withLock { $0 = Route.Concurrency(most: most, share: share) }
+      case 1, 2: if !open.isEmpty { open.removeFirst() }
+      default:
+        let now = bounds.value.withLock { $0 }
+        let permit = try? limit.enter(Self.callers[0])
+        #expect((permit != nil) == (open.count < min(now.most, now.share ?? .max)), "seed \(seed), step \(step)")
+        if let permit { open.append(permit) }
+      }
+    }
+  }
+
+  private final class Bounds: Sendable { let value = Mutex(Route.Concurrency(most: 4, share: 2)) }
 }

@@ -1,8 +1,16 @@
-/// Times of a clock, in seconds that it has shown since its 1 January 1970; before it they count down.
+/// What a cron expression names, and when that comes: times of a clock, in seconds that it has shown since its 1 January 1970.
 ///
 /// A month is looked at as a whole, by masks of its days, and months that are not named are not looked at. What takes longest to come
 /// is a 29 February on one day of the week: after 40 years at most, where a century lies between.
-extension CronTimes {
+struct CronMasks: Hashable, Sendable {
+  /// A bit for each number; at least one in each.
+  let minutes: UInt64
+  let hours: UInt64
+  let monthDays: UInt64
+  let months: UInt64
+  let weekDays: UInt64
+  let isEitherDay: Bool
+
   /// Months that are looked at for one time, at most.
   static let mostMonths = 41
   private static let lengths = [0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
@@ -46,9 +54,9 @@ extension CronTimes {
         if found != 0 { return (first + 62 - found.leadingZeroBitCount, looks) }
       }
       within = .max
-      let earlier = monthMask & (1 << UInt64(month) - 1)
+      let earlier = months & (1 << UInt64(month) - 1)
       if earlier == 0 { year -= 1 }
-      month = 63 - (earlier == 0 ? monthMask : earlier).leadingZeroBitCount
+      month = 63 - (earlier == 0 ? months : earlier).leadingZeroBitCount
     }
   }
 
@@ -64,13 +72,13 @@ extension CronTimes {
         if found != 0 { return (first + found.trailingZeroBitCount - 1, looks) }
       }
       within = .max
-      let later = monthMask & (UInt64.max << UInt64(month + 1))
+      let later = months & (UInt64.max << UInt64(month + 1))
       if later == 0 { year += 1 }
-      month = (later == 0 ? monthMask : later).trailingZeroBitCount
+      month = (later == 0 ? months : later).trailingZeroBitCount
     }
   }
 
-  private func isNamed(month: Int) -> Bool { monthMask >> UInt64(month) & 1 == 1 }
+  private func isNamed(month: Int) -> Bool { months >> UInt64(month) & 1 == 1 }
 
   /// The named days of a month whose first day is `first`, a bit for each from 1 on.
   private func named(_ month: Int, _ first: Int, _ year: Int) -> UInt64 {
