@@ -173,8 +173,13 @@ package final class Controller: Sendable {
     self.logger = logger
     let capacities = CapacityLedger(contents.capacities)
     self.capacities = capacities
-    previews = Self.backend(configuration.worker, idleLimit: .seconds(60), known: { capacities.facts }) {
-      [counters] end, _ in
+    let found = { @Sendable [counters] (changes: CapacityChanges, trials: Int) in
+      counters.triedLoads(trials)
+      capacities.take(changes)
+    }
+    previews = Self.backend(
+      configuration.worker, idleLimit: .seconds(60), known: { capacities.facts }, onFound: found
+    ) { [counters] end, _ in
       counters.workerEnded(end)
       logger.warning("a planning process of previews ended", metadata: ["code": "\(end.code)", "cause": "\(end)"])
     }
@@ -186,11 +191,7 @@ package final class Controller: Sendable {
       registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan, previous: restored?.plan,
       isPlanned: isPlanned, pin: pin,
       backend: Self.backend(
-        configuration.worker, idleLimit: nil, known: { capacities.facts },
-        onFound: { [counters] changes, trials in
-          counters.triedLoads(trials)
-          capacities.take(changes)
-        }
+        configuration.worker, idleLimit: nil, known: { capacities.facts }, onFound: found
       ) { [counters] end, isInJob in
         counters.workerEnded(end)
         // The loop tells what became of the job.
@@ -215,7 +216,7 @@ package final class Controller: Sendable {
 
   private static func backend(
     _ settings: PlanWorker.Settings?, idleLimit: Duration?, known: @escaping @Sendable () -> [CapacityFacts],
-    onFound: @escaping @Sendable (CapacityChanges, Int) -> Void = { _, _ in },
+    onFound: @escaping @Sendable (CapacityChanges, Int) -> Void,
     onEnd: @escaping @Sendable (WorkerEnd, Bool) -> Void
   ) -> any PlanningBackend {
     guard var settings else { return InProcessPlanning() }

@@ -102,6 +102,10 @@ class Demand:
                 least = rng.randint(1, 4)
                 limits = {"min": least} if rng.random() < 0.5 else {"max": least + rng.randint(1, 3)}
                 workload["replicas"] = {**limits, "min": least} if rng.random() < 0.5 else limits
+                # Who survives losses needs one more than may be lost; less is a contradiction, which is refused as such.
+                if "max" in limits:
+                    losses = next(iter(workload.get("survive", {}).values()), 0)
+                    workload["replicas"]["max"] = max(limits["max"], losses + 1)
             if self.features == "spread" and rng.random() < 0.7:
                 over = "node" if all("nodes" in pool for pool in self.pools) and rng.random() < 0.5 else "gpu"
                 placement["spread"] = {"over": over, "atLeast": 2}

@@ -83,7 +83,8 @@ struct Bench {
     return PlanningContext(
       forEach: { count, body in DispatchQueue.concurrentPerform(iterations: count, execute: body) },
       shouldStop: { ContinuousClock.now >= start + patience },
-      shouldHurry: { ContinuousClock.now >= start + patience * 0.5 })
+      shouldHurry: { ContinuousClock.now >= start + patience * 0.5 },
+      shouldSettle: { ContinuousClock.now >= start + patience * 0.5 })
   }
 
   func input(_ workloads: [Workload], maxProcesses: Int = 3, headroom: Bool = true) -> PlanningInput {

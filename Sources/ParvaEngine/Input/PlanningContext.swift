@@ -9,18 +9,24 @@ public struct PlanningContext: Sendable {
   public var shouldStop: @Sendable () -> Bool
   /// Whether what is worked out before a plan, such as capacities, should do with what there is, so that time is left for the plan.
   public var shouldHurry: @Sendable () -> Bool
+  /// Whether half of the patience is over: a planner begins nothing more that takes long and can be left out.
+  public var shouldSettle: @Sendable () -> Bool
 
   public init(
     forEach: @escaping @Sendable (_ count: Int, _ body: @Sendable (Int) -> Void) -> Void,
-    shouldStop: @escaping @Sendable () -> Bool, shouldHurry: @escaping @Sendable () -> Bool = { false }
+    shouldStop: @escaping @Sendable () -> Bool, shouldHurry: @escaping @Sendable () -> Bool = { false },
+    shouldSettle: @escaping @Sendable () -> Bool = { false }
   ) {
     self.forEach = forEach
     self.shouldStop = shouldStop
     self.shouldHurry = shouldHurry
+    self.shouldSettle = shouldSettle
   }
 
   /// The same cores and patience, with all the time that preparations take.
-  var unhurried: PlanningContext { PlanningContext(forEach: forEach, shouldStop: shouldStop) }
+  var unhurried: PlanningContext {
+    PlanningContext(forEach: forEach, shouldStop: shouldStop, shouldSettle: shouldSettle)
+  }
 
   /// The same cores with patience for at most `checks` more questions whether to stop: a limit on work that does not
   /// depend on the clock.
@@ -30,7 +36,7 @@ public struct PlanningContext: Sendable {
       forEach: forEach,
       shouldStop: { [shouldStop] in
         asked.wrappingAdd(1, ordering: .relaxed).newValue > checks || shouldStop()
-      }, shouldHurry: shouldHurry)
+      }, shouldHurry: shouldHurry, shouldSettle: shouldSettle)
   }
 
   /// The same, with a note of whether anybody has been told to stop since.
@@ -44,7 +50,8 @@ public struct PlanningContext: Sendable {
       }
     }
     let context = PlanningContext(
-      forEach: forEach, shouldStop: noting(shouldStop), shouldHurry: noting(shouldHurry))
+      forEach: forEach, shouldStop: noting(shouldStop), shouldHurry: noting(shouldHurry),
+      shouldSettle: noting(shouldSettle))
     return (context, { stopped.value.load(ordering: .relaxed) })
   }
 

@@ -15,7 +15,7 @@ public struct OptimalPlanner: Planner {
     let (context, hasStopped) = lent.watched()
     // A clock begins at the first question, which ends nothing.
     _ = lent.shouldHurry()
-    let market = Market(input, support: .everything, hurries: true, context)
+    let market = Market(input, support: .everything, context)
     // Where there was nothing to hurry with, the clock begins here.
     _ = lent.shouldStop()
     var refusals: [Int: Unserved] = [:]

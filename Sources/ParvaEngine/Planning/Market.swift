@@ -21,7 +21,7 @@ struct Market: Sendable {
   ///
   /// - Parameter hurries: whether offers need not be the best there are where time is over.
   init(
-    _ input: PlanningInput, support: ConstraintSupport = .pools, hurries: Bool = false, _ context: PlanningContext
+    _ input: PlanningInput, support: ConstraintSupport = .pools, hurries: Bool = true, _ context: PlanningContext
   ) {
     classes = PoolClasses(input)
     var input = input

@@ -72,6 +72,7 @@ extension Market {
     var summary = PlanMetrics.summary(of: gpus, pools: classes.pools, profileSource: profileSource(of: draft))
     summary.lowerBound = lowerBound
     summary.gap = gap
+    summary.isCutShort = ceilings != nil
     return Plan(
       planner: planner, admission: input.options.admission.name,
       margin: input.options.admission.takesMargin ? input.options.margin : nil, status: status, gpus: gpus,

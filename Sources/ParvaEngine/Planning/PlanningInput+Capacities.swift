@@ -5,7 +5,7 @@ extension PlanningInput {
     for processes in Set([1, options.maxProcesses]).sorted() {
       var input = self
       input.options.maxProcesses = processes
-      _ = Market(input, support: .everything, context)
+      _ = Market(input, support: .everything, hurries: false, context)
     }
   }
 }

@@ -10,6 +10,8 @@ public struct QuotaCut: Sendable {
   /// What each workload of a namespace with a quota needs, by id; what no instance can serve needs nothing.
   package let needs: [String: Double]
 
+  /// Where time is over before their capacities are known, workloads count what the capacities need that are: rather too much.
+  ///
   /// O(workloads x columns x slices^2) for those of namespaces with quotas, and what their capacities take the first time.
   public init(_ input: PlanningInput, _ context: PlanningContext) {
     let limits = Dictionary(input.quotas.map { ($0.namespace, $0.gpus) }, uniquingKeysWith: { min($0, $1) })

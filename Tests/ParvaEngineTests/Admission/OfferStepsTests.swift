@@ -93,7 +93,7 @@ import Testing
     #expect(known.gpus == best.gpus && known.summary.gpuCount == best.summary.gpuCount, "seed \(seed)")
   }
 
-  @Test("in a hurry plans are far from the best only where nothing was known")
+  @Test("with nothing known and no time at all, a plan takes less than three times as many GPUs")
   func isNear() throws {
     let input = try Self.input(2, workloads: 20)
     let best = OptimalPlanner().plan(input)
@@ -101,6 +101,6 @@ import Testing
     fresh.capacities = CapacityCache()
     let plan = OptimalPlanner().plan(fresh, Self.hurrying(after: 0))
     #expect(plan.summary.isCutShort)
-    #expect(plan.summary.gpuCount <= 2 * best.summary.gpuCount + 2)
+    #expect(plan.summary.gpuCount <= 3 * best.summary.gpuCount)
   }
 }

@@ -20,19 +20,12 @@ extension PlanningCodec {
     UInt64(UInt(bitPattern: try reader.integer()))
   }
 
-  static func write(_ answer: KnownCapacities.Answer, after base: [PlannedGPU], to writer: inout ByteWriter) {
-    write(answer.plan, after: base, to: &writer)
-    writer.flag(answer.changes.forgetsOthers)
-    write(answer.changes.facts, to: &writer)
-    writer.integer(answer.trials)
+  static func write(_ news: CapacityNews, to writer: inout ByteWriter) {
+    write(news.facts, to: &writer)
+    writer.integer(news.trials)
   }
 
-  static func answer(
-    from reader: inout ByteReader, after base: [PlannedGPU]
-  ) throws(ByteReader.Malformed) -> KnownCapacities.Answer {
-    KnownCapacities.Answer(
-      plan: try plan(from: &reader, after: base),
-      changes: CapacityChanges(forgetsOthers: try reader.flag(), facts: try capacities(from: &reader)),
-      trials: try reader.small())
+  static func news(from reader: inout ByteReader) throws(ByteReader.Malformed) -> CapacityNews {
+    CapacityNews(facts: try capacities(from: &reader), trials: try reader.small())
   }
 }

@@ -26,7 +26,8 @@ extension PlanningContext {
           DispatchQueue.concurrentPerform(iterations: count, execute: body)
         }
       },
-      shouldStop: { clock.isPast(patience) }, shouldHurry: { before.isPast(limit) })
+      shouldStop: { clock.isPast(patience) }, shouldHurry: { before.isPast(limit) },
+      shouldSettle: { clock.isPast(patience * 0.5) })
   }
 
   /// Time that passes from the first question on.

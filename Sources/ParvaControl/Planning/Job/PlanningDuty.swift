@@ -8,11 +8,14 @@ enum PlanningDuty {
   /// What quotas of GPUs do not leave in the demand is unserved, and namespaces take turns by weight; all that is said here is about
   /// the demand that comes of it.
   static func perform(_ job: PlanningJob) throws(PlanningFault) -> Plan {
-    guard !job.input.quotas.isEmpty || job.input.shares.count > 1 else { return try performed(job) }
-    let cut = QuotaCut(job.input, .allCores(patience: job.patience))
+    let patience = PlanningContext.patience(within: job.patience, workloads: job.input.workloads.count)
+    // One clock for all that is to be known of capacities, whoever asks first.
+    let context = PlanningContext.allCores(patience: patience, preparation: preparation)
+    guard !job.input.quotas.isEmpty || job.input.shares.count > 1 else { return try performed(job, context) }
+    let cut = QuotaCut(job.input, context)
     var rest = job
     rest.input.workloads = cut.kept
-    let share = FairShare(rest.input, .allCores(patience: job.patience))
+    let share = FairShare(rest.input, context)
     rest.input.workloads = share.workloads
     rest.input.current = job.input.current.map(FairShare.plain)
     // What a quota left out before is no reason of today.
@@ -20,16 +23,15 @@ enum PlanningDuty {
       rest.input.current?.unplaced.removeAll { $0.code == .quotaExceeded }
       if rest.input.current?.unplaced.isEmpty == true { rest.input.current?.status = .feasible }
     }
-    return cut.joined(to: share.joined(to: try performed(rest)))
+    return cut.joined(to: share.joined(to: try performed(rest, context)))
   }
 
   /// Capacities are worked out once, and then known: they may take longer than a plan, well below what a process is allowed.
   private static let preparation = Duration.seconds(20)
 
-  private static func performed(_ job: PlanningJob) throws(PlanningFault) -> Plan {
+  private static func performed(_ job: PlanningJob, _ context: PlanningContext) throws(PlanningFault) -> Plan {
     let input = job.input
-    let patience = PlanningContext.patience(within: job.patience, workloads: input.workloads.count)
-    let plan = job.planner.plan(input, .allCores(patience: patience, preparation: preparation))
+    let plan = job.planner.plan(input, context)
     if job.isResort { return try better(of: plan, or: StandingPlanner().plan(input, .serial), job) }
     try judge(plan, job)
     // What it says nothing of, it serves whole: it was judged.

@@ -35,6 +35,8 @@ package final class PlanWorker: PlanningBackend {
   private struct Running {
     var process: WorkerProcess
     var isFresh = true
+    /// Whether it knows of capacities what others have found out.
+    var isTold = false
     var profiles: ProfileCatalogue?
     var traces: [String: ArrivalRecording]?
     var memory = PlanningMemory()
@@ -45,6 +47,8 @@ package final class PlanWorker: PlanningBackend {
     var isStopped = false
     /// Only the queue changes it; under the lock, so that ``stop()`` never signals a process that was reaped.
     var running: Running?
+    /// Whether the next process is not told what others have found out: one that was told came to nothing.
+    var distrusts = false
   }
 
   private let settings: Settings
@@ -89,12 +93,34 @@ package final class PlanWorker: PlanningBackend {
 
   // MARK: - On the queue
 
+  /// The judge knows nothing of what others have found out. So where a process that was told of it gives a plan that is refused,
+  /// another one that is not told plans once more; where that plan stands, what was told were lies.
   private func perform(_ job: PlanningJob) throws(PlanningFailure) -> Plan {
+    do throws(PlanningFailure) {
+      let (plan, news) = try attempt(job)
+      onFound(CapacityChanges(facts: news.facts), news.trials)
+      return plan
+    } catch {
+      guard case .refused = error, state.withLock({ $0.running?.isTold ?? false }) else { throw error }
+      _ = retire()
+      state.withLock { $0.distrusts = true }
+      let (plan, news) = try attempt(job)
+      onFound(CapacityChanges(forgetsOthers: true, facts: news.facts), news.trials)
+      return plan
+    }
+  }
+
+  private func attempt(_ job: PlanningJob) throws(PlanningFailure) -> (Plan, CapacityNews) {
     var running = try ready()
     var message: [UInt8] = []
     if running.isFresh {
-      let known = known()
-      if !known.isEmpty { message += Self.frame(.capacities) { PlanningCodec.write(known, to: &$0) } }
+      let distrusts = state.withLock { state in
+        defer { state.distrusts = false }
+        return state.distrusts
+      }
+      let known = distrusts ? [] : known()
+      running.isTold = !known.isEmpty
+      if running.isTold { message += Self.frame(.capacities) { PlanningCodec.write(known, to: &$0) } }
     }
     if running.profiles != job.input.profiles {
       message += Self.frame(.profiles) { PlanningCodec.write(job.input.profiles, to: &$0) }
@@ -118,13 +144,12 @@ package final class PlanWorker: PlanningBackend {
       let answer = try Self.answer(kind, body, to: job)
       state.withLock { $0.running?.memory.gpus = answer.plan.gpus }
       retireWhenIdle(after: running.jobs, process: running.process.pid)
-      onFound(answer.changes, answer.trials)
-      return answer.plan
+      return answer
     } catch {
       switch error {
       case .refused(let fault): throw .refused(fault)
-      case .hungUp: throw ended(nil, isFresh: isFresh)
-      case .broke(let end): throw ended(end, isFresh: isFresh)
+      case .hungUp: throw ended(nil, running, isFresh: isFresh)
+      case .broke(let end): throw ended(end, running, isFresh: isFresh)
       }
     }
   }
@@ -139,17 +164,18 @@ package final class PlanWorker: PlanningBackend {
   /// The plan of an answer, judged once more by what needs no capacities: the process may be broken.
   private static func answer(
     _ kind: WorkerFrame.Kind, _ body: [UInt8], to job: PlanningJob
-  ) throws(WorkerExchange.Failure) -> KnownCapacities.Answer {
+  ) throws(WorkerExchange.Failure) -> (plan: Plan, news: CapacityNews) {
     do {
       var reader = try ByteReader(body)
       switch kind {
       case .plan:
-        let answer = try PlanningCodec.answer(from: &reader, after: job.input.current?.gpus ?? [])
+        let plan = try PlanningCodec.plan(from: &reader, after: job.input.current?.gpus ?? [])
+        let news = try PlanningCodec.news(from: &reader)
         try reader.end()
-        if let first = PlanChecker.violations(of: answer.plan).first {
+        if let first = PlanChecker.violations(of: plan).first {
           throw WorkerExchange.Failure.broke(.garbled(first.message))
         }
-        return answer
+        return (plan, news)
       case .refused: throw WorkerExchange.Failure.refused(try PlanningCodec.fault(from: &reader))
       case .profiles, .traces, .job, .capacities: throw WorkerExchange.Failure.broke(.garbled("it is a question"))
       }
@@ -193,7 +219,8 @@ package final class PlanWorker: PlanningBackend {
   }
 
   /// Takes note of an end in a job: why we killed it, or nil for how it died.
-  private func ended(_ cause: WorkerEnd?, isFresh: Bool) -> PlanningFailure {
+  private func ended(_ cause: WorkerEnd?, _ running: Running, isFresh: Bool) -> PlanningFailure {
+    if isFresh, running.isTold { state.withLock { $0.distrusts = true } }
     let own = cause == nil ? takeRunning()?.process.reap() : retire()
     if state.withLock(\.isStopped) { return .stopped }
     let end = cause ?? own ?? .status(0)

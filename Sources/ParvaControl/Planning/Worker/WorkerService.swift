@@ -20,7 +20,7 @@ package enum WorkerService {
     limitMemory(to: memoryMiB)
     endWithStream()
     let faults = InjectedFaults()
-    var known = KnownCapacities()
+    var capacities = CapacityCache()
     var profiles = ProfileCatalogue()
     var traces: [String: ArrivalRecording] = [:]
     var memory = PlanningMemory()
@@ -29,18 +29,19 @@ package enum WorkerService {
       switch kind {
       case .profiles: profiles = try PlanningCodec.profiles(from: &reader)
       case .traces: traces = try PlanningCodec.traces(from: &reader)
-      case .capacities: known = KnownCapacities(told: try PlanningCodec.capacities(from: &reader))
+      case .capacities: capacities = CapacityCache(knowing: try PlanningCodec.capacities(from: &reader))
       case .job:
         let job = try PlanningCodec.job(
-          from: &reader, after: memory, profiles: profiles, traces: traces, capacities: known.cache)
+          from: &reader, after: memory, profiles: profiles, traces: traces, capacities: capacities)
         memory.workloads = job.input.workloads
         faults.strike(job)
         var writer = ByteWriter()
         var kind = WorkerFrame.Kind.plan
         do throws(PlanningFault) {
-          let answer = try known.perform(job)
-          PlanningCodec.write(answer, after: job.input.current?.gpus ?? [], to: &writer)
-          memory.gpus = answer.plan.gpus
+          let plan = try PlanningDuty.perform(job)
+          PlanningCodec.write(plan, after: job.input.current?.gpus ?? [], to: &writer)
+          PlanningCodec.write(capacities.news(), to: &writer)
+          memory.gpus = plan.gpus
         } catch {
           kind = .refused
           PlanningCodec.write(error, to: &writer)

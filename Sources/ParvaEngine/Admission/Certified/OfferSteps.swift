@@ -69,14 +69,16 @@ struct OfferSteps {
     }
   }
 
-  /// Finds something for each objective that has nothing yet, by as little as will do: the tightest first, which does for all, and
-  /// where nothing keeps that, by halves.
+  /// Finds something for each objective that has nothing yet, by as little as will do: first for the tightest, which does for all, and
+  /// for some between, for which it would be little; where nothing keeps the tightest, by halves.
   private mutating func supply(_ context: PlanningContext) {
     var isFirst = true
     while true {
       let asked = groups.indices.map { group -> [Int] in
         let lacking = groups[group].steps.indices.filter { lacks(group, $0) }
-        return (isFirst ? lacking.last : lacking.isEmpty ? nil : lacking[lacking.count / 2]).map { [$0] } ?? []
+        guard let last = lacking.last else { return [] }
+        let quarters = stride(from: 0, to: lacking.count, by: max(1, lacking.count / 4)).map { lacking[$0] }
+        return isFirst ? quarters.filter { $0 < last } + [last] : [lacking[lacking.count / 2]]
       }
       guard asked.contains(where: { !$0.isEmpty }) else { return }
       ask(asked, isBrief: true, context)

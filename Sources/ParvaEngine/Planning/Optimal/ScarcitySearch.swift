@@ -105,7 +105,7 @@ struct ScarcitySearch {
     // About as much work as some hundred solves of a thousand workloads.
     let failureLimit = max(48, 200_000 / ordered.count)
     while let stretch = stretches.popLast() {
-      let isTried = failures < failureLimit && !context.shouldStop() && !(isLarge && context.shouldHurry())
+      let isTried = failures < failureLimit && !context.shouldStop() && !(isLarge && context.shouldSettle())
       if isTried {
         let fleet = solver.solve((served + stretch).sorted(), supply, .brief)
         if fleet.fitsStock {

@@ -131,15 +131,13 @@ import Testing
         key: .init(high: random.next(), low: random.next()),
         entries: (0..<Int.random(in: 0..<9, using: &random)).map { _ in random.next() })
     }
-    let answer = KnownCapacities.Answer(
-      plan: RandomPlanning.plan(&random), changes: CapacityChanges(forgetsOthers: seed % 2 == 0, facts: facts),
-      trials: Int(seed) * 3)
+    let news = CapacityNews(facts: facts, trials: Int(seed) * 3)
     var writer = ByteWriter()
-    PlanningCodec.write(answer, after: [], to: &writer)
+    PlanningCodec.write(news, to: &writer)
     var reader = try ByteReader(writer.finish())
-    let read = try PlanningCodec.answer(from: &reader, after: [])
+    let read = try PlanningCodec.news(from: &reader)
     try reader.end()
-    #expect(read.plan == answer.plan && read.changes == answer.changes && read.trials == answer.trials)
+    #expect(read == news)
   }
 
   @Test("P1: a garbled answer is refused and costs no more than its bytes", arguments: 0..<20)

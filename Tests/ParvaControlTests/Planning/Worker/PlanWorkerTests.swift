@@ -129,6 +129,23 @@ import Testing
     #expect(Set(lied.facts) == Set(truth))
   }
 
+  @Test("P1: what others found out is not told again to a process after one that was killed with it in its first job")
+  func whatEndsAProcessIsNotToldAgain() async throws {
+    let asked = Mutex(0)
+    let facts = [CapacityFacts(key: .init(high: 1, low: 2), entries: [3])]
+    let worker = PlanWorker(
+      Self.settings(faults: "optimal:exit:poison"),
+      known: {
+        asked.withLock { $0 += 1 }
+        return facts
+      })
+    defer { worker.stop() }
+    for expected in [1, 1, 2] {
+      #expect(await Self.failure(worker, try Self.job(id: "poison")) == .ended(.status(7), isFresh: true))
+      #expect(asked.withLock { $0 } == expected)
+    }
+  }
+
   @Test(
     "P1: a process that traps or ends costs its job, and the next one has another process",
     arguments: [("trap", WorkerEnd.signal(SIGILL)), ("exit", .status(7))])
