@@ -90,7 +90,8 @@ def main(folder):
             for one in these.replicas:
                 equal(one.ask("GET", "/v1/workloads/before?consistent=true").status, 200, f"asked of {one.name}")
                 until("every replica to know it", lambda one=one: one.ask("GET", "/v1/workloads/before").status == 200)
-            ready = others[0].ask("GET", "/readyz").json()["replica"]
+            # Not before there is a first plan.
+            ready = until("the follower to be ready", lambda: others[0].ask("GET", "/readyz").json().get("replica"))
             equal((ready["role"], ready["leader"]), ("follower", f"http://127.0.0.1:{leader.advertised}"), "/readyz")
         before = revision(others[0])
         until("every replica to know the plan", lambda: all(revision(one, "") == before for one in these.replicas))
