@@ -34,7 +34,7 @@ struct ParvaCommand: AsyncParsableCommand {
     var configuration: VerbConfiguration?
     do {
       let arguments = Array(CommandLine.arguments.dropFirst())
-      if let script = BashCompletion.script(arguments) { return try Console.write(script) }
+      if let script = BashCompletion.script(of: Self.self, arguments) { return try Console.write(script) }
       configuration = try VerbConfiguration.of(arguments)
       var command = try await asyncParseAsRoot(configuration?.arguments ?? arguments)
       verb = type(of: command)

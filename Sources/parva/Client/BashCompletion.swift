@@ -4,8 +4,8 @@ import Foundation
 /// The script that has bash offer values, as the parser writes it, and what bash needs beside: it takes a colon for the end of a
 /// word, and ids of namespaces and addresses hold one.
 enum BashCompletion {
-  /// Nil where the command line does not ask for it.
-  static func script(_ arguments: [String]) -> String? {
+  /// That of `command` with all of its verbs; nil where the command line does not ask for it.
+  static func script(of command: any ParsableCommand.Type, _ arguments: [String]) -> String? {
     let option = "--generate-completion-script"
     let shell = ProcessInfo.processInfo.environment["SHELL"].map { ($0 as NSString).lastPathComponent }
     switch arguments {
@@ -13,7 +13,7 @@ enum BashCompletion {
     case [option] where shell == "bash": break
     default: return nil
     }
-    return ParvaCommand.completionScript(for: .bash) + "\n" + wholeWords
+    return command.completionScript(for: .bash) + "\n" + wholeWords
   }
 
   /// Puts together what belongs together, asks, and takes off what bash itself leaves standing before the last colon.
