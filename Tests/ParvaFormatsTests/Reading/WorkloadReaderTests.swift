@@ -467,7 +467,8 @@ struct WorkloadReaderTests {
             _ = try WorkloadReader.readFile(source, in: home)
             Issue.record("taken: \(place)")
           } catch {
-            #expect(error.errors.allSatisfy { $0.code == .contradiction && $0.line != nil }, "\(place)")
+            let codes: Set<InputError.Code> = home == nil ? [.contradiction] : [.contradiction, .namespaceMismatch]
+            #expect(error.errors.allSatisfy { codes.contains($0.code) && $0.line != nil }, "\(place)")
           }
         }
       }
