@@ -119,7 +119,7 @@ def ids():
                 text = json.dumps([one("x", 1) | row])
                 for client, options in list(callers.values())[:3]:
                     result = client.run("apply", "-f", "-", *options, stdin=text)
-                    equal((result.returncode, "vision is spoken of" in result.stderr), (2, True), result.stderr)
+                    equal((result.returncode, "the namespace vision can be named" in result.stderr), (2, True), result.stderr)
             there.vision.refused(2, "another namespace", "get", "workload", "audio:x")
             there.vision.refused(2, "for the namespace vision alone", "get", "workloads", "--namespace", "audio")
             there.all.refused(2, "has a bare id, x", "get", "workload", "default:x")
