@@ -138,7 +138,6 @@ final class EtcdClient: Sendable {
 
   /// Asks a member without an end, and gives the body of its answer away as it comes.
   func stream(_ path: String, _ body: String, _ receive: @escaping @Sendable (Data) -> Bool) async throws(Failure) {
-    struct Nothing: Decodable {}
     let index = current.load(ordering: .relaxed)
     let endpoint = settings.endpoints[index % settings.endpoints.count]
     var request = HTTPClientRequest(

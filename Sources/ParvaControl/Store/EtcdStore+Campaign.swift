@@ -5,25 +5,6 @@ import Synchronization
 
 /// Becoming the leader, staying it, and ceasing in time.
 extension EtcdStore {
-  private struct Grant: Decodable {
-    var id: String
-    var time: String?
-
-    enum CodingKeys: String, CodingKey { case id = "ID", time = "TTL" }
-  }
-
-  private struct KeptAlive: Decodable {
-    struct Result: Decodable {
-      var time: String?
-
-      enum CodingKeys: String, CodingKey { case time = "TTL" }
-    }
-
-    var result: Result?
-  }
-
-  private struct Nothing: Decodable {}
-
   /// Waits until nobody leads, tries to, and leads for as long as that goes.
   func campaignOnce() async {
     let (seen, address, isFresh) = state.withLock { state in
@@ -37,9 +18,9 @@ extension EtcdStore {
     }
     let begun = ContinuousClock.now
     let seconds = max(1, Int(settings.lease.seconds.rounded(.up)))
-    let grant: Grant
+    let grant: EtcdClient.Lease
     do throws(EtcdClient.Failure) {
-      grant = try await client.call("/v3/lease/grant", #"{"TTL":"\#(seconds)"}"#)
+      grant = try await client.grantLease(seconds: seconds)
     } catch {
       // Without room there is no lease, so that nobody can lead: that is told as what it is.
       if case .refused = error { state.withLock { $0.electionTrouble = StoreError(error) } }
@@ -47,7 +28,7 @@ extension EtcdStore {
       return
     }
     state.withLock { $0.electionTrouble = nil }
-    guard let time = grant.time.flatMap({ Int($0) }) else { return }
+    guard let time = grant.seconds else { return }
     if let term = await elected(address, grant.id) {
       let watching = state.withLock { state in
         (state.isCampaigning, state.holdsKey, state.prepared) = (true, true, nil)
@@ -75,7 +56,7 @@ extension EtcdStore {
         state.seenTerm = term
       }
     }
-    let _: Nothing? = try? await client.call("/v3/lease/revoke", #"{"ID":"\#(grant.id)"}"#)
+    await client.revokeLease(grant.id)
     state.withLock { $0.holdsKey = false }
   }
 
@@ -166,9 +147,7 @@ extension EtcdStore {
         do throws(EtcdClient.Failure) {
           // Whoever waits longer than the lease is sure of leads on beside another.
           let patience = leads ? min(left, client.patience) : client.patience
-          let answer: KeptAlive = try await client.call(
-            "/v3/lease/keepalive", #"{"ID":"\#(lease)"}"#, patience: patience)
-          guard let time = answer.result?.time.flatMap({ Int($0) }), time > 0 else {
+          guard let time = try await client.keepLease(lease, patience: patience) else {
             return "etcd has ended the lease"
           }
           state.withLock { state in

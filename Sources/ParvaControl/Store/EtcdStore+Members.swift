@@ -51,22 +51,6 @@ extension EtcdStore {
 
   // MARK: - Members
 
-  private struct Grant: Decodable {
-    var id: String
-
-    enum CodingKeys: String, CodingKey { case id = "ID" }
-  }
-
-  private struct KeptAlive: Decodable {
-    struct Result: Decodable {
-      var time: String?
-
-      enum CodingKeys: String, CodingKey { case time = "TTL" }
-    }
-
-    var result: Result?
-  }
-
   var members: [SeenReplica] { state.withLock(\.members) }
 
   /// Renews this replica's record, reads those of all, and rests. What fails is tried again the next time: nothing hangs on it.
@@ -74,12 +58,12 @@ extension EtcdStore {
     let own = state.withLock(\.memberLease)
     var lease = own
     if let own {
-      let kept: KeptAlive? = try? await client.call("/v3/lease/keepalive", #"{"ID":"\#(own)"}"#)
-      if let kept, kept.result?.time.flatMap({ Int($0) }) ?? 0 <= 0 { lease = nil }
+      // What could not be asked says nothing.
+      do { if try await client.keepLease(own) == nil { lease = nil } } catch {}
     }
     if lease == nil {
       let seconds = Self.memberTime.components.seconds
-      let grant: Grant? = try? await client.call("/v3/lease/grant", #"{"TTL":"\#(seconds)"}"#)
+      let grant = try? await client.grantLease(seconds: Int(seconds))
       let encoder = JSONEncoder()
       encoder.outputFormatting = .sortedKeys
       if let grant, let record = try? encoder.encode(member) {
@@ -110,8 +94,7 @@ extension EtcdStore {
 
   /// Takes this replica's record away, so that who comes in its place is not taken for a second one.
   func leave() async {
-    struct Nothing: Decodable {}
     guard let lease = state.withLock(\.memberLease) else { return }
-    let _: Nothing? = try? await client.call("/v3/lease/revoke", #"{"ID":"\#(lease)"}"#)
+    await client.revokeLease(lease)
   }
 }

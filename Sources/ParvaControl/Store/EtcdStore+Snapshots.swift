@@ -120,11 +120,10 @@ extension EtcdStore {
 
   /// Forgets what etcd keeps of values that were replaced or deleted. It is tried again after the next snapshot.
   func compact() async {
-    struct Nothing: Decodable {}
     guard let answer = try? await client.transaction(if: [], then: [EtcdClient.range(keys.leader)]),
       let revision = answer.header.revision
     else { return }
-    let _: Nothing? = try? await client.call("/v3/kv/compaction", #"{"revision":"\#(revision)"}"#)
+    let _: EtcdClient.Nothing? = try? await client.call("/v3/kv/compaction", #"{"revision":"\#(revision)"}"#)
   }
 
   /// What was refused for want of room may find some where etcd forgets what was replaced.
