@@ -76,25 +76,21 @@ struct RateLimitOptions: ParsableArguments {
   /// A quarter, and so much that every route's largest body fits.
   var bodyMemoryPerCaller: Int { max(bodyMemory / 4, Self.bodyMemory.lowerBound << 20) }
 
-  /// By the long name of its option, as it stands there.
-  private var settings: [(name: String, value: String)] {
-    [
-      ("rate-limit", rateLimit ?? "none"), ("rate-limit-anonymous", rateLimitAnonymous ?? "none"),
-      ("rate-limit-heartbeats", String(rateLimitHeartbeats)), ("max-streams", String(streams.most)),
-      ("max-streams-per-caller", String(streams.share)), ("max-body-memory-mib", String(maxBodyMemoryMib)),
-    ]
-  }
+  /// The long name of each option, and what stands there.
+  private static let all: [(name: String, value: @Sendable (RateLimitOptions) -> String)] = [
+    ("rate-limit", { $0.rateLimit ?? "none" }), ("rate-limit-anonymous", { $0.rateLimitAnonymous ?? "none" }),
+    ("rate-limit-heartbeats", { String($0.rateLimitHeartbeats) }), ("max-streams", { String($0.streams.most) }),
+    ("max-streams-per-caller", { String($0.streams.share) }),
+    ("max-body-memory-mib", { String($0.maxBodyMemoryMib) }),
+  ]
 
   /// Long names of all of them.
-  static let names: Set = [
-    "rate-limit", "rate-limit-anonymous", "rate-limit-heartbeats", "max-streams", "max-streams-per-caller",
-    "max-body-memory-mib",
-  ]
+  static let names = Set(all.map(\.name))
 
   /// What is not as it was before, for the log; nil where everything is.
   func changes(from before: RateLimitOptions) -> String? {
-    let changes = zip(before.settings, settings).filter { $0.value != $1.value }
-      .map { "\($0.name) \($0.value) -> \($1.value)" }
+    let changes = Self.all.map { ($0.name, $0.value(before), $0.value(self)) }.filter { $0.1 != $0.2 }
+      .map { "\($0.0) \($0.1) -> \($0.2)" }
     return changes.isEmpty ? nil : changes.joined(separator: ", ")
   }
 }

@@ -47,16 +47,21 @@ import Testing
     return entry?.rate ?? workload.rate
   }
 
-  @Test("the rate is that of the first entry whose time the calendar shows, and what is ahead is seen for just so long")
-  func againstTheCalendar() throws {
-    let seed = TestSeed.of()
-    var draw = Draw(random: SeededGenerator(seed))
-    let calendars = try Dictionary(
+  /// Foundation's calendar of each zone that workloads are drawn in.
+  private static func calendars() throws -> [String: Calendar] {
+    try Dictionary(
       uniqueKeysWithValues: RandomWorkloads.zones.map { zone in
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = try #require(TimeZone(identifier: zone))
         return (zone, calendar)
       })
+  }
+
+  @Test("the rate is that of the first entry whose time the calendar shows, and what is ahead is seen for just so long")
+  func againstTheCalendar() throws {
+    let seed = TestSeed.of()
+    var draw = Draw(random: SeededGenerator(seed))
+    let calendars = try Self.calendars()
     for round in 0..<12 {
       var workload = Workload(id: "w", model: "m", rate: 150, sloLatencyMs: 1)
       workload.schedule = draw.schedule()
@@ -157,12 +162,7 @@ import Testing
   func cronAgainstTheCalendar() throws {
     let seed = TestSeed.of(offset: 7)
     var draw = Draw(random: SeededGenerator(seed))
-    let calendars = try Dictionary(
-      uniqueKeysWithValues: RandomWorkloads.zones.map { zone in
-        var calendar = Calendar(identifier: .gregorian)
-        calendar.timeZone = try #require(TimeZone(identifier: zone))
-        return (zone, calendar)
-      })
+    let calendars = try Self.calendars()
     for round in 0..<16 {
       var workload = Workload(id: "w", model: "m", rate: 150, sloLatencyMs: 1)
       let zone = RandomWorkloads.zones.randomElement(using: &draw.random) ?? "UTC"
