@@ -45,8 +45,11 @@ package final class WorkloadHistory: Sendable {
     /// Of what a plan gave.
     fileprivate var capacity: Double? { if case .given(let capacity, _, _) = detail { capacity } else { nil } }
 
-    /// Of the declaration.
-    fileprivate var revision: Int? { if case .declared(_, _, _, _, let revision) = detail { revision } else { nil } }
+    /// Whether it is registered as of this revision.
+    fileprivate func declares(_ revision: Int) -> Bool {
+      guard status == .isTrue else { return false }
+      return if case .declared(_, _, _, _, revision) = detail { true } else { false }
+    }
   }
 
   /// Most entries of one workload.
@@ -146,7 +149,7 @@ package final class WorkloadHistory: Sendable {
   /// Nil where it is known as it is.
   private static func declared(_ registration: Registration, after known: [Entry]) -> Entry? {
     let last = known.last { $0.type == declaration }
-    guard last?.status != .isTrue || last?.revision != registration.revision else { return nil }
+    if let last, last.declares(registration.revision) { return nil }
     let workload = registration.workload
     let isNew = last?.status != .isTrue && registration.createdAt == registration.updatedAt
     return Entry(
