@@ -52,11 +52,16 @@ def equal(got, wanted, what=""):
         raise AssertionError(f"{what or 'value'} is {str(got)[:300]!r}, wanted {str(wanted)[:300]!r}")
 
 
-def free_port():
-    """A port of the loopback address that nobody listens on now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+def free_port(taken=set()):
+    """A port of the loopback address that nobody listens on, that the kernel gives to no connection, and that was not given
+    before: who is started again gets it again."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            if port not in taken:
+                taken.add(port)
+                return port
 
 
 class Response:

@@ -4,15 +4,13 @@ import contextlib
 import http.client
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 
-from controller import PARVA, Response, skip
+from controller import PARVA, Response, free_port, skip
 from fleet import SECRET, until
 from wires import Wires
 
@@ -24,17 +22,6 @@ def without_etcd(name):
     if os.environ.get("PARVA_CI") == "1":
         sys.exit(f"not ok - {name}: etcd-server and etcd-client are not installed")
     skip(name, "no etcd and etcdctl on the PATH (Debian: etcd-server, etcd-client)")
-
-
-def steady_port(taken=set()):
-    """A port that nobody listens on, and that the kernel gives to no connection: who is started again gets it again."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as one, contextlib.suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            if port not in taken:
-                taken.add(port)
-                return port
 
 
 class Party:
@@ -103,10 +90,10 @@ class Member(Party):
 
     def __init__(self, name, folder, wires, quick):
         super().__init__(name, folder)
-        self.own_client, self.own_peer = steady_port(), steady_port()
+        self.own_client, self.own_peer = free_port(), free_port()
         self.client, self.peer = self.own_client, self.own_peer
         if wires:
-            self.client, self.peer = steady_port(), steady_port()
+            self.client, self.peer = free_port(), free_port()
             wires.listen(name, self.client, self.own_client)
             wires.listen(name, self.peer, self.own_peer)
         self.quick, self.all = quick, []
@@ -136,10 +123,10 @@ class Replica(Party):
 
     def __init__(self, name, folder, wires, store, options):
         super().__init__(name, folder)
-        self.port = self.advertised = steady_port()
+        self.port = self.advertised = free_port()
         self.store, self.options = store, options
         if wires:
-            self.advertised = steady_port()
+            self.advertised = free_port()
             wires.listen(name, self.advertised, self.port)
 
     def command(self):
@@ -163,8 +150,8 @@ class Machine(Party):
 
     def __init__(self, name, folder, wires, replicas):
         super().__init__(name, folder)
-        self.port = steady_port()
-        self.reached = steady_port() if wires else self.port
+        self.port = free_port()
+        self.reached = free_port() if wires else self.port
         if wires:
             wires.listen(name, self.reached, self.port)
         self.replicas = replicas

@@ -5,7 +5,10 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
 . Tests/Integration/lib.sh
 work=$(mktemp -d)
-port=$((20000 + RANDOM % 20000))
+# Three in a row that nobody listens on, below those that the kernel gives to connections.
+is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+port=$((20000 + RANDOM % 12000))
+until is_free "$port" && is_free $((port + 1)) && is_free $((port + 2)); do port=$((20000 + RANDOM % 12000)); done
 server=""
 trap 'kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 

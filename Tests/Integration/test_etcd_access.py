@@ -11,7 +11,7 @@ import time
 
 from controller import PARVA, Controller, check, equal, finish, free_port, workload
 from fleet import until
-from replicas import HAS_ETCD, steady_port, without_etcd
+from replicas import HAS_ETCD, without_etcd
 
 #: Seconds that a token of etcd's is good for.
 TOKEN = 2
@@ -29,8 +29,8 @@ class Members:
 
     def __init__(self, folder):
         self.folder, self.processes = folder, {}
-        self.clients = [steady_port() for _ in range(3)]
-        self.peers = [steady_port() for _ in range(3)]
+        self.clients = [free_port() for _ in range(3)]
+        self.peers = [free_port() for _ in range(3)]
         must("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
              "-subj", "/CN=authority", "-keyout", self.file("ca-key.pem"), "-out", self.file("ca.pem"))
         for file, word in (("right", "secret-word\n"), ("wrong", "secret-typo\n")):

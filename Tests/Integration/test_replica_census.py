@@ -10,9 +10,9 @@ import struct
 import subprocess
 import tempfile
 
-from controller import ROOT, check, cli, equal, finish, workload
+from controller import ROOT, check, cli, equal, finish, free_port, workload
 from fleet import until
-from replicas import HAS_ETCD, Cluster, steady_port, without_etcd
+from replicas import HAS_ETCD, Cluster, without_etcd
 
 
 def findings(replica):
@@ -40,7 +40,7 @@ def fitting(cluster, one, two, three):
         cluster.start(one)
         until("it to lead", lambda: one.role() == "leader")
         two.options = [*two.options, "--dead-band", "7%"]
-        three.advertised = steady_port()
+        three.advertised = free_port()
         cluster.start(two)
         cluster.start(three)
         wanted = sorted([("options_differ", url(two)), ("address_unreachable", url(three))])
