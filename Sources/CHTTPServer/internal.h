@@ -127,6 +127,8 @@ struct chs_conn {
  * response was posted, or after the deadline. The connection may be dead afterwards. */
 void chs_conn_run(chs_conn *conn);
 void chs_conn_expire(chs_conn *conn);
+/* Brings deadline and place in the line of waiting connections up to date. */
+void chs_conn_settle(chs_conn *conn);
 /* Closes at once; a waiting exchange hears of it. The memory stays until the end of the turn. */
 void chs_conn_kill(chs_conn *conn);
 /* The peer has closed its direction, or, with `both`, the connection is gone. */
