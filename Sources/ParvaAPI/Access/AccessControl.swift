@@ -56,6 +56,12 @@ package final class AccessControl: Sendable {
     // A route that was forgotten in the table is nobody's but the administrator's.
     let access = route.access ?? .admin
     if access == .anyone { return }
+    // Of two, what stands in front of this server may have judged the other one.
+    guard request.headers.count(of: "Authorization") <= 1 else {
+      throw ProblemDetails(
+        status: 400, code: "credentials_repeated",
+        detail: "The request has more than one Authorization field; send one.")
+    }
     let token = Self.bearerToken(of: request)
     var caller = token.flatMap(caller)
     var refused: IssuedTokens.Refusal?

@@ -21,6 +21,9 @@ package struct HTTPHeaders: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     }
   }
 
+  /// How many fields have a name. O(fields).
+  package func count(of name: String) -> Int { fields.count { $0.name.equalsIgnoringCase(name) } }
+
   package static func == (a: HTTPHeaders, b: HTTPHeaders) -> Bool {
     a.fields.elementsEqual(b.fields) { $0.name.equalsIgnoringCase($1.name) && $0.value == $1.value }
   }

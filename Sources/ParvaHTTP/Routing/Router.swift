@@ -60,14 +60,12 @@ package final class Router: Sendable {
     switch outcome(method: request.method, path: request.path) {
     case .found(let match):
       fill(&request, match)
-      if gate != nil || meter != nil {
-        do throws(ProblemDetails) {
-          try gate?(&request, routes[match.route])
-          try meter?(&request, routes[match.route])
-        } catch {
-          if mayWait, let wait = pause?(request, routes[match.route]) { return .wait(wait) }
-          return .answer(error.response(requestID: request.requestID))
-        }
+      do throws(ProblemDetails) {
+        try judge(&request, routes[match.route])
+        try meter?(&request, routes[match.route])
+      } catch {
+        if mayWait, let wait = pause?(request, routes[match.route]) { return .wait(wait) }
+        return .answer(error.response(requestID: request.requestID))
       }
       return .route(match.route)
     case .otherMethods(let methods):
@@ -97,15 +95,26 @@ package final class Router: Sendable {
   /// Whether a request will be let in whose body has not been read; if not, its body is nobody's business.
   /// If so, the request then has its caller.
   func letsIn(_ request: inout HTTPRequest) -> Bool {
-    guard let gate else { return true }
+    guard gate != nil else { return true }
     guard case .found(let match) = outcome(method: request.method, path: request.path) else { return false }
     fill(&request, match)
     do throws(ProblemDetails) {
-      try gate(&request, routes[match.route])
+      try judge(&request, routes[match.route])
       return true
     } catch {
       return false
     }
+  }
+
+  /// - Throws: 415 `unsupported_content_coding` for a body that is packed (RFC 9110, section 8.4), and what the gate does.
+  private func judge(_ request: inout HTTPRequest, _ route: Route) throws(ProblemDetails) {
+    if let coding = request.headers["Content-Encoding"], coding.lowercased() != "identity" {
+      throw ProblemDetails(
+        status: 415, code: "unsupported_content_coding",
+        detail: "Bodies are taken as they are, not packed: send this one without Content-Encoding.",
+        headers: ["Accept-Encoding": "identity"])
+    }
+    try gate?(&request, route)
   }
 
   private func fill(_ request: inout HTTPRequest, _ match: RouteTrie.Match) {

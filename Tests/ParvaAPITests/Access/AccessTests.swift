@@ -72,6 +72,16 @@ import Testing
     }
   }
 
+  @Test func twoCredentialsAreNone() async throws {
+    let access = AccessControl(file: try Self.tokens())
+    let api = try await Harness(starts: false)
+    let router = Router(routes: RouteTable(api.controller).routes, gate: access.gate)
+    var request = HTTPRequest(method: "GET", path: "/v1/workloads", headers: ["Authorization": "Bearer \(Self.reader)"])
+    #expect(await router.respond(to: request).status == 200)
+    request.headers.add("authorization", "Bearer \(Self.writer)")
+    #expect(await router.respond(to: request).problem == "400 credentials_repeated")
+  }
+
   @Test(
     "what a page of somebody else sends changes nothing, unless it has a token; programs and the controller's own page do"
   )

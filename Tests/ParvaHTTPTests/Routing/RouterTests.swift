@@ -130,6 +130,15 @@ import Testing
     }
   }
 
+  @Test func bodiesThatArePackedAreRefused() async throws {
+    for (coding, status) in [("gzip", 415), ("GZIP, identity", 415), ("zstd", 415), ("Identity", 200)] {
+      let response = await Self.router.respond(
+        to: HTTPRequest(method: "GET", path: "/healthz", headers: ["content-encoding": coding]))
+      #expect(response.status == status, "\(coding)")
+      #expect(response.headers["Accept-Encoding"] == (status == 415 ? "identity" : nil))
+    }
+  }
+
   @Test func routesAreListedAsGiven() {
     #expect(Self.router.routes.map { "\($0.method) \($0.pattern)" }.first == "GET /healthz")
     #expect(Self.router.routes.count == 10)
