@@ -75,7 +75,10 @@ class Chromium:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(timeout=30)
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

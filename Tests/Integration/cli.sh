@@ -57,41 +57,41 @@ check 'a plan that had all the time it wanted does not' bash -c '! grep -q cutSh
 check 'and is the same bytes in another process, with hash seeds of its own' cmp whole.json again.json
 check 'a plan that was cut short is read again' code 0 "$PARVA" diff short.json short.json
 check 'a margin of 10 % is the default' says first.json '"margin": 0.1'
-check '--margin 0 plans without' bash -c '"$PARVA" plan --workloads demand.csv --margin 0 -o json | grep -q "\"margin\": 0[,.]"'
+check '--margin 0 plans without' bash -c '"$PARVA" plan --deadline 60 --workloads demand.csv --margin 0 -o json | grep -q "\"margin\": 0[,.]"'
 for format in table json yaml csv; do
-  check "plan -o $format" code 0 "$PARVA" plan --workloads demand.csv -o "$format"
+  check "plan -o $format" code 0 "$PARVA" plan --deadline 60 --workloads demand.csv -o "$format"
 done
-check 'the optimal planner proves its plan' bash -c '"$PARVA" plan --workloads demand.csv --planner optimal | grep -q "proven minimal"'
-check 'an unknown objective ends with 2' code 2 "$PARVA" plan --workloads demand.csv --objective fun
-check 'infeasible ends with 3' code 3 "$PARVA" plan --workloads partly.json -o json
+check 'the optimal planner proves its plan' bash -c '"$PARVA" plan --deadline 60 --workloads demand.csv --planner optimal | grep -q "proven minimal"'
+check 'an unknown objective ends with 2' code 2 "$PARVA" plan --deadline 60 --workloads demand.csv --objective fun
+check 'infeasible ends with 3' code 3 "$PARVA" plan --deadline 60 --workloads partly.json -o json
 check 'and prints no plan' silent_out
 check 'but the reason' says err 'unknown: '
 check 'with its code' says err '[no_profile]'
-check '--allow-partial prints what fits, and still ends with 3' code 3 "$PARVA" plan --workloads partly.json --allow-partial -o json
+check '--allow-partial prints what fits, and still ends with 3' code 3 "$PARVA" plan --deadline 60 --workloads partly.json --allow-partial -o json
 check 'the plan of what fits names what it leaves out' says out '"code": "no_profile"'
 check 'and serves the rest' says out '"workload": "ok"'
 
 # --- bad usage and input
 check 'no verb is no failure' code 0 "$PARVA"
 check 'an unknown verb ends with 2' code 2 "$PARVA" frobnicate
-check 'an unknown option ends with 2' code 2 "$PARVA" plan --workloads demand.csv --frobnicate
+check 'an unknown option ends with 2' code 2 "$PARVA" plan --deadline 60 --workloads demand.csv --frobnicate
 check 'a missing option ends with 2' code 2 "$PARVA" plan
-check 'S8: a mistyped option is named, and not the one that is missing then' code 2 "$PARVA" plan --wokloads demand.csv
+check 'S8: a mistyped option is named, and not the one that is missing then' code 2 "$PARVA" plan --deadline 60 --wokloads demand.csv
 check 'S8: with the one that was meant' says err "Unknown option '--wokloads'. Did you mean '--workloads'?"
 check 'S8: a port that is none ends with 2' code 2 "$PARVA" serve --listen 127.0.0.1:99999
 check 'S8: for the agent, too' code 2 "$PARVA" node run --simulate A100-80GBx1 --listen 127.0.0.1:99999
-check 'S8: the help of --pools names the keys that are read' bash -c '"$PARVA" plan --help | grep -q "count, hourlyCost"'
-check 'an unknown planner ends with 2' code 2 "$PARVA" plan --workloads demand.csv --planner none
+check 'S8: the help of --pools names the keys that are read' bash -c '"$PARVA" plan --deadline 60 --help | grep -q "count, hourlyCost"'
+check 'an unknown planner ends with 2' code 2 "$PARVA" plan --deadline 60 --workloads demand.csv --planner none
 check 'naming those there are' says err 'parvagpu'
-check 'an unknown product ends with 2' code 2 "$PARVA" plan --workloads demand.csv --product none
-check 'an unknown admission ends with 2' code 2 "$PARVA" plan --workloads demand.csv --admission none
-check '0 processes end with 2' code 2 "$PARVA" plan --workloads demand.csv --max-processes 0
-check 'two standard inputs end with 2' code 2 "$PARVA" plan --workloads - --pools -
-check 'a missing file ends with 2' code 2 "$PARVA" plan --workloads none.json
-check 'bad input ends with 2' code 2 "$PARVA" plan --workloads broken.json
+check 'an unknown product ends with 2' code 2 "$PARVA" plan --deadline 60 --workloads demand.csv --product none
+check 'an unknown admission ends with 2' code 2 "$PARVA" plan --deadline 60 --workloads demand.csv --admission none
+check '0 processes end with 2' code 2 "$PARVA" plan --deadline 60 --workloads demand.csv --max-processes 0
+check 'two standard inputs end with 2' code 2 "$PARVA" plan --deadline 60 --workloads - --pools -
+check 'a missing file ends with 2' code 2 "$PARVA" plan --deadline 60 --workloads none.json
+check 'bad input ends with 2' code 2 "$PARVA" plan --deadline 60 --workloads broken.json
 check 'with the place' says err 'broken.json:1: rate must be'
 check 'and silence on standard output' silent_out
-check '--help ends with 0' code 0 "$PARVA" plan --help
+check '--help ends with 0' code 0 "$PARVA" plan --deadline 60 --help
 check 'and goes to standard output' silent_err
 check '--version ends with 0' code 0 "$PARVA" --version
 check 'a full disk ends with 1' bash -c '"$PARVA" geometry >/dev/full 2>err; [ $? -eq 1 ] && grep -q "cannot be written" err'
@@ -99,7 +99,7 @@ check 'a full disk ends with 1' bash -c '"$PARVA" geometry >/dev/full 2>err; [ $
 # --- validate
 check 'a plan of ours is valid by itself' code 0 "$PARVA" validate first.json
 check 'and against its demand' code 0 "$PARVA" validate first.json --workloads demand.yaml
-check 'from standard input and YAML' bash -c '"$PARVA" plan --workloads demand.csv -o yaml | "$PARVA" validate - --workloads demand.csv >/dev/null'
+check 'from standard input and YAML' bash -c '"$PARVA" plan --deadline 60 --workloads demand.csv -o yaml | "$PARVA" validate - --workloads demand.csv >/dev/null'
 sed 's/"start": [0-9]*/"start": 5/' first.json >illegal.json
 check 'an illegal placement ends with 4' code 4 "$PARVA" validate illegal.json
 check 'and is named' says out '[illegal_start]'
@@ -110,7 +110,7 @@ check 'a plan that does not cover its demand ends with 4' code 4 "$PARVA" valida
 check 'a plan that cannot be read ends with 2' code 2 "$PARVA" validate demand.yaml
 check 'profiles without demand end with 2' code 2 "$PARVA" validate first.json --profiles x.csv
 scenario=$here/../../examples/scenario-2.json
-"$PARVA" plan --workloads "$scenario" --planner whole-gpu -o json >dear.json
+"$PARVA" plan --deadline 60 --workloads "$scenario" --planner whole-gpu -o json >dear.json
 python3 - <<'PY'
 import json
 plan = json.load(open("dear.json"))
@@ -131,7 +131,7 @@ check '--require words that are none end with 2' code 2 "$PARVA" validate first.
 
 # --- diff
 check 'a plan does not differ from itself' code 0 "$PARVA" diff first.json second.json
-"$PARVA" plan --workloads more.json -o json >grown.json
+"$PARVA" plan --deadline 60 --workloads more.json -o json >grown.json
 check 'differences end with 4' code 4 "$PARVA" diff first.json grown.json
 check 'and are told' says out 'GPUs '
 for format in json yaml csv; do
@@ -140,24 +140,24 @@ done
 
 # --- plan --from, --headroom
 check 'the same demand from its own plan gives the same bytes' bash -c \
-  '"$PARVA" plan --workloads demand.csv --from first.json -o json | cmp - first.json'
+  '"$PARVA" plan --deadline 60 --workloads demand.csv --from first.json -o json | cmp - first.json'
 check 'from standard input too' bash -c \
-  '"$PARVA" plan --workloads demand.csv --from - -o json <first.json | cmp - first.json'
-check 'only one input can be standard input' code 2 "$PARVA" plan --workloads - --from -
-check 'a plan in force that is none ends with 2' code 2 "$PARVA" plan --workloads demand.csv --from demand.csv
-"$PARVA" plan --workloads more.json --from first.json -o json >kept.json
+  '"$PARVA" plan --deadline 60 --workloads demand.csv --from - -o json <first.json | cmp - first.json'
+check 'only one input can be standard input' code 2 "$PARVA" plan --deadline 60 --workloads - --from -
+check 'a plan in force that is none ends with 2' code 2 "$PARVA" plan --deadline 60 --workloads demand.csv --from demand.csv
+"$PARVA" plan --deadline 60 --workloads more.json --from first.json -o json >kept.json
 check 'a grown demand is planned from the plan in force' code 0 "$PARVA" validate kept.json --workloads more.json
 check 'without headroom slices stay free' bash -c \
-  '"$PARVA" plan --workloads demand.csv --headroom off -o json >bare.json && ! cmp -s bare.json first.json'
+  '"$PARVA" plan --deadline 60 --workloads demand.csv --headroom off -o json >bare.json && ! cmp -s bare.json first.json'
 check 'and the number of GPUs is the same' bash -c \
   '[ "$(grep -o "\"gpuCount\": [0-9]*" bare.json)" = "$(grep -o "\"gpuCount\": [0-9]*" first.json)" ]'
-check 'headroom is on or off' code 2 "$PARVA" plan --workloads demand.csv --headroom maybe
+check 'headroom is on or off' code 2 "$PARVA" plan --deadline 60 --workloads demand.csv --headroom maybe
 check 'a price for moving keeps a plan of the same demand' bash -c \
-  '"$PARVA" plan --workloads demand.csv --from first.json --move-cost 0.05 -o json | cmp - first.json'
-check 'a price for moving is not negative' code 2 "$PARVA" plan --workloads demand.csv --move-cost=-1
-check 'extra GPUs are not negative' code 2 "$PARVA" plan --workloads demand.csv --max-extra-gpus=-1
+  '"$PARVA" plan --deadline 60 --workloads demand.csv --from first.json --move-cost 0.05 -o json | cmp - first.json'
+check 'a price for moving is not negative' code 2 "$PARVA" plan --deadline 60 --workloads demand.csv --move-cost=-1
+check 'extra GPUs are not negative' code 2 "$PARVA" plan --deadline 60 --workloads demand.csv --max-extra-gpus=-1
 
-"$PARVA" plan --workloads demand.csv --from illegal.json -o json >out 2>err
+"$PARVA" plan --deadline 60 --workloads demand.csv --from illegal.json -o json >out 2>err
 check 'S8: an illegal plan in force ends with 2 and its place' test "$?" -eq 2 -a -n "$(grep -F '/gpus/0/segments/' err)"
 python3 - <<'END'
 import json
@@ -205,10 +205,10 @@ check 'profiles show says that the catalogue is modelled' bash -c '"$PARVA" prof
 for format in json yaml csv; do
   "$PARVA" profiles show -o "$format" >"profiles.$format"
   check "what profiles show -o $format prints is read back" bash -c \
-    '"$PARVA" plan --workloads demand.csv --profiles "$1" -o json | cmp - first.json' _ "profiles.$format"
+    '"$PARVA" plan --deadline 60 --workloads demand.csv --profiles "$1" -o json | cmp - first.json' _ "profiles.$format"
   "$PARVA" workloads show demand.yaml -o "$format" >"demand-again.$format"
   check "what workloads show -o $format prints is read back" bash -c \
-    '"$PARVA" plan --workloads "$1" -o json | cmp - first.json' _ "demand-again.$format"
+    '"$PARVA" plan --deadline 60 --workloads "$1" -o json | cmp - first.json' _ "demand-again.$format"
 done
 check 'an unknown model ends with 2' code 2 "$PARVA" profiles show none
 
@@ -223,7 +223,7 @@ check 'fit reports its error' code 0 "$PARVA" profiles fit dozen.csv --verbose
 check 'by cross-validation' says out 'cross-validated error'
 for format in json yaml csv; do
   "$PARVA" profiles fit dozen.csv -o "$format" >"filled.$format"
-  check "a plan on what fit -o $format printed" code 0 "$PARVA" plan --workloads more.json --profiles "filled.$format"
+  check "a plan on what fit -o $format printed" code 0 "$PARVA" plan --deadline 60 --workloads more.json --profiles "filled.$format"
   check 'says that its profiles are filled' says out 'profiles: filled'
 done
 check 'three points are too few' bash -c \
@@ -233,10 +233,10 @@ check 'suggest goes on from what is there' code 0 "$PARVA" profiles suggest --me
 
 # --- pools
 printf 'pools:\n  - {name: eu, product: A100-80GB, count: 0}\n' >none.yaml
-check 'an empty stock ends with 3' code 3 "$PARVA" plan --workloads demand.csv --pools none.yaml
+check 'an empty stock ends with 3' code 3 "$PARVA" plan --deadline 60 --workloads demand.csv --pools none.yaml
 check 'naming the stock' says err '[no_stock]'
 printf 'pools:\n  - {name: eu, product: A100-80GB, count: 5, hourlyCost: 2.5, watts: 400}\n' >some.yaml
-check 'a stock that is enough ends with 0' code 0 "$PARVA" plan --workloads demand.csv --pools some.yaml -o json
+check 'a stock that is enough ends with 0' code 0 "$PARVA" plan --deadline 60 --workloads demand.csv --pools some.yaml -o json
 check 'in its pool' says out '"pool": "eu"'
 
 # --- the published scenarios
@@ -249,7 +249,7 @@ if [ -d "$published" ]; then
     for processes in 3 5; do
       [ "$processes" -eq 3 ] && most=${limits3[$((row - 1))]} || most=${limits5[$((row - 1))]}
       options=(--profiles "$published/profiles" --max-processes "$processes")
-      "$PARVA" plan --workloads "scenario-$row.json" "${options[@]}" --planner parvagpu --admission half-slo -o json >plan.json
+      "$PARVA" plan --deadline 60 --workloads "scenario-$row.json" "${options[@]}" --planner parvagpu --admission half-slo -o json >plan.json
       gpus=$(sed -n 's/.*"gpuCount": \([0-9]*\).*/\1/p' plan.json)
       check "scenario $row with $processes processes: at most $most GPUs, here ${gpus:-none}" [ "${gpus:-99}" -le "$most" ]
       check "scenario $row with $processes processes: legal and covering" \

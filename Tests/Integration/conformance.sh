@@ -72,7 +72,7 @@ conform() { # SET-UP whole|sample
   "$PARVA" serve --listen 127.0.0.1:0 --store "$work/$1.sqlite" "${guarded[@]}" 2>"$work/log" &
   server=$!
   address=""
-  for _ in $(seq 200); do
+  for _ in $(seq 600); do
     address=$(grep -om1 '127\.0\.0\.1:[1-9][0-9]*' "$work/log") && break
     sleep 0.1
   done

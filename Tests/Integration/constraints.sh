@@ -35,7 +35,7 @@ EOT
 given=(--workloads demand.yaml --profiles profiles.csv --pools pools.yaml)
 rule=(--admission half-slo --objective cost)
 
-check 'a table of several products serves pools of each' code 0 "$PARVA" plan "${given[@]}" "${rule[@]}" -o json --certificate
+check 'a table of several products serves pools of each' code 0 "$PARVA" plan --deadline 60 "${given[@]}" "${rule[@]}" -o json --certificate
 cp out plan.json
 check 'the plan is proven' says plan.json '"status": "optimal"'
 check 'validate works the bound out again' code 0 "$PARVA" validate plan.json "${given[@]}"
@@ -44,11 +44,11 @@ check 'judged as JSON too' code 0 "$PARVA" validate plan.json "${given[@]}" -o j
 check 'with what the prices alone prove' says out '"provesOptimality": false'
 printf 'id,model,rate,latency_ms\nw,a,80,100\nv,b,10,200\n' >plain.csv
 plain=(--workloads plain.csv --profiles profiles.csv)
-"$PARVA" plan "${plain[@]}" --admission half-slo -o json --certificate >plain.json
+"$PARVA" plan --deadline 60 "${plain[@]}" --admission half-slo -o json --certificate >plain.json
 check 'where the prices prove it all, validate says so' code 0 "$PARVA" validate plain.json "${plain[@]}"
 check 'with the least cost' says out "certificate (prices): the prices prove a lower bound of 2.0000; no plan costs less than this one's 2"
-check 'YAML holds the certificate as well' bash -c '"$PARVA" plan --workloads demand.yaml --profiles profiles.csv --pools pools.yaml --admission half-slo --objective cost --certificate -o yaml >plan.yaml && "$PARVA" validate plan.yaml --workloads demand.yaml --profiles profiles.csv --pools pools.yaml >/dev/null'
-check 'without --certificate there is none' bash -c '! "$PARVA" plan --workloads demand.yaml --profiles profiles.csv --pools pools.yaml --admission half-slo -o json | grep -q certificate'
+check 'YAML holds the certificate as well' bash -c '"$PARVA" plan --deadline 60 --workloads demand.yaml --profiles profiles.csv --pools pools.yaml --admission half-slo --objective cost --certificate -o yaml >plan.yaml && "$PARVA" validate plan.yaml --workloads demand.yaml --profiles profiles.csv --pools pools.yaml >/dev/null'
+check 'without --certificate there is none' bash -c '! "$PARVA" plan --deadline 60 --workloads demand.yaml --profiles profiles.csv --pools pools.yaml --admission half-slo -o json | grep -q certificate'
 
 python3 - <<'EOT' || bad=1
 import json
@@ -93,22 +93,22 @@ second,a,60,100,0,true
 third,a,60,100,-1,false
 EOT
 scarce=(--workloads scarce.csv --profiles profiles.csv --pools one.yaml)
-check 'too few GPUs end with 3' code 3 "$PARVA" plan "${scarce[@]}" --admission half-slo --allow-partial -o json
+check 'too few GPUs end with 3' code 3 "$PARVA" plan --deadline 60 "${scarce[@]}" --admission half-slo --allow-partial -o json
 check 'who is left out is told what would be enough' says err 'more A100-80GB would serve everything [no_stock]'
 cp out scarce.json
 check 'who allows it is served in part' says scarce.json '"partial": ['
 check 'validate accepts it' code 0 "$PARVA" validate scarce.json "${scarce[@]}"
-check 'a table tells it too' bash -c '"$PARVA" plan --workloads scarce.csv --profiles profiles.csv --pools one.yaml --admission half-slo --allow-partial | grep -q "Served in part: 1 workload"'
+check 'a table tells it too' bash -c '"$PARVA" plan --deadline 60 --workloads scarce.csv --profiles profiles.csv --pools one.yaml --admission half-slo --allow-partial | grep -q "Served in part: 1 workload"'
 printf '[{"id":"w","model":"a","rate":1,"slo":{"latencyMs":100},"placement":{"spread":{"over":"gpu","atLeast":2}}}]' >spread.json
-check 'a spread that cannot be is refused by code' code 3 "$PARVA" plan --workloads spread.json --profiles profiles.csv --pools one.yaml --admission half-slo
+check 'a spread that cannot be is refused by code' code 3 "$PARVA" plan --deadline 60 --workloads spread.json --profiles profiles.csv --pools one.yaml --admission half-slo
 check 'with what would do' says err '1 more GPU would do [spread_unreachable]'
 
 printf 'id,model,rate,latency_ms,survive,min_replicas\nw,a,1,100,gpus:1,3\n' >survive.csv
-check 'a loss that cannot be survived is refused by code' code 3 "$PARVA" plan --workloads survive.csv --profiles profiles.csv --pools one.yaml --admission half-slo
+check 'a loss that cannot be survived is refused by code' code 3 "$PARVA" plan --deadline 60 --workloads survive.csv --profiles profiles.csv --pools one.yaml --admission half-slo
 check 'with what would do' says err '1 more GPU would do [spread_unreachable]'
 printf 'pools: [{name: two, product: A100-80GB, count: 2}]\n' >two.yaml
 survive=(--workloads survive.csv --profiles profiles.csv --pools two.yaml)
-check 'with it the plan is made' code 0 "$PARVA" plan "${survive[@]}" --admission half-slo --certificate -o json
+check 'with it the plan is made' code 0 "$PARVA" plan --deadline 60 "${survive[@]}" --admission half-slo --certificate -o json
 cp out survive.json
 check 'and holds' code 0 "$PARVA" validate survive.json "${survive[@]}"
 sed 's/gpus:1,3/gpus:1,99/' survive.csv >more.csv

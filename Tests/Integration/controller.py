@@ -56,7 +56,7 @@ def free_port(taken=set()):
     """A port of the loopback address that nobody listens on, that the kernel gives to no connection, and that was not given
     before: who is started again gets it again."""
     while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
+        port = random.SystemRandom().randrange(10_000, 20_000)
         with socket.socket() as one, contextlib.suppress(OSError):
             one.bind(("127.0.0.1", port))
             if port not in taken:
@@ -97,17 +97,21 @@ class Program:
         else:
             raise AssertionError(f"{self.arguments[1]} ended with {self.process.wait()}: {''.join(self.log)}")
         # Somebody has to empty the pipe, or the process would stop at a full one.
-        threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True).start()
+        self.reading = threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True)
+        self.reading.start()
 
     def kill(self):
         """SIGKILL: nothing gets to say goodbye."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        self.reading.join(10)
 
     def stop(self):
         """SIGTERM; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        status = self.process.wait(timeout=60)
+        self.reading.join(10)
+        return status
 
     def restart(self):
         self.kill()
@@ -115,13 +119,13 @@ class Program:
 
 
 class Controller(Program):
-    """`parva serve` over a store that outlives it."""
+    """`parva serve` over a store that outlives it, on a port that it keeps over restarts."""
 
     listens = r"addresses=127\.0\.0\.1:(\d+)"
 
     def __init__(self, store, *arguments, environment=None):
         super().__init__(
-            "serve", "--listen", "127.0.0.1:0", "--store", store, "--log-level", "info", *arguments,
+            "serve", "--listen", f"127.0.0.1:{free_port()}", "--store", store, "--log-level", "info", *arguments,
             **(environment or {}))
 
     def request(self, method, path, body=None, headers=None, connection=None):

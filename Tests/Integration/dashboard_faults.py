@@ -10,7 +10,7 @@ import socket
 import threading
 
 from chromium import HOLD
-from controller import Controller, check, equal
+from controller import Controller, check, equal, free_port
 from fleet import until
 
 READER, ADMIN = "reader-0123456789abcdefghij", "admin-0123456789abcdefghijk"
@@ -20,12 +20,11 @@ class Relay:
     """A port that passes bytes on to another, until it is cut; then nobody is there."""
 
     def __init__(self, port):
-        self.target, self.pairs = port, []
+        self.target, self.port, self.pairs = port, free_port(), []
         self.listen()
-        self.port = self.socket.getsockname()[1]
 
-    def listen(self, port=0):
-        self.socket = socket.create_server(("127.0.0.1", port))
+    def listen(self):
+        self.socket = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self.accept, args=(self.socket,), daemon=True).start()
 
     def accept(self, listening):
@@ -136,7 +135,7 @@ def network(room):
         relay.cut()
         page.says("Disconnected", "header")
         room.rate(912)
-        relay.listen(relay.port)
+        relay.listen()
         page.wait("it to be asked for at once", "(document.querySelector('.link button')?.click(), document.querySelector('header').innerText.includes('Live'))")
         page.says("912/s", ".table-body")
         resumed = [one["Last-Event-ID"] for one in page.fields if "Last-Event-ID" in one]

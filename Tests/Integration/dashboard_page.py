@@ -34,8 +34,6 @@ class Room:
     def __init__(self, folder):
         self.folder = folder
         self.api = Controller(os.path.join(folder, "parva.sqlite"), "--heartbeat", "60")
-        # It comes back under the same address, as a controller does.
-        self.api.arguments[self.api.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{self.api.port}"
         self.url = f"http://127.0.0.1:{self.api.port}/"
         self.nodes = [Node(f"gpu-{number}", folder, self.url[:-1], zone=f"rack-{number}") for number in (1, 2)]
         ready(self.api, 2)

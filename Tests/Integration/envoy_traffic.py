@@ -167,10 +167,9 @@ with tempfile.TemporaryDirectory(prefix="parva-traffic-") as folder:
         file.write(SERVER)
     admin = free_port()
     api = Controller(
-        os.path.join(folder, "parva.sqlite"), "--heartbeat", "0.5", "--admission", "half-slo", "--auto-apply",
-        "--drain-time", "2.5", "--observe", f"http://127.0.0.1:{admin}", "--observe-interval", "1")
+        os.path.join(folder, "parva.sqlite"), "--heartbeat", "3", "--admission", "half-slo", "--auto-apply",
+        "--drain-time", "8", "--observe", f"http://127.0.0.1:{admin}", "--observe-interval", "1")
     url = f"http://127.0.0.1:{api.port}"
-    api.arguments[api.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{api.port}"
     nodes, envoys = [], []
     try:
         nodes += [Node(name, folder, url, "dgx-a100", zone=f"zone-{name[-1]}") for name in ("n0", "n1")]
@@ -234,7 +233,7 @@ with tempfile.TemporaryDirectory(prefix="parva-traffic-") as folder:
             same(api, envoy, 2)
             load.stop()
             equal(load.bad, [], "failed requests")
-            equal(told(api), before, "the table after the restart")
+            until("the table to be as before the restart", lambda: told(api) == before)
 
         with check("what an Envoy refuses is found and shown"):
             # An address that no machine has (RFC 5737).
@@ -243,8 +242,8 @@ with tempfile.TemporaryDirectory(prefix="parva-traffic-") as folder:
                 (one for one in api.get("/v1/proxies").json()["proxies"]
                  if one["id"] == "wrong" and one["state"] == "refusing"), None))
             equal([one["type"] for one in shown["subscriptions"] if "refused" in one], ["listeners"], "what is refused")
-            others = {one["id"]: one["state"] for one in api.get("/v1/proxies").json()["proxies"]}
-            equal(others["edge"], "current", "the other proxy")
+            until("the other proxy to be current", lambda: {
+                one["id"]: one["state"] for one in api.get("/v1/proxies").json()["proxies"]}["edge"] == "current")
             text = api.get("/metrics").body.decode()
             equal(re.search(r"^parva_proxies_refusing (\d+)$", text, re.M).group(1), "1", "proxies that refuse")
     finally:

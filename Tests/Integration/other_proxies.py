@@ -139,9 +139,8 @@ def write(path, *arguments):
 
 with tempfile.TemporaryDirectory(prefix="parva-proxies-") as folder:
     api = Controller(
-        os.path.join(folder, "parva.sqlite"), "--heartbeat", "0.5", "--auto-apply", "--drain-time", "3",
+        os.path.join(folder, "parva.sqlite"), "--heartbeat", "3", "--auto-apply", "--drain-time", "8",
         "--max-processes", "1")
-    api.arguments[api.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{api.port}"
     url = f"http://127.0.0.1:{api.port}"
     nodes, proxies, load = [], [], None
     try:

@@ -32,7 +32,7 @@ class Receiver(http.server.ThreadingHTTPServer):
                 plan = self.server.plan.get(self.path)
                 answer = plan.pop(0) if isinstance(plan, list) and plan else plan if isinstance(plan, int) else 204
             if answer == "hang":
-                time.sleep(0.8)
+                time.sleep(3)
                 answer = 204
             self.send_response(answer)
             if answer in (301, 302, 307, 308):

@@ -11,9 +11,10 @@ import time
 
 from controller import Response
 from histories import Operation, brief
+from replicas import SLOWNESS
 
 #: Seconds after which a client gives a request up.
-PATIENCE = 3.0
+PATIENCE = 3.0 * SLOWNESS
 LATENCY = 200
 #: Writes that were surely not done say so by one of these.
 REFUSALS = {"not_leader", "store_unavailable", "store_full", "store_failed", "read_only", "copy_not_ready"}

@@ -17,9 +17,9 @@ for number, workload in enumerate(demand if isinstance(demand, list) else demand
     workload["rate"] = round(workload["rate"] * (1.3 if number % 2 else 0.8), 1)
 print(json.dumps(demand))
 PY
-"$PARVA" plan --workloads "$demand" -o json >now.json || exit 1
-"$PARVA" plan --workloads demand.json -o json >cold.json || exit 1
-"$PARVA" plan --workloads demand.json --from now.json -o json >next.json || exit 1
+"$PARVA" plan --deadline 60 --workloads "$demand" -o json >now.json || exit 1
+"$PARVA" plan --deadline 60 --workloads demand.json -o json >cold.json || exit 1
+"$PARVA" plan --deadline 60 --workloads demand.json --from now.json -o json >next.json || exit 1
 
 check 'a plan to itself ends with 0' code 0 rollout now.json now.json
 check 'and has no waves' says out '0 waves'

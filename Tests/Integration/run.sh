@@ -14,6 +14,7 @@ trap 'kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 
 start() {
   # A background job of a script ignores SIGINT; setsid does not mend that, so the job is told to heed it again.
+  : >"$work/out"
   PORT=$port PARVA_STATE=$work/state python3 -c \
     'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp("scripts/run", ["scripts/run"])' \
     >"$work/out" 2>"$work/err" &
@@ -36,7 +37,13 @@ shows_fleet() {
     sed -n '/read back from the drivers/,$p' "$work/out" | grep '│.*resnet50' >/dev/null
 }
 draws() { grep -q 'A100-80GB' "$work/out" && grep -q 'resnet50' "$work/out" && grep -q 'modelled' "$work/out"; }
-serves() { curl -sf "http://127.0.0.1:$port/v1/workloads/bert" | grep '"served"' >/dev/null; }
+serves() {
+  for _ in $(seq 300); do
+    curl -sf "http://127.0.0.1:$port/v1/workloads/bert" | grep '"served"' >/dev/null && return
+    sleep 0.1
+  done
+  return 1
+}
 ends() {
   kill -INT "$server"
   wait "$server"

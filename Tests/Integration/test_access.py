@@ -111,7 +111,7 @@ def tokens_over_tls(folder):
             with open(f"{folder}/large", "wb") as file:
                 file.truncate(50_000_000)
             result = run("curl", "-s", "-o", f"{folder}/body", "-w", "%{http_code} %{size_upload}", "--cacert",
-                         f"{folder}/ca.pem", "-T", f"{folder}/large", "-X", "POST", f"{url}/v1/workloads/batch").stdout
+                         f"{folder}/ca.pem", "--expect100-timeout", "60", "-T", f"{folder}/large", "-X", "POST", f"{url}/v1/workloads/batch").stdout
             status, sent = result.split()
             equal(status, "401", "status")
             if int(sent) > 10_000_000:
@@ -236,7 +236,7 @@ def made_tokens(folder):
 
 
 def wait_for_log(api, text, times):
-    for _ in range(200):
+    for _ in range(1200):
         if "".join(api.log).count(text) >= times:
             return
         time.sleep(0.05)

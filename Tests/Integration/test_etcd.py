@@ -51,7 +51,7 @@ def contents(api):
 
 
 def leading(store):
-    api = Controller(store, "--lease", "1", "--advertise", f"http://127.0.0.1:{free_port()}")
+    api = Controller(store, "--lease", "5", "--advertise", f"http://127.0.0.1:{free_port()}")
     until("a leader", lambda: api.get("/readyz").status == 200 and api.get("/readyz").headers["Parva-Role"] == "leader")
     return api
 
@@ -94,17 +94,18 @@ def no_room(etcd):
         for number in range(40):
             if etcd.ctl("put", f"filler/{number}", stdin=b"x" * 1_000_000).returncode:
                 break
-        refused = until("a refusal", lambda: next(
-            (one for one in [api.request("PUT", "/v1/workloads/late", workload("late"))] if one.status >= 500), None))
-        equal((refused.status, refused.json()["code"]), (507, "store_full"), "refusal")
+        def is_full():
+            refused = api.request("PUT", "/v1/workloads/late", workload("late"))
+            return refused.status == 507 and refused.json()["code"] == "store_full"
+        until("a refusal", is_full)
         equal(api.get("/v1/workloads/before").status, 200, "a read meanwhile")
-        equal((api.get("/readyz").status, "store_full" in api.get("/readyz").body.decode()), (503, True), "readyz")
+        until("/readyz to tell it", lambda: (
+            ready := api.get("/readyz")).status == 503 and "store_full" in ready.body.decode())
         # Without room there is no lease, so that nobody can lead: that is told, too.
         api.kill()
         api.start()
         until("what is wrong is told", lambda: "store_full" in api.get("/readyz").body.decode())
-        refused = api.request("PUT", "/v1/workloads/late", workload("late"))
-        equal((refused.status, refused.json()["code"]), (507, "store_full"), "refusal without a leader")
+        until("a refusal without a leader", is_full)
         equal(api.get("/v1/workloads/before").status, 200, "a read without a leader")
         etcd.make_room()
         until("writes again", lambda: api.request("PUT", "/v1/workloads/after", workload("after")).status in (200, 201))

@@ -117,13 +117,13 @@ class Beginning:
             self.said += line
 
     def until_says(self, what):
-        until(f"'{what}' to be said", lambda: what in self.said or (self.process.poll() is not None and self.said), 20)
+        until(f"'{what}' to be said", lambda: what in self.said or (self.process.poll() is not None and self.said))
         if what not in self.said:
             raise AssertionError(f"it says: {self.said}")
 
     def ended(self):
         """The exit status, and what it has said."""
-        status = self.process.wait(20)
+        status = self.process.wait(60)
         self.reading.join(5)
         return status, self.said
 
@@ -151,7 +151,7 @@ def refused(store, options, *words):
 
 def serving(members, *, options, prefix="parva"):
     return Controller(
-        members.place(prefix), "--lease", "2", "--advertise", f"http://127.0.0.1:{free_port()}", *options)
+        members.place(prefix), "--lease", "10", "--advertise", f"http://127.0.0.1:{free_port()}", *options)
 
 
 def role(api, wanted):

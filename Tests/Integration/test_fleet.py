@@ -15,14 +15,13 @@ SCENARIO = os.path.join(ROOT, "examples", "scenario-4.json")
 
 @contextlib.contextmanager
 def fleet(*names, options=()):
-    """A controller and ready nodes, two to a zone; the controller keeps its port over restarts."""
+    """A controller and ready nodes, two to a zone."""
     with tempfile.TemporaryDirectory(prefix="parva-fleet-") as folder:
         running = []
         try:
             api = Controller(
                 os.path.join(folder, "parva.sqlite"), "--heartbeat", "1", "--admission", "half-slo", *options)
             running.append(api)
-            api.arguments[api.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{api.port}"
             nodes = []
             for number, name in enumerate(names):
                 nodes.append(Node(name, folder, f"http://127.0.0.1:{api.port}", zone=f"zone-{number // 2}"))
@@ -131,7 +130,7 @@ def killed_controller():
         with check("a controller killed in the middle of a push goes on with it after its restart"):
             register(api)
             for node in (first, second):
-                node.faults(f"delay {CREATE} 300")
+                node.faults(f"delay {CREATE} 2000")
             location = apply(api, **{"Idempotency-Key": "push-1"})
             until("both nodes to work", lambda: all(
                 one["status"] == "applying" for one in api.get(location).json()["nodes"][:2]))
@@ -174,7 +173,7 @@ def failing_node():
 
 def silence():
     names = ["gpu-1", "gpu-2", "gpu-3"]
-    with fleet(*names, options=("--auto-apply", "--node-grace", "8")) as (api, *nodes):
+    with fleet(*names, options=("--auto-apply", "--node-grace", "20")) as (api, *nodes):
         def state(name):
             return api.get(f"/v1/nodes/{name}").json()["status"]["state"]
 

@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 def until(what, holds):
-    for _ in range(400):
+    for _ in range(2400):
         if holds():
             return
         time.sleep(0.025)

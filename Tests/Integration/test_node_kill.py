@@ -71,11 +71,13 @@ class Node:
         return operation["id"]
 
     def ended(self, operation):
-        while True:
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
             document = self.request("GET", f"/v1/operations/{operation}")[1]
             if document["status"] not in ("queued", "running"):
                 return document
             time.sleep(0.01)
+        raise AssertionError(f"operation {operation} does not end: {document}")
 
     def faults(self, *lines):
         path = os.path.join(self.directory, "simulated", "faults")

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import tempfile
 import threading
@@ -12,7 +13,7 @@ from controller import SEED, Controller, check, equal, finish, workload
 SECONDS = float(os.environ.get("PARVA_KILL_SECONDS", "10"))
 
 
-def until(question, seconds=60):
+def until(question, seconds=120):
     """The first answer that is not None or False."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -76,10 +77,10 @@ def poison(folder):
             if "SIGILL" not in state["message"]:
                 raise AssertionError(state["message"])
             metrics = running.get("/metrics").body.decode()
-            for line in ['parva_planner_worker_restarts_total{reason="worker_crashed"} 2', "parva_planning_degraded 1"]:
-                if line not in metrics:
-                    raise AssertionError(f"{line} is not in /metrics")
-            line = [line for line in running.log if "a planner failed" in line][0]
+            # It is tried again after a while.
+            crashes = re.search(r'parva_planner_worker_restarts_total{reason="worker_crashed"} (\d+)', metrics)
+            equal((int(crashes[1]) >= 2, "parva_planning_degraded 1\n" in metrics), (True, True), "metrics")
+            line = until(lambda: [line for line in list(running.log) if "a planner failed" in line])[0]
             if "SIGILL" not in line or "demand_revision=2" not in line:
                 raise AssertionError(line)
         with check("P1: a stored demand that crashes the planner does not keep the controller down"):
@@ -94,7 +95,7 @@ def poison(folder):
         with check("P1: without the poison all is well again"):
             equal(running.request("DELETE", "/v1/workloads/poison").status, 204)
             equal(plan(running).json()["planner"], "optimal")
-            equal(planning(running), None)
+            until(lambda: planning(running) is None)
     finally:
         running.kill()
 
@@ -159,9 +160,9 @@ def kills(folder):
             if struck < SECONDS:
                 raise AssertionError(f"only {struck} processes were there to be killed")
             until(lambda: planning(running) is None)
-            final = plan(running)
             demand = running.get("/v1/workloads?limit=1000").json()
-            equal(final.headers["Parva-Demand-Revision"], str(demand["revision"]))
+            until(lambda: plan(running).headers["Parva-Demand-Revision"] == str(demand["revision"]))
+            final = plan(running)
             equal({w["id"]: w["rate"] for w in demand["workloads"]}, acknowledged)
             equal((final.json()["planner"], final.json()["unplaced"]), ("optimal", []))
             served = {s["workload"] for gpu in final.json()["gpus"] for s in gpu["segments"]}

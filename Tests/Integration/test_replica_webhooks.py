@@ -33,7 +33,7 @@ def done(cluster, dice, method, path, body):
 
 def main(folder):
     dice, receiver = random.Random(SEED), Receiver()
-    with cluster(folder, members=1, lease=1, is_wired=False, options=OPTIONS) as over:
+    with cluster(folder, members=1, lease=2, is_wired=False, options=OPTIONS) as over:
         secrets = {}
         for name in ("quick", "failing"):
             made = done(over, dice, "POST", "/v1/webhooks", {"url": receiver.url(f"/{name}"), "types": ["plan.published"]})
@@ -46,7 +46,7 @@ def main(folder):
             for _ in range(dice.randrange(2, 6)):
                 rate += 50
                 done(over, dice, "PUT", "/v1/workloads/a", workload("a", rate=rate))
-                done(over, dice, "GET", "/v1/plan?wait=5&consistent=true", None)
+                done(over, dice, "GET", "/v1/plan?wait=30&consistent=true", None)
             # Another change is on its way to a plan, and messages to their subscribers.
             rate += 50
             done(over, dice, "PUT", "/v1/workloads/a", workload("a", rate=rate))
@@ -56,7 +56,7 @@ def main(folder):
             over.start(leader)
         over.until_writable()
         last = done(over, dice, "GET", "/v1/plan?wait=30&consistent=true", None).json()["revision"]
-        stored = [one["revision"] for one in done(over, dice, "GET", "/v1/plans?limit=100", None).json()["plans"]]
+        stored = [one["revision"] for one in done(over, dice, "GET", "/v1/plans?limit=100&consistent=true", None).json()["plans"]]
         wanted = sorted(one for one in stored if first < one <= last)
         equal(len(wanted) > 2 * TAKEOVERS, True, f"that there were many plans ({wanted})")
         for name, secret in secrets.items():

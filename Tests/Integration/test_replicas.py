@@ -13,7 +13,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,24 +22,15 @@ from fleet import until
 from histories import History
 from replica_clients import Clients, NodeWatch, Session
 from replica_faults import Play, schedule
-from replicas import HAS_ETCD, cluster, without_etcd
+from replicas import HAS_ETCD, SLOWNESS, cluster, without_etcd
 from wires import are_possible
 
 KEYS = 4
 
 
-def slowness():
-    """1 on a machine where a process starts as quickly as it should, up to 4 on one that has far too much to do: a lease of a second
-    is then over before anybody can renew it."""
-    begun = time.monotonic()
-    for _ in range(4):
-        subprocess.run([sys.executable, "-S", "-c", "pass"], check=True)
-    return min(4, max(1, round((time.monotonic() - begun) / 4 / 0.06)))
-
-
 #: Seconds of a lease here; and within how many after the last fault every replica takes writes again: a lease, etcd's own
 #: election before it, and a process that starts.
-LEASE = slowness()
+LEASE = SLOWNESS
 BACK = 10 + 10 * LEASE
 #: Acknowledged writes of a schedule, at least.
 ENOUGH = 15
@@ -114,10 +104,11 @@ class Trial:
                 # etcd's own members may hold another election when one of them comes back.
                 until(f"{replica.name} to answer at the end", lambda replica=replica, key=key: (
                     session.read(replica, key, is_consistent=True).outcome == "ok"), BACK)
-        newest = session.list(self.over.replicas[0], keys, is_consistent=True)
+        def is_newest(replica):
+            newest, own = session.list(self.over.replicas[0], keys, is_consistent=True), session.list(replica, keys)
+            return newest.outcome == own.outcome == "ok" and (own.revision, own.seen) == (newest.revision, newest.seen)
         for replica in self.over.replicas:
-            until(f"{replica.name} to have all of it", lambda: (
-                lambda one: (one.revision, one.seen) == (newest.revision, newest.seen))(session.list(replica, keys)), 10)
+            until(f"{replica.name} to have all of it", lambda replica=replica: is_newest(replica), BACK)
 
     def audit(self, history):
         """At every replica the audit has each acknowledged change once, each unknown one at most once, and no other; and the

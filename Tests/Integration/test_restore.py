@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """What is left when a store is lost: a backup, put into a fresh etcd or into SQLite. Nodes take plans from there on."""
 
+import contextlib
+import http.client
 import os
 import re
 import shutil
@@ -10,7 +12,7 @@ import tempfile
 
 from controller import PARVA, check, equal, finish, skip, workload
 from fleet import until
-from replicas import Cluster
+from replicas import Cluster, etcdctl
 
 
 def parva(*arguments):
@@ -22,17 +24,26 @@ def verified(cluster):
     return (cluster.nodes[0].state().get("verified") or {}).get("revision", 0)
 
 
-def planned(cluster, name):
-    """Registers a workload and waits until the node has what is planned for it."""
-    leader = until("a leader", cluster.leader)
-    equal(leader.ask("PUT", f"/v1/workloads/{name}", workload(name)).status in (200, 201), True, name)
-    revision = leader.ask("GET", "/v1/plan?wait=60", timeout=70).json()["revision"]
-    until(f"{name} on the node", lambda: verified(cluster) >= revision)
-    return revision
+def planned(cluster, name, term=0):
+    """Registers a workload and waits until the node has what is planned for it, from a controller of a term after `term`."""
+    def taken():
+        leader = cluster.leader()
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return leader and leader.ask("PUT", f"/v1/workloads/{name}", workload(name)).status in (200, 201)
+    until(f"{name} to be taken", taken)
+
+    def there():
+        with contextlib.suppress(OSError, http.client.HTTPException, KeyError):
+            plan = cluster.replicas[0].ask("GET", "/v1/plan?consistent=true&wait=10")
+            names = {segment["workload"] for gpu in plan.json()["gpus"] for segment in gpu["segments"]}
+            # The revision may be one that the node has had already, from what was replaced: then its term tells.
+            return (plan.status == 200 and name in names and verified(cluster) >= plan.json()["revision"]
+                    and cluster.nodes[0].state()["term"] > term)
+    until(f"{name} on the node", there, 120)
 
 
 def run(folder):
-    cluster = Cluster(folder, members=1, replicas=2, nodes=1, lease=1, is_wired=False, options=["--heartbeat", "0.5", "--auto-apply"])
+    cluster = Cluster(folder, members=1, replicas=2, nodes=1, lease=3, is_wired=False, options=["--heartbeat", "0.5", "--auto-apply"])
     try:
         cluster.start_all()
         cluster.until_writable()
@@ -57,20 +68,14 @@ def run(folder):
             for replica in cluster.replicas:
                 cluster.start(replica)
             cluster.until_writable()
-            planned(cluster, "c")
-            # The revision may be one that the node has had already, from what was replaced.
-            until("a later term", lambda: cluster.nodes[0].state()["term"] > term)
-            leader = until("a leader", cluster.leader)
-            equal(leader.ask("GET", "/readyz").json()["replica"]["term"], cluster.nodes[0].state()["term"], "the term that is told")
+            planned(cluster, "c", term)
+            until("the leader's term to be the node's", lambda: (
+                told := cluster.replicas[0].ask("GET", "/readyz").json().get("replica", {})) and (
+                told.get("term") == cluster.nodes[0].state()["term"] or told.get("role") != "leader" and any(
+                    one.ask("GET", "/readyz").json().get("replica", {}).get("term") == cluster.nodes[0].state()["term"]
+                    for one in cluster.replicas)))
     finally:
         cluster.close()
-
-
-def etcdctl(cluster, *arguments):
-    member = cluster.members[0]
-    subprocess.run(
-        ["etcdctl", "--endpoints", f"127.0.0.1:{member.client}", *arguments], env=dict(os.environ, ETCDCTL_API="3"),
-        capture_output=True, check=True)
 
 
 def code(replica):
@@ -82,7 +87,7 @@ def code(replica):
 
 def put_back(folder):
     """etcd's own way back, `etcdctl snapshot restore`, under controllers that run."""
-    cluster = Cluster(folder, members=1, replicas=2, nodes=1, lease=1, is_wired=False, options=["--heartbeat", "0.5", "--auto-apply"])
+    cluster = Cluster(folder, members=1, replicas=2, nodes=1, lease=3, is_wired=False, options=["--heartbeat", "0.5", "--auto-apply"])
     member, store = cluster.members[0], cluster.replicas[0].store
     snapshot = os.path.join(folder, "snapshot")
     try:
@@ -110,12 +115,12 @@ def put_back(folder):
                 until(f"{replica.name} to say it", lambda replica=replica: code(replica) == "store_corrupt")
                 equal(replica.ask("GET", "/v1/workloads/b").status, 200, "a read of what was acknowledged after the snapshot")
                 equal(replica.ask("PUT", "/v1/workloads/x", workload("x"), timeout=20).status, 503, "a write")
-            name = re.search(r"parva backup FILE --store (\S+);", cluster.replicas[1].said(20000))[1]
+            name = until("it to say how", lambda: re.search(r"parva backup FILE --store (\S+);", cluster.replicas[1].said(20000)))[1]
             rescued = os.path.join(folder, "rescued")
             parva("backup", rescued, "--store", name)
         for replica in cluster.replicas:
             replica.process.terminate()
-            replica.process.wait(20)
+            replica.process.wait(60)
         with check("what etcd holds goes on after a backup and a restore of it, with later terms"):
             copy = os.path.join(folder, "copy")
             parva("backup", copy, "--store", store)
@@ -131,13 +136,11 @@ def put_back(folder):
                 cluster.start(replica)
             cluster.until_writable()
             equal([cluster.replicas[0].ask("GET", f"/v1/workloads/{one}").status for one in "ab"], [200, 404], "what is there")
-            planned(cluster, "c")
-            # The revision may be one that the node has had already, from what was replaced.
-            until("a later term", lambda: cluster.nodes[0].state()["term"] > term)
+            planned(cluster, "c", term)
         with check("and so does what a controller had, which is newer"):
             for replica in cluster.replicas:
                 replica.process.terminate()
-                replica.process.wait(20)
+                replica.process.wait(60)
             parva("restore", rescued, "--store", store, "--force")
             for replica in cluster.replicas:
                 cluster.start(replica)
@@ -156,7 +159,7 @@ def lives(replica):
 
 
 def waiting(folder):
-    cluster = Cluster(folder, members=1, replicas=1, lease=1, is_wired=False)
+    cluster = Cluster(folder, members=1, replicas=1, lease=3, is_wired=False)
     try:
         with check("a controller whose etcd is away says so, and ends when it is told to"):
             replica = cluster.replicas[0]
@@ -166,7 +169,7 @@ def waiting(folder):
                 answer = replica.ask(method, path)
                 equal((answer.status, answer.json()["code"]), (503, "copy_not_ready"), path)
             replica.process.terminate()
-            equal(replica.process.wait(20), 0, "its status")
+            equal(replica.process.wait(60), 0, "its status")
     finally:
         cluster.close()
 

@@ -41,10 +41,9 @@ def put(api, wanted):
 class Fleet:
     """A controller and nodes over one folder."""
 
-    def __init__(self, folder, names, *options, machine="dgx-a100"):
+    def __init__(self, folder, names, *options, machine="dgx-a100", heartbeat="0.5"):
         self.api = Controller(
-            os.path.join(folder, "parva.sqlite"), "--heartbeat", "0.5", "--admission", "half-slo", *options)
-        self.api.arguments[self.api.arguments.index("127.0.0.1:0")] = f"127.0.0.1:{self.api.port}"
+            os.path.join(folder, "parva.sqlite"), "--heartbeat", heartbeat, "--admission", "half-slo", *options)
         url = f"http://127.0.0.1:{self.api.port}"
         self.nodes = [Node(name, folder, url, machine, zone=f"zone-{number // 2}") for number, name in enumerate(names)]
         ready(self.api, len(names))
@@ -157,13 +156,13 @@ def while_servers_start():
         os.mkdir(marks)
         with open(program, "w") as file:
             file.write(SERVER)
-        fleet = Fleet(folder, ["gpu-1", "gpu-2"], machine="A100-80GBx1")
+        fleet = Fleet(folder, ["gpu-1", "gpu-2"], machine="A100-80GBx1", heartbeat="3")
         api = fleet.api
 
         def serving():
             for mark in os.listdir(marks):
                 with contextlib.suppress(OSError):
-                    urllib.request.urlopen(f"http://127.0.0.1:{mark.split('-')[0]}/", timeout=2).close()
+                    urllib.request.urlopen(f"http://127.0.0.1:{mark.split('-')[0]}/", timeout=20).close()
                     return True
             return False
 
@@ -270,7 +269,7 @@ def with_faults(dice, schedules):
                 if one["status"] == "paused":
                     api.request("POST", f"/v1/operations/{one['id']}/resume")
             # What was ended on purpose is for somebody to begin again.
-            if operations[0]["status"] in ("aborted", "rolled_back", "failed"):
+            if operations and operations[0]["status"] in ("aborted", "rolled_back", "failed"):
                 api.request("POST", "/v1/plan/apply")
 
         def settled():
@@ -290,7 +289,7 @@ def with_faults(dice, schedules):
                         done.append(fault())
                     began = time.monotonic()
                     try:
-                        until("every node to have the plan", settled)
+                        until("every node to have the plan", settled, 180)
                         verified(api)
                     except AssertionError as error:
                         newest_operation = api.get("/v1/operations?limit=1").body.decode()

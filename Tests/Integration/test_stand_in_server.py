@@ -68,7 +68,7 @@ with check("it takes its times from a profile, times the drift"):
     equal(ended.returncode != 0 and "bert" in ended.stderr, True, "a profile that is none is named")
 
 with check("what waits is executed together, up to the limit, by each instance; what was taken is answered at SIGTERM, and nothing else"):
-    server = Server("--latency", "1:4000", "--batch", "4", "--processes", "2")
+    server = Server("--latency", "1:7000", "--batch", "4", "--processes", "2")
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         # One each for the two instances; while those run, five more wait.
         first = [pool.submit(server.get, "/")]

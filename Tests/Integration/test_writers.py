@@ -163,7 +163,7 @@ def campaign(moments, count):
             workload_id = name.split("/")[1]
             equal(after.split(".")[0] if after else None, revision(tags[workload_id]) if workload_id in tags else None,
                   f"the revision of {workload_id} and that of its last row")
-        plan = api.get("/v1/plan").json()
+        plan = api.get("/v1/plan?wait=60").json()
         placed = {segment["workload"] for gpu in plan["gpus"] for segment in gpu["segments"]}
         placed |= {one["workload"] for one in plan["unplaced"]}
         equal(placed, set(there), "workloads of the plan")

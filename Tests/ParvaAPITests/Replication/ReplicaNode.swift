@@ -32,15 +32,13 @@ final class ReplicaNode: Sendable {
     client = HTTPClient(configuration: direct)
     store = try log.replica()
     // The address is known when the server listens, the routes need it before.
-    let listening = HTTPServer(
-      configuration: .init(addresses: ["127.0.0.1:0"]), router: Router(routes: [], logger: logger), logger: logger)
-    let port = try listening.start()[0]
-    await listening.shutdown(deadline: .zero)
-    address = "http://\(port)"
+    let slot = RouterSlot(Router(routes: [], logger: logger))
+    server = HTTPServer(configuration: .init(addresses: ["127.0.0.1:0"]), slot: slot, logger: logger)
+    address = "http://\(try server.start()[0])"
     let link = PeerLink(address: address, seal: seal.flatMap { PeerSeal(secret: $0) })
     self.link = link
     let member = ReplicaMember(address: address, options: options)
-    host = try await ReplicaHost(store: store, link: link, member: member, logger: logger) {
+    host = try await ReplicaHost(store: store, link: link, member: member, slot: slot, logger: logger) {
       [building] role, store, leadership async throws(StoreError) in
       await building.pass()
       var configuration: Controller.Configuration
@@ -61,8 +59,6 @@ final class ReplicaNode: Sendable {
         routes: table.routes + part.peerRoutes(controller), logger: logger, gate: part.guarding(access.gate),
         pause: part.pausing(access.pause), fields: part.fields)
     }
-    server = HTTPServer(configuration: .init(addresses: [port]), slot: host.slot, logger: logger)
-    _ = try server.start()
     running = Task { [host] in await host.run() }
     while store.address.isEmpty { await Task.yield() }
   }

@@ -18,10 +18,11 @@ import Testing
     let outcomes = Mutex(Outcomes())
   }
 
+  /// With a lease that a machine that stands still for a moment does not lose.
   static func open(_ prefix: String, _ logger: Logger? = nil) async throws -> EtcdStore {
     let member = try #require(EtcdMember.shared)
     var access = StoreAccess()
-    access.lease = .seconds(2)
+    access.lease = .seconds(10)
     let opened = try await Stores.openReplicated("etcd://\(member.endpoint)/\(prefix)", access, logger: logger)
     return try #require(opened as? EtcdStore)
   }
