@@ -65,7 +65,7 @@ class Room:
 def fleet(room):
     page = room.page
     with check("the fleet shows every segment of the plan on its GPU, and says what is simulated"):
-        plan = room.api.get("/v1/plan").json()
+        plan = room.api.get("/v1/plan?wait=60").json()
         wanted = sorted(segment["id"] for gpu in plan["gpus"] for segment in gpu["segments"])
         # What stands is drawn before the plan has come, which knows the names of its segments.
         page.wait("all segments", f"""JSON.stringify([...document.querySelectorAll('.fleet .seg.up')]
@@ -143,7 +143,7 @@ def plan(room):
         page.says("a release week", "[aria-labelledby=plan-now]")
         page.click("Release")
         page.wait("the release", "document.querySelector('[aria-labelledby=plan-now]').innerText.includes('Pin this plan')")
-        newest = room.api.get("/v1/plan").json()["revision"]
+        newest = room.api.get("/v1/plan?wait=60").json()["revision"]
         applied = room.api.get("/v1/operations?limit=1").json()["operations"][0]["planRevision"]
         page.run(f"location.hash = '#/plan?from={applied}&to={newest}'")
         page.click(f"Bring back revision {applied}")

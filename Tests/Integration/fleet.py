@@ -71,7 +71,7 @@ def ended(api, location):
 
 def planned(api):
     """Plan revision, and for each node the places of the plan: UUID, profile id, start."""
-    response = api.get("/v1/plan")
+    response = api.get("/v1/plan?wait=60")
     places = {}
     for gpu in response.json()["gpus"]:
         for segment in gpu["segments"]:

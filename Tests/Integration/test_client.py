@@ -82,14 +82,14 @@ def plans(folder):
     client = Client(folder, f"http://127.0.0.1:{api.port}")
     try:
         client.must("apply", "-f", written(folder, one("a", 100)))
-        first = int(api.get("/v1/plan").headers["Parva-Plan-Revision"])
+        first = int(api.get("/v1/plan?wait=60").headers["Parva-Plan-Revision"])
         with check("pin keeps the plan, unpin lets plans follow, and get plans tells why each was made"):
             equal(client.must("pin", "--reason", "audit"), f"plan revision {first} is pinned\n")
             client.must("apply", "-f", written(folder, one("a", 100), one("b", 200)))
             waiting = client.must("get", "workloads", "b", "-o", "json")
             equal(json.loads(waiting)["status"]["code"], "plan_pinned")
             client.must("unpin")
-            api.get("/v1/plan")
+            api.get("/v1/plan?wait=60")
             table = client.must("get", "plans")
             if "changed b" not in table:
                 raise AssertionError(table)
@@ -187,7 +187,7 @@ def plans(folder):
             client.must("apply", "-f", path)
             client.must("diff", "-f", path)
             client.must("delete", "workload", "b")
-            now = int(api.get("/v1/plan").headers["Parva-Plan-Revision"])
+            now = int(api.get("/v1/plan?wait=60").headers["Parva-Plan-Revision"])
             client.must("diff", str(now), str(now))
             equal(client.must("diff", "1", status=4), client.must("diff", "1", str(now), status=4), "a revision and now")
             client.must("apply", "-f", path)

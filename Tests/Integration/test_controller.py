@@ -41,7 +41,7 @@ def scenario_six():
         with check(names[0]):
             created = api.request("POST", "/v1/workloads/batch", body, {"Content-Type": "application/json"})
             equal(created.status, 201, "status")
-            plan = api.get("/v1/plan")
+            plan = api.get("/v1/plan?wait=60")
             wanted = cli("plan", "--workloads", "-", *profiles, "-o", "json", stdin=body)
             equal(unnamed(plan), wanted, "plan")
         with check(names[1]):
@@ -51,7 +51,7 @@ def scenario_six():
                 raise AssertionError(f"{document['summary']['gpuCount']} GPUs")
         with check(names[2]):
             api.restart()
-            again = api.get("/v1/plan")
+            again = api.get("/v1/plan?wait=60")
             equal(again.body, plan.body, "plan")
             equal(again.headers["ETag"], plan.headers["ETag"], "ETag")
             equal(api.get("/v1/plan", If_None_Match=plan.headers["ETag"]).status, 304, "status")
@@ -62,7 +62,7 @@ def scenario_six():
         with controller(*options) as api:
             api.request("POST", "/v1/workloads/batch", body, {"Content-Type": "application/json"})
             wanted = cli("plan", "--workloads", "-", *options, "-o", "json", stdin=body)
-            equal(unnamed(api.get("/v1/plan")), wanted, "plan")
+            equal(unnamed(api.get("/v1/plan?wait=60")), wanted, "plan")
 
 
 def durability():
@@ -130,7 +130,7 @@ def backup():
         store, copy = os.path.join(folder, "parva.sqlite"), os.path.join(folder, "copy.sqlite")
         with controller(store=store) as api:
             equal(api.request("POST", "/v1/workloads/batch", [workload(f"w{n}") for n in range(20)]).status, 201, "status")
-            before = api.get("/v1/plan")
+            before = api.get("/v1/plan?wait=60")
             is_over = threading.Event()
             late = []
 
@@ -157,7 +157,7 @@ def backup():
             there = {one["id"] for one in api.get("/v1/workloads?limit=1000").json()["workloads"]}
             equal({f"w{n}" for n in range(20)} <= there, True, "what was acknowledged before")
             equal(there <= {f"w{n}" for n in range(20)} | set(late), True, "nothing else")
-            plan = api.get("/v1/plan")
+            plan = api.get("/v1/plan?wait=60")
             equal({s["workload"] for gpu in plan.json()["gpus"] for s in gpu["segments"]}, there, "the plan")
             equal(int(plan.headers["Parva-Plan-Revision"]) >= int(before.headers["Parva-Plan-Revision"]), True, "its revision")
             api.kill()
@@ -173,7 +173,7 @@ def unserved():
             body = [workload("good"), workload("unknown", model="no-such-model"),
                     workload("hasty", slo={"latencyMs": 0.01})]
             equal(api.request("POST", "/v1/workloads/batch", body).status, 201, "status")
-            plan = api.get("/v1/plan").json()
+            plan = api.get("/v1/plan?wait=60").json()
             equal({one["workload"]: one["code"] for one in plan["unplaced"]},
                   {"unknown": "no_profile", "hasty": "slo_unreachable"}, "unplaced")
             equal({s["workload"] for gpu in plan["gpus"] for s in gpu["segments"]}, {"good"}, "placed")
@@ -254,7 +254,7 @@ def command():
                     raise AssertionError(busy.stderr)
     with check("SIGTERM ends a long poll and then the controller, with 0"):
         with controller() as api:
-            equal(api.get("/v1/plan").status, 200, "status")
+            equal(api.get("/v1/plan?wait=60").status, 200, "status")
             waiting = http.client.HTTPConnection("127.0.0.1", api.port, timeout=60)
             waiting.request("GET", "/healthz")
             equal(waiting.getresponse().read() != b"", True, "health")
@@ -285,7 +285,7 @@ def schedule():
     with controller("--schedule-lead", str(step - due)) as api:
         with check("a plan follows a schedule by itself, ahead of the rate, and previews tell it before"):
             equal(api.request("POST", "/v1/workloads", json.dumps(body), {"Content-Type": "application/json"}).status, 201)
-            before = api.get("/v1/plan").json()
+            before = api.get("/v1/plan?wait=60").json()
             equal(time.time() < due, True, "whether a plan was there before the next was due")
             one = {"workloads": [workload("other", rate=1)]}
             at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(step))
@@ -294,7 +294,7 @@ def schedule():
             if ahead.json()["plan"]["summary"]["gpuCount"] <= before["summary"]["gpuCount"]:
                 raise AssertionError("the preview is no larger")
             for _ in range(600):
-                after = api.get("/v1/plan").json()
+                after = api.get("/v1/plan?wait=60").json()
                 if after["revision"] > before["revision"]:
                     break
                 time.sleep(0.1)
@@ -324,7 +324,7 @@ def held():
             api.request("PUT", f"/v1/workloads/{name}", workload(name, rate=value))
 
         def planned(name):
-            plan = api.get("/v1/plan").json()
+            plan = api.get("/v1/plan?wait=60").json()
             return round(sum(one["load"] for gpu in plan["gpus"] for one in gpu["segments"] if one["workload"] == name), 6)
 
         def follows(name, value):
@@ -388,12 +388,12 @@ def capacities():
         with controller(store=store) as api:
             with check("after a kill -9, the next controller plans with the capacities that the one before has found"):
                 equal(api.request("POST", "/v1/workloads/batch", body["workloads"]).status, 201, "status")
-                plan = api.get("/v1/plan")
+                plan = api.get("/v1/plan?wait=60")
                 equal(tried() > 0, True, "whether loads were tried")
                 count = kept(0)
                 api.restart()
                 equal(tried(), 0, "loads tried anew")
-                equal(unnamed(api.get("/v1/plan")), unnamed(plan), "plan")
+                equal(unnamed(api.get("/v1/plan?wait=60")), unnamed(plan), "plan")
             with check("damaged capacities are found out anew, and the plan is the same"):
                 api.kill()
                 rows("UPDATE capacity SET facts = CAST(substr(facts, 1, 30) || x'00' || substr(facts, 32) AS BLOB)"
@@ -401,7 +401,7 @@ def capacities():
                 rows("UPDATE capacity SET facts = x'' WHERE number % 2 = 1")
                 api.start()
                 equal(tried() > 0, True, "whether loads were tried")
-                equal(unnamed(api.get("/v1/plan")), unnamed(plan), "plan")
+                equal(unnamed(api.get("/v1/plan?wait=60")), unnamed(plan), "plan")
                 # Those that took their places have numbers of their own.
                 kept(0)
                 end = time.monotonic() + 30
@@ -422,10 +422,10 @@ def profiles():
     with controller() as api:
         with check("a fitted profile put with curl's defaults is planned with, and says so"):
             equal(api.request("POST", "/v1/workloads", workload("mine", model="own")).status, 201, "status")
-            equal(api.get("/v1/plan").json()["unplaced"][0]["code"], "no_profile", "code")
+            equal(api.get("/v1/plan?wait=60").json()["unplaced"][0]["code"], "no_profile", "code")
             put = api.request("PUT", "/v1/profiles/own", filled, {"Content-Type": "text/csv"})
             equal(put.status, 201, "status")
-            plan = api.get("/v1/plan")
+            plan = api.get("/v1/plan?wait=60")
             equal(plan.json()["unplaced"], [], "unplaced")
             equal(plan.json()["summary"]["profileSource"], "filled", "source")
         with check("kill -9 right after the 201 of a profile loses nothing: same profile, same plan, same ETags"):
@@ -436,13 +436,13 @@ def profiles():
             api.restart()
             after = api.get("/v1/profiles/other")
             equal((after.body, after.headers["ETag"]), (before.body, before.headers["ETag"]), "profile")
-            equal(unnamed(api.get("/v1/plan")), unnamed(plan), "plan")
+            equal(unnamed(api.get("/v1/plan?wait=60")), unnamed(plan), "plan")
             equal(api.get("/v1/profiles/own", Accept="text/csv").body, filled, "what was put")
         with check("a profile taken away leaves its workloads unserved, with the reason, across a kill"):
             equal(api.request("DELETE", "/v1/profiles/own").status, 204, "status")
             api.restart()
             equal(api.get("/v1/profiles/own").status, 404, "status")
-            equal(api.get("/v1/plan").json()["unplaced"][0]["code"], "no_profile", "code")
+            equal(api.get("/v1/plan?wait=60").json()["unplaced"][0]["code"], "no_profile", "code")
 
 
 scenario_six()

@@ -198,7 +198,7 @@ def segments(api):
     """What the current plan has, each with everything that a server of it would be started anew for."""
     return {
         (one["workload"], gpu["uuid"], one["profileId"], one["start"], one["batch"], one["processes"])
-        for gpu in api.get("/v1/plan").json()["gpus"] for one in gpu["segments"]}
+        for gpu in api.get("/v1/plan?wait=60").json()["gpus"] for one in gpu["segments"]}
 
 
 class Phase:

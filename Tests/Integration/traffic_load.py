@@ -16,6 +16,8 @@ import urllib.request
 
 #: A request that takes longer has failed.
 TIMEOUT = 30
+#: Seconds after which a connection is not used again: proxies close what is idle, HAProxy's file of Parva after 60 s.
+IDLE = 20
 
 
 class Sample:
@@ -54,7 +56,7 @@ class Load:
         await asyncio.gather(*(self._send_all(workload) for workload in self.rates))
         if self._tasks:
             await asyncio.wait(self._tasks)
-        for _, writer in self._idle:
+        for _, _, writer in self._idle:
             writer.close()
 
     async def _send_all(self, workload):
@@ -81,8 +83,17 @@ class Load:
             fault = type(error).__name__
         self.samples.append(Sample(workload, due, time.monotonic() - due, fault, server))
 
+    def _kept(self):
+        """A connection that is open, and was used so lately that no proxy is about to close it as idle; None where there is none."""
+        while self._idle:
+            used, reader, writer = self._idle.pop()
+            if not reader.at_eof() and time.monotonic() - used < IDLE:
+                return reader, writer
+            writer.close()
+        return None
+
     async def _exchange(self, workload):
-        reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(self.host, self.port)
+        reader, writer = self._kept() or await asyncio.open_connection(self.host, self.port)
         try:
             writer.write(
                 f"POST {self.path} HTTP/1.1\r\nHost: {self.host}\r\nx-parva-workload: {workload}\r\n"
@@ -96,7 +107,7 @@ class Load:
         if fields.get("connection", "").strip() == "close":
             writer.close()
         else:
-            self._idle.append((reader, writer))
+            self._idle.append((time.monotonic(), reader, writer))
         status = int(head[0].split()[1])
         if status != 200:
             return status, body[:120].decode("latin-1")
