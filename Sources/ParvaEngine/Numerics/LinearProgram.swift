@@ -87,8 +87,9 @@ private struct Tableau {
   mutating func optimise(_ costs: [Double], entering: Int) -> Bool {
     var stalled = 0
     var last = Double.infinity
+    var reduced = [Double](repeating: 0, count: entering)
     for _ in 0..<(50 * (rows + entering)) {
-      guard let column = enteringColumn(costs, entering, bland: stalled > 2 * rows) else { return true }
+      guard let column = enteringColumn(costs, entering, bland: stalled > 2 * rows, &reduced) else { return true }
       guard let row = leavingRow(column) else { return false }
       pivot(row, column)
       let now = value(costs)
@@ -106,16 +107,25 @@ private struct Tableau {
     }
   }
 
-  private func enteringColumn(_ costs: [Double], _ limit: Int, bland: Bool) -> Int? {
+  /// The column with the most negative reduced cost, or the first with a negative one. `reduced` is room to work in.
+  private func enteringColumn(_ costs: [Double], _ limit: Int, bland: Bool, _ reduced: inout [Double]) -> Int? {
+    // Row by row, as the cells lie.
+    for column in 0..<limit { reduced[column] = costs[column] }
+    cells.withUnsafeBufferPointer { cells in
+      reduced.withUnsafeMutableBufferPointer { reduced in
+        for row in 0..<rows where costs[basis[row]] != 0 {
+          let cost = costs[basis[row]]
+          let start = row * width
+          for column in 0..<limit { reduced[column] -= cost * cells[start + column] }
+        }
+      }
+    }
     var best: Int?
     var least = -1e-10
-    for column in 0..<limit {
-      var reduced = costs[column]
-      for row in 0..<rows { reduced -= costs[basis[row]] * cells[row * width + column] }
-      guard reduced < least else { continue }
+    for column in 0..<limit where reduced[column] < least {
       best = column
       if bland { return column }
-      least = reduced
+      least = reduced[column]
     }
     return best
   }
@@ -136,11 +146,16 @@ private struct Tableau {
 
   private mutating func pivot(_ row: Int, _ column: Int) {
     let factor = 1 / entry(row, column)
-    for index in 0..<width { cells[row * width + index] *= factor }
-    for other in 0..<rows where other != row {
-      let scale = entry(other, column)
-      guard scale != 0 else { continue }
-      for index in 0..<width { cells[other * width + index] -= scale * cells[row * width + index] }
+    let (rows, width) = (rows, width)
+    cells.withUnsafeMutableBufferPointer { cells in
+      let base = row * width
+      for index in 0..<width { cells[base + index] *= factor }
+      for other in 0..<rows where other != row {
+        let start = other * width
+        let scale = cells[start + column]
+        guard scale != 0 else { continue }
+        for index in 0..<width { cells[start + index] -= scale * cells[base + index] }
+      }
     }
     basis[row] = column
   }
