@@ -15,6 +15,8 @@ struct BranchSearch {
     var isExhaustive: Bool
     /// Prices and stock prices of the first divisible plan, per model; empty where it was not finished.
     var prices: [(columns: [Double], stock: [Double])] = []
+    /// Prices of the columns, per model, at which the covers may be worth more than all GPUs; empty where there is a divisible plan.
+    var shortage: [[Double]] = []
   }
 
   private struct Node {
@@ -35,18 +37,22 @@ struct BranchSearch {
   private var best: (covers: [[Int32]], cost: Double)?
   /// Cost that a plan of interest stays below.
   private var incumbent: Double
-  private var nodeLimit: Int
+  private let nodeLimit: Int
+  private static let leastNodes = 12
+  /// Whether any plan will do.
+  private let isFirstEnough: Bool
 
   /// `known` is the cost of the plan in hand, infinite without one; `covers` are covers worth a start, by workload of
   /// the core.
   init(
     _ problem: BranchProblem, known: Double, ceiling: Double, covers: [[[Int32]]], lattice: ObjectiveLattice,
-    nodeLimit: Int, _ context: PlanningContext
+    nodeLimit: Int, isFirstEnough: Bool = false, _ context: PlanningContext
   ) {
     self.problem = problem
     self.lattice = lattice
     self.context = context
     self.nodeLimit = nodeLimit
+    self.isFirstEnough = isFirstEnough
     incumbent = known
     master = BranchMaster(problem, cutoff: min(known, ceiling))
     rounding = BranchRounding(problem)
@@ -56,15 +62,19 @@ struct BranchSearch {
   mutating func run() -> Result {
     let root = master.initialBounds
     master.apply(root)
-    guard let bound = evaluate(parent: -.infinity) else { return finish(-.infinity) }
+    guard let bound = evaluate(parent: -.infinity) else {
+      var result = finish(-.infinity)
+      if best == nil { result.shortage = problem.models.indices.map { master.modelPrices($0).columns } }
+      return result
+    }
     let prices = problem.models.indices.map { master.modelPrices($0) }
     let first = bound
     push(root, bound, depth: 0)
-    dive(root)
+    if !isDone { dive(root) }
     var nodes = 0
     while let node = popLeast() {
       guard !isHopeless(node.bound) else { continue }
-      guard nodes < nodeLimit, !context.shouldStop() else {
+      guard nodes < reach, !isDone, !context.shouldStop() else {
         unresolved = min(unresolved, node.bound)
         break
       }
@@ -123,6 +133,12 @@ struct BranchSearch {
     round()
     return isHopeless(bound) ? nil : bound
   }
+
+  /// Whether there is a plan, and any will do.
+  private var isDone: Bool { isFirstEnough && best != nil }
+
+  /// Where there is no plan yet there may be none.
+  private var reach: Int { incumbent < .infinity ? nodeLimit : min(nodeLimit, max(Self.leastNodes, nodeLimit / 10)) }
 
   /// Whether nothing below the incumbent is left above a bound.
   private func isHopeless(_ bound: Double) -> Bool {
@@ -217,7 +233,7 @@ struct BranchSearch {
   private mutating func dive(_ start: BranchMaster.Bounds) {
     var bounds = start
     for _ in 0..<(2 * problem.core.count + 8) {
-      guard !context.shouldStop() else { return }
+      guard !isDone, !context.shouldStop() else { return }
       let mixes = master.mixes()
       var isFixed = false
       var next: (item: Int, share: Double)?

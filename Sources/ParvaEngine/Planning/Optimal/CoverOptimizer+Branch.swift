@@ -20,6 +20,7 @@ extension CoverOptimizer {
       outcome.bound = max(outcome.bound, outcome.ascent.bound)
       outcome.least = max(outcome.least, lattice.least(from: outcome.bound))
     }
+    outcome.shortage = result.shortage.first
     let proven = outcome.packed.fitsStock ? min(result.bound, outcome.packed.cost) : result.bound
     let least = lattice.least(from: proven)
     // Where the prices prove as much, they are the better proof.
@@ -76,11 +77,13 @@ extension CoverOptimizer {
     var search = BranchSearch(
       problem, known: known, ceiling: min(inStock, cost * 4 + 1000 * (weights.max() ?? 1)), covers: covers,
       lattice: lattice,
-      nodeLimit: !isWhole ? 8 : effort == .full ? CoverOptimizer.nodeLimit : CoverOptimizer.briefNodeLimit, context)
+      nodeLimit: !isWhole ? 8 : effort == .full ? CoverOptimizer.nodeLimit : CoverOptimizer.briefNodeLimit,
+      isFirstEnough: effort == .fitting, context)
     var result = search.run()
     if !isWhole {
       result.bound = -.infinity
       result.prices = []
+      result.shortage = []
     }
     return result
   }

@@ -11,6 +11,8 @@ struct CoverOptimizer {
     var least: Double
     /// Whether the bound rests on exhaustive search and not on the prices alone.
     var isExhaustive = false
+    /// Prices of the columns at which the covers may be worth more than all GPUs, where a search ended for want of any plan.
+    var shortage: [Double]?
 
     /// Whether no plan within the stock exists at all.
     var isImpossible: Bool { least > model.worthInStock + 1e-9 }
@@ -22,8 +24,10 @@ struct CoverOptimizer {
   enum Effort: Sendable {
     /// For the plan that is handed out.
     case full
-    /// For the question whether some workloads fit, of which there may be many.
+    /// For a plan that is compared with another.
     case brief
+    /// For the question whether some workloads fit, of which there may be many: any plan will do.
+    case fitting
   }
 
   private static let allowanceLimit = 64
@@ -136,15 +140,16 @@ struct CoverOptimizer {
   /// Looks for a plan at the least value that is not excluded yet; where there provably is none, that value is excluded
   /// and the next one is tried. Small demands end with a proof, large ones with the best that exchanges find.
   private func improve(_ outcome: inout Outcome, _ effort: Effort) {
-    guard !outcome.isOptimal, outcome.model.rates.count <= Self.sampledFrom || !outcome.isImpossible else { return }
+    guard !isEnough(outcome, effort), !outcome.isImpossible else { return }
     if outcome.model.pools.count == 1, let better = balance(outcome, ceiling: outcome.least) { outcome.packed = better }
-    guard !outcome.isOptimal, !context.shouldStop() else { return }
+    guard !isEnough(outcome, effort), !context.shouldStop() else { return }
     branch(&outcome, effort)
+    guard !isEnough(outcome, effort) else { return }
     guard !outcome.model.hasLosses else { return searchDomains(&outcome, effort) }
-    guard !outcome.isOptimal, outcome.model.pools.count == 1 || !outcome.model.spreads.isEmpty else { return }
+    guard outcome.model.pools.count == 1 || !outcome.model.spreads.isEmpty else { return }
     var canProve = true
     var ceiling = outcome.least
-    for _ in 0..<200 where !outcome.isOptimal && !context.shouldStop() {
+    for _ in 0..<200 where !isEnough(outcome, effort) && !context.shouldStop() {
       if lattice.unit == 0 { ceiling = lattice.below(outcome.packed.cost) }
       guard ceiling <= reach(outcome) else { return }
       if let better = balance(outcome, ceiling: ceiling) {
@@ -168,6 +173,10 @@ struct CoverOptimizer {
       guard lattice.unit > 0 else { return }
       ceiling += lattice.unit
     }
+  }
+
+  private func isEnough(_ outcome: Outcome, _ effort: Effort) -> Bool {
+    outcome.isOptimal || effort == .fitting && outcome.packed.fitsStock
   }
 
   /// The highest value worth a try: below the plan in hand, or all that is in stock while that plan exceeds it.

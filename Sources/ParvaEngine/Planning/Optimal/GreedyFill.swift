@@ -51,9 +51,14 @@ struct GreedyFill {
     left = supply.counts
     nodes = supply.nodes
     overNodes = market.input.workloads.contains { $0.constraints.domains?.over == .node }
-    for gpu in draft where !gpu.segments.isEmpty {
-      open(Room(pool: gpu.pool, tenant: tenants.of(gpu)), gpu)
+    let standing = draft.filter { !$0.segments.isEmpty }
+    for gpu in standing where gpu.node != nil {
       if let place = nodes[gpu.pool].firstIndex(where: { $0.name == gpu.node }) { nodes[gpu.pool][place].count -= 1 }
+    }
+    for var gpu in standing {
+      // Who needs several nodes has to know which one a GPU is on.
+      if overNodes, gpu.node == nil { gpu.node = freeNode(gpu.pool) }
+      open(Room(pool: gpu.pool, tenant: tenants.of(gpu)), gpu)
     }
   }
 
@@ -196,10 +201,8 @@ struct GreedyFill {
       guard left[pool] ?? 1 > 0 else { continue }
       var gpu = DraftGPU(pool: pool, segments: [])
       if overNodes, !nodes[pool].isEmpty {
-        let free = nodes[pool].indices.filter { nodes[pool][$0].count > 0 && !held.contains(nodes[pool][$0].name) }
-        guard let node = free.max(by: { (nodes[pool][$0].count, $1) < (nodes[pool][$1].count, $0) }) else { continue }
-        nodes[pool][node].count -= 1
-        gpu.node = nodes[pool][node].name
+        guard let node = freeNode(pool, outside: held) else { continue }
+        gpu.node = node
       }
       let starts = market.cuts[pool].product.profiles[market.columns[column].profile].starts
       // From the back, where a small instance takes least away from large ones.
@@ -212,6 +215,14 @@ struct GreedyFill {
         fullBefore: nil)
     }
     return nil
+  }
+
+  /// Takes a GPU of the node of a pool that has most left; nil where there is none.
+  private mutating func freeNode(_ pool: Int, outside held: Set<String> = []) -> String? {
+    let free = nodes[pool].indices.filter { nodes[pool][$0].count > 0 && !held.contains(nodes[pool][$0].name) }
+    guard let node = free.max(by: { (nodes[pool][$0].count, $1) < (nodes[pool][$1].count, $0) }) else { return nil }
+    nodes[pool][node].count -= 1
+    return nodes[pool][node].name
   }
 
   private func placements(_ gpu: Int) -> [Placement] {

@@ -21,120 +21,176 @@ struct ScarcitySearch {
     self.context = context
   }
 
-  /// One solve when everyone fits; else O(log n) solves for each stretch of workloads that does not.
+  /// One solve when everyone fits; else a few for each stretch of workloads of which it is not known already that it does not fit, and
+  /// one for those who are served.
   func serve(_ workloads: [Int]) -> Choice {
     guard !workloads.isEmpty else { return Choice() }
     let supply = Supply(market.input)
-    let whole = solver.solve(workloads, supply)
+    // Where tenants share a stock it is asked first whether it holds them at all.
+    let isAsked =
+      workloads.count <= Self.asking && supply.counts.contains { $0 != nil }
+      && workloads.contains { market.input.workloads[$0].tenant != nil }
+    var whole = solver.solve(workloads, supply, isAsked ? .fitting : .full)
+    if isAsked, whole.fitsStock { whole = solver.solve(workloads, supply) }
     guard !whole.fitsStock else { return Choice(fleet: whole) }
     let message = shortage(unbounded(workloads, than: whole))
     let order = solver.order(workloads)
     // Before the search, which takes all the time that there is.
-    let greedy = Greedy(order, market, weights: solver.weights, supply)
-    let choice = searched(order, supply, message)
-    return notBelow(greedy, choice, whole, order, supply, message) ?? filled(choice, order, supply)
+    let greedy = greedy(order, supply)
+    var service = searched(order, supply, whole)
+    if isBetter(greedy, service, order) { service = greedy }
+    fill(&service, order)
+    return choice(service, order, whole, message)
   }
 
-  /// What stands when workloads are taken in order and each is put where there is room.
-  private struct Greedy {
-    var gpus: [DraftGPU]
+  /// Who is served, and a plan for them.
+  private struct Service {
+    var draft: [DraftGPU] = []
+    /// In the order in which they were found to fit.
     var served: [Int] = []
-
-    /// Near linear in the instances.
-    init(_ order: [Int], _ market: Market, weights: [Double], _ supply: Supply) {
-      var fill = GreedyFill(market, weights: weights, supply)
-      for workload in order where fill.insert(workload, rate: market.input.workloads[workload].rate) {
-        served.append(workload)
-      }
-      gpus = fill.gpus
-    }
+    /// With the rates of those that are served in part.
+    var supply: Supply
+    /// What was found for them, or for some of them; nil before any solve.
+    var fleet: TenantSolver.Fleet?
   }
 
-  /// Those whom greedy serves are served in any case: of two choices that one is better which serves the first workload in
-  /// order that only one of them serves. Nil where that is `choice`.
-  private func notBelow(
-    _ greedy: Greedy, _ choice: Choice, _ all: TenantSolver.Fleet, _ order: [Int], _ supply: Supply, _ message: String
-  ) -> Choice? {
-    // Whole before part before nothing.
-    let whole = Set(greedy.served)
-    func rank(_ workload: Int) -> Int {
-      choice.refusals[workload] != nil ? 0 : choice.partial[workload] != nil ? 1 : 2
+  /// What stands when workloads are taken in order and each is put where there is room. Near linear in the instances.
+  private func greedy(_ order: [Int], _ supply: Supply) -> Service {
+    var service = Service(supply: supply)
+    var fill = GreedyFill(market, weights: solver.weights, supply)
+    for workload in order where fill.insert(workload, rate: market.input.workloads[workload].rate) {
+      service.served.append(workload)
     }
-    let first = order.first { (whole.contains($0) ? 2 : 0) != rank($0) }
-    guard let first, whole.contains(first) else { return nil }
-    let served = greedy.served.sorted()
-    // Few are planned for in no time.
-    let isLate = served.count >= Self.asking && context.shouldStop()
-    var fleet = isLate ? solver.proven(all, served, supply) : solver.solve(served, supply, .brief)
-    if isLate || !fleet.fitsStock { solver.replace(&fleet, greedy.gpus) }
-    var better = Choice(fleet: fleet)
-    for workload in order where !whole.contains(workload) {
-      better.refusals[workload] = Unserved(
-        workload: market.input.workloads[workload].id, code: .noStock, message: message)
+    service.draft = fill.gpus
+    return service
+  }
+
+  /// Of two choices that one is better which serves the first workload in order that only one of them serves; whole counts before part.
+  private func isBetter(_ a: Service, _ b: Service, _ order: [Int]) -> Bool {
+    let (first, second) = (Set(a.served), Set(b.served))
+    func rank(_ workload: Int, _ served: Set<Int>, _ supply: Supply) -> Int {
+      served.contains(workload) ? supply.rates[workload] == nil ? 2 : 1 : 0
     }
-    return isLate ? better : filled(better, order, supply)
+    for workload in order {
+      let (mine, other) = (rank(workload, first, a.supply), rank(workload, second, b.supply))
+      if mine != other { return mine > other }
+    }
+    return false
   }
 
   /// Whom the search left out, or did not come to, and who fits into what is left as it stands.
-  private func filled(_ choice: Choice, _ order: [Int], _ supply: Supply) -> Choice {
-    guard var fleet = choice.fleet, !choice.refusals.isEmpty else { return choice }
-    var filled = choice
-    var fill = GreedyFill(market, weights: solver.weights, supply, standing: fleet.draft)
-    for (number, workload) in order.filter({ filled.refusals[$0] != nil }).enumerated() {
+  private func fill(_ service: inout Service, _ order: [Int]) {
+    let served = Set(service.served)
+    guard served.count < order.count else { return }
+    var fill = GreedyFill(market, weights: solver.weights, service.supply, standing: service.draft)
+    for (number, workload) in order.lazy.filter({ !served.contains($0) }).enumerated() {
       if number % Self.asking == Self.asking - 1, context.shouldStop() { break }
-      if fill.insert(workload, rate: market.input.workloads[workload].rate) { filled.refusals[workload] = nil }
+      if fill.insert(workload, rate: market.input.workloads[workload].rate) { service.served.append(workload) }
     }
-    guard filled.refusals.count < choice.refusals.count else { return choice }
-    // More is served than the bound is about, so it still holds.
-    solver.replace(&fleet, fill.gpus)
-    filled.fleet = fleet
-    return filled
+    if service.served.count > served.count { service.draft = fill.gpus }
   }
 
-  private func searched(_ ordered: [Int], _ given: Supply, _ message: String) -> Choice {
-    var supply = given
+  /// The cheapest plan found for those who are served, with what is proven of it.
+  private func choice(
+    _ service: Service, _ order: [Int], _ whole: TenantSolver.Fleet, _ message: String
+  ) -> Choice {
     var choice = Choice()
-    var served: [Int] = []
-    // Stretches still to be tried, the next one last. A stretch that does not fit is halved; a single workload that does
-    // not fit is refused, or served in part.
+    let served = Set(service.served)
+    for workload in order where !served.contains(workload) {
+      choice.refusals[workload] = Unserved(
+        workload: market.input.workloads[workload].id, code: .noStock, message: message)
+    }
+    for (workload, rate) in service.supply.rates {
+      let demand = market.input.workloads[workload]
+      choice.partial[workload] = PartialService(
+        workload: demand.id, demanded: demand.rate, served: rate, code: .noStock, message: message)
+    }
+    guard !served.isEmpty else { return choice }
+    let sorted = service.served.sorted()
+    // Few are planned for in no time.
+    var fleet =
+      context.shouldStop() && (served.count >= Self.asking || service.fleet != nil)
+      ? solver.proven(service.fleet ?? whole, sorted, service.supply)
+      : solver.solve(sorted, service.supply, order.count > CoverOptimizer.sampledFrom ? .brief : .full)
+    let cost = service.draft.reduce(0) { $1.segments.isEmpty ? $0 : $0 + solver.weights[$1.pool] }
+    if !fleet.fitsStock || cost < fleet.cost - 1e-9 { solver.replace(&fleet, service.draft) }
+    choice.fleet = fleet
+    return choice
+  }
+
+  private func searched(_ ordered: [Int], _ given: Supply, _ whole: TenantSolver.Fleet) -> Service {
+    var service = Service(supply: given)
+    var proofs = ShortageProofs(market, given)
+    // Stretches still to be tried, the next one last. Of one that does not fit a part is tried; a single workload that does not fit is
+    // refused, or served in part.
     var stretches = [ordered[...]]
     // All of very many were tried, and each further try takes long.
     let isLarge = ordered.count > CoverOptimizer.sampledFrom
-    if isLarge { stretches = [ordered[(ordered.count / 2)...], ordered[..<(ordered.count / 2)]] }
+    if isLarge {
+      stretches = [ordered[(ordered.count / 2)...], ordered[..<(ordered.count / 2)]]
+    } else {
+      _ = proofs.learn(whole, of: ordered, given)
+    }
     var failures = 0
     // About as much work as some hundred solves of a thousand workloads.
     let failureLimit = max(48, 200_000 / ordered.count)
-    while let stretch = stretches.popLast() {
-      let isTried = failures < failureLimit && !context.shouldStop() && !(isLarge && context.shouldSettle())
-      if isTried {
-        let fleet = solver.solve((served + stretch).sorted(), supply, .brief)
-        if fleet.fitsStock {
-          served += stretch
-          choice.fleet = fleet
+    while var stretch = stretches.popLast() {
+      guard failures < failureLimit, !context.shouldStop(), !(isLarge && context.shouldSettle()) else { break }
+      if !isLarge {
+        let most = proofs.fitting(stretch, beside: service.served, service.supply)
+        if most < stretch.count, most > 0 { stretches.append(stretch.dropFirst(most)) }
+        if most == 0 {
+          // The first one is known not to fit.
+          if stretch.count > 1 { stretches.append(stretch.dropFirst()) }
+          leave(stretch[stretch.startIndex], &service)
           continue
         }
+        stretch = stretch.prefix(most)
+        if insert(stretch, &service) { continue }
+      }
+      let tried = (service.served + stretch).sorted()
+      let fleet = solver.solve(tried, service.supply, .fitting)
+      if fleet.fitsStock {
+        service.served += stretch
+        (service.draft, service.fleet) = (fleet.draft, fleet)
+        continue
+      }
+      if !isLarge, proofs.learn(fleet, of: tried, service.supply) {
+        stretches.append(stretch)
+        continue
       }
       failures += 1
-      if stretch.count > 1, isTried {
+      if stretch.count > 1 {
         let middle = stretch.startIndex + stretch.count / 2
         stretches.append(stretch[middle...])
         stretches.append(stretch[..<middle])
-        continue
-      }
-      for workload in stretch {
-        let demand = market.input.workloads[workload]
-        if isTried, demand.allowsPartial, let part = part(of: workload, beside: served, supply) {
-          served.append(workload)
-          supply.rates[workload] = part.rate
-          choice.fleet = part.fleet
-          choice.partial[workload] = PartialService(
-            workload: demand.id, demanded: demand.rate, served: part.rate, code: .noStock, message: message)
-        } else {
-          choice.refusals[workload] = Unserved(workload: demand.id, code: .noStock, message: message)
-        }
+      } else {
+        leave(stretch[stretch.startIndex], &service)
       }
     }
-    return choice
+    return service
+  }
+
+  /// Puts a stretch where there is room, all of it or nothing.
+  private func insert(_ stretch: ArraySlice<Int>, _ service: inout Service) -> Bool {
+    guard !service.draft.isEmpty else { return false }
+    var fill = GreedyFill(market, weights: solver.weights, service.supply, standing: service.draft)
+    for workload in stretch {
+      guard fill.insert(workload, rate: market.input.workloads[workload].rate) else { return false }
+    }
+    service.served += stretch
+    service.draft = fill.gpus
+    return true
+  }
+
+  /// A workload for all of which there is no room gets a part, where it allows that and one fits.
+  private func leave(_ workload: Int, _ service: inout Service) {
+    guard market.input.workloads[workload].allowsPartial,
+      let part = part(of: workload, beside: service.served, service.supply)
+    else { return }
+    service.served.append(workload)
+    service.supply.rates[workload] = part.rate
+    (service.draft, service.fleet) = (part.fleet.draft, part.fleet)
   }
 
   /// The largest rate of a workload that fits beside those served, and the plan with it; nil where nothing fits.
@@ -150,7 +206,7 @@ struct ScarcitySearch {
       guard rate > 0, rate < demanded else { return nil }
       var trial = supply
       trial.rates[workload] = rate
-      let fleet = solver.solve((served + [workload]).sorted(), trial, .brief)
+      let fleet = solver.solve((served + [workload]).sorted(), trial, .fitting)
       guard fleet.fitsStock else { return nil }
       let bought = market.carried(workload, by: fleet.draft)
       // A hair below the demand: it has been shown not to fit.

@@ -16,6 +16,8 @@ struct TenantSolver {
     var counts: [Int]
     /// What each tenant's prices prove with the whole stock to itself, in order of tenant; the bounds add up.
     var proofs: [CoverOptimizer.Outcome]
+    /// By proof, prices of its columns at which the covers of all may be worth more than all GPUs; empty where nothing speaks for that.
+    var shortage: [[Double]] = []
 
     var isOptimal: Bool { fitsStock && cost <= least + 1e-9 }
 
@@ -51,8 +53,8 @@ struct TenantSolver {
     // Large plans within half a percent of the bound are not worth the time that a comparison takes.
     let isNear = workloads.count > 1000 && fleet.fitsStock && fleet.cost - fleet.bound <= 0.005 * fleet.bound
     // Nor are those that cannot fit at all.
-    let isHopeless = workloads.count > CoverOptimizer.sampledFrom && fleet.proofs.contains(where: \.isImpossible)
-    guard !fleet.isOptimal, !isNear, !isHopeless else { return fleet }
+    let isHopeless = fleet.proofs.contains(where: \.isImpossible)
+    guard !fleet.isOptimal, !isNear, !isHopeless, !(effort == .fitting && fleet.fitsStock) else { return fleet }
     // Of few workloads they take no time.
     if fleet.fitsStock, workloads.count >= SimplePlans.asking, context.shouldStop() { return fleet }
     for draft in SimplePlans(market, weights: weights, supply, context).drafts(workloads) {
@@ -98,20 +100,22 @@ struct TenantSolver {
   private func searched(_ workloads: [Int], _ supply: Supply, _ effort: CoverOptimizer.Effort) -> Fleet {
     let groups = groups(workloads)
     let alone = groups.map { optimizer.solve($0, supply, effort) }
-    guard alone.count > 1 else { return fleet(alone, proofs: alone) }
-    let together = fleet(alone, proofs: alone)
+    var together = fleet(alone, proofs: alone)
+    if alone.count == 1 { together.shortage = [alone[0].shortage ?? alone[0].ascent.prices] }
+    guard alone.count > 1, !alone.contains(where: \.isImpossible) else { return together }
     let overNodes = alone.contains { $0.model.spreads.values.contains { $0.over == .node } }
     // GPUs taken twice on one node would be taken twice in its pool too, unless spreads chose the nodes.
     if together.fitsStock, !overNodes { return together }
     var best: Fleet?
     for order in orders(groups.count) {
-      let next = inTurn(groups, order, supply, proofs: alone)
+      let next = inTurn(groups, order, supply, proofs: alone, effort)
       if best.map({ isBetter(next, $0) }) ?? true { best = next }
-      if next.fitsStock, next.cost <= next.least + 1e-9 || context.shouldStop() { break }
+      if next.fitsStock, next.cost <= next.least + 1e-9 || effort == .fitting || context.shouldStop() { break }
     }
     guard var found = best else { return together }
-    if !found.isOptimal, !overNodes, let joint = jointly(alone, supply, known: found, effort) { found = joint }
-    return allotted(groups, supply, alone, found)
+    func isEnough() -> Bool { found.isOptimal || effort == .fitting && found.fitsStock }
+    if !isEnough(), !overNodes, let joint = jointly(alone, supply, known: found, effort) { found = joint }
+    return isEnough() ? found : allotted(groups, supply, alone, found, effort)
   }
 
   private func groups(_ workloads: [Int]) -> [[Int]] {
@@ -129,12 +133,13 @@ struct TenantSolver {
   }
 
   private func inTurn(
-    _ groups: [[Int]], _ order: [Int], _ supply: Supply, proofs: [CoverOptimizer.Outcome]
+    _ groups: [[Int]], _ order: [Int], _ supply: Supply, proofs: [CoverOptimizer.Outcome],
+    _ effort: CoverOptimizer.Effort
   ) -> Fleet {
     var rest = supply
     var parts = proofs
     for index in order {
-      parts[index] = optimizer.solve(groups[index], rest)
+      parts[index] = optimizer.solve(groups[index], rest, effort == .fitting ? .fitting : .full)
       let draft = CutPlacement.place(parts[index].packed, parts[index].model, market)
       rest = rest.without(draft, counts([parts[index]]))
     }
@@ -150,6 +155,7 @@ struct TenantSolver {
         alone, stock: supply.counts, known: known.fitsStock ? known.cost : .infinity, effort)
     else { return nil }
     var next = known
+    next.shortage = result.shortage
     if let assignments = result.assignments {
       let parts = zip(alone, assignments).map { outcome, assignment in
         var part = outcome
@@ -169,7 +175,8 @@ struct TenantSolver {
 
   /// Two tenants and little stock: every way to share it out, which decides the matter.
   private func allotted(
-    _ groups: [[Int]], _ supply: Supply, _ alone: [CoverOptimizer.Outcome], _ best: Fleet
+    _ groups: [[Int]], _ supply: Supply, _ alone: [CoverOptimizer.Outcome], _ best: Fleet,
+    _ effort: CoverOptimizer.Effort
   ) -> Fleet {
     guard !best.isOptimal, groups.count == 2,
       supply.nodes.allSatisfy(\.isEmpty)
@@ -190,11 +197,13 @@ struct TenantSolver {
         digit /= stock + 1
       }
       guard !context.shouldStop() else { return best }
-      let parts = [optimizer.solve(groups[0], first), optimizer.solve(groups[1], second)]
+      let each = effort == .fitting ? effort : .full
+      let parts = [optimizer.solve(groups[0], first, each), optimizer.solve(groups[1], second, each)]
       // Without a plan that fits, only a bound beyond the best says that this way is no better.
       isComplete = isComplete && parts.allSatisfy { $0.isOptimal || !$0.packed.fitsStock && $0.isImpossible }
       let next = fleet(parts, proofs: alone)
       if isBetter(next, best) { best = next }
+      if effort == .fitting, best.fitsStock { return best }
     }
     if isComplete, best.fitsStock {
       best.bound = max(best.bound, best.cost)
