@@ -32,7 +32,7 @@ struct CoverOptimizer {
 
   private static let allowanceLimit = 64
 
-  private let market: Market
+  let market: Market
   let weights: [Double]
   let lattice: ObjectiveLattice
   let context: PlanningContext
@@ -46,18 +46,24 @@ struct CoverOptimizer {
   }
 
   /// The best plan found for `workloads`, all of which some instance serves. Linear in their number.
-  func solve(_ workloads: [Int], _ supply: Supply, _ effort: Effort = .full) -> Outcome {
+  ///
+  /// - Parameter sample: an ascent over some of very many workloads that stand for all.
+  func solve(
+    _ workloads: [Int], _ supply: Supply, _ effort: Effort = .full, sample: PriceAscent? = nil
+  ) -> Outcome {
     let model = PriceModel(market, workloads: workloads, weights: weights, supply: supply)
     let tolerance = (workloads.count > 2000 ? 0.01 : 1e-6) * (weights.min() ?? 1)
     let ascent: PriceAscent
     var packed: PackedCovers
     var quickly: PackedCovers?
-    if let sample = sampled(workloads, supply, like: model) {
+    if let sample = sample ?? sampled(workloads, supply, like: model) {
       let quick = PriceAscent(model, like: sample, context)
       // What cannot fit at all is not made to.
-      packed = blended(model, quick, reliefs: quick.bound <= model.worthInStock ? Self.reliefs : 0)
+      let isImpossible = quick.bound > model.worthInStock
+      packed = blended(model, quick, reliefs: isImpossible ? 0 : Self.reliefs)
       let isNear = packed.fitsStock && packed.cost - quick.bound <= Self.near * quick.bound
-      if isNear || workloads.count > Self.sampledFrom || context.shouldStop() {
+      let isEnough = isNear || isImpossible || effort == .fitting
+      if isEnough || workloads.count > Self.sampledFrom || context.shouldStop() {
         ascent = quick
       } else {
         ascent = PriceAscent(model, tolerance: tolerance, limit: 80, from: sample, context)
@@ -81,16 +87,27 @@ struct CoverOptimizer {
     return outcome
   }
 
-  /// What the prices found for other workloads prove for these, with the covers that they buy. O(workloads) covers.
+  /// What the prices found for other workloads prove for these, or of very many those of a sample of their own, with the covers that
+  /// they buy. O(workloads) covers.
   func proven(_ workloads: [Int], _ supply: Supply, like other: Outcome) -> Outcome {
     let model = PriceModel(market, workloads: workloads, weights: weights, supply: supply)
+    let isFewer = workloads.count < other.model.workloads.count / 10 * 9
+    if isFewer, workloads.count > Self.sampledFrom, !context.shouldStop(),
+      let sample = sampled(workloads, supply, like: model)
+    {
+      return outcome(model, PriceAscent(model, like: sample, context))
+    }
     let prices = Dictionary(zip(other.model.columns, other.ascent.prices), uniquingKeysWith: { first, _ in first })
     let stockPrices = Dictionary(
       zip(other.model.pools.map(\.marketPool), other.ascent.stockPrices), uniquingKeysWith: { first, _ in first })
     let own = model.columns.map { prices[$0] ?? 0 }
     var ascent = PriceAscent(model, at: own, model.pools.map { stockPrices[$0.marketPool] ?? 0 }, context)
     // For fewer workloads the stock may be worth nothing.
-    ascent.offer(own, model.pools.map { _ in 0 }, context)
+    if isFewer || workloads.count < SimplePlans.asking { ascent.offer(own, model.pools.map { _ in 0 }, context) }
+    return outcome(model, ascent)
+  }
+
+  private func outcome(_ model: PriceModel, _ ascent: PriceAscent) -> Outcome {
     let bought = ascent.evaluations[0]
     let bound = max(ascent.bound, model.spreadFloor)
     return Outcome(
@@ -103,6 +120,7 @@ struct CoverOptimizer {
   private static let sampleSize = 2000
   static let sampledFrom = 20_000
   private static let near = 1e-3
+  private static let clearly = 1.02
 
   /// Prices found from a part of very many workloads, each standing for as many that are like it; nil for fewer, and where one
   /// pool makes them cheap to find from all. O(workloads log workloads), and the ascent of the sample.
@@ -117,7 +135,10 @@ struct CoverOptimizer {
     let sample = stride(from: step / 2, to: sorted.count, by: step).map { sorted[$0] }
     let part = PriceModel(market, workloads: sample, weights: weights, supply: supply, multiplicity: step)
     guard part.columns == model.columns else { return nil }
-    return PriceAscent(part, tolerance: 1e-4 * Double(workloads.count) * (weights.min() ?? 1), limit: 80, context)
+    // Of those that clearly cost more than all GPUs it need not be known how much more.
+    return PriceAscent(
+      part, tolerance: 1e-4 * Double(workloads.count) * (weights.min() ?? 1), limit: 80,
+      enough: Self.clearly * part.worthInStock, context)
   }
 
   /// Times that pools of which too much is taken are relieved, where there is time.
@@ -141,6 +162,8 @@ struct CoverOptimizer {
   /// and the next one is tried. Small demands end with a proof, large ones with the best that exchanges find.
   private func improve(_ outcome: inout Outcome, _ effort: Effort) {
     guard !isEnough(outcome, effort), !outcome.isImpossible else { return }
+    // What lacks little is mended by whoever asks.
+    guard effort != .fitting || outcome.model.rates.count < SimplePlans.asking else { return }
     if outcome.model.pools.count == 1, let better = balance(outcome, ceiling: outcome.least) { outcome.packed = better }
     guard !isEnough(outcome, effort), !context.shouldStop() else { return }
     branch(&outcome, effort)

@@ -75,9 +75,7 @@ struct GreedyFill {
     var domains: Set<String> = []
     var lacking = spread?.atLeast ?? 0
     while rest > 0 || lacking > 0 {
-      let ranked = open(all, workload)
-      let ratios = ranked.map { prices[$0] / min(market.capacity(workload, $0), max(rest, 1e-12)) }
-      let wanted = ranked.indices.sorted { (ratios[$0], $0) < (ratios[$1], $1) }.map { ranked[$0] }
+      let wanted = open(all, workload, rest)
       let held = lacking > 0 ? domains : []
       guard let place = put(workload, wanted, spread?.over, outside: held) else { break }
       places.append(place)
@@ -145,9 +143,11 @@ struct GreedyFill {
     market.columns.indices.filter { market.capacity(workload, $0) > 0 }
   }
 
-  /// Of columns in order those for which there may be room, or a GPU in stock.
-  private func open(_ columns: [Int], _ workload: Int) -> [Int] {
-    var open: [Int] = []
+  /// Of columns in order those for which there may be room, or a GPU in stock; those first that cost least for what they carry of
+  /// the rest.
+  private func open(_ columns: [Int], _ workload: Int, _ rest: Double) -> [Int] {
+    var ranked: [(column: Int, ratio: Double)] = []
+    ranked.reserveCapacity(columns.count)
     var pool = -1
     var mask: UInt64 = 0
     for column in columns {
@@ -156,9 +156,17 @@ struct GreedyFill {
         let room = Room(pool: pool, tenant: tenants.numbers[workload])
         mask = left[pool] ?? 1 > 0 ? 0 : full[room] ?? (fits[room] == nil ? .max : 0)
       }
-      if mask & bit(column) == 0 { open.append(column) }
+      guard mask & bit(column) == 0 else { continue }
+      let ratio = prices[column] / min(market.capacity(workload, column), max(rest, 1e-12))
+      var place = ranked.count
+      ranked.append((column, ratio))
+      while place > 0, ranked[place - 1].ratio > ratio {
+        ranked[place] = ranked[place - 1]
+        place -= 1
+      }
+      ranked[place] = (column, ratio)
     }
-    return open
+    return ranked.map(\.column)
   }
 
   private func bit(_ column: Int) -> UInt64 { 1 << UInt64(market.columns[column].kind & 63) }

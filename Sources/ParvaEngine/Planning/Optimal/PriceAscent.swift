@@ -31,11 +31,13 @@ struct PriceAscent: Sendable {
   private let model: PriceModel
   private static let borrowing = 1000.0
 
-  /// Stops when bound and estimate are within `tolerance` (objective units), or after `limit` evaluations.
+  /// Stops when bound and estimate are within `tolerance` (objective units), or after `limit` evaluations, or when the bound exceeds
+  /// `enough`.
   ///
   /// - Parameter sample: an ascent over some of the workloads, whose best prices are tried first.
   init(
-    _ model: PriceModel, tolerance: Double, limit: Int, from sample: PriceAscent? = nil, _ context: PlanningContext
+    _ model: PriceModel, tolerance: Double, limit: Int, enough: Double = .infinity, from sample: PriceAscent? = nil,
+    _ context: PlanningContext
   ) {
     self.model = model
     var trial = sample?.prices ?? startingPrices()
@@ -47,7 +49,7 @@ struct PriceAscent: Sendable {
     for step in 0..<limit {
       evaluate(trial, trialStock, context)
       guard let master = solveMaster() else { break }
-      guard estimate - bound > tolerance, !(step > 0 && context.shouldStop()) else { break }
+      guard estimate - bound > tolerance, bound <= enough, !(step > 0 && context.shouldStop()) else { break }
       (trial, trialStock) = legal(master.prices, master.stockPrices)
     }
   }

@@ -35,10 +35,10 @@ struct ScarcitySearch {
     guard !whole.fitsStock else { return Choice(fleet: whole) }
     let message = shortage(unbounded(workloads, than: whole))
     let order = solver.order(workloads)
-    // Before the search, which takes all the time that there is.
-    let greedy = greedy(order, supply)
     var service = searched(order, supply, whole)
-    if isBetter(greedy, service, order) { service = greedy }
+    // Of very many, near as many as the stock may hold are served already where there was a plan.
+    let isCompared = order.count <= CoverOptimizer.sampledFrom || service.fleet == nil || !context.shouldStop()
+    if isCompared, let greedy = greedy(order, supply, ifBetterThan: service) { service = greedy }
     fill(&service, order)
     return choice(service, order, whole, message)
   }
@@ -54,28 +54,22 @@ struct ScarcitySearch {
     var fleet: TenantSolver.Fleet?
   }
 
-  /// What stands when workloads are taken in order and each is put where there is room. Near linear in the instances.
-  private func greedy(_ order: [Int], _ supply: Supply) -> Service {
+  /// What stands when workloads are taken in order and each is put where there is room, if it is better: of two choices that one is which
+  /// serves the first workload in order that only one of them serves, whole before part. Near linear in the instances.
+  private func greedy(_ order: [Int], _ supply: Supply, ifBetterThan other: Service) -> Service? {
+    let whole = Set(other.served.filter { other.supply.rates[$0] == nil })
     var service = Service(supply: supply)
     var fill = GreedyFill(market, weights: solver.weights, supply)
-    for workload in order where fill.insert(workload, rate: market.input.workloads[workload].rate) {
-      service.served.append(workload)
+    var isBetter = false
+    for workload in order {
+      let isServed = fill.insert(workload, rate: market.input.workloads[workload].rate)
+      if isServed { service.served.append(workload) }
+      guard !isBetter, isServed != whole.contains(workload) || other.supply.rates[workload] != nil else { continue }
+      guard isServed else { return nil }
+      isBetter = true
     }
     service.draft = fill.gpus
-    return service
-  }
-
-  /// Of two choices that one is better which serves the first workload in order that only one of them serves; whole counts before part.
-  private func isBetter(_ a: Service, _ b: Service, _ order: [Int]) -> Bool {
-    let (first, second) = (Set(a.served), Set(b.served))
-    func rank(_ workload: Int, _ served: Set<Int>, _ supply: Supply) -> Int {
-      served.contains(workload) ? supply.rates[workload] == nil ? 2 : 1 : 0
-    }
-    for workload in order {
-      let (mine, other) = (rank(workload, first, a.supply), rank(workload, second, b.supply))
-      if mine != other { return mine > other }
-    }
-    return false
+    return isBetter ? service : nil
   }
 
   /// Whom the search left out, or did not come to, and who fits into what is left as it stands.
@@ -107,11 +101,11 @@ struct ScarcitySearch {
     }
     guard !served.isEmpty else { return choice }
     let sorted = service.served.sorted()
-    // Few are planned for in no time.
+    // Few are planned for in no time; of very many nothing better is found than what stands.
+    let isLate = context.shouldStop() && (served.count >= Self.asking || service.fleet != nil)
     var fleet =
-      context.shouldStop() && (served.count >= Self.asking || service.fleet != nil)
-      ? solver.proven(service.fleet ?? whole, sorted, service.supply)
-      : solver.solve(sorted, service.supply, order.count > CoverOptimizer.sampledFrom ? .brief : .full)
+      isLate || served.count > CoverOptimizer.sampledFrom
+      ? solver.proven(service.fleet ?? whole, sorted, service.supply) : solver.solve(sorted, service.supply)
     let cost = service.draft.reduce(0) { $1.segments.isEmpty ? $0 : $0 + solver.weights[$1.pool] }
     if !fleet.fitsStock || cost < fleet.cost - 1e-9 { solver.replace(&fleet, service.draft) }
     choice.fleet = fleet
@@ -126,18 +120,28 @@ struct ScarcitySearch {
     var stretches = [ordered[...]]
     // All of very many were tried, and each further try takes long.
     let isLarge = ordered.count > CoverOptimizer.sampledFrom
-    if isLarge {
+    var sample: PriceAscent?
+    if !isLarge { _ = proofs.learn(whole, of: ordered, given) }
+    if ordered.count > Self.asking, whole.proofs.count == 1, market.input.pools.count > 1 {
+      let most = isLarge ? affordable(ordered, whole) : proofs.fitting(ordered[...], beside: [], given)
+      let reached = solver.reach(ordered, given, most: CoverOptimizer.easily(most))
+      (stretches, sample) = ([ordered[reached.count...], ordered[..<reached.count]], reached.sample)
+    } else if isLarge {
       stretches = [ordered[(ordered.count / 2)...], ordered[..<(ordered.count / 2)]]
-    } else {
-      _ = proofs.learn(whole, of: ordered, given)
     }
     var failures = 0
     // About as much work as some hundred solves of a thousand workloads.
     let failureLimit = max(48, 200_000 / ordered.count)
     while var stretch = stretches.popLast() {
-      guard failures < failureLimit, !context.shouldStop(), !(isLarge && context.shouldSettle()) else { break }
+      guard !stretch.isEmpty else { continue }
+      guard failures < failureLimit, !context.shouldStop() else { break }
+      if isLarge, sample == nil, context.shouldSettle() { break }
       if !isLarge {
-        let most = proofs.fitting(stretch, beside: service.served, service.supply)
+        var most = proofs.fitting(stretch, beside: service.served, service.supply)
+        if most < stretch.count {
+          most = CoverOptimizer.easily(most)
+          sample = nil
+        }
         if most < stretch.count, most > 0 { stretches.append(stretch.dropFirst(most)) }
         if most == 0 {
           // The first one is known not to fit.
@@ -149,7 +153,8 @@ struct ScarcitySearch {
         if insert(stretch, &service) { continue }
       }
       let tried = (service.served + stretch).sorted()
-      let fleet = solver.solve(tried, service.supply, .fitting)
+      let fleet = solver.solve(tried, service.supply, .fitting, sample: sample)
+      sample = nil
       if fleet.fitsStock {
         service.served += stretch
         (service.draft, service.fleet) = (fleet.draft, fleet)
@@ -160,6 +165,11 @@ struct ScarcitySearch {
         continue
       }
       failures += 1
+      if stretch.count > Self.asking, let mended = mended(fleet, service.served + stretch, service.supply) {
+        // Hardly more fit.
+        service = mended
+        break
+      }
       if stretch.count > 1 {
         let middle = stretch.startIndex + stretch.count / 2
         stretches.append(stretch[middle...])
@@ -168,6 +178,67 @@ struct ScarcitySearch {
         leave(stretch[stretch.startIndex], &service)
       }
     }
+    return service
+  }
+
+  /// How many workloads, from the first on, cost no more than all GPUs at the prices at which a solve for all ended. O(workloads).
+  private func affordable(_ ordered: [Int], _ whole: TenantSolver.Fleet) -> Int {
+    guard whole.proofs.count == 1, let proof = whole.proofs.first,
+      let number = proof.ascent.trials.firstIndex(of: proof.ascent.prices)
+    else { return ordered.count / 2 }
+    let model = proof.model
+    let covers = proof.ascent.evaluations[number].covers
+    let width = model.columns.count
+    var costs = [Double](repeating: 0, count: market.input.workloads.count)
+    for (row, workload) in model.workloads.enumerated() {
+      for column in 0..<width { costs[workload] += Double(covers[row * width + column]) * proof.ascent.prices[column] }
+    }
+    var worth = zip(model.pools, proof.ascent.stockPrices).reduce(0) {
+      $0 + ($1.0.weight + $1.1) * Double($1.0.stock ?? 1_000_000_000)
+    }
+    for (place, workload) in ordered.enumerated() {
+      worth -= costs[workload]
+      if worth < 0 { return place }
+    }
+    return ordered.count
+  }
+
+  /// A plan within the stock made of one that takes a little more: the GPUs too many are left out, those that the last in order use, and
+  /// whoever loses something by that is put where there is room, as are the last few of all. Nil where much is too much.
+  /// O(segments log segments).
+  private func mended(_ fleet: TenantSolver.Fleet, _ ordered: [Int], _ supply: Supply) -> Service? {
+    var places = [Int](repeating: 0, count: market.input.workloads.count)
+    for (place, workload) in ordered.enumerated() { places[workload] = place }
+    var moved = Set(ordered.suffix(ordered.count / 100))
+    var isOver = [Bool](repeating: false, count: fleet.draft.count)
+    for (pool, count) in fleet.counts.enumerated() {
+      guard let stock = supply.counts[pool], count > stock else { continue }
+      guard (count - stock) * 20 < count else { return nil }
+      let own = fleet.draft.indices.filter { fleet.draft[$0].pool == pool }.map { gpu in
+        (gpu: gpu, first: fleet.draft[gpu].segments.map { places[$0.workload] }.min() ?? 0)
+      }
+      for (gpu, _) in own.sorted(by: { ($1.first, $0.gpu) < ($0.first, $1.gpu) }).prefix(count - stock) {
+        isOver[gpu] = true
+        for segment in fleet.draft[gpu].segments { moved.insert(segment.workload) }
+      }
+    }
+    var draft: [DraftGPU] = []
+    for (index, gpu) in fleet.draft.enumerated() where !isOver[index] {
+      var gpu = gpu
+      gpu.segments.removeAll { moved.contains($0.workload) }
+      if !gpu.segments.isEmpty { draft.append(gpu) }
+    }
+    var service = Service(supply: supply, fleet: fleet)
+    var fill = GreedyFill(market, weights: solver.weights, supply, standing: draft)
+    for workload in ordered {
+      let rate = supply.rates[workload] ?? market.input.workloads[workload].rate
+      guard !moved.contains(workload) || fill.insert(workload, rate: rate) else {
+        service.supply.rates[workload] = nil
+        continue
+      }
+      service.served.append(workload)
+    }
+    service.draft = fill.gpus
     return service
   }
 

@@ -48,8 +48,12 @@ struct TenantSolver {
   }
 
   /// The best plan found for `workloads`; never dearer than what simple rules find.
-  func solve(_ workloads: [Int], _ supply: Supply, _ effort: CoverOptimizer.Effort = .full) -> Fleet {
-    var fleet = searched(workloads, supply, effort)
+  ///
+  /// - Parameter sample: see ``CoverOptimizer/solve(_:_:_:sample:)``; for workloads of one tenant.
+  func solve(
+    _ workloads: [Int], _ supply: Supply, _ effort: CoverOptimizer.Effort = .full, sample: PriceAscent? = nil
+  ) -> Fleet {
+    var fleet = searched(workloads, supply, effort, sample)
     // Large plans within half a percent of the bound are not worth the time that a comparison takes.
     let isNear = workloads.count > 1000 && fleet.fitsStock && fleet.cost - fleet.bound <= 0.005 * fleet.bound
     // Nor are those that cannot fit at all.
@@ -73,6 +77,11 @@ struct TenantSolver {
     SimplePlans(market, weights: weights, Supply(market.input), context).serviceOrder(workloads)
   }
 
+  /// How many of very many workloads in order the stock may hold, see ``CoverOptimizer/reach(_:_:most:)``.
+  func reach(_ ordered: [Int], _ supply: Supply, most: Int) -> (count: Int, sample: PriceAscent?) {
+    optimizer.reach(ordered, supply, most: most)
+  }
+
   /// Puts another plan within stock in place of the one that was found; what is proven stays.
   func replace(_ fleet: inout Fleet, _ draft: [DraftGPU]) {
     fleet.draft = draft.filter { !$0.segments.isEmpty }
@@ -87,7 +96,7 @@ struct TenantSolver {
   func proven(_ all: Fleet, _ workloads: [Int], _ supply: Supply) -> Fleet {
     let kept = Set(workloads)
     let proofs = all.proofs.compactMap { proof -> CoverOptimizer.Outcome? in
-      let own = proof.model.workloads.filter(kept.contains)
+      let own = all.proofs.count == 1 ? workloads : proof.model.workloads.filter(kept.contains)
       return own.isEmpty ? nil : optimizer.proven(own, supply, like: proof)
     }
     return Fleet(
@@ -97,9 +106,11 @@ struct TenantSolver {
   }
 
   /// One solve per tenant where the stock is no concern.
-  private func searched(_ workloads: [Int], _ supply: Supply, _ effort: CoverOptimizer.Effort) -> Fleet {
+  private func searched(
+    _ workloads: [Int], _ supply: Supply, _ effort: CoverOptimizer.Effort, _ sample: PriceAscent?
+  ) -> Fleet {
     let groups = groups(workloads)
-    let alone = groups.map { optimizer.solve($0, supply, effort) }
+    let alone = groups.map { optimizer.solve($0, supply, effort, sample: groups.count == 1 ? sample : nil) }
     var together = fleet(alone, proofs: alone)
     if alone.count == 1 { together.shortage = [alone[0].shortage ?? alone[0].ascent.prices] }
     guard alone.count > 1, !alone.contains(where: \.isImpossible) else { return together }
