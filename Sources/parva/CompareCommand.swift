@@ -68,7 +68,8 @@ struct CompareCommand: ParsableCommand {
     let plan = first.plan
     var time = first.time
     for _ in 0..<2 where time < .milliseconds(100) { time = min(time, timed(planner, input, clock).time) }
-    let violations = PlanChecker.violations(of: plan, against: input)
+    let violations = PlanChecker.violations(
+      of: plan, against: input, planning.context(workloads: input.workloads.count))
     guard violations.isEmpty else {
       throw CommandFailure(
         .unexpected,

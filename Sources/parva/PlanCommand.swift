@@ -54,12 +54,14 @@ struct PlanCommand: ParsableCommand {
     var plan = try planner.resolved().plan(input, planning.context(workloads: input.workloads.count))
     stopwatch.lap("planned with \(plan.planner)")
     capacities.save(known)
-    var violations = PlanChecker.violations(of: plan, against: input)
+    var violations = PlanChecker.violations(
+      of: plan, against: input, planning.context(workloads: input.workloads.count))
     if !violations.isEmpty, !known.facts.isEmpty {
       // The judge knows nothing of the file, so a file that tells lies is found out here.
       input.capacities = CapacityCache()
       plan = try planner.resolved().plan(input, planning.context(workloads: input.workloads.count))
-      violations = PlanChecker.violations(of: plan, against: input)
+      violations = PlanChecker.violations(
+        of: plan, against: input, planning.context(workloads: input.workloads.count))
       capacities.save(CapacityOptions.Known(facts: [], cache: input.capacities))
     }
     stopwatch.lap("checked")

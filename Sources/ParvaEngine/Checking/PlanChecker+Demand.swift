@@ -22,7 +22,8 @@ extension PlanChecker {
   }
 
   static func checkDemand(
-    _ plan: Plan, _ demand: CheckedDemand, _ input: PlanningInput, _ found: inout [PlanViolation]
+    _ plan: Plan, _ demand: CheckedDemand, _ input: PlanningInput, _ found: inout [PlanViolation],
+    _ context: PlanningContext
   ) {
     var capacity = [Double](repeating: 0, count: demand.workloads.count)
     var load = capacity
@@ -44,7 +45,7 @@ extension PlanChecker {
         claimants.append((index, segment.ordinal))
       }
     }
-    for (index, fault) in input.options.admission.judge(input).faults(claims).enumerated() {
+    for (index, fault) in input.options.admission.judge(input).faults(claims, context).enumerated() {
       let (code, message): (PlanViolation.Code, String)
       switch fault {
       case nil: continue

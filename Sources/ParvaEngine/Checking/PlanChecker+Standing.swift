@@ -27,7 +27,7 @@ extension PlanChecker {
         claim.capacity *= share
         return claim
       }
-      let faults = judge.faults(claims)
+      let faults = judge.faults(claims, .serial)
       for (index, entry) in open.enumerated() where faults[index] == nil {
         admitted[entry.gpu][entry.segment] = claims[index].capacity
       }

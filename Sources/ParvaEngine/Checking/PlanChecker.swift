@@ -25,11 +25,15 @@ public enum PlanChecker {
   }
 
   /// Everything: the plan alone, and against the demand, pools and profiles it was made for. O(segments + workloads).
-  public static func violations(of plan: Plan, against input: PlanningInput) -> [PlanViolation] {
+  ///
+  /// - Parameter context: lends the cores; what is found does not depend on it.
+  public static func violations(
+    of plan: Plan, against input: PlanningInput, _ context: PlanningContext = .serial
+  ) -> [PlanViolation] {
     var found = violations(of: plan)
     let demand = CheckedDemand(input.workloads, plan)
     checkPools(plan, input, &found)
-    checkDemand(plan, demand, input, &found)
+    checkDemand(plan, demand, input, &found, context)
     checkPlacement(plan, demand, input, &found)
     checkPartial(plan, demand, &found)
     checkSource(plan, input, &found)

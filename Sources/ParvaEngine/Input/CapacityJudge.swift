@@ -18,7 +18,9 @@ enum CapacityFault: Hashable {
 /// How ``PlanChecker`` judges what segments are given under one admission rule. It shares no code with the rule.
 protocol CapacityJudge {
   /// What is wrong with each claim, nil where nothing is.
-  func faults(_ claims: [CapacityClaim]) -> [CapacityFault?]
+  ///
+  /// - Parameter context: lends the cores; what is found does not depend on it.
+  func faults(_ claims: [CapacityClaim], _ context: PlanningContext) -> [CapacityFault?]
 
   /// The most that one instance may be given, by index of its profile, with at most `maxProcesses` processes; profiles
   /// that cannot serve the workload are left out.

@@ -21,7 +21,7 @@ final class CertifiedJudge: CapacityJudge {
 
   /// Segments that run alike are judged together, the tightest objective first: whoever keeps it keeps the looser ones.
   /// O(claims log claims), and a run for each way to run that is not in memory.
-  func faults(_ claims: [CapacityClaim]) -> [CapacityFault?] {
+  func faults(_ claims: [CapacityClaim], _ context: PlanningContext) -> [CapacityFault?] {
     var faults = [CapacityFault?](repeating: nil, count: claims.count)
     let asked = claims.map { claim -> (table: ReferenceTable, server: Int)? in
       tables.table(claim.workload, claim.profile, instance: claim.point.profile).flatMap { table in
@@ -30,6 +30,22 @@ final class CertifiedJudge: CapacityJudge {
     }
     let objectives = claims.map(\.workload.sloLatencyMs)
     let ranked = objectives.indices.sorted { objectives[$0] < objectives[$1] }
+    let loads = claims.indices.map { index in
+      asked[index].flatMap { table, server in
+        table.load(
+          server, rate: claims[index].capacity * (1 + margin(of: claims[index].workload)) * (1 - Self.tolerance))
+      }
+    }
+    // What tells of each group is found out side by side; then it is in memory.
+    var begun: Set<Group> = []
+    let first = ranked.filter { index in
+      guard let (table, server) = asked[index], let load = loads[index] else { return false }
+      return begun.insert(Group(table: ObjectIdentifier(table), server: server, load: load)).inserted
+    }
+    context.forEach(first.count) { number in
+      guard let (table, server) = asked[first[number]], let load = loads[first[number]] else { return }
+      _ = table.keeps(ReferenceGrid.objective(objectives[first[number]]), server, load: load)
+    }
     var isKept: Set<Group> = []
     for index in ranked {
       let claim = claims[index]
@@ -38,7 +54,7 @@ final class CertifiedJudge: CapacityJudge {
         continue
       }
       let margin = margin(of: claim.workload)
-      let load = table.load(server, rate: claim.capacity * (1 + margin) * (1 - Self.tolerance))
+      let load = loads[index]
       let group = Group(table: ObjectIdentifier(table), server: server, load: load)
       guard !isKept.contains(group) else { continue }
       let objective = ReferenceGrid.objective(claim.workload.sloLatencyMs)

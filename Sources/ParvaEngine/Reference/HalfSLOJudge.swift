@@ -1,6 +1,6 @@
 /// The published rule as it is written down (SC'24, section 3): a batch below 0.45 x SLO, and load up to the throughput.
 struct HalfSLOJudge: CapacityJudge {
-  func faults(_ claims: [CapacityClaim]) -> [CapacityFault?] {
+  func faults(_ claims: [CapacityClaim], _ context: PlanningContext) -> [CapacityFault?] {
     claims.map { claim in
       let (slo, point) = (claim.workload.sloLatencyMs, claim.point)
       if point.latencyMs >= 0.45 * slo {

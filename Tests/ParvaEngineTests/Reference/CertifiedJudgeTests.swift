@@ -100,7 +100,7 @@ import Testing
         let faults = judge.faults(
           [1, 1.03].map { factor in
             CapacityClaim(workload: workload, profile: profile, point: point, capacity: offer.capacity * factor)
-          })
+          }, .serial)
         #expect(faults[0] == nil, "seed \(seed), profile \(kind)")
         guard case .overCapacity = faults[1] else {
           Issue.record("seed \(seed), profile \(kind): 3 % more than \(offer.capacity) is confirmed")

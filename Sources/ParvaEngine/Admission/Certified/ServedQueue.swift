@@ -58,17 +58,24 @@ struct ServedQueue {
   }
 
   /// The batches noted since it was last asked, with what each of their requests that is late took.
-  mutating func eachLate(_ body: (_ sojourn: Double) -> Void) {
-    for batch in late.prefix(lateCount) {
+  ///
+  /// - Parameter body: answers from which time on requests are late that come after.
+  @inline(__always)
+  mutating func eachLate(_ body: (_ sojourn: Double) -> Double) {
+    let (stream, late, count) = (stream, late, lateCount)
+    lateCount = 0
+    let (marks, offsets) = (stream.marks.span, stream.offsets.span)
+    var threshold = terms.threshold
+    for number in 0..<count {
+      let batch = late[number]
       var request = batch.first
       while request < batch.end {
-        let sojourn = batch.done - stream.time(request)
-        if sojourn < terms.threshold { break }
-        body(sojourn)
+        let sojourn = batch.done - (marks[request >> 4] + Double(offsets[request]))
+        if sojourn < threshold { break }
+        threshold = body(sojourn)
         request += 1
       }
     }
-    lateCount = 0
   }
 
   /// Serves a stretch, or until it is there.

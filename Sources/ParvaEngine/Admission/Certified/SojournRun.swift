@@ -25,6 +25,8 @@ struct SojournRun {
   private var floor = Double.infinity
   /// Nil until it has ended.
   private(set) var outcome: Outcome?
+  /// After so many sojourns it is asked which ones need not be counted any more.
+  private static let looking = 64
 
   /// Begins to play `rate` requests/s through a segment.
   ///
@@ -80,7 +82,14 @@ struct SojournRun {
 
   private mutating func advance() {
     if let group {
-      queue.eachLate { [milliseconds] in tally.count($0 * milliseconds, group: group) }
+      let (milliseconds, allowed) = (milliseconds, patience.allowed[group])
+      var (left, threshold) = (Self.looking, floor / milliseconds)
+      queue.eachLate { sojourn in
+        tally.count(sojourn * milliseconds, group: group)
+        left -= 1
+        if left == 0 { (left, threshold) = (Self.looking, tally.rise(allowed: allowed) / milliseconds) }
+        return threshold
+      }
     }
     while outcome == nil, queue.isThere {
       if let group {
@@ -88,8 +97,7 @@ struct SojournRun {
           outcome = .misses
           return
         }
-        // Later groups need only count what can come near the tail.
-        if group == 0 { floor = tally.floor(enough: Int(4 * tail * Double(arrivals.groupSize))) }
+        floor = tally.rise(allowed: patience.allowed[group])
       } else {
         floor = 0
       }

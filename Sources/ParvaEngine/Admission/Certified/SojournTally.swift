@@ -13,6 +13,9 @@ struct SojournTally {
   private var highest = 0
   /// Requests of all groups that miss the objective.
   private(set) var late = 0
+  /// A row that cannot be kept any more, nor any below it, so that only those from it on are counted; and the requests there.
+  private var risen = 0
+  private var above = 0
 
   /// Begins anew for sojourns of at least `shortest` milliseconds.
   mutating func clear(shortest: Double, objective: Int) {
@@ -22,6 +25,8 @@ struct SojournTally {
     self.objective = max(0, objective - base)
     highest = 0
     late = 0
+    risen = 0
+    above = 0
   }
 
   mutating func count(_ milliseconds: Double, group: Int) {
@@ -29,17 +34,22 @@ struct SojournTally {
     counts[row * Self.lanes + group] += 1
     highest = max(highest, row)
     late += row >= objective ? 1 : 0
+    above += row >= risen ? 1 : 0
   }
 
-  /// Milliseconds that `enough` of the requests of the first group take at least, and hardly more.
-  func floor(enough: Int) -> Double {
-    var above = 0
-    var row = highest + 1
-    while row > 0, above < enough {
-      row -= 1
-      above += Int(counts[row * Self.lanes])
+  /// Passes over rows from which on there are more than `allowed` requests already: whatever comes, they are not kept.
+  ///
+  /// - Returns: milliseconds below which no sojourn has to be counted any more.
+  mutating func rise(allowed: Int) -> Double {
+    while above > allowed {
+      var own = 0
+      for index in risen * Self.lanes..<(risen + 1) * Self.lanes { own += Int(counts[index]) }
+      guard above - own > allowed else { break }
+      above -= own
+      risen += 1
     }
-    return row > 0 ? CapacityGrid.milliseconds(step: base + row) : 0
+    // A row less, so that rounding takes nothing away.
+    return risen > 1 ? CapacityGrid.milliseconds(step: base + risen - 1) : 0
   }
 
   /// The least step that is kept, where sojourns below `floor` milliseconds were not counted: at every step from it on
