@@ -1,62 +1,12 @@
-package import Foundation
+import Foundation
 package import Logging
-package import ParvaEngine
+import ParvaEngine
 import ParvaFormats
-package import ParvaServing
+import ParvaServing
 import Synchronization
 
 /// The controller: takes demand, keeps it, plans for it, and brings plans to nodes.
 package final class Controller: Sendable {
-  package struct Configuration: Sendable {
-    package var planning: PlanningSetup
-    /// When plans follow rates that fall.
-    package var calm = SteadyRate.Policy.none
-    /// Seconds by which plans are ahead of rates that rise by schedules; nil: the time that roll-outs turn out to take.
-    package var scheduleLead: Double?
-    /// Most registrations at a time.
-    package var maxWorkloads = 250_000
-    /// Which plans are kept in the store.
-    package var keptPlans = PlanRetention()
-    /// Which rows of the audit are kept.
-    package var keptAudit = AuditRetention()
-    package var nodes = NodeRegistry.Settings()
-    package var push = PushSettings()
-    /// Whose statistics of requests are read.
-    package var observing = TrafficObserver.Settings()
-    /// How subscribers are told what happens.
-    package var webhooks = WebhookSender.Settings()
-    /// Whether plans are pushed by themselves, until every node has what it is to have.
-    package var appliesByItself = false
-    /// How long the fleet has to be quiet before plans are made for what has changed of it; at most five times this is
-    /// waited.
-    package var settle = Duration.seconds(1)
-    /// Where plans are made: nil is in this process.
-    package var worker: PlanWorker.Settings?
-    /// How many workloads have series of their own in `/metrics`, in order of id.
-    package var measuredWorkloads = 1000
-    /// Is told of what belongs to traces; nil where nobody wants any.
-    package var tracer: Tracer?
-    package var now: @Sendable () -> Date = { Date() }
-    /// Rests between plannings.
-    package var sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
-
-    package init(planning: PlanningSetup) { self.planning = planning }
-  }
-
-  /// What part it plays.
-  package enum Role: Sendable {
-    /// It plans and pushes.
-    ///
-    /// - Parameters:
-    ///   - term: in which it leads within the store's epoch; 0 where it is the only one.
-    ///   - takesOver: whether another one has just led: what that one has planned is not planned anew.
-    case leads(term: Int, takesOver: Bool)
-    /// It only answers what it is asked, from its copy of what another one stores.
-    case follows(any ReplicatedStore)
-
-    package static let alone = Role.leads(term: 0, takesOver: false)
-  }
-
   package let configuration: Configuration
   /// See ``StoreContents/epoch``: what nodes are told as a term begins with it.
   package let epoch: Int
@@ -94,6 +44,8 @@ package final class Controller: Sendable {
   /// The same for changes of the fleet, which are settled first.
   private let fleetWakes: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
   private let work = Mutex<[Task<Void, Never>]>([])
+  /// Where workloads are looked at: one look after the other.
+  private let looking = WorkQueue("parva.conditions", yields: true)
 
   /// Reads the store; the first planning begins with ``start()``.
   ///
@@ -103,13 +55,22 @@ package final class Controller: Sendable {
     configuration: Configuration, store: any Store, role: Role = .alone, logger: Logger
   ) async throws(StoreError) {
     var (term, takesOver, followed) = (0, false, (any ReplicatedStore)?.none)
+    var before: Controller?
     switch role {
-    case .leads(let number, let isSecond): (term, takesOver) = (number, isSecond)
+    case .leads(let number, let isSecond, let one): (term, takesOver, before) = (number, isSecond, one)
     case .follows(let replicated): followed = replicated
     }
     // Before it is read: what is read holds all that there was then.
     let freshAt = followed?.freshAt
-    let contents = try await store.load()
+    let contents: StoreContents
+    var inherited: PublishedPlan?
+    if let follower = before?.follower {
+      let handed = try await follower.handOver()
+      (contents, inherited) = (handed.contents, handed.plan)
+      if !handed.isKnown { before = nil }
+    } else {
+      (contents, before) = (try await store.load(), nil)
+    }
     epoch = contents.epoch
     let base: any Store = followed.map { CopyStore($0) } ?? store
     let isFollowing = followed != nil
@@ -126,9 +87,11 @@ package final class Controller: Sendable {
     self.store = store
     if !isFollowing { await store.check() }
     board = PlanBoard(events: events)
-    let restored = contents.plan.flatMap {
-      PublishedPlan($0, tellsAll: contents.pin != nil || isFollowing || takesOver, contents.nodes, logger)
-    }
+    let restored =
+      inherited
+      ?? contents.plan.flatMap {
+        PublishedPlan($0, tellsAll: contents.pin != nil || isFollowing || takesOver, contents.nodes, logger)
+      }
     // What cannot be read cannot be kept either.
     let pin = restored == nil ? nil : contents.pin
     // It covers what its record says; what came after it is planned at the start.
@@ -158,6 +121,7 @@ package final class Controller: Sendable {
       observed: WorkloadConditions.Observed(
         condition: { [traffic] workload in observer.condition(workload, traffic.view.table) },
         readings: { observer.readings }))
+    if let before { await before.looking.run { [conditions] in conditions.inherit(before.conditions) } }
     trafficWakes.connect(traffic)
     scheduleLead = ScheduleLead(configuration.scheduleLead)
     scheduleLead.note(try await store.operations(after: nil, limit: 2 * ScheduleLead.remembered))
@@ -207,7 +171,7 @@ package final class Controller: Sendable {
       counters: counters, logger: logger, wake: { wakes.continuation.yield() })
     follower = followed.map { [registry, nodes, tokens, windows, webhooks, traffic, pusher, board] in
       Follower(
-        $0, from: contents.position, freshAt: freshAt,
+        $0, from: contents.position, freshAt: freshAt, newest: contents.plan,
         Follower.Parts(
           registry: registry, nodes: nodes, tokens: tokens, windows: windows, webhooks: webhooks, traffic: traffic,
           pusher: pusher, board: board), logger: logger)
@@ -247,7 +211,7 @@ package final class Controller: Sendable {
       guard work.isEmpty else { return }
       let newest = events.newest
       // What is so now is no news; all that comes from here on is.
-      conditions.look()
+      if !conditions.hasLooked { conditions.look() }
       work = [
         Task { [loop, wakes] in await loop.follow(wakes.stream) },
         Task { [self] in await watchHeartbeats() },
@@ -298,10 +262,9 @@ package final class Controller: Sendable {
   }
 
   private func watchConditions() async {
-    let queue = WorkQueue("parva.conditions", yields: true)
     while !Task.isCancelled {
       try? await Task.sleep(for: .seconds(1))
-      await queue.run { [conditions] in conditions.look() }
+      await looking.run { [conditions] in conditions.look() }
     }
   }
 

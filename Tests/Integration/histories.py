@@ -175,11 +175,12 @@ def brief(one):
 
 class History:
     """All operations of one schedule, and what was wrong with single answers. `initial` are the states at its beginning,
-    `plans` the digests of plans by revision and demand, `applies` where the accepted ones are told of."""
+    `plans` the digests of plans by revision and demand, `applies` where the accepted ones are told of; `is_apart` whether replicas
+    were killed, stopped or cut off from each other."""
 
     def __init__(self, name="h", initial=None):
         self.name, self.initial = name, initial or {}
-        self.operations, self.faults, self.plans, self.applies = [], [], {}, []
+        self.operations, self.faults, self.plans, self.applies, self.is_apart = [], [], {}, [], False
 
     def write(self, path):
         with open(path, "w") as file:
@@ -333,7 +334,9 @@ class History:
                     yield f"{key} is at {state[1]} in a list of revision {one.revision}, and has {newest}: {brief(one)}"
 
     def unanswered(self):
-        """Replicas that run answer reads, whatever else is broken."""
+        """Replicas that run answer reads, whatever else is broken. One that has shown something newer than it has, and cannot get it
+        from another, says so: it never goes back."""
         for one in self.operations:
-            if not one.is_write and not one.is_consistent and one.is_whole and one.outcome != "ok":
+            is_ahead = one.detail.startswith("copy_too_old") and self.is_apart
+            if not one.is_write and not one.is_consistent and one.is_whole and one.outcome != "ok" and not is_ahead:
                 yield f"a read failed at a replica that was up: {one.status} {one.detail} {brief(one)}"

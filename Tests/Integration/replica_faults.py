@@ -61,6 +61,8 @@ class Play:
 
     def __init__(self, cluster, faults, dice):
         self.cluster, self.faults, self.dice, self.done = cluster, faults, dice, []
+        #: Whether a replica was killed, stopped or cut off from another: what one has shown, no other may be able to give it.
+        self.is_apart = False
 
     def run(self):
         begin = time.monotonic()
@@ -89,11 +91,13 @@ class Play:
             met = self.cluster.members + (self.cluster.replicas if fault.kind == "kill everything" else [])
             for one in met:
                 one.kill()
+            self.is_apart |= fault.kind == "kill everything"
             return "", lambda: self.start(met)
         if fault.kind == "compact":
             self.compact()
             return "", lambda: None
         party = self.party(fault.whom)
+        self.is_apart |= fault.kind in ("kill", "pause") and party in self.cluster.replicas
         if fault.kind == "kill":
             party.kill()
             return party.name, lambda: self.start([party])
@@ -102,6 +106,8 @@ class Play:
             return party.name, party.resume
         wires = self.wires(fault, party)
         how = {"stalled": True} if fault.kind == "stall" else self.ways(fault.how)
+        replicas = {one.name for one in self.cluster.replicas}
+        self.is_apart |= any({source, target} <= replicas for source, target, _ in wires)
         for source, target, is_turned in wires:
             turned = {{"forth": "back", "back": "forth"}.get(way, way): value for way, value in how.items()}
             self.cluster.wires.set(source, target, **(turned if is_turned else how))

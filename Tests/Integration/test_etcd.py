@@ -89,6 +89,7 @@ def copies(etcd, folder):
 
 def no_room(etcd):
     api = leading(etcd.place("full"))
+    other = Controller(etcd.place("full"), "--lease", "1", "--advertise", f"http://127.0.0.1:{free_port()}")
     try:
         equal(api.request("POST", "/v1/workloads", workload("before")).status, 201, "status")
         for number in range(40):
@@ -101,6 +102,11 @@ def no_room(etcd):
         equal(api.get("/v1/workloads/before").status, 200, "a read meanwhile")
         until("/readyz to tell it", lambda: (
             ready := api.get("/readyz")).status == 503 and "store_full" in ready.body.decode())
+        told = until("a replica that follows to tell it", lambda: (
+            lambda ready: ready if b"store_full" in ready.body else None)(other.get("/readyz")))
+        equal((told.status, told.headers["Parva-Role"], "alarm disarm" in told.json()["detail"]), (503, "follower", True), str(told.body))
+        equal(other.get("/v1/workloads/before").status, 200, "a read of the replica that follows")
+        other.kill()
         # Without room there is no lease, so that nobody can lead: that is told, too.
         api.kill()
         api.start()
@@ -111,6 +117,8 @@ def no_room(etcd):
         until("writes again", lambda: api.request("PUT", "/v1/workloads/after", workload("after")).status in (200, 201))
         until("readiness", lambda: api.get("/readyz").status == 200)
     finally:
+        if other.process.poll() is None:
+            other.kill()
         api.stop()
 
 

@@ -177,12 +177,19 @@ def fault(kind, history, dice):
                 seen=(rate, write.revision + len(history.operations))))
     elif kind == "a read that fails":
         history.operations.append(Operation("read", "parva-1", latest + 1, write.key, end=latest + 2, status=503))
+    elif kind == "a replica that cannot read what it has shown, though others are there":
+        history.operations.append(behind(write, latest))
     return True
+
+
+def behind(write, latest):
+    return Operation("read", "parva-1", latest + 1, write.key, end=latest + 2, status=503, detail="copy_too_old b''")
 
 
 KINDS = [
     "a lost write", "two winners", "an older answer", "an answer that goes back", "an invented state", "a state of the future",
-    "a refused write that is seen", "one revision twice", "a torn list", "two states of one revision", "a read that fails"]
+    "a refused write that is seen", "one revision twice", "a torn list", "two states of one revision", "a read that fails",
+    "a replica that cannot read what it has shown, though others are there"]
 
 
 dice = random.Random(SEED)
@@ -204,4 +211,9 @@ for kind in KINDS:
             if tried == 20:
                 break
         equal(tried, 20, "histories with this fault")
+with check("a replica that is apart from others may say that it cannot read what it has shown"):
+    history = played(dice, 6, 60)
+    history.is_apart = True
+    history.operations.append(behind(Operation("put", "parva-1", 0.0, "w"), max(one.start for one in history.operations)))
+    equal(history.verdicts(), [], "faults")
 finish()

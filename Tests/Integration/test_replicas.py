@@ -9,6 +9,7 @@ back to an older leader or plan, and in the end all replicas tell the same.
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import random
@@ -18,7 +19,7 @@ import tempfile
 import time
 
 from controller import SEED, check, cli, equal, finish, skip
-from fleet import until
+from fleet import SECRET, until
 from histories import History
 from replica_clients import Clients, NodeWatch, Session
 from replica_faults import Play, schedule
@@ -65,6 +66,7 @@ class Trial:
                 time.sleep(0.3)
             finally:
                 clients.stop()
+            history.is_apart = play.is_apart
             session = Session(self.over, history, f"{name}-end")
             self.quiet(session, history, keys)
             faults += history.verdicts()
@@ -184,10 +186,14 @@ class Trial:
 def trial(given, kind, schedules, **how):
     """All schedules over one cluster, and nodes that plans are pushed to."""
     options = ["--heartbeat", "0.5", "--admission", "half-slo", "--auto-apply", "--node-grace", "6"]
-    if how.get("lease"):
-        # A snapshot comes many times in each schedule, and the log before it goes.
-        options += ["--etcd-snapshot-entries", "40"]
-    with tempfile.TemporaryDirectory(prefix="parva-replicas-") as folder, cluster(folder, nodes=2, options=options, **how) as over:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="parva-replicas-"))
+        if how.get("lease"):
+            # A snapshot comes many times in each schedule, and the log before it goes.
+            options += ["--etcd-snapshot-entries", "40", "--peer-secret-file", os.path.join(folder, "peers")]
+            with open(os.path.join(folder, "peers"), "w") as file:
+                file.write(SECRET)
+        over = stack.enter_context(cluster(folder, nodes=2, options=options, **how))
         trial = Trial(over, given.seed, given.keep)
         for number in range(schedules):
             begin = time.monotonic()

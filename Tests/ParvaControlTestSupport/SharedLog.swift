@@ -119,22 +119,39 @@ package final class SharedLog: Sendable {
 
     private func take() async {
       guard !state.withLock(\.isHeld) else { return }
-      for batch in log.batches(after: position) {
+      let first = position + 1
+      for (offset, batch) in log.batches(after: first - 1).enumerated() {
         guard !state.withLock(\.isHeld) else { return }
-        await taking {
-          do {
-            try await copy.commit(batch)
-          } catch {
-            fatalError("the copy does not take what was committed: \(error)")
-          }
-          let readers = state.withLock { state in
-            state.news.append((batch, position + 1))
-            return state.readers
-          }
-          board.change { $0 += 1 }
-          readers.yield(.batch(batch, position: position))
-        }
+        await take(batch, first + offset)
       }
+    }
+
+    private func take(_ batch: StoreBatch, _ place: Int) async {
+      await taking {
+        guard place == position + 1 else { return }
+        do {
+          try await copy.commit(batch)
+        } catch {
+          fatalError("the copy does not take what was committed: \(error)")
+        }
+        let readers = state.withLock { state in
+          state.news.append((batch, place))
+          return state.readers
+        }
+        board.change { $0 = place }
+        readers.yield(.batch(batch, position: place))
+      }
+    }
+
+    package func entries(after position: Int) async throws(StoreError) -> [ReplicaEntry] {
+      let news = state.withLock { $0.news.filter { $0.position > position } }
+      var entries: [ReplicaEntry] = []
+      for one in news { entries.append(try ReplicaEntry(one.batch, position: one.position, nonce: 0)) }
+      return entries
+    }
+
+    package func take(_ entries: [ReplicaEntry]) async throws(StoreError) {
+      for entry in entries { await take(try entry.batch(), entry.position) }
     }
 
     // MARK: - What a test does to it
@@ -232,10 +249,14 @@ package final class SharedLog: Sendable {
       _ = await wait(for: index, until: .now + .seconds(600))
     }
 
-    package func load() async throws(StoreError) -> StoreContents {
+    package func load() async throws(StoreError) -> StoreContents { try await load { _ in nil } }
+
+    package func load(
+      knowing known: @escaping @Sendable (_ position: Int) -> KnownContents?
+    ) async throws(StoreError) -> StoreContents {
       let result: Result<StoreContents, StoreError> = await taking {
         do throws(StoreError) {
-          var contents = try await copy.load()
+          var contents = try await copy.load(knowing: known(position))
           contents.position = position
           return .success(contents)
         } catch {

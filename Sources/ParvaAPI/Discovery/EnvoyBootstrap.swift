@@ -87,6 +87,14 @@ package struct EnvoyBootstrap: Sendable {
         "max_ejection_percent": 100,
       ]
       cluster["common_lb_config"] = ["healthy_panic_threshold": ["value": 0]]
+      // One that stands still takes connections and answers nothing: what was asked there is asked of another at once.
+      cluster["health_checks"] = [
+        [
+          "timeout": "1s", "interval": "1s", "unhealthy_threshold": 1, "healthy_threshold": 1,
+          "http_health_check": ["path": "/healthz"],
+        ]
+      ]
+      cluster["close_connections_on_host_health_failure"] = true
     }
     if controllers.count == 1, controllers[0].usesTLS {
       cluster["transport_socket"] = socket(controllers[0])

@@ -72,6 +72,7 @@ package struct HealthHandlers: Sendable {
     guard let leader = part.leader else { return " It follows, and none leads that it knows of." }
     let term = part.term.map { " in term \($0)" } ?? ""
     if role == "leader" { return " It leads\(term)." }
+    if let shared = part.sharedAddress { return " " + shared }
     let age = part.staleness.map { ", and what it knows is \(ReplicaPart.seconds($0)) s old" } ?? ""
     return " It follows \(leader.address), which leads\(term)\(age)."
   }
@@ -91,6 +92,9 @@ package struct HealthHandlers: Sendable {
         detail: (age.map { "What this replica knows is \(ReplicaPart.seconds($0)) s old" }
           ?? "This replica has not read everything yet that the others have") + "." + standing,
         headers: ["Retry-After": "1"])
+    }
+    if let shared = part.sharedAddress {
+      throw ProblemDetails(status: 503, code: "not_leader", detail: shared, headers: ["Retry-After": "1"])
     }
     guard let heard = part.tally.heardAt?.duration(to: .now), heard > PeerExchange.mostSilence else { return }
     throw ProblemDetails(

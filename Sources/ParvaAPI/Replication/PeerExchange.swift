@@ -6,7 +6,7 @@ import ParvaWire
 /// What the replicas tell each other beside the store: endpoints hang on every heartbeat and on what is drained this moment, of
 /// which the store holds little; so those of the leader are everybody's.
 enum PeerExchange {
-  static let (path, whoPath) = ("/replication/exchange", "/replication/who")
+  static let (path, whoPath, logPath) = ("/replication/exchange", "/replication/who", "/replication/log")
   /// How long the leader holds its answer while there is nothing new.
   static let hold = Duration.seconds(10)
 
@@ -53,6 +53,23 @@ enum PeerExchange {
           throw PeerGate.unverified
         }
         return HTTPResponse(status: 200, contentType: "text/plain", body: Data(id.utf8))
+      })
+    route.access = .anyone
+    return route
+  }
+
+  /// Gives another replica what this one's copy has after a position. There are secrets in it: without one that replicas have in
+  /// common nobody is given anything.
+  static func log(_ store: any ReplicatedStore, _ part: ReplicaPart) -> Route {
+    var route = Route(
+      "GET", logPath,
+      .async { request in
+        guard let link = part.link, let seal = link.seal, seal.isRight(request) else { throw PeerGate.unverified }
+        try seal.take(request, as: PeerLink.anyone(at: link.address))
+        let position = try request.integer("after", in: 0...Int.max)
+        let entries = try await store.entries(after: position ?? 0)
+        return HTTPResponse(
+          status: 200, contentType: "application/json", body: try JSONEncoder().encode(entries))
       })
     route.access = .anyone
     return route

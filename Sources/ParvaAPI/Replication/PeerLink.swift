@@ -165,11 +165,12 @@ package final class PeerLink: Sendable {
     }
   }
 
-  /// Whether its answer may wait for something that is to happen.
+  /// Whether its answer may wait for something that is to happen. A plain read of the plan waits at most for a planning that
+  /// is under way.
   private static func mayBeHeld(_ request: HTTPRequest) -> Bool {
     guard request.method == "GET" else { return false }
     if let wait = request.queryValue("wait") { return wait != "0" }
-    return request.path == "/v1/plan" || request.queryValue("after") != nil
+    return request.queryValue("after") != nil
   }
 
   private func hold() throws(ProblemDetails) {
@@ -220,12 +221,26 @@ package final class PeerLink: Sendable {
     return try? JSONDecoder().decode(PeerExchange.Answer.self, from: response.body)
   }
 
+  /// A replica, whether it leads or not.
+  static func anyone(at address: String) -> ReplicaStanding.Leader { ReplicaStanding.Leader(term: 0, address: address) }
+
+  /// What the copy of another replica has after a position; none where it gives none.
+  func entries(after position: Int, at address: String) async -> [ReplicaEntry] {
+    let request = HTTPRequest(
+      method: "GET", path: PeerExchange.logPath, query: [(name: "after", value: String(position))])
+    let asked = HTTPClientRequest(
+      method: "GET", url: address + request.target, headers: fields(of: request, for: Self.anyone(at: address)),
+      body: Data(), timeout: .seconds(1))
+    guard let response = try? await reads.send(asked), response.status == 200 else { return [] }
+    return (try? JSONDecoder().decode([ReplicaEntry].self, from: response.body)) ?? []
+  }
+
   /// Who is reached at the address that a replica advertises.
   func member(at address: String) async -> ReplicaFinding.Reach {
     let request = HTTPRequest(method: "GET", path: PeerExchange.whoPath)
     let asked = HTTPClientRequest(
       method: "GET", url: address + PeerExchange.whoPath,
-      headers: fields(of: request, for: ReplicaStanding.Leader(term: 0, address: address)), body: Data(),
+      headers: fields(of: request, for: Self.anyone(at: address)), body: Data(),
       timeout: .seconds(3))
     do throws(HTTPClientError) {
       let response = try await reads.send(asked)

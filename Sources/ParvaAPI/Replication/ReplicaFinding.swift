@@ -62,8 +62,8 @@ struct ReplicaFinding: Hashable, Sendable {
       if let twin = twins.first?.member {
         add(
           .addressShared, member,
-          "Two replicas advertise \(member.address), on \(Self.name(member)) and on \(Self.name(twin)): what is passed on to one "
-            + "comes to the other. Give each its own --advertise.")
+          "Two replicas advertise \(member.address), one on \(Self.name(member)) and one on \(Self.name(twin)): what is passed on to "
+            + "one comes to the other. Give each its own --advertise.")
       }
       switch reach[member.id] {
       case .answers(let id)? where id != member.id && !members.contains(where: { $0.isAgain(member, as: id) }):

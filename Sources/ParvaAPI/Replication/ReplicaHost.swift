@@ -7,7 +7,8 @@ import Synchronization
 /// One of several controllers on a shared store: has the right controller answer, by what the store says this replica is.
 ///
 /// Whenever it begins or ceases to lead, a fresh controller takes the place of the one before, as after a restart, while the
-/// server goes on: what was begun there ends, streams among it, and clients come back.
+/// server goes on: what was begun there ends, streams among it, and clients come back. One that begins to lead has what the one
+/// before it knows.
 package final class ReplicaHost: Sendable {
   package struct Settings: Sendable {
     /// How old a follower's copy may be before the replica is not ready any more.
@@ -162,7 +163,7 @@ package final class ReplicaHost: Sendable {
       onDeposed: { [events] in events.continuation.yield(.deposed(term: term)) })
     await takePlace(term: term) { () throws(StoreError) in
       try await self.build(
-        .leads(term: term, takesOver: takesOver), self.store.writer(term: term), leadership)
+        .leads(term: term, takesOver: takesOver, from: self.controller), self.store.writer(term: term), leadership)
     }
     guard serving.withLock({ $0.term }) == term else { return }
     tally.tookOver()

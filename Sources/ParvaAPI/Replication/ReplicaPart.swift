@@ -54,6 +54,16 @@ package struct ReplicaPart: Sendable {
     }
   }
 
+  /// What is wrong where whoever leads advertises the address of this replica, which follows; nil elsewhere.
+  var sharedAddress: String? {
+    guard case .follows = role, case .follower(let leader?)? = store?.standing, leader.address == link?.address else {
+      return nil
+    }
+    return
+      "The replica that leads advertises \(leader.address), the address of this one, which does not lead. "
+      + "Where this one was just started anew, that ends with its lease; else two replicas share an --advertise: give each its own."
+  }
+
   /// Whether `leader` is still who leads, as told by `standing`.
   private func isStill(_ leader: ReplicaStanding.Leader?, _ standing: ReplicaStanding) -> Bool {
     switch standing {
@@ -103,9 +113,9 @@ package struct ReplicaPart: Sendable {
   /// Routes for the other replicas.
   package func peerRoutes(_ controller: Controller) -> [Route] {
     guard let census else { return [] }
-    let who = PeerExchange.who(census.own.id, self)
-    guard case .leads = role else { return [who] }
-    return [who, PeerExchange.route(controller, self)]
+    let routes = [PeerExchange.who(census.own.id, self)] + (store.map { [PeerExchange.log($0, self)] } ?? [])
+    guard case .leads = role else { return routes }
+    return routes + [PeerExchange.route(controller, self)]
   }
 
   private static let parameter = "consistent"
@@ -170,7 +180,7 @@ package struct ReplicaPart: Sendable {
     case .follows(let follower):
       if isConsistent || route.isLeaders {
         if isConsistent { request.query.append((Self.parameter, "true")) }
-        return .rest { [request] in try await pass(request, route, follower) }
+        return .rest { [request] in try await pass(request, route) }
       }
       guard let fresh = follower.freshAt else { throw Self.notReady }
       if route.method == "GET", !route.isStream, follower.position < tally.shown {
@@ -204,8 +214,9 @@ package struct ReplicaPart: Sendable {
     return isConsistent
   }
 
-  private func pass(_ request: HTTPRequest, _ route: Route, _ follower: Follower) async throws -> HTTPResponse {
+  private func pass(_ request: HTTPRequest, _ route: Route) async throws -> HTTPResponse {
     let leader = leader
+    if let sharedAddress { throw ProblemDetails.notLeader(sharedAddress) }
     // Nobody will lead within seconds where etcd has no room.
     if leader == nil, let trouble, trouble.code == .full { throw ProblemDetails(trouble) }
     let isBeat = route.access?.isHeartbeat == true
@@ -222,11 +233,13 @@ package struct ReplicaPart: Sendable {
     // Whoever changes something here reads it here.
     if let position, !isBeat {
       tally.show(position)
-      // Another controller may take the place of this one meanwhile.
-      var current: Follower? = follower
-      while let waiting = current, !(await waiting.wait(for: position, within: .seconds(2))) {
-        let next = tally.follower
-        current = next === waiting ? nil : next
+      // Another controller may take the place of this one meanwhile, and one that leads knows it.
+      let end = ContinuousClock.now + Self.mostBehind
+      while let current = tally.follower, .now < end, !Task.isCancelled,
+        !(await current.wait(for: position, within: .milliseconds(200)))
+      {
+        // At most once in 200 ms, whoever waits.
+        _ = await fetch(upTo: position)
       }
     }
     return response
@@ -251,8 +264,28 @@ package struct ReplicaPart: Sendable {
     }
   }
 
+  /// Has the copy take from other replicas what it lacks up to a position, where etcd does not give it: whether it is there then.
+  private func fetch(upTo shown: Int) async -> Bool {
+    guard let store, let link, link.seal != nil, tally.beginFetching() else { return false }
+    defer { tally.endFetching() }
+    let known = [leader?.address].compactMap(\.self) + (census?.members.map(\.address) ?? [])
+    let position = store.position
+    await withTaskGroup(of: [ReplicaEntry].self) { group in
+      for address in Set(known) where address != link.address {
+        group.addTask { await link.entries(after: position, at: address) }
+      }
+      for await entries in group {
+        // What cannot be read, the next one may have in another form, or the leader be asked for.
+        try? await store.take(entries)
+        if store.position >= shown { break }
+      }
+      group.cancelAll()
+    }
+    return store.position >= shown
+  }
+
   /// Answers a read of a replica that has passed on something newer than it knows itself, as where etcd is cut off from it and
-  /// the leader is not: its answers never go back.
+  /// the leader is not, or away altogether: its answers never go back.
   private func behind(
     _ request: HTTPRequest, _ route: Route, _ handle: (HTTPRequest) throws -> Route.Beginning, _ follower: Follower
   ) async throws -> HTTPResponse {
@@ -264,12 +297,13 @@ package struct ReplicaPart: Sendable {
         if await follower.wait(for: shown, within: .milliseconds(200)), let fresh = follower.freshAt {
           return try await Self.ending(request, handle, Self.dated(fresh)).response
         }
+        if await fetch(upTo: shown) { continue }
       } else {
         // Another controller answers here by now, maybe the one that leads: it is asked as any leader is.
         try await Task.sleep(for: .milliseconds(20))
       }
       do {
-        return try await pass(asked, route, follower)
+        return try await pass(asked, route)
       } catch let problem as ProblemDetails where problem.code == StoreError.Code.notLeader.rawValue {
         // Another will lead soon, or the copy will be there.
       }

@@ -8,6 +8,7 @@ package final class ReplicaTally: Sendable {
     var follower: Follower?
     var shown = 0
     var heardAt: ContinuousClock.Instant?
+    var isFetching = false
   }
 
   private let state = Mutex(State())
@@ -29,6 +30,16 @@ package final class ReplicaTally: Sendable {
     get { state.withLock(\.follower) }
     set { state.withLock { $0.follower = newValue } }
   }
+
+  /// Whether nobody else asks other replicas for what this one lacks.
+  func beginFetching() -> Bool {
+    state.withLock { state in
+      defer { state.isFetching = true }
+      return !state.isFetching
+    }
+  }
+
+  func endFetching() { state.withLock { $0.isFetching = false } }
 
   /// When the leader has last told where endpoints are, or that nothing is new; nil where nobody is asked.
   var heardAt: ContinuousClock.Instant? {

@@ -111,6 +111,11 @@ package final class NodeRegistry: Sendable {
 
   package var counted: FleetCount { state.withLock(\.fleet.counted) }
 
+  /// All nodes as they are stored, in order of name, where another controller pushes to them. O(n log n).
+  var stored: [NodeRecord] {
+    state.withLock { $0.fleet.records.map(\.stored) }.sorted { $0.name < $1.name }
+  }
+
   package func node(_ name: String) -> NodeRecord? { state.withLock { $0.fleet[name] } }
 
   /// One node with its GPUs as plans may use them, and its conditions. O(its GPUs).

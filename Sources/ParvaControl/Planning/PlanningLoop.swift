@@ -215,7 +215,9 @@ actor PlanningLoop {
       tell(failures, demand, areCured: !outcome.isResort)
       let before = (plan: previous, revision: newest?.record.revision)
       let finished = await queue.run { [newest, written, now, registry] in
-        FinishedPlan(made.plan, for: made.demand, on: fleet, after: newest, written: written, at: now()) { record in
+        FinishedPlan(
+          made.plan, for: made.demand, on: fleet, after: newest, written: written, at: now().wholeMilliseconds
+        ) { record in
           PlanCause(
             triggers, of: demand, removed: registry.removed(since: record?.demandRevision ?? 0), after: record,
             by: authors)

@@ -211,6 +211,17 @@ package final class WorkloadConditions: Sendable {
     }
   }
 
+  var hasLooked: Bool { state.withLock { $0.seen != nil } }
+
+  /// Goes on from what another one of this process has noted, which looks once more at what has changed of the same workloads and plan.
+  /// None of its looks may go on meanwhile. O(changed).
+  func inherit(_ other: WorkloadConditions) {
+    other.look()
+    let noted = other.state.withLock { $0 }
+    state.withLock { $0 = noted }
+    history.inherit(other.history)
+  }
+
   /// Looks at the workloads of which something may have changed: those that changed themselves, that another plan gives
   /// something else, that no plan covers yet, or of nodes that have said something new. All are at the first look, where nodes
   /// are registered for the first time, and where requests were counted. O(those), and O(workloads) to compare two plans.

@@ -78,6 +78,12 @@ package final class WorkloadHistory: Sendable {
 
   package init() {}
 
+  /// Goes on from what another one has noted. O(1).
+  func inherit(_ other: WorkloadHistory) {
+    let noted = other.state.withLock { $0 }
+    state.withLock { $0 = noted }
+  }
+
   // MARK: - What has happened
 
   /// Notes what is so of a workload now, as far as it is another than before. O(entries of it).

@@ -25,23 +25,34 @@ package final class Follower: Sendable {
   private let logger: Logger
   /// Reading a large plan takes a core for a while.
   private let queue = WorkQueue("parva.follower", yields: true)
-  /// How many commits are in memory.
-  private let seen: WaitingBoard<Int>
+  private struct Seen: Sendable {
+    /// How many commits are in memory.
+    var position: Int
+    /// Whether no more come.
+    var isOver = false
+  }
+
+  private let seen: WaitingBoard<Seen>
+  /// The newest plan as it is stored.
+  private let newest: Mutex<StoredPlan?>
   private let fresh: Mutex<ContinuousClock.Instant?>
 
   /// - Parameters:
   ///   - position: how many commits are in memory already.
   ///   - freshAt: when they were known to be all.
+  ///   - newest: the newest plan among them.
   init(
-    _ store: any ReplicatedStore, from position: Int, freshAt: ContinuousClock.Instant?, _ parts: Parts, logger: Logger
+    _ store: any ReplicatedStore, from position: Int, freshAt: ContinuousClock.Instant?, newest: StoredPlan?,
+    _ parts: Parts, logger: Logger
   ) {
     fresh = Mutex(freshAt)
+    self.newest = Mutex(newest)
     (self.store, self.parts, self.logger) = (store, parts, logger)
-    seen = WaitingBoard(position)
+    seen = WaitingBoard(Seen(position: position))
   }
 
   /// How many commits are in memory.
-  package var position: Int { seen.read { $0 } }
+  package var position: Int { seen.read(\.position) }
 
   /// When what is in memory was last known to hold everything that was committed; nil before the first time.
   package var freshAt: ContinuousClock.Instant? {
@@ -56,7 +67,7 @@ package final class Follower: Sendable {
 
   /// Waits until memory has come to a position; false where it has not within the time.
   package func wait(for position: Int, within limit: Duration) async -> Bool {
-    await seen.wait(for: limit) { ($0 >= position, $0 >= position) }
+    await seen.wait(for: limit) { ($0.position >= position, $0.position >= position) }
   }
 
   /// Waits until memory holds everything that was committed before this call; false where it does not within the time.
@@ -76,17 +87,43 @@ package final class Follower: Sendable {
   /// Follows until the task is cancelled, or the copy was read anew as a whole: a controller that begins with it has to
   /// take the place of this one then, and true is answered.
   func run() async -> Bool {
+    defer { seen.change { $0.isOver = true } }
     for await news in store.news(after: position) {
       if Task.isCancelled { break }
       switch news {
       case .reset: return true
       case .batch(let batch, let position):
         await take(batch)
-        seen.change { $0 = position }
+        seen.change { $0.position = position }
       }
     }
     return false
   }
+
+  // MARK: - Handing over
+
+  /// What its store holds, for a controller that takes the place of this one: what is large comes from memory where that has
+  /// come as far as the copy, which is waited for. Nothing comes into either while the rest is read.
+  ///
+  /// - Returns: beside it the newest plan as it was published, where it came from memory.
+  package func handOver(
+    within limit: Duration = .seconds(3)
+  ) async throws(StoreError) -> (contents: StoreContents, plan: PublishedPlan?, isKnown: Bool) {
+    let position = store.position
+    _ = await seen.wait(for: limit) { ((), $0.position >= position || $0.isOver) }
+    let published = Mutex<PublishedPlan??>(nil)
+    let contents = try await store.load { [self] position in
+      let (plan, shown) = (newest.withLock(\.self), parts.board.view.plan)
+      // A plan that cannot be read is not shown.
+      guard self.position == position, plan?.record == shown?.record else { return nil }
+      published.withLock { $0 = .some(shown) }
+      return KnownContents(demand: parts.registry.snapshot, plan: plan, nodes: parts.nodes.stored)
+    }
+    let known = published.withLock(\.self)
+    return (contents, known ?? nil, known != nil)
+  }
+
+  // MARK: - Coming in
 
   private func take(_ batch: StoreBatch) async {
     parts.registry.follow(batch)
@@ -111,6 +148,7 @@ package final class Follower: Sendable {
     let published = await queue.run { [logger] in
       PublishedPlan(stored, tellsAll: true, records, known: view.plan, logger)
     }
+    newest.withLock { $0 = stored }
     guard let published else { return }
     parts.board.publish(published, fleet: parts.nodes.generation, pin: newPin)
     parts.nodes.take(published.assignments?.planned(revision: stored.record.revision))

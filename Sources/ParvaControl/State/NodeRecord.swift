@@ -117,6 +117,14 @@ package struct NodeRecord: Hashable, Sendable {
     return verified.version == applied.version && verified.degraded == nil && applied.gpus == gpus
   }
 
+  /// What a store keeps of it; the rest is of a controller that pushes to it.
+  var stored: NodeRecord {
+    var stored = self
+    (stored.settled, stored.expected, stored.sent) = (state, nil, nil)
+    (stored.isWordDue, stored.isSentIdle) = (false, false)
+    return stored
+  }
+
   /// Whether the two declare the same; a record from a registration has no drain and no status yet.
   func declaresSame(as other: NodeRecord) -> Bool {
     (address, secret, secretReference, zone, labels)

@@ -34,6 +34,13 @@ extension EtcdClient {
     return kept.result?.time.flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
   }
 
+  /// Whether no member has raised the alarm NOSPACE, under which etcd takes nothing.
+  func hasRoom() async throws(Failure) -> Bool {
+    struct Status: Decodable { var errors: [String]? }
+    let status: Status = try await call("/v3/maintenance/status", "{}")
+    return !(status.errors ?? []).contains { $0.contains("NOSPACE") }
+  }
+
   /// Ends a lease, and what was put with it. Where that fails it ends by itself.
   func revokeLease(_ id: String) async {
     let _: Nothing? = try? await call("/v3/lease/revoke", #"{"ID":"\#(id)"}"#)

@@ -6,6 +6,7 @@ struct EtcdNews: Sendable {
   struct One: Sendable {
     var batch: StoreBatch
     var position: Int
+    var nonce: UInt64
     /// That it takes in etcd.
     var bytes: Int
     var plainBytes: Int
@@ -19,13 +20,25 @@ struct EtcdNews: Sendable {
   init(after first: Int = 0) { self.first = first }
 
   /// The newest stays whatever it takes.
-  mutating func add(_ batch: StoreBatch, position: Int, bytes: Int, plainBytes: Int) {
-    all.append(One(batch: batch, position: position, bytes: bytes, plainBytes: plainBytes))
+  mutating func add(_ batch: StoreBatch, position: Int, nonce: UInt64, bytes: Int, plainBytes: Int) {
+    all.append(One(batch: batch, position: position, nonce: nonce, bytes: bytes, plainBytes: plainBytes))
     self.plainBytes += plainBytes
     while all.count > Self.mostCount || self.plainBytes > Self.mostPlainBytes, all.count > 1 {
       let gone = all.removeFirst()
       (first, self.plainBytes) = (gone.position, self.plainBytes - gone.plainBytes)
     }
+  }
+
+  /// What comes after a position, at most so many bytes beside the first; none where that is not known any more. O(those).
+  func all(after position: Int, mostBytes: Int) -> ArraySlice<One> {
+    guard position >= first, all.indices.contains(position - first) else { return [] }
+    var bytes = 0
+    let rest = all[(position - first)...]
+    return rest.prefix(1)
+      + rest.dropFirst().prefix { one in
+        bytes += one.bytes
+        return bytes <= mostBytes
+      }
   }
 
   /// What comes after a position: `.reset` where that is not known any more, nil where it is the newest.

@@ -35,7 +35,9 @@ extension EtcdStore {
       }
       if isRecent { continue }
       do {
-        while try await !catchUp() {}
+        var begun = ContinuousClock.now
+        while try await !catchUp() { begun = .now }
+        await keepSchema(begun)
       } catch {
         if state.withLock(\.isClosed) { return }
         note(error)
@@ -166,6 +168,24 @@ extension EtcdStore {
       batch, position: place, nonce: entry.nonce, bytes: bytes.count, plainBytes: Gzip.expandedCount(of: bytes))
   }
 
+  func entries(after position: Int) async throws(StoreError) -> [ReplicaEntry] {
+    let news = state.withLock { $0.news.all(after: position, mostBytes: ReplicaEntry.mostBytes) }
+    return try await coding.run { () throws(StoreError) in
+      var entries: [ReplicaEntry] = []
+      for one in news { entries.append(try ReplicaEntry(one.batch, position: one.position, nonce: one.nonce)) }
+      return entries
+    }
+  }
+
+  func take(_ entries: [ReplicaEntry]) async throws(StoreError) {
+    for entry in entries where entry.position == position + 1 {
+      let batch = try await coding.run { () throws(StoreError) in try entry.batch() }
+      try await take(
+        batch, position: entry.position, nonce: entry.nonce, bytes: entry.bytes.count,
+        plainBytes: Gzip.expandedCount(of: entry.bytes))
+    }
+  }
+
   private func parts(_ kind: String, _ position: Int, _ entry: EtcdEntry) async throws(StoreError) -> Data {
     var bytes = Data()
     for index in 0..<entry.parts {
@@ -184,7 +204,6 @@ extension EtcdStore {
     return bytes
   }
 
-  /// A new leader need not make a snapshot of what another has made one of.
   /// Why a part is not there: what it belongs to may have been replaced since it was read.
   private func missing(_ index: Int, of entry: EtcdEntry, _ key: String) async -> StoreError {
     let rows = try? await client.read([EtcdClient.range(key)]).rows[0]
@@ -198,6 +217,7 @@ extension EtcdStore {
     )
   }
 
+  /// A new leader need not make a snapshot of what another has made one of.
   private func noteSnapshot(_ snapshot: EtcdEntry, _ position: Int) {
     state.withLock { state in
       guard snapshot.position <= position, snapshot.position > state.snapshotAt ?? 0 else { return }

@@ -47,9 +47,35 @@ extension EtcdStore {
     guard state.withLock(\.schema) < settings.schema else { return }
     try await certainly(
       in: term, position: 0, nonce: nil, if: [], then: [EtcdClient.put(keys.schema, Self.written(settings.schema))])
+    state.withLock { $0.schemaWritten = .now }
+  }
+
+  /// Has the number be there as long as this replica leads: somebody may have deleted it, and older versions could lead next.
+  ///
+  /// - Parameter begun: when the reading began that the last word on it is from.
+  func keepSchema(_ begun: ContinuousClock.Instant) async {
+    let term = state.withLock { state -> Int? in
+      guard case .leader(let term) = state.standing, state.schema < settings.schema,
+        state.schemaWritten.map({ $0 < begun }) ?? true
+      else { return nil }
+      return term
+    }
+    guard let term else { return }
+    // What fails is tried again after the next reading.
+    let put = try? await client.transaction(
+      if: [EtcdClient.created(keys.leader, at: term)],
+      then: [EtcdClient.put(keys.schema, Self.written(settings.schema))])
+    guard put?.succeeded == true else { return }
+    state.withLock { $0.schemaWritten = .now }
+    logger?.warning(
+      "the number of the store's schema was taken back in etcd; it is written again",
+      metadata: ["key": "\(keys.schema)", "schema": "\(settings.schema)"])
   }
 
   // MARK: - Members
+
+  private static let noRoom = StoreError(
+    .full, "etcd has no room left (its alarm NOSPACE): give it some by etcdctl compact, defrag and alarm disarm.")
 
   var members: [SeenReplica] { state.withLock(\.members) }
 
@@ -70,6 +96,10 @@ extension EtcdStore {
         let put = EtcdClient.put(keys.member(member.id), record, lease: grant.id)
         if (try? await client.transaction(if: [], then: [put]))?.succeeded == true { lease = grant.id }
       }
+    }
+    // What could not be asked says nothing.
+    if let hasRoom = try? await client.hasRoom() {
+      state.withLock { $0.alarm = hasRoom ? nil : Self.noRoom }
     }
     let answer = try? await client.read([
       EtcdClient.range(keys.members.from, to: keys.members.to, limit: Self.mostMembers)

@@ -50,8 +50,11 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     var isResigning = false
     /// What a term has come to before it begins: nil while what was committed before it is read.
     var prepared: Result<Void, StoreError>?
-    /// The newest schema that any leader has written by.
+    /// The newest schema that any leader has written by, and when this replica wrote it last.
     var schema = 0
+    var schemaWritten: ContinuousClock.Instant?
+    /// Why etcd takes nothing, as one of its members has said last.
+    var alarm: StoreError?
     /// Who takes part, as etcd has said last, and the lease of this replica's own record.
     var members: [SeenReplica] = []
     var memberLease: String?
@@ -183,7 +186,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
       guard position == self.position + 1 else { return }
       try await copy.commit(batch)
       state.withLock { state in
-        state.news.add(batch, position: position, bytes: bytes, plainBytes: plainBytes)
+        state.news.add(batch, position: position, nonce: nonce, bytes: bytes, plainBytes: plainBytes)
         state.last = (position, nonce)
         state.logBytes += bytes
       }
@@ -288,7 +291,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
 
   var trouble: StoreError? {
     state.withLock { state in
-      if let trouble = state.trouble { return trouble }
+      if let trouble = state.trouble ?? state.alarm { return trouble }
       guard let since = state.leaderlessSince else { return nil }
       if let trouble = state.electionTrouble ?? outdated(state.schema) { return trouble }
       // Another should have been elected by now.
@@ -297,9 +300,13 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     }
   }
 
-  func load() async throws(StoreError) -> StoreContents {
+  func load() async throws(StoreError) -> StoreContents { try await load { _ in nil } }
+
+  func load(
+    knowing known: @escaping @Sendable (_ position: Int) -> KnownContents?
+  ) async throws(StoreError) -> StoreContents {
     try await taking { () throws(StoreError) in
-      var contents = try await copy.load()
+      var contents = try await copy.load(knowing: known(position))
       contents.position = position
       return contents
     }
@@ -327,7 +334,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     throw StoreError(.notLeader, "Only a leader commits.")
   }
 
-  func probe() async throws(StoreError) { if let trouble { throw trouble } }
+  func probe() async throws(StoreError) { if let trouble = state.withLock(\.trouble) { throw trouble } }
   var sizeBytes: Int? { copy.sizeBytes }
 
 }

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Commits in the name of a term; reads are those of the copy.
 struct EtcdWriter: ReadingStore {
   let store: EtcdStore
@@ -11,6 +13,8 @@ struct EtcdWriter: ReadingStore {
     try await store.probe()
     guard store.standing == .leader(term: term) else { throw EtcdAppends.notLeader }
     try await store.tryWriting(in: term)
+    // It has room again, whatever was heard last.
+    store.state.withLock { $0.alarm = nil }
   }
 
   var trouble: StoreError? { store.trouble }

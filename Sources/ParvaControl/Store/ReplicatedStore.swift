@@ -31,6 +31,18 @@ package protocol ReplicatedStore: Store {
   /// knows all of it. Batches of this replica's own writer are among them.
   func news(after position: Int) -> AsyncStream<ReplicaNews>
 
+  /// What the copy holds, of which the large parts may be known already. Nothing comes into it until it is read.
+  ///
+  /// - Parameter known: what is known as of a position, which is that of the copy; nil where that is something else. Quick.
+  func load(knowing known: @escaping @Sendable (_ position: Int) -> KnownContents?) async throws(StoreError)
+    -> StoreContents
+
+  /// What has come into the copy of late after a position, in order, for another replica; none where that is not known any more.
+  func entries(after position: Int) async throws(StoreError) -> [ReplicaEntry]
+
+  /// Takes what another replica's copy has into this one's, as far as it comes next.
+  func take(_ entries: [ReplicaEntry]) async throws(StoreError)
+
   /// How many commits its copy holds.
   var position: Int { get }
 

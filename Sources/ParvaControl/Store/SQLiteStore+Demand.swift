@@ -46,6 +46,13 @@ extension SQLiteStore {
     }
   }
 
+  static func demand(_ db: Database) throws -> Demand {
+    Demand(
+      revision: try Int.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'demand_revision'") ?? 0,
+      registrations: RegistrationTable(try registrations(db)), profiles: try profiles(db),
+      namespaces: try namespaces(db))
+  }
+
   static func registrations(_ db: Database) throws -> [Registration] {
     return try Row.fetchAll(db, sql: "SELECT * FROM workload ORDER BY id").map { row in
       let id: String = row["id"]

@@ -93,17 +93,16 @@ package final class SQLiteStore: Store {
     return sizes[0].map { $0 + (sizes[1] ?? 0) }
   }
 
-  package func load() async throws(StoreError) -> StoreContents {
+  package func load() async throws(StoreError) -> StoreContents { try await load(knowing: nil) }
+
+  /// - Parameter known: what is stored, and need not be read.
+  package func load(knowing known: KnownContents?) async throws(StoreError) -> StoreContents {
     try await translating {
-      let newest = try await newestPlan()
+      let newest = if let known { known.plan } else { try await newestPlan() }
       return try await pool.read { db in
-        let revision = try Int.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'demand_revision'") ?? 0
-        let demand = Demand(
-          revision: revision, registrations: RegistrationTable(try Self.registrations(db)),
-          profiles: try Self.profiles(db), namespaces: try Self.namespaces(db))
-        var contents = StoreContents(demand: demand, plan: newest)
+        var contents = StoreContents(demand: try known?.demand ?? Self.demand(db), plan: newest)
         contents.epoch = try Int.fetchOne(db, sql: "SELECT value FROM meta WHERE name = 'epoch'") ?? 0
-        contents.nodes = try Self.nodes(db)
+        contents.nodes = try known?.nodes ?? Self.nodes(db)
         contents.removedNodes = try String.fetchSet(db, sql: "SELECT name FROM removed_node")
         contents.openOperations = try Row.fetchAll(
           db, sql: "SELECT * FROM operation WHERE NOT over ORDER BY number"

@@ -11,13 +11,13 @@ import Testing
 
 /// A controller that follows another one's commits, against one that reads them all at once.
 @Suite struct FollowerTests {
-  private static var quiet: Logger {
+  static var quiet: Logger {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     return logger
   }
 
-  private static var configuration: Controller.Configuration {
+  static var configuration: Controller.Configuration {
     get throws {
       var configuration = Controller.Configuration(planning: try Harness.builtIn)
       configuration.settle = .zero
@@ -27,11 +27,11 @@ import Testing
     }
   }
 
-  private static func router(_ controller: Controller) -> Router {
+  static func router(_ controller: Controller) -> Router {
     Router(routes: RouteTable(controller).routes, logger: quiet)
   }
 
-  private static func ask(_ router: Router, _ method: String, _ path: String, _ body: String = "") async
+  static func ask(_ router: Router, _ method: String, _ path: String, _ body: String = "") async
     -> HTTPResponse
   {
     let parts = path.split(separator: "?", maxSplits: 1)
@@ -68,7 +68,7 @@ import Testing
     response.headers["ETag"]?.prefix { $0 != "." }
   }
 
-  private static func change(
+  static func change(
     _ random: inout SeededGenerator, _ router: Router, _ seen: inout [String: [String]]
   ) async throws {
     let id = "w\(Int.random(in: 0..<8, using: &random))"

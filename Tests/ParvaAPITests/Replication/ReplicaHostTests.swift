@@ -67,6 +67,9 @@ import Testing
       let planned = try await nodes[next].ask("GET", "/v1/plan?consistent=true&wait=60")
       #expect(planned.status == 200)
       let stream = Task { try await nodes[next].ask("GET", "/v1/plan?after=999&wait=30") }
+      let before = nodes[next].host.controller
+      while before.board.view.plan?.record.demandRevision != before.registry.revision { await Task.yield() }
+      let since = try await nodes[next].ask("GET", "/v1/workloads/web").json("status", "conditions", "0", "since")
       await log.lead(nodes[next].store)
       // The others answer whatever happens.
       let read = try await nodes[(next + 1) % 3].ask("GET", "/v1/workloads/web")
@@ -74,6 +77,11 @@ import Testing
       try await nodes[next].until("leader")
       let plan = try await nodes[next].ask("GET", "/v1/plan?consistent=true")
       #expect(plan.body == planned.body && plan.headers["Parva-Plan-Origin"] == "stored", "\(plan.text)")
+      // What was read before is not read anew, and since when something is so stays.
+      let after = nodes[next].host.controller
+      #expect(after !== before && after.board.view.plan === before.board.view.plan)
+      let told = try await nodes[next].ask("GET", "/v1/workloads/web").json("status", "conditions", "0", "since")
+      #expect(told == since && since != nil)
       let written = try await nodes[(next + 1) % 3].ask("PATCH", "/v1/workloads/web", #"{"labels":{"n":"\#(next)"}}"#)
       #expect(written.status == 200, "\(written.text)")
       _ = try? await stream.value
@@ -104,6 +112,38 @@ import Testing
     #expect(try await nodes[1].ask("GET", "/v1/workloads").problem == "503 copy_too_old")
     nodes[1].store.hold(false)
     while try await nodes[1].ask("GET", "/v1/workloads/b").headers["Parva-Staleness"] == nil { await Task.yield() }
+    for node in nodes { await node.end() }
+  }
+
+  @Test("what a replica lacks of what it has shown, it gets from another one where the store is away for all")
+  func whatWasShownComesFromOthers() async throws {
+    let log = SharedLog()
+    var nodes: [Node] = []
+    for _ in 0..<3 { nodes.append(try await Node(log, seal: Self.secret)) }
+    await log.lead(nodes[0].store)
+    try await nodes[0].until("leader")
+    _ = try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("a"))
+    nodes[1].store.hold(true)
+    nodes[2].store.hold(true)
+    #expect(try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("b")).status == 201)
+    // Nobody can write or read there, and who led cannot say that it still does.
+    await log.lead(nil)
+    for id in ["b", "a"] {
+      let read = try await nodes[1].ask("GET", "/v1/workloads/\(id)")
+      #expect(read.status == 200 && read.headers["Parva-Staleness"] != nil, "\(read.text)")
+    }
+    // One that has shown nothing newer answers with what it has.
+    #expect(try await nodes[2].ask("GET", "/v1/workloads/b").status == 404)
+    // Nobody else is given what is stored: there are secrets in it.
+    for headers in [[:], ["Parva-Forwarded-By": "http://evil"]] as [HTTPHeaders] {
+      let asked = try await nodes[0].ask("GET", PeerExchange.logPath + "?after=0", headers: headers)
+      #expect(asked.problem == "403 peer_unverified")
+    }
+    for node in nodes { node.store.hold(false) }
+    await log.lead(nodes[2].store)
+    try await nodes[2].until("leader")
+    #expect(try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("c")).status == 201)
+    for node in nodes { #expect(try await node.ask("GET", "/v1/workloads/b?consistent=true").status == 200) }
     for node in nodes { await node.end() }
   }
 

@@ -34,10 +34,66 @@ import Testing
     #expect(refused.problem == "503 too_busy" && refused.headers["Retry-After"] == "1")
     #expect(try await nodes[1].ask("PUT", "/v1/workloads/b", Bodies.workload("b")).status == 201)
     #expect(try await nodes[1].ask("GET", "/v1/workloads/b?consistent=true").status == 200)
+    // A plain read of the plan waits for nothing but a planning that is under way.
+    #expect(try await nodes[1].ask("GET", "/v1/plan?consistent=true").status == 200)
     for node in nodes { node.host.releaseWaiters() }
     for one in waiting { #expect(await one.value != "too_busy") }
     #expect(nodes[1].link.heldNow == 0)
     for node in nodes { await node.end() }
+  }
+
+  @Test("of two versions, what one of them does not know does not count, and what both know does")
+  func versionsBesideEachOther() {
+    func member(_ id: String, _ version: String, _ options: [String: String]) -> ReplicaMember {
+      var member = ReplicaMember(address: "http://\(id)", version: version, options: options)
+      member.id = id
+      return member
+    }
+    let here = member("a", "1", ["margin": "5%", "old": "x"])
+    func codes(_ there: ReplicaMember) -> [String] {
+      let seen = [here, there].map { SeenReplica($0, since: .now - .seconds(60)) }
+      let found = ReplicaFinding.all(seen, own: "a", reach: ["b": .answers(id: "b")], hindrance: nil, now: .now)
+      return found.map { "\($0.code.rawValue) \($0.id)" }
+    }
+    #expect(codes(member("b", "2", ["margin": "5%", "new": "y"])) == [])
+    #expect(codes(member("b", "2", ["margin": "9%", "new": "y"])) == ["options_differ b"])
+    #expect(codes(member("b", "1", ["margin": "5%", "new": "y"])) == ["options_differ b"])
+  }
+
+  @Test("what replicas tell each other is read where a newer version tells more")
+  func wordsOfANewerVersion() throws {
+    let answer = #"{"edition":3,"endpoints":[],"workloads":["w"],"regions":["eu"]}"#
+    let read = try JSONDecoder().decode(PeerExchange.Answer.self, from: Data(answer.utf8))
+    #expect(read.edition == 3 && read.table != nil)
+    let word = #"{"after":7,"uses":{"t":1.5},"mood":"fine"}"#
+    #expect(try JSONDecoder().decode(PeerExchange.Word.self, from: Data(word.utf8)).uses == ["t": 1.5])
+    let entry = try ReplicaEntry(StoreBatch(), position: 4, nonce: .max)
+    let written = String(decoding: try JSONEncoder().encode(entry), as: UTF8.self)
+    let more = written.replacing("{", with: #"{"more":1,"#, maxReplacements: 1)
+    #expect(try JSONDecoder().decode(ReplicaEntry.self, from: Data(more.utf8)) == entry)
+  }
+
+  @Test(
+    "a replica at whose address another leads says so, and passes nothing on to itself",
+    .timeLimit(.minutes(1)))
+  func aSharedAddress() async throws {
+    let log = SharedLog()
+    let node = try await ReplicaNode(log)
+    let twin = try log.replica()
+    await twin.campaign(as: ReplicaMember(address: node.address))
+    await log.lead(twin)
+    let refused = try await node.ask("PUT", "/v1/workloads/a", Bodies.workload("a"))
+    #expect(refused.problem == "503 not_leader")
+    #expect(refused.json("detail")?.contains("give each its own") == true, "\(refused.text)")
+    let ready = try await node.ask("GET", "/readyz")
+    #expect(ready.problem == "503 not_leader" && ready.json("detail")?.contains("--advertise") == true, "\(ready.text)")
+    #expect(try await node.ask("GET", "/v1/workloads").status == 200)
+    // With an address of its own there is nothing to say.
+    await log.lead(node.store)
+    try await node.until("leader")
+    #expect(try await node.ask("PUT", "/v1/workloads/a", Bodies.workload("a")).status == 201)
+    try await twin.close()
+    await node.end()
   }
 
   @Test("replicas say where addresses and options do not fit together, when that begins and when it ends")

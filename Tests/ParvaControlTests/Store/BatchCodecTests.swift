@@ -13,27 +13,7 @@ import Testing
 @Suite struct BatchCodecTests {
   private typealias Setter = (inout StoreBatch) throws -> Void
 
-  /// Text in which equal values are equal, in whatever order their tables have them.
-  private static func text(_ value: Any) -> String {
-    switch value {
-    case let data as Data: return data.base64EncodedString()
-    case let date as Date: return "\(date.timeIntervalSinceReferenceDate)"
-    case let secret as NodeSecret: return secret.value
-    default: break
-    }
-    let mirror = Mirror(reflecting: value)
-    let children = mirror.children.map { "\($0.label ?? ""):\(text($0.value))" }
-    switch mirror.displayStyle {
-    case .dictionary, .set: return "{\(mirror.children.map { text($0.value) }.sorted().joined(separator: ","))}"
-    case .none: return String(describing: value)
-    case .enum where children.isEmpty: return String(describing: value)
-    default: return "(\(children.joined(separator: ",")))"
-    }
-  }
-
-  private static func fields(_ batch: StoreBatch) -> [String: String] {
-    Dictionary(uniqueKeysWithValues: Mirror(reflecting: batch).children.map { ($0.label ?? "", text($0.value)) })
-  }
+  private static func fields(_ batch: StoreBatch) -> [String: String] { FieldTexts.of(batch) }
 
   private static func through(_ batch: StoreBatch) throws -> StoreBatch {
     try BatchCodec.batch(BatchCodec.data(batch), position: 7)

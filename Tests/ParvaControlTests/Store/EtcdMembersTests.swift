@@ -69,6 +69,36 @@ import Testing
     try await store.close()
   }
 
+  @Test(
+    "the number of the schema that somebody deletes or takes back is written again",
+    .timeLimit(.minutes(1)))
+  func theSchemaStays() async throws {
+    let log = LogRecorder()
+    let store = try await Self.open("schema-\(UUID().uuidString)", Logger(label: "test") { _ in log })
+    _ = try await EtcdReplicasTests.leading(store)
+    func number() async throws -> String? {
+      try await store.client.read([EtcdClient.range(store.keys.schema)]).rows[0].first?.value.map {
+        String(decoding: $0, as: UTF8.self)
+      }
+    }
+    func change(_ request: String) async throws { _ = try await store.client.transaction(if: [], then: [request]) }
+    for request in [
+      EtcdClient.delete(store.keys.schema, to: store.keys.schema + "0"),
+      EtcdClient.put(store.keys.schema, Data("1".utf8)),
+    ] {
+      try await change(request)
+      while try await number() != "\(EtcdStore.schema)" { try await Task.sleep(for: .milliseconds(10)) }
+    }
+    // That of a newer version is not this one's to change.
+    let newer = "\(EtcdStore.schema + 1)"
+    try await change(EtcdClient.put(store.keys.schema, Data(newer.utf8)))
+    try await EtcdReplicasTests.until("that it is read") { store.hindrance != nil }
+    await store.keepSchema(.now)
+    #expect(try await number() == newer)
+    #expect(log.lines.count { $0.message.hasPrefix("the number of the store's schema was taken back") } == 2)
+    try await store.close()
+  }
+
   @Test("a copy that an older version puts back lets it lead again")
   func restoringTakesTheSchemaBack() async throws {
     let prefix = "schema-\(UUID().uuidString)"
@@ -99,6 +129,13 @@ import Testing
     _ = try await a.client.transaction(
       if: [], then: [EtcdClient.put(a.keys.member("x"), Data("{}".utf8))])
     for store in [a, b] { try await EtcdReplicasTests.until("two members") { store.members.count == 2 } }
+    // One of a version that tells more of itself than this one knows is known by what both tell.
+    let newer =
+      #"{"id":"n","address":"http://n","host":"h","version":"999.0","options":{"new":"1"},"zone":"z","tags":[1]}"#
+    _ = try await a.client.transaction(if: [], then: [EtcdClient.put(a.keys.member("n"), Data(newer.utf8))])
+    try await EtcdReplicasTests.until("a newer member") {
+      b.members.contains { $0.member.id == "n" && $0.member.version == "999.0" && $0.member.options == ["new": "1"] }
+    }
     // One that was deleted comes back.
     _ = try await a.client.transaction(if: [], then: [EtcdClient.delete(a.keys.members.from, to: a.keys.members.to)])
     let all = [EtcdClient.range(a.keys.members.from, to: a.keys.members.to)]
