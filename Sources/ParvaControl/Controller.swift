@@ -95,7 +95,7 @@ package final class Controller: Sendable {
     // What cannot be read cannot be kept either.
     let pin = restored == nil ? nil : contents.pin
     // It covers what its record says; what came after it is planned at the start.
-    if let restored { board.publish(restored, pin: pin) }
+    if let restored { board.publish(restored, pin: pin, isCurrent: isFollowing) }
     registry = DemandRegistry(
       demand: contents.demand, store: store, limit: configuration.maxWorkloads, now: configuration.now,
       tracer: configuration.tracer, onChange: { wakes.continuation.yield() })
@@ -151,6 +151,7 @@ package final class Controller: Sendable {
     let isPlanned =
       takesOver
       && restored.map { $0.record.demandRevision == demandRevision && $0.record.fleet == offers } ?? false
+    if isPlanned { board.confirm() }
     loop = PlanningLoop(
       registry: registry, nodes: nodes, store: store, board: board, newest: contents.plan, previous: restored?.plan,
       isPlanned: isPlanned, pin: pin,

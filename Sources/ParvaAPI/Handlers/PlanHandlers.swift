@@ -117,7 +117,7 @@ struct PlanHandlers: Sendable {
       of: await board.wait(for: duration) { view in
         // A plan from the store does not know which nodes are there now.
         view.pin != nil
-          || view.attempted >= demand && view.fleet >= fleet && (view.plan?.origin == .planned || view.failure != nil)
+          || view.attempted >= demand && view.fleet >= fleet && (view.isCurrent || view.failure != nil)
       })
   }
 

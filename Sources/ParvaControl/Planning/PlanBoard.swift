@@ -9,6 +9,9 @@ package final class PlanBoard: Sendable {
     package var attempted = -1
     /// The generation of the fleet that the newest attempt has seen; -1 before the first.
     package var fleet = -1
+    /// Whether the plan knows the nodes that are there now: it was made by this process, by the leader that this one follows, or
+    /// by the leader before this one for the same demand and nodes. One that was read at the start may not.
+    package var isCurrent = false
     /// Why the newest attempt gave no plan.
     package var failure: String?
     /// What the planner suffers from, whether or not another plan could be published in its stead; nil where it is well.
@@ -62,7 +65,7 @@ package final class PlanBoard: Sendable {
 
   package func publish(
     _ plan: PublishedPlan, fleet: Int = 0, holds: [RateHold] = [], trouble: PlanningTrouble? = nil,
-    pin: PlanPin? = nil
+    pin: PlanPin? = nil, isCurrent: Bool = false
   ) {
     let followed = events?.followed ?? []
     let (isNew, own) = board.change { view in
@@ -73,6 +76,7 @@ package final class PlanBoard: Sendable {
       view.trouble = trouble
       view.parts = PlanPart.parts(plan.parts, after: view.parts, plan.record.revision)
       view.plan = plan
+      view.isCurrent = isCurrent || plan.origin == .planned
       view.attempted = plan.record.demandRevision
       view.fleet = fleet
       view.failure = nil
@@ -93,6 +97,12 @@ package final class PlanBoard: Sendable {
   }
 
   package func pin(_ pin: PlanPin?) { board.change { $0.pin = pin } }
+
+  /// The plan that is there is as good as one of this process.
+  package func confirm() { board.change { $0.isCurrent = true } }
+
+  /// The plan that is there was made for this generation of the fleet, or an older one of the same nodes.
+  package func saw(fleet: Int) { board.change { $0.fleet = max($0.fleet, fleet) } }
 
   /// The plan that is there stays.
   package func fail(

@@ -32,9 +32,10 @@ package struct AutoApply: Sendable {
     var wasOpen = true
     while !Task.isCancelled, !board.isClosed {
       tellOfWindows(&wasOpen)
-      let plan = board.view.plan
+      let view = board.view
+      let plan = view.plan
       if let plan {
-        await reconcile(plan, &retries, &begun)
+        await reconcile(plan, isCurrent: view.isCurrent || view.pin != nil, &retries, &begun)
       } else {
         tell("planning", "there is no plan yet")
       }
@@ -44,10 +45,11 @@ package struct AutoApply: Sendable {
   }
 
   /// - Parameter begun: the revision that was pushed to all nodes last; what is behind it is pushed to by itself.
-  private func reconcile(_ plan: PublishedPlan, _ retries: inout PushRetries, _ begun: inout Int?) async {
+  private func reconcile(
+    _ plan: PublishedPlan, isCurrent: Bool, _ retries: inout PushRetries, _ begun: inout Int?
+  ) async {
     // A plan from the store may not know every node that is there now; the first planning follows.
-    let pin = board.view.pin
-    guard plan.origin == .planned || pin != nil else {
+    guard isCurrent else {
       return tell("planning", "the first plan since the start is being made")
     }
     guard let assignments = plan.assignments else { return tell("no_nodes", "the plan is bound to no nodes") }

@@ -134,6 +134,7 @@ package final class Follower: Sendable {
     parts.traffic.follow(batch)
     await take(batch.plan, pin: batch.pin)
     if batch.plan == nil, !batch.nodes.isEmpty || !batch.nodeStates.isEmpty { tellAll() }
+    seeFleet()
     await parts.pusher.follow(batch)
   }
 
@@ -150,8 +151,18 @@ package final class Follower: Sendable {
     }
     newest.withLock { $0 = stored }
     guard let published else { return }
-    parts.board.publish(published, fleet: parts.nodes.generation, pin: newPin)
+    parts.board.publish(published, fleet: parts.nodes.generation, pin: newPin, isCurrent: true)
     parts.nodes.take(published.assignments?.planned(revision: stored.record.revision))
+  }
+
+  /// What nodes say is stored a little later than plans are made for it: a plan for what they have said by now covers it.
+  private func seeFleet() {
+    let generation = parts.nodes.generation
+    let view = parts.board.view
+    guard view.fleet < generation, let plan = view.plan, plan.record.fleet == parts.nodes.inventory.fingerprint else {
+      return
+    }
+    parts.board.saw(fleet: generation)
   }
 
   /// What nodes say is stored a little later than plans are made for it: those that are to hold nothing are told of the plan
@@ -161,7 +172,7 @@ package final class Follower: Sendable {
     guard let plan = view.plan, let assignments = plan.assignments else { return }
     let told = assignments.told(to: parts.nodes.trafficState.records)
     guard told.nodes != assignments.nodes else { return }
-    parts.board.publish(PublishedPlan(plan, telling: told), fleet: view.fleet, pin: view.pin)
+    parts.board.publish(PublishedPlan(plan, telling: told), fleet: view.fleet, pin: view.pin, isCurrent: true)
     parts.nodes.take(told.planned(revision: plan.record.revision))
   }
 }

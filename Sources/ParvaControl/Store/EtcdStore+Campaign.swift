@@ -28,7 +28,12 @@ extension EtcdStore {
       return
     }
     state.withLock { $0.electionTrouble = nil }
-    guard let time = grant.seconds else { return }
+    guard let time = grant.seconds else {
+      // A lease of unknown length is of no use.
+      await client.revokeLease(grant.id)
+      try? await Task.sleep(for: .seconds(1))
+      return
+    }
     if let term = await elected(address, grant.id) {
       let watching = state.withLock { state in
         (state.isCampaigning, state.holdsKey, state.prepared) = (true, true, nil)

@@ -198,6 +198,13 @@ import Testing
     #expect(try await #require(follower.follower).wait(for: first.position, within: .seconds(60)))
     let told = await Self.ask(copy, "GET", "/v1/nodes/\(empty)")
     #expect(told.json("status", "matchesPlan") == "1", "\(told.text)")
+    // Nor is anything waited for that will not come.
+    let begun = ContinuousClock.now
+    #expect(await Self.ask(copy, "GET", "/v1/plan?wait=60").status == 200)
+    let preview = await Self.ask(
+      copy, "POST", "/v1/plan/preview", Bodies.batch(Bodies.workload("x", rate: 50)))
+    #expect(preview.status == 200, "\(preview.text)")
+    #expect(ContinuousClock.now - begun < .seconds(9))
     leader.halt()
     try await leader.stop()
     try await follower.stop()
@@ -233,6 +240,44 @@ import Testing
       $0.plan.map { $0.record.revision > before.record.revision } ?? false
     }
     #expect(after.plan?.record.cause?.triggers == [.schedule])
+    second.halt()
+    try await second.stop()
+  }
+
+  @Test("a plan that nobody has begun to push is pushed by who takes over, though nothing is planned", .timeLimit(.minutes(1)))
+  func aPlanThatWasNotBegunIsPushed() async throws {
+    let log = SharedLog()
+    let store = try log.replica()
+    await log.lead(store)
+    var configuration = try Self.configuration
+    let first = try await Controller(
+      configuration: configuration, store: store.writer(term: 1), role: .leads(term: 1, takesOver: false),
+      logger: Self.quiet)
+    first.start()
+    let router = Self.router(first)
+    _ = await Self.ask(router, "PUT", "/v1/nodes/n1", #"{"address":"http://127.0.0.1:1"}"#)
+    let state = FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0)])
+    _ = await Self.ask(router, "POST", "/v1/nodes/n1/status", try FleetSamples.body(state))
+    _ = await Self.ask(router, "POST", "/v1/workloads", Bodies.workload("w", rate: 50))
+    let before = try #require(
+      await first.board.wait(for: .seconds(60)) { view in
+        view.plan.map { $0.record.demandRevision == 1 && $0.assignments?.gpus["n1"] != nil } ?? false
+      }.plan)
+    first.halt()
+    try await first.stop()
+    #expect(try await store.operations(after: nil, limit: 1).isEmpty)
+    configuration.appliesByItself = true
+    let second = try await Controller(
+      configuration: configuration, store: store.writer(term: 1), role: .leads(term: 1, takesOver: true),
+      logger: Self.quiet)
+    second.start()
+    while try await store.operations(after: nil, limit: 1).isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+    let plan = second.board.view.plan
+    #expect(plan?.record.revision == before.record.revision && plan?.origin == .stored)
+    // Nor does an apply wait for a plan that is not made.
+    let begun = ContinuousClock.now
+    _ = await Self.ask(Self.router(second), "POST", "/v1/plan/apply?dryRun=true")
+    #expect(ContinuousClock.now - begun < .seconds(9))
     second.halt()
     try await second.stop()
   }
