@@ -87,7 +87,8 @@ package struct AutoApply: Sendable {
         "revision \(revision) is everywhere; \(count) lower \(count == 1 ? "rate waits" : "rates wait") to be followed, the "
           + "first until \(Timestamp.text(first))")
     } else {
-      tell(due.isEmpty ? "settled" : "pushing", "revision \(revision)" + (pin == nil ? "" : ", which is pinned"))
+      let pinned = board.view.pin == nil ? "" : ", which is pinned"
+      tell(due.isEmpty ? "settled" : "pushing", "revision \(revision)" + pinned)
     }
     guard !due.isEmpty else { return }
     do throws(PlanPusher.Refusal) {
