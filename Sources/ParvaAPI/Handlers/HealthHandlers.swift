@@ -81,6 +81,8 @@ package struct HealthHandlers: Sendable {
     if let trouble = store.trouble ?? part.trouble {
       var problem = ProblemDetails(trouble)
       problem.status = 503
+      // What to do is told where it is the shared store that has no room.
+      if trouble.code == .full, let shared = part.trouble { problem.detail += " " + shared.message }
       problem.detail += standing
       throw problem
     }
