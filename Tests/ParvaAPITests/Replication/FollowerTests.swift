@@ -245,7 +245,8 @@ import Testing
   }
 
   @Test(
-    "a plan that nobody has begun to push is pushed by who takes over, though nothing is planned", .timeLimit(.minutes(1)))
+    "a plan that nobody has begun to push is pushed by who takes over, though nothing is planned",
+    .timeLimit(.minutes(1)))
   func aPlanThatWasNotBegunIsPushed() async throws {
     let log = SharedLog()
     let store = try log.replica()
