@@ -159,6 +159,8 @@ def kills(folder):
             equal(failures, [])
             if struck < SECONDS:
                 raise AssertionError(f"only {struck} processes were there to be killed")
+            # There may have been no plan at all until now.
+            until(lambda: running.get("/readyz").status == 200)
             until(lambda: planning(running) is None)
             demand = running.get("/v1/workloads?limit=1000").json()
             until(lambda: plan(running).headers["Parva-Demand-Revision"] == str(demand["revision"]))
