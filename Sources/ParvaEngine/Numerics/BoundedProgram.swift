@@ -131,7 +131,7 @@ struct BoundedProgram {
         (wasFeasible, best, stalled) = (isFeasible, .infinity, 0)
       }
       let measure = isFeasible ? objective : infeasibility
-      if measure < best - 1e-10 * max(1, best.magnitude) {
+      if best == .infinity || measure < best - 1e-10 * max(1, best.magnitude) {
         (best, stalled) = (measure, 0)
       } else {
         stalled += 1

@@ -140,9 +140,9 @@ struct BranchSearch {
   /// Where there is no plan yet there may be none.
   private var reach: Int { incumbent < .infinity ? nodeLimit : min(nodeLimit, max(Self.leastNodes, nodeLimit / 10)) }
 
-  /// Whether nothing below the incumbent is left above a bound.
+  /// Whether nothing below the incumbent is left above a bound; without a bound nobody knows.
   private func isHopeless(_ bound: Double) -> Bool {
-    lattice.least(from: bound) + 1e-9 * max(1, bound.magnitude) >= incumbent
+    bound > -.infinity && lattice.least(from: bound) + 1e-9 * max(1, bound.magnitude) >= incumbent
   }
 
   private mutating func round() {
