@@ -74,6 +74,17 @@ class Response:
         return json.loads(self.body)
 
 
+def fetch(port, path, **headers):
+    """Status and text of one GET on a connection of its own; underscores in names of fields are hyphens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
 class Program:
     """`parva` as a process of its own that says on which port of 127.0.0.1 it listens; what it says is kept in `log`."""
 

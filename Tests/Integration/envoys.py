@@ -1,7 +1,6 @@
 """An Envoy that takes its configuration from controllers, and servers that answer who they are."""
 
 import contextlib
-import http.client
 import json
 import os
 import subprocess
@@ -9,7 +8,7 @@ import sys
 import tempfile
 import threading
 
-from controller import cli, equal, free_port
+from controller import cli, equal, fetch, free_port
 from fleet import until
 
 ENVOY = os.environ["ENVOY"]
@@ -53,13 +52,7 @@ class Envoy:
             [ENVOY, "-c", self.file, "--use-dynamic-base-id", "--concurrency", "1", "-l", "warning"], stderr=self.log)
 
     def ask(self, path, port=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=30)
-        try:
-            connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
+        return fetch(port or self.port, path, **headers)
 
     def endpoints(self):
         """What Envoy itself says it holds: workload, address, port, weight, health."""

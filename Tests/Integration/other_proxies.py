@@ -12,7 +12,7 @@ import tempfile
 import threading
 import urllib.request
 
-from controller import PARVA, Controller, check, cli, equal, finish, free_port
+from controller import PARVA, Controller, check, cli, equal, fetch, finish, free_port
 from fleet import Node, ready, until
 from traffic_load import Load
 
@@ -84,16 +84,6 @@ class Proxy:
             return file.read()
 
 
-def ask(port, path, **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    finally:
-        connection.close()
-
-
 def command(path, line):
     with socket.socket(socket.AF_UNIX) as end:
         end.settimeout(30)
@@ -127,7 +117,7 @@ def same(api, path):
 def answers(port, name):
     def look():
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return ask(port, "/infer", x_parva_workload=name)[0] == 200
+            return fetch(port, "/infer", x_parva_workload=name)[0] == 200
     until(f"an answer of {name}", look)
 
 
@@ -172,13 +162,13 @@ with tempfile.TemporaryDirectory(prefix="parva-proxies-") as folder:
             same(api, path)
             for name in ("photos", "scans"):
                 answers(port, name)
-                status, text = ask(port, "/infer", x_parva_workload=name)
+                status, text = fetch(port, "/infer", x_parva_workload=name)
                 equal((status, json.loads(text)["workload"]), (200, name), "by header")
-                status, text = ask(port, f"/w/{name}/infer?y=1")
+                status, text = fetch(port, f"/w/{name}/infer?y=1")
                 equal((status, json.loads(text)["workload"]), (200, name), "by path")
-            equal(ask(port, "/infer", x_parva_workload="none")[0], 404, "a workload that nobody knows")
-            equal(ask(port, "/infer")[0], 404, "no workload")
-            equal(ask(port, "/w/photos/../scans/infer")[0], 400, "a path with dots")
+            equal(fetch(port, "/infer", x_parva_workload="none")[0], 404, "a workload that nobody knows")
+            equal(fetch(port, "/infer")[0], 404, "no workload")
+            equal(fetch(port, "/w/photos/../scans/infer")[0], 400, "a path with dots")
             equal(subprocess.run([PARVA, "proxy", "haproxy", "--socket", path, "--server", url]).returncode, 0, "told once")
 
         proxies.append(Proxy(folder, "watch", PARVA, "proxy", "haproxy", "--watch", "--socket", path, "--controller", url))
@@ -220,7 +210,7 @@ with tempfile.TemporaryDirectory(prefix="parva-proxies-") as folder:
             put(api, {"photos": 400, "scans": 900, "new": 100})
             stands(api, ["new"])
             until("the need to be told", lambda: "workload new has no backend: write the file anew" in watch.text())
-            equal(ask(port, "/infer", x_parva_workload="new")[0], 404, "before")
+            equal(fetch(port, "/infer", x_parva_workload="new")[0], 404, "before")
             done = subprocess.run(
                 [PARVA, "proxy", "haproxy", "--socket", path, "--server", url], capture_output=True, text=True)
             equal((done.returncode, "workload new has no backend" in done.stderr), (4, True), "told once")
@@ -265,8 +255,8 @@ http {{
             proxies.append(Proxy(folder, "nginx", *arguments))
             for name in ("photos", "scans", "new"):
                 answers(port, name)
-                equal(json.loads(ask(port, "/infer", x_parva_workload=name)[1])["workload"], name)
-            equal(ask(port, "/infer", x_parva_workload="none")[0], 404, "a workload that nobody knows")
+                equal(json.loads(fetch(port, "/infer", x_parva_workload=name)[1])["workload"], name)
+            equal(fetch(port, "/infer", x_parva_workload="none")[0], 404, "a workload that nobody knows")
             before = told(api)
             put(api, {"photos": 2000, "scans": 100})
             stands(api, ["photos", "scans"])
@@ -274,9 +264,9 @@ http {{
             equal(told(api) != before, True, "the endpoints have changed")
             write(upstreams, "export", "nginx", "--server", url)
             proxies[2].process.send_signal(signal.SIGHUP)
-            until("the new upstreams", lambda: ask(port, "/infer", x_parva_workload="new")[0] == 404)
+            until("the new upstreams", lambda: fetch(port, "/infer", x_parva_workload="new")[0] == 404)
             ports = {int(address.rsplit(":", 1)[1]) for address in told(api)["photos"]}
-            reached = {json.loads(ask(port, "/infer", x_parva_workload="photos")[1])["port"] for _ in range(100)}
+            reached = {json.loads(fetch(port, "/infer", x_parva_workload="photos")[1])["port"] for _ in range(100)}
             equal(reached <= ports and len(reached) > 0, True, f"{reached} of {ports}")
     finally:
         if load:

@@ -6,20 +6,12 @@ import os
 import signal
 import socket
 import tempfile
-import time
 
 from controller import check, controller, equal, finish, workload
+from fleet import until
 
 READER, OTHER = "reader-token-0123456789abcdef", "other-token-0123456789abcdef"
 MIB = 1 << 20
-
-
-def until(what, holds):
-    for _ in range(2400):
-        if holds():
-            return
-        time.sleep(0.025)
-    raise AssertionError(f"waited for {what}")
 
 
 def bearer(token):

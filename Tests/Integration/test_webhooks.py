@@ -10,22 +10,12 @@ import tempfile
 import time
 
 from controller import check, controller, equal, finish, skip, workload
+from fleet import until
 from receiver import Receiver, verify
 
 ALLOWED = ["--webhook-allow-network", "127.0.0.0/8", "--webhook-retry-pause", "0.05", "--webhook-timeout", "2"]
 #: Of an address that documents use for the public Internet, here put on the loopback interface of a network of our own.
 PUBLIC = "93.184.215.14"
-
-
-def until(what, wanted, seconds=60):
-    """What `wanted` gives as soon as that is something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = wanted()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not come")
 
 
 def subscribe(api, name, url, **members):

@@ -42,16 +42,7 @@ package final class EtcdMember: Sendable {
       let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
       defer { close(fd) }
       let port = UInt16.random(in: 10_000..<20_000)
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_port = port.bigEndian
-      address.sin_addr.s_addr = inet_addr("127.0.0.1")
-      let isBound = withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          bind(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-        }
-      }
-      if isBound { return port }
+      if LoopbackSocket.bind(fd, to: port) { return port }
     }
     throw POSIXError(.EADDRINUSE)
   }

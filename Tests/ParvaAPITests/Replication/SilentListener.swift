@@ -14,16 +14,7 @@ final class SilentListener: Sendable {
     fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var one: Int32 = 1
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
-    var name = sockaddr_in()
-    name.sin_family = sa_family_t(AF_INET)
-    name.sin_port = port.bigEndian
-    name.sin_addr.s_addr = inet_addr("127.0.0.1")
-    let isBound = withUnsafePointer(to: &name) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-      }
-    }
-    guard isBound, listen(fd, 16) == 0 else { throw Missing("a listener at \(address)") }
+    guard LoopbackSocket.bind(fd, to: port), listen(fd, 16) == 0 else { throw Missing("a listener at \(address)") }
   }
 
   /// Returns once so many connections were taken.
