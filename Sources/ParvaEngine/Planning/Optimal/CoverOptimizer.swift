@@ -103,7 +103,7 @@ struct CoverOptimizer {
     let own = model.columns.map { prices[$0] ?? 0 }
     var ascent = PriceAscent(model, at: own, model.pools.map { stockPrices[$0.marketPool] ?? 0 }, context)
     // For fewer workloads the stock may be worth nothing.
-    if isFewer || workloads.count < SimplePlans.asking { ascent.offer(own, model.pools.map { _ in 0 }, context) }
+    if ascent.stockPrices.contains(where: { $0 > 0 }) { ascent.offer(own, model.pools.map { _ in 0 }, context) }
     return outcome(model, ascent)
   }
 

@@ -51,7 +51,13 @@ struct ScarcitySearch {
     /// With the rates of those that are served in part.
     var supply: Supply
     /// What was found for them, or for some of them; nil before any solve.
-    var fleet: TenantSolver.Fleet?
+    var fleet: TenantSolver.Fleet? {
+      didSet {
+        if let fleet, fleet.fitsStock, fleet.bound > surest?.bound ?? -.infinity { surest = fleet }
+      }
+    }
+    /// Of all that was found for some of them what proves most.
+    private(set) var surest: TenantSolver.Fleet?
   }
 
   /// What stands when workloads are taken in order and each is put where there is room, if it is better: of two choices that one is which
@@ -101,11 +107,13 @@ struct ScarcitySearch {
     }
     guard !served.isEmpty else { return choice }
     let sorted = service.served.sorted()
-    // Few are planned for in no time; of very many nothing better is found than what stands.
+    // Few, and those of one pool, are planned for in no time; of very many on several nothing better is found than what stands.
     let isLate = context.shouldStop() && (served.count >= Self.asking || service.fleet != nil)
+    let isQuick = market.input.pools.count == 1 && !context.shouldStop()
     var fleet =
-      isLate || served.count > CoverOptimizer.sampledFrom
-      ? solver.proven(service.fleet ?? whole, sorted, service.supply) : solver.solve(sorted, service.supply)
+      isLate || served.count > CoverOptimizer.sampledFrom && !isQuick
+      ? solver.proven(service.surest ?? service.fleet ?? whole, sorted, service.supply)
+      : solver.solve(sorted, service.supply)
     let cost = service.draft.reduce(0) { $1.segments.isEmpty ? $0 : $0 + solver.weights[$1.pool] }
     if !fleet.fitsStock || cost < fleet.cost - 1e-9 { solver.replace(&fleet, service.draft) }
     choice.fleet = fleet
@@ -213,7 +221,7 @@ struct ScarcitySearch {
     var isOver = [Bool](repeating: false, count: fleet.draft.count)
     for (pool, count) in fleet.counts.enumerated() {
       guard let stock = supply.counts[pool], count > stock else { continue }
-      guard (count - stock) * 20 < count else { return nil }
+      guard (count - stock) * 10 < count else { return nil }
       let own = fleet.draft.indices.filter { fleet.draft[$0].pool == pool }.map { gpu in
         (gpu: gpu, first: fleet.draft[gpu].segments.map { places[$0.workload] }.min() ?? 0)
       }
