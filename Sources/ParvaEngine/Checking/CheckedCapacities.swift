@@ -7,6 +7,9 @@ struct CheckedCapacities {
     var capacity: Double
   }
 
+  /// No workload has more segments; an instance of which it would need more is not looked at where there is a larger one.
+  private static let mostSegments = 100_000.0
+
   private let input: PlanningInput
   private let maxProcesses: Int
   private let judge: any CapacityJudge
@@ -21,7 +24,7 @@ struct CheckedCapacities {
   /// to find out.
   func offers(_ workload: Workload) -> [Offer] {
     let rules = workload.constraints
-    return input.pools.flatMap { pool -> [Offer] in
+    let all = input.pools.flatMap { pool -> [Offer] in
       let product = pool.product
       let isWanted =
         (rules.products.isEmpty || rules.products.contains(product.name))
@@ -37,5 +40,7 @@ struct CheckedCapacities {
         return Offer(pool: pool, profile: profile, capacity: capacity)
       }
     }
+    let worthwhile = all.filter { $0.capacity > workload.rate / Self.mostSegments }
+    return worthwhile.isEmpty ? all : worthwhile
   }
 }

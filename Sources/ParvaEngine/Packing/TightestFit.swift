@@ -70,6 +70,16 @@ struct TightestFit: Sendable {
     return (best.gpu, best.start)
   }
 
+  /// Puts an instance of `profile` on the first of some GPUs where one of `starts` is free; nil where there is none. O(GPUs named).
+  mutating func place(_ profile: Int, starts: [Int], among gpus: [Int]) -> (gpu: Int, start: Int)? {
+    for gpu in gpus {
+      guard let number = stateOf[gpu], let start = freeStart(profile, starts, in: states[number]) else { continue }
+      move(gpu, to: adding(profile, start, to: states[number]))
+      return (gpu, start)
+    }
+    return nil
+  }
+
   /// Takes an instance away again.
   mutating func remove(_ profile: Int, start: Int, gpu: Int) {
     guard let number = stateOf[gpu] else { return }

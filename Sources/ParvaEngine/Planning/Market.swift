@@ -52,9 +52,21 @@ struct Market: Sendable {
       var most = self
       for (index, ceiling) in table.ceilings.enumerated() { most.offers[index].capacity = ceiling }
       most.applyConstraints()
+      most.leaveOutNegligible()
       ceilings = most.offers
     }
     applyConstraints()
+    leaveOutNegligible()
+  }
+
+  /// Takes back offers of which a workload would need more than ``SegmentLimit/perWorkload``, where it has larger ones.
+  private mutating func leaveOutNegligible() {
+    for (workload, demand) in input.workloads.enumerated() {
+      let least = demand.rate / Double(SegmentLimit.perWorkload)
+      let row = workload * columns.count..<(workload + 1) * columns.count
+      guard row.contains(where: { offers[$0].capacity > least }) else { continue }
+      for index in row where offers[index].capacity > 0 && offers[index].capacity <= least { offers[index] = .none }
+    }
   }
 
   /// The market in which every offer is no less than any point can be given: what is proven there is proven of any offers. Nil where
@@ -94,6 +106,9 @@ struct Market: Sendable {
   var hasMoveCost: Bool {
     input.options.moveCost > 0 || input.workloads.contains { $0.moveCost ?? 0 > 0 }
   }
+
+  /// Whether some workload asks for more than pools and a rate. O(workloads).
+  var hasRules: Bool { input.workloads.contains { $0.needsEveryConstraint } }
 
   /// Where an instance of a column may start. O(1).
   func starts(_ column: Int) -> [Int] {

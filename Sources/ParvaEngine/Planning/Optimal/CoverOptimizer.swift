@@ -56,7 +56,9 @@ struct CoverOptimizer {
     let ascent: PriceAscent
     var packed: PackedCovers
     var quickly: PackedCovers?
-    if let sample = sample ?? sampled(workloads, supply, like: model) {
+    // One that lacks an instance which a workload outside it may use says nothing about these.
+    let given = sample.flatMap { $0.columns == model.columns ? $0 : nil }
+    if let sample = given ?? sampled(workloads, supply, like: model) {
       let quick = PriceAscent(model, like: sample, context)
       // What cannot fit at all is not made to.
       let isImpossible = quick.bound > model.worthInStock

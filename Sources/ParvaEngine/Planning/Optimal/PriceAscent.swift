@@ -73,6 +73,9 @@ struct PriceAscent: Sendable {
     mix = [1]
   }
 
+  /// Columns of the market that its prices are about.
+  var columns: [Int] { model.columns }
+
   /// Evaluations in the best mix.
   private var mixed: [Int] { mix.indices.filter { mix[$0] > 1e-9 } }
 

@@ -8,14 +8,18 @@ struct ScarcitySearch {
     var partial: [Int: PartialService] = [:]
   }
 
+  /// Of more workloads than these some things are asked first.
+  private static let asking = SimplePlans.asking
   /// After so many workloads each it is asked whether there is time left; fewer take hardly any.
-  private static let asking = 2048
+  private var asking: Int { hasRules ? SimplePlans.askingWithRules : SimplePlans.asking }
 
   private let market: Market
   private let solver: TenantSolver
   private let context: PlanningContext
+  private let hasRules: Bool
 
   init(_ market: Market, _ solver: TenantSolver, _ context: PlanningContext) {
+    hasRules = market.hasRules
     self.market = market
     self.solver = solver
     self.context = context
@@ -38,7 +42,10 @@ struct ScarcitySearch {
     var service = searched(order, supply, whole)
     // Of very many, near as many as the stock may hold are served already where there was a plan.
     let isCompared = order.count <= CoverOptimizer.sampledFrom || service.fleet == nil || !context.shouldStop()
-    if isCompared, let greedy = greedy(order, supply, ifBetterThan: service) { service = greedy }
+    let overNodes = workloads.contains { market.input.workloads[$0].constraints.needsNodes }
+    for isThin in overNodes ? [false, true] : [false] where isCompared {
+      if let greedy = greedy(order, supply, isThin: isThin, ifBetterThan: service) { service = greedy }
+    }
     fill(&service, order)
     return choice(service, order, whole, message)
   }
@@ -62,12 +69,14 @@ struct ScarcitySearch {
 
   /// What stands when workloads are taken in order and each is put where there is room, if it is better: of two choices that one is which
   /// serves the first workload in order that only one of them serves, whole before part. Near linear in the instances.
-  private func greedy(_ order: [Int], _ supply: Supply, ifBetterThan other: Service) -> Service? {
+  private func greedy(_ order: [Int], _ supply: Supply, isThin: Bool, ifBetterThan other: Service) -> Service? {
     let whole = Set(other.served.filter { other.supply.rates[$0] == nil })
     var service = Service(supply: supply)
-    var fill = GreedyFill(market, weights: solver.weights, supply)
+    var fill = GreedyFill(market, weights: solver.weights, supply, isThin: isThin)
     var isBetter = false
-    for workload in order {
+    for (number, workload) in order.enumerated() {
+      // Few take no time, and without any plan this is the one.
+      if other.fleet != nil, number % asking == asking - 1, context.shouldStop() { return nil }
       let isServed = fill.insert(workload, rate: market.input.workloads[workload].rate)
       if isServed { service.served.append(workload) }
       guard !isBetter, isServed != whole.contains(workload) || other.supply.rates[workload] != nil else { continue }
@@ -84,7 +93,7 @@ struct ScarcitySearch {
     guard served.count < order.count else { return }
     var fill = GreedyFill(market, weights: solver.weights, service.supply, standing: service.draft)
     for (number, workload) in order.lazy.filter({ !served.contains($0) }).enumerated() {
-      if number % Self.asking == Self.asking - 1, context.shouldStop() { break }
+      if number % asking == asking - 1, context.shouldStop() { break }
       if fill.insert(workload, rate: market.input.workloads[workload].rate) { service.served.append(workload) }
     }
     if service.served.count > served.count { service.draft = fill.gpus }

@@ -14,7 +14,12 @@ struct SimplePlans {
 
   /// Complete plans for `workloads`, as many as there is time for. Near linear in the instances.
   func drafts(_ workloads: [Int]) -> [[DraftGPU]] {
-    [filled(largestFirst(workloads)), filled(serviceOrder(workloads)), published(workloads)].compactMap { $0 }
+    let largest = largestFirst(workloads)
+    let overNodes = workloads.contains { market.input.workloads[$0].constraints.needsNodes }
+    return [
+      filled(largest), filled(serviceOrder(workloads)), overNodes ? filled(largest, isThin: true) : nil,
+      published(workloads),
+    ].compactMap { $0 }
   }
 
   /// By priority, then by requests per second that one GPU can serve at best, then as in the input. O(n log n).
@@ -45,12 +50,15 @@ struct SimplePlans {
 
   /// After so many workloads each it is asked whether there is time left; fewer take hardly any.
   static let asking = 2048
+  /// The same where workloads have rules, which take longer.
+  static let askingWithRules = 128
 
   /// One after the other; nil where one finds no room, or time is over.
-  private func filled(_ order: [Int]) -> [DraftGPU]? {
-    var fill = GreedyFill(market, weights: weights, supply)
+  private func filled(_ order: [Int], isThin: Bool = false) -> [DraftGPU]? {
+    var fill = GreedyFill(market, weights: weights, supply, isThin: isThin)
+    let asking = market.hasRules ? Self.askingWithRules : Self.asking
     for (number, workload) in order.enumerated() {
-      if number % Self.asking == Self.asking - 1, context.shouldStop() { return nil }
+      if number % asking == asking - 1, context.shouldStop() { return nil }
       guard fill.insert(workload, rate: rate(workload)) else { return nil }
     }
     return fill.gpus.filter { !$0.segments.isEmpty }

@@ -31,7 +31,8 @@ extension SpreadLayout {
     var count = places[workload]?.count ?? 0
     while standing.carried < needed {
       let lost = standing.lost
-      guard count < min(rule.atMost, Self.additionLimit),
+      patience -= gpus.count
+      guard patience > 0, count < min(rule.atMost, Self.additionLimit),
         let place = freeSlot(workload, standing, lost, mustHelp: true, model)
           ?? furtherGPU(workload, lacking: needed - standing.carried, lost.domains, model)
           ?? freeSlot(workload, standing, lost, mustHelp: false, model),

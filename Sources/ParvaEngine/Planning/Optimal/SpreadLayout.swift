@@ -41,10 +41,11 @@ struct SpreadLayout: Sendable {
     var slot: Int
   }
 
-  /// Beyond this many the exchanges, which look at all GPUs, would take too long.
-  private static let exchangeLimit = 256
+  /// Instances and GPUs that exchanges and additions may still look at: many workloads would take all day.
+  var patience = 2_000_000
 
-  /// O(instances x domains of the spread workloads + instances), and a pass over the GPUs for each exchange.
+  /// O(instances x domains of the spread workloads + instances), and a pass over the GPUs for each exchange and each addition, up to
+  /// a fixed number of steps.
   init(_ assignment: CoverAssignment, _ packings: [CutPacking], _ model: PriceModel) {
     spreads = model.spreads
     for pool in model.pools {
@@ -63,7 +64,7 @@ struct SpreadLayout: Sendable {
     let ranked = spreads.keys.map { (workload: $0, spare: spare($0, assignment, model)) }
     let order = ranked.sorted { ($0.spare, $0.workload) < ($1.spare, $1.workload) }.map(\.workload)
     for workload in order { choose(workload, assignment, model) }
-    for workload in order.filter({ !isSpread($0) }).prefix(SpreadLayout.exchangeLimit) { exchange(workload) }
+    for workload in order where !isSpread(workload) { exchange(workload) }
     for workload in order where !isSpread(workload) {
       // GPUs that were opened for others may have what this one lacks.
       exchange(workload)
@@ -209,7 +210,10 @@ struct SpreadLayout: Sendable {
 
   private mutating func trade(_ mine: Place, _ workload: Int, _ held: [Int: [Place]]) -> Bool {
     for place in slots[gpus[mine.gpu].slots[mine.slot].column] {
+      patience -= 1
+      guard patience > 0 else { return false }
       guard let domain = domain(place.gpu, workload), held[domain] == nil else { continue }
+      patience -= 8
       let other = gpus[place.gpu].slots[place.slot].workload
       let before = other.map { domains(of: $0).count }
       swap(mine, place)
