@@ -186,14 +186,24 @@ struct Consolidation {
 
   /// Covers a workload with the help of further GPUs, the cheapest that serve it.
   private mutating func open(for workload: Int, limit: Int) -> Bool {
-    let pools = state.weights.indices.sorted { (state.weights[$0], $0) < (state.weights[$1], $1) }
-    // At most as many as it has instances to place.
-    for _ in 0..<SegmentLimit.perWorkload {
+    // At most one for each instance that a cover has on a pool: more of them would not help.
+    var needed = state.weights.map { _ in 0 }
+    for cover in Self.covers(workload, state, prices) {
+      var own = needed.map { _ in 0 }
+      for column in cover.columns { own[market.columns[column].pool] += 1 }
+      for pool in own.indices { needed[pool] = max(needed[pool], own[pool]) }
+    }
+    let pools = state.weights.indices.filter { needed[$0] > 0 }.sorted {
+      (state.weights[$0], $0) < (state.weights[$1], $1)
+    }
+    for step in 1... {
       let pool = pools.first { pool in
-        state.used[pool] + opened.count { state.slots[$0].pool == pool } < state.stock[pool]
-          && market.poolColumns[pool].contains { market.capacity(workload, $0) > 0 }
+        needed[pool] > 0 && state.used[pool] + opened.count { state.slots[$0].pool == pool } < state.stock[pool]
       }
-      guard let pool, state.gpuCount + opened.count < limit else { return false }
+      guard let pool, state.gpuCount + opened.count < limit, step % 64 != 0 || !context.shouldStop() else {
+        return false
+      }
+      needed[pool] -= 1
       let slot = state.emptySlot(pool: pool, excluding: opened)
       opened.insert(slot)
       room.offer(slot, state.slots[slot])

@@ -103,11 +103,17 @@ struct GreedyFill {
     let all = columns(workload)
     var rest = rate * (1 - CoverSolver.slack)
     var places: [Place] = []
-    var domains: Set<Int> = []
+    var (domains, scarce): (Set<Int>, Set<Int>) = ([], [])
     var lacking = spread?.atLeast ?? 0
     while rest > 0 || lacking > 0 {
       let held = lacking > 0 ? domains : []
-      var place = isThin && lacking > 1 && spread?.over == .node ? putThinly(workload, all, outside: held) : nil
+      let isFirst = isThin && lacking > 1 && spread?.over == .node
+      var place = isFirst ? putThinly(workload, all, outside: held) : nil
+      if isFirst, let place { scarce.insert(seats[place.gpu].node) }
+      // What others need is left to them.
+      if !scarce.isEmpty, place == nil {
+        place = put(workload, open(all, workload, rest), spread?.over, outside: held.union(scarce))
+      }
       if place == nil { place = put(workload, open(all, workload, rest), spread?.over, outside: held) }
       guard let place else { break }
       places.append(place)
