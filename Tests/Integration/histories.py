@@ -7,6 +7,12 @@ import dataclasses
 import json
 import math
 
+from reach import Reach
+from replicas import SLOWNESS
+
+#: Seconds in which who could not answer answers again once nothing stands in the way: connections, an election of etcd's members
+#: and one of a leader.
+RECOVERY = 1.5 * SLOWNESS
 #: Seconds by which `Parva-Staleness` may be wrong: it is written with milliseconds.
 STALENESS_TOLERANCE = 0.001
 
@@ -31,6 +37,7 @@ class Operation:
     is_whole: bool = True  # whether the process at the replica ran all the time
     run: int = 0  # which start of the replica's process it was
     end: float = math.inf
+    told: float = math.inf  # when a read was answered that failed
     outcome: str = "unknown"
     seen: tuple | dict | None = None  # read: state; list: states by key
     revision: int | None = None  # write: what it made; list: what it is of; plan: its own
@@ -175,12 +182,12 @@ def brief(one):
 
 class History:
     """All operations of one schedule, and what was wrong with single answers. `initial` are the states at its beginning,
-    `plans` the digests of plans by revision and demand, `applies` where the accepted ones are told of; `is_apart` whether replicas
-    were killed, stopped or cut off from each other."""
+    `plans` the digests of plans by revision and demand, `applies` where the accepted ones are told of; `reach` who could speak to
+    whom."""
 
     def __init__(self, name="h", initial=None):
         self.name, self.initial = name, initial or {}
-        self.operations, self.faults, self.plans, self.applies, self.is_apart = [], [], {}, [], False
+        self.operations, self.faults, self.plans, self.applies, self.reach = [], [], {}, [], Reach((), ())
 
     def write(self, path):
         with open(path, "w") as file:
@@ -334,9 +341,10 @@ class History:
                     yield f"{key} is at {state[1]} in a list of revision {one.revision}, and has {newest}: {brief(one)}"
 
     def unanswered(self):
-        """Replicas that run answer reads, whatever else is broken. One that has shown something newer than it has, and cannot get it
-        from another, says so: it never goes back."""
+        """Replicas that run answer reads, whatever else is broken. One that has shown something newer than it has says so where
+        nobody could give it that for long enough: it never goes back."""
         for one in self.operations:
-            is_ahead = one.detail.startswith("copy_too_old") and self.is_apart
-            if not one.is_write and not one.is_consistent and one.is_whole and one.outcome != "ok" and not is_ahead:
+            if one.is_write or one.is_consistent or not one.is_whole or one.outcome == "ok":
+                continue
+            if not one.detail.startswith("copy_too_old") or self.reach.longest(one.replica, one.start, one.told) >= RECOVERY:
                 yield f"a read failed at a replica that was up: {one.status} {one.detail} {brief(one)}"

@@ -137,7 +137,7 @@ class Session:
             if response.status != 503:
                 self.fault(one, response, "an unexpected answer to a read")
         if response.status not in (200, 404):
-            one.end = float("inf")
+            one.told, one.end = one.end, float("inf")
             return None
         one.outcome = "ok"
         if self.cluster.is_replicated:

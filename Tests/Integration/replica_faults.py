@@ -5,6 +5,7 @@ import dataclasses
 import http.client
 import time
 
+from reach import Reach
 from replicas import ask
 from wires import HOLD
 
@@ -61,8 +62,8 @@ class Play:
 
     def __init__(self, cluster, faults, dice):
         self.cluster, self.faults, self.dice, self.done = cluster, faults, dice, []
-        #: Whether a replica was killed, stopped or cut off from another: what one has shown, no other may be able to give it.
-        self.is_apart = False
+        self.reach = Reach([one.name for one in cluster.members], [one.name for one in cluster.replicas])
+        self.runs = {one.name: one.starts for one in cluster.replicas}
 
     def run(self):
         begin = time.monotonic()
@@ -90,25 +91,23 @@ class Play:
         if fault.kind.startswith("kill "):
             met = self.cluster.members + (self.cluster.replicas if fault.kind == "kill everything" else [])
             for one in met:
-                one.kill()
-            self.is_apart |= fault.kind == "kill everything"
+                self.end(one, one.kill)
             return "", lambda: self.start(met)
         if fault.kind == "compact":
             self.compact()
             return "", lambda: None
         party = self.party(fault.whom)
-        self.is_apart |= fault.kind in ("kill", "pause") and party in self.cluster.replicas
         if fault.kind == "kill":
-            party.kill()
+            self.end(party, party.kill)
             return party.name, lambda: self.start([party])
         if fault.kind == "pause":
-            party.pause()
-            return party.name, party.resume
+            self.end(party, party.pause)
+            return party.name, lambda: self.resume(party)
         wires = self.wires(fault, party)
         how = {"stalled": True} if fault.kind == "stall" else self.ways(fault.how)
-        replicas = {one.name for one in self.cluster.replicas}
-        self.is_apart |= any({source, target} <= replicas for source, target, _ in wires)
         for source, target, is_turned in wires:
+            if fault.kind != "slow":
+                self.reach.note((source, target), False)
             turned = {{"forth": "back", "back": "forth"}.get(way, way): value for way, value in how.items()}
             self.cluster.wires.set(source, target, **(turned if is_turned else how))
         whole = {"refused": False, "stalled": False, "forth": 0.0, "back": 0.0}
@@ -116,7 +115,22 @@ class Play:
         def mend():
             for source, target, _ in wires:
                 self.cluster.wires.set(source, target, **whole)
+                self.reach.note((source, target), True)
         return party.name, mend
+
+    def end(self, party, how):
+        """Kills or stops it."""
+        self.reach.note(party.name, False)
+        how()
+
+    def resume(self, party):
+        party.resume()
+        self.note(party)
+
+    def note(self, party):
+        """That it runs, where it does; a replica that was started has its copy once it answers."""
+        if party.is_up and (party.name not in self.runs or party.starts in (self.runs[party.name], party.well)):
+            self.reach.note(party.name, True)
 
     def compact(self):
         """etcd forgets all but what is there now."""
@@ -130,6 +144,25 @@ class Play:
         for one in parties:
             if one.process is None:
                 self.cluster.start(one)
+                self.note(one)
+
+    def mend(self):
+        """Everything runs and nothing is cut any more."""
+        self.cluster.mend()
+        for wire in [what for what in self.reach.changes if isinstance(what, tuple)]:
+            self.reach.note(wire, True)
+        for one in [*self.cluster.members, *self.cluster.replicas]:
+            self.note(one)
+
+    def reached(self, operations):
+        """Who could speak to whom, by the first answers of replicas that were started, too."""
+        first = {}
+        for one in operations:
+            if one.outcome == "ok" and one.run > self.runs[one.replica]:
+                first[one.replica, one.run] = min(one.end, first.get((one.replica, one.run), one.end))
+        for (name, _), moment in first.items():
+            self.reach.note(name, True, moment)
+        return self.reach
 
     @staticmethod
     def ways(how):

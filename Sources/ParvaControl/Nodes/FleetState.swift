@@ -80,6 +80,11 @@ package struct FleetState: Sendable {
 
   package var records: some Sequence<NodeRecord> { entries.values.lazy.map(\.record) }
 
+  /// Whether none of these nodes has yet to speak after the start. O(names).
+  func haveSpoken(_ names: [String]) -> Bool {
+    names.allSatisfy { name in entries[name].map { $0.hasSpoken || $0.record.state == nil } ?? true }
+  }
+
   /// All nodes. O(nodes), and O(GPUs) after a change of what they offer.
   package mutating func snapshot() -> Fleet {
     Fleet(nodes: entries.mapValues(\.record), inventory: inventoryNow(), generation: generation)

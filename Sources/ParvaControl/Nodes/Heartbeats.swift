@@ -3,6 +3,9 @@
 struct Heartbeats: Sendable {
   static let missed = 3
   static let regained = 2
+  /// For the first one there is so long at least, however short the interval: a node looks for a controller that was
+  /// started, or for the one that leads now, and may be held up by one that stands still.
+  static let firstWord = Duration.seconds(10)
 
   /// When the node was taken for unreachable; nil where it is not.
   private(set) var silentSince: ContinuousClock.Instant?
@@ -10,6 +13,8 @@ struct Heartbeats: Sendable {
   private var last: ContinuousClock.Instant
   /// On time since the node fell silent.
   private var streak = 0
+  /// Whether it was reached before counting began, and was not heard since.
+  private var isDue: Bool
 
   var isUnreachable: Bool { silentSince != nil }
 
@@ -17,20 +22,25 @@ struct Heartbeats: Sendable {
   init(isUnreachable: Bool, now: ContinuousClock.Instant) {
     silentSince = isUnreachable ? now : nil
     last = now
+    isDue = !isUnreachable
   }
+
+  /// How long a node that was reached before counting began has until its first one.
+  static func patience(_ interval: Duration) -> Duration { max(interval * missed, firstWord) }
 
   mutating func heard(at now: ContinuousClock.Instant, interval: Duration) {
     if isUnreachable {
       streak = streak > 0 && now - last > interval * Self.missed ? 1 : streak + 1
-      if streak >= Self.regained { silentSince = nil }
+      // Whose first one comes late was looking for the controller: it has not fallen silent.
+      if isDue || streak >= Self.regained { silentSince = nil }
     }
     if !isUnreachable { streak = 0 }
-    last = now
+    (last, isDue) = (now, false)
   }
 
   /// Looks at the clock.
   mutating func check(at now: ContinuousClock.Instant, interval: Duration) {
-    guard now - last > interval * Self.missed else { return }
+    guard now - last > (isDue ? Self.patience(interval) : interval * Self.missed) else { return }
     silentSince = silentSince ?? now
     streak = 0
   }

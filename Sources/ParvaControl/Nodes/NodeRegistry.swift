@@ -316,6 +316,12 @@ package final class NodeRegistry: Sendable {
     }
   }
 
+  /// How long nodes have after a start until they have spoken.
+  var patience: Duration { Heartbeats.patience(settings.heartbeat) }
+
+  /// Whether none of these nodes has yet to speak after the start.
+  func haveSpoken(_ names: [String]) -> Bool { state.withLock { $0.fleet.haveSpoken(names) } }
+
   /// Returns once all of the nodes that have verified something have said what they look like since, or after `limit`.
   func untilHeard(of names: [String], within limit: Duration) async {
     await until(within: limit) { state in

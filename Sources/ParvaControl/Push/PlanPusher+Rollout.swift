@@ -40,10 +40,10 @@ extension PlanPusher {
   private func carryOut(_ document: FleetOperationDocument, _ goal: RolloutGoal, _ control: RolloutControl) async {
     let id = document.id
     let names = document.nodes.map(\.name)
-    // After a restart nodes speak with their next heartbeat; one that works on something speaks when it is through.
-    let isOld = document.resumed > 0 && settings.wordTimeout > .zero
+    // After a start nodes speak with their next heartbeat; one that works on something speaks when it is through.
+    let isEarly = settings.wordTimeout > .zero && (document.resumed > 0 || !nodes.haveSpoken(names))
     await nodes.untilHeard(
-      of: names, within: isOld ? max(settings.wordTimeout, nodes.settings.heartbeat * 3) : settings.wordTimeout)
+      of: names, within: isEarly ? max(settings.wordTimeout, nodes.patience) : settings.wordTimeout)
     let terms = RolloutTerms(nodes: Set(names), maxUnavailable: document.rollout.maxUnavailable)
     let way = await queue.run { [nodes] in FleetTransition(nodes.snapshot, to: goal, terms) }
     guard !Task.isCancelled, let firstPhase = announce(way, id) else { return }
@@ -155,7 +155,7 @@ extension PlanPusher {
     guard !leaving.isEmpty else { return await bringDrained(order, id) }
     let drain = SegmentDrain(
       traffic: traffic, time: settings.drainTime,
-      settling: max(settings.wordTimeout, nodes.settings.heartbeat * 5))
+      settling: nodes.patience + max(settings.wordTimeout, nodes.settings.heartbeat * 2))
     guard await drain.run(leaving, control) else { return false }
     let isWell = await bringDrained(order, id)
     // What the node has done shows in what it says next; what it has not done gets requests again.

@@ -181,7 +181,7 @@ package final class TrafficBoard: Sendable {
     }
     let start = start
     let isSettled = nodes.records.allSatisfy { node in
-      node.state == nil || node.isLost || node.heardAt.map { $0 >= start } ?? true
+      node.state == nil || node.isUnreachable || node.heardAt.map { $0 >= start } ?? true
     }
     let time = now()
     // Whoever looks or waits is not held up meanwhile: nobody else makes tables.

@@ -19,7 +19,8 @@ package final class ControllerLink: Sendable {
     package var tls = HTTPClientConfiguration.TLS()
     /// Between heartbeats until the controller says otherwise.
     package var interval = Duration.seconds(10)
-    /// Before the second attempt, doubled up to ``longestPause``; what is waited is drawn from nothing up to this.
+    /// Before the second attempt, doubled up to ``longestPause`` and up to three heartbeats: without so many a node counts
+    /// as unreachable. What is waited is drawn from nothing up to this.
     package var pause = Duration.milliseconds(500)
     package var longestPause = Duration.seconds(30)
 
@@ -28,6 +29,11 @@ package final class ControllerLink: Sendable {
       self.controllers = controllers
       self.name = name
       self.spec = spec
+    }
+
+    /// What the pause grows to, where the controller wants a heartbeat once in an interval.
+    func pause(after pause: Duration, interval: Duration) -> Duration {
+      min(pause * 2, longestPause, max(.seconds(2), interval * 3))
     }
   }
 
@@ -101,6 +107,7 @@ package final class ControllerLink: Sendable {
     var isRegistered = false
     var isRemoved = false
     var pause = configuration.pause
+    var interval = configuration.interval
     var failures = 0
     while !Task.isCancelled {
       var outcome = isRegistered ? Outcome.accepted(interval: configuration.interval) : await register()
@@ -111,7 +118,8 @@ package final class ControllerLink: Sendable {
       counters.add(outcome.name)
       let wait: Duration
       switch outcome {
-      case .accepted(let interval):
+      case .accepted(let wanted):
+        interval = wanted
         if isRemoved { logger.notice("registered again") }
         isRemoved = false
         pause = configuration.pause
@@ -119,7 +127,7 @@ package final class ControllerLink: Sendable {
         wait = interval
       case .unknown:
         isRegistered = false
-        wait = drawn(&pause)
+        wait = drawn(&pause, interval)
       case .removed:
         if !isRemoved { logger.warning("the controller has removed this node; start the agent anew to return") }
         isRemoved = true
@@ -130,7 +138,7 @@ package final class ControllerLink: Sendable {
           "the controller is not reached", metadata: ["reason": "\(reason)", "controller": "\(controller)"])
         turn()
         // All others are asked first.
-        wait = failures % configuration.controllers.count == 0 ? drawn(&pause) : .zero
+        wait = failures % configuration.controllers.count == 0 ? drawn(&pause, interval) : .zero
       }
       let hold = min(wait, Self.spacing)
       try? await clock.sleep(for: hold)
@@ -140,8 +148,8 @@ package final class ControllerLink: Sendable {
   }
 
   /// Full jitter: nodes that lost their controller together do not come back together.
-  private func drawn(_ pause: inout Duration) -> Duration {
-    defer { pause = min(pause * 2, configuration.longestPause) }
+  private func drawn(_ pause: inout Duration, _ interval: Duration) -> Duration {
+    defer { pause = configuration.pause(after: pause, interval: interval) }
     return pause * Double.random(in: 0...1)
   }
 

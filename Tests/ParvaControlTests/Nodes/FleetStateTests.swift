@@ -293,6 +293,7 @@ import Testing
     var fleet = try Self.fleet(20)
     var now = Self.start
     let names = (0..<20).map { "n\($0)" }
+    Self.pass(10, heard: names, &fleet, &now)
     Self.pass(600, heard: [], &fleet, &now)
     #expect(fleet.counted == FleetCount(nodes: [.unreachable: 20], isCutOff: true))
     for count in 1...20 {

@@ -16,6 +16,27 @@ import Testing
     #expect(beats.isUnreachable)
   }
 
+  @Test(
+    "a node has time to find a controller that was started, and is there with its first word", arguments: [0.5, 3, 10])
+  func theFirstWord(interval: Double) {
+    let (interval, patience) = (Duration.seconds(interval), max(10, 3 * interval))
+    for late in [false, true] {
+      var beats = Heartbeats(isUnreachable: false, now: Self.start)
+      beats.check(at: Self.at(patience), interval: interval)
+      #expect(!beats.isUnreachable)
+      if late { beats.check(at: Self.at(patience + 0.1), interval: interval) }
+      #expect(beats.isUnreachable == late)
+      beats.heard(at: Self.at(patience + 1), interval: interval)
+      #expect(!beats.isUnreachable)
+      // From then on it is as every other.
+      let missed = Self.at(patience + 1.1) + interval * 3
+      beats.check(at: missed, interval: interval)
+      #expect(beats.isUnreachable)
+      beats.heard(at: missed, interval: interval)
+      #expect(beats.isUnreachable)
+    }
+  }
+
   @Test func oneHeartbeatDoesNotBringALostNodeBackButTwoInTimeDo() {
     var beats = Heartbeats(isUnreachable: true, now: Self.start)
     beats.heard(at: Self.at(100), interval: Self.interval)

@@ -121,12 +121,30 @@ import Testing
   func whatDoesNotServeBlocks() async throws {
     var move = try await Move(.verified)
     move.api = try await move.api.restarted { $0.push.servingTimeout = .milliseconds(200) }
+    try await move.speak(move.old)
+    try await move.speak(move.new)
     // The node has verified its part, and never says that the instance is there.
     let operation = try await Move.ended(move.api, await move.apply())
     #expect(operation.json("status") == "failed")
     #expect(move.status(operation, move.new.name) == ("failed", "not_serving"))
     #expect(move.status(operation, move.old.name).code == "blocked")
     #expect(move.old.agent.received.count == 1)
+    try await move.api.controller.stop()
+  }
+
+  @Test("after a start no way is found before all nodes have spoken")
+  func firstWordsAreWaitedFor() async throws {
+    var move = try await Move(.verified)
+    move.api = try await move.api.restarted { $0.push.wordTimeout = .milliseconds(1) }
+    let begun = await move.apply()
+    let location = try #require(begun.headers["Location"])
+    try await move.speak(move.new)
+    for _ in 0..<100 { _ = await move.api.send("GET", location) }
+    #expect(move.new.agent.received.count == 1)
+    try await move.speak(move.old)
+    await move.new.agent.untilReceived(2)
+    try await move.speak(move.new)
+    #expect(try await Move.ended(move.api, begun).json("status") == "verified")
     try await move.api.controller.stop()
   }
 

@@ -143,6 +143,15 @@ import Testing
 
   /// A change is told once, a second after the last exchange at the earliest, and the next heartbeat comes ten seconds
   /// after that one: nothing of the waits before is heard later.
+  @Test("no pause is longer than a node may be silent", arguments: [0.5: 2.0, 1: 3, 10: 30, 100: 30])
+  func pausesAreBounded(interval: Double, longest: Double) {
+    let configuration = ControllerLink.Configuration(
+      controllers: ["http://127.0.0.1:1"], name: "n1", spec: NodeSpec(address: "http://127.0.0.1:1"))
+    var pause = configuration.pause
+    for _ in 0..<10 { pause = configuration.pause(after: pause, interval: .seconds(interval)) }
+    #expect(pause == .seconds(longest))
+  }
+
   @Test("F1: a change costs one heartbeat, not all that follow", .timeLimit(.minutes(15)))
   func changesAreToldOnce() async throws {
     let (controller, bell, clock) = (try Controller(), Doorbell(), ManualClock())
