@@ -105,6 +105,7 @@ package final class Controller: Sendable {
     webhooks = WebhookRegistry(
       contents.webhooks, feed: feed, store: store, settings: configuration.webhooks, isFollowing: isFollowing,
       now: configuration.now, logger: logger)
+    try await webhooks.count()
     let trafficWakes = TrafficWakes()
     nodes = NodeRegistry(
       nodes: contents.nodes, removed: contents.removedNodes, store: store, settings: configuration.nodes,

@@ -34,9 +34,10 @@ struct BackupCommand: AsyncParsableCommand {
 /// `parva restore`: such a file in place of a store.
 struct RestoreCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "restore", abstract: "Put a backup in the place of a controller's store; the controller must not run.",
+    commandName: "restore", abstract: "Put a backup in the place of a controller's store, while nobody writes it.",
     discussion: """
-      What nodes have accepted since the backup was made stays newer than what the controller knows: after its start new \
+      With a file of its own the controller must not run; with etcd no controller may lead, and those that follow read what is put \
+      there. What nodes have accepted since the backup was made stays newer than what the controller knows: after its start new \
       plans get revisions above what nodes report.
       """)
 
@@ -45,7 +46,11 @@ struct RestoreCommand: AsyncParsableCommand {
 
   @OptionGroup var place: StorePlace
 
-  @Flag(name: .long, help: "Replace the store that is there; a file is kept as STORE.before-restore.")
+  @Flag(
+    name: .long,
+    help:
+      "Replace the store that is there: a file is kept as STORE.before-restore, of etcd nothing is kept (`parva backup` does)."
+  )
   var force = false
 
   func run() async throws {

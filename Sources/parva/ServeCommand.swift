@@ -232,8 +232,7 @@ struct ServeCommand: AsyncParsableCommand {
       let signal = await ending.value
       logger.info("stopping", metadata: ["signal": "\(signal)"])
       served.releaseWaiters()
-      await server.shutdown()
-      try await served.stop()
+      try await served.stop { await server.shutdown() }
       tracer?.stop()
       await exporting.value
       logger.info("stopped")
@@ -248,16 +247,16 @@ struct ServeCommand: AsyncParsableCommand {
     _ path: String, _ configuration: Controller.Configuration, _ routing: @escaping ReplicaHost.Routing,
     _ slot: RouterSlot, _ logger: Logger
   ) async throws -> ServedController {
-    guard Stores.replicatedKind(of: path) != nil else {
+    guard let kind = Stores.replicatedKind(of: path) else {
       let controller = try await Controller(
         configuration: configuration, store: try Stores.open(path), logger: logger)
       slot.replace(with: routing(controller, .alone))
       return .alone(controller)
     }
-    let link = try replicas.link(listening: listen, tls: tls, needsSecret: needsCredentials)
-    guard let shared = try await Stores.openReplicated(path, try replicas.access(), logger: logger) else {
-      throw CommandFailure(.badInput, "'\(path)' is no store that replicas share")
-    }
+    let (place, access) = (kind.place(in: path), try replicas.access())
+    let link = try replicas.link(
+      listening: listen, tls: tls, needsSecret: needsCredentials, isNear: try kind.isNear(place, access))
+    let shared = try await kind.open(place, access, logger)
     let settings = (try? VerbConfiguration.of(Array(CommandLine.arguments.dropFirst())))?.settings ?? []
     let member = ReplicaMember(
       address: link.address, host: ProcessInfo.processInfo.hostName, version: Version.current,

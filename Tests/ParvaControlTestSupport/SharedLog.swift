@@ -239,6 +239,7 @@ package final class SharedLog: Sendable {
     package func isSurelyLeader(in term: Int) -> Bool { log.leads(self, in: term) }
     package func sureUntil(in term: Int) -> ContinuousClock.Instant? { log.sureUntil(self, in: term) }
     package func resign() async { if case .leader = standing { await log.lead(nil) } }
+    package func withdraw() async { await resign() }
     package var trouble: StoreError? { state.withLock(\.trouble) }
 
     fileprivate func append(_ batch: StoreBatch, in term: Int) async throws(StoreError) {

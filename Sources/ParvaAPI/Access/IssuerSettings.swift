@@ -1,4 +1,5 @@
 package import Foundation
+import ParvaHTTP
 
 /// Whose tokens are taken, and what for (OpenID Connect, RFC 7519).
 package struct IssuerSettings: Sendable {
@@ -79,7 +80,7 @@ package struct IssuerSettings: Sendable {
       parts.password == nil, parts.fragment == nil
     else { return false }
     return parts.scheme == "https"
-      || parts.scheme == "http" && ["127.0.0.1", "localhost", "[::1]", "::1"].contains(host)
+      || parts.scheme == "http" && NetworkAddress.isLoopback(host: host)
   }
 
   private static func check(_ url: String, _ option: String) throws(IssuerSettingError) {

@@ -78,11 +78,13 @@ package struct HealthHandlers: Sendable {
   }
 
   private func checkReplica() throws(ProblemDetails) {
-    if let trouble = store.trouble ?? part.trouble {
+    if let trouble = store.trouble ?? part.trouble ?? part.leaderTrouble {
       var problem = ProblemDetails(trouble)
       problem.status = 503
       // What to do is told where it is the shared store that has no room.
-      if trouble.code == .full, let shared = part.trouble { problem.detail += " " + shared.message }
+      if trouble.code == .full, let shared = part.trouble ?? part.leaderTrouble {
+        problem.detail += " " + shared.message
+      }
       problem.detail += standing
       throw problem
     }

@@ -27,13 +27,20 @@ struct ReplicaHandlers: Sendable {
     return HTTPResponse(status: 200, contentType: "application/json", body: Data(writer.bytes))
   }
 
+  /// By its address, since the store tells no more; where it is that of this replica, too, this one knows whether it leads itself.
+  private func leads(_ member: ReplicaMember) -> Bool {
+    guard let own = part.census?.own, member.address == part.leader?.address else { return false }
+    guard member.address == own.address else { return true }
+    return (member.id == own.id) == (part.name == "leader")
+  }
+
   private func write(_ member: ReplicaMember, _ findings: [ReplicaFinding], _ list: inout DocumentWriter) {
     list.object { replica in
       replica.field("id", member.id)
       replica.field("address", member.address)
       replica.field("host", member.host)
       replica.field("version", member.version)
-      replica.field("role", member.address == part.leader?.address ? "leader" : "follower")
+      replica.field("role", leads(member) ? "leader" : "follower")
       replica.field("isAsked", member.id == part.census?.own.id)
       replica.array("differences") { list in
         guard let own = part.census?.own else { return }

@@ -4,7 +4,7 @@ import ParvaHTTP
 import ParvaWire
 
 /// What the replicas tell each other beside the store: endpoints hang on every heartbeat and on what is drained this moment, of
-/// which the store holds little; so those of the leader are everybody's.
+/// which the store holds little; so those of the leader are everybody's. So is what ails its planning and its writing.
 enum PeerExchange {
   static let (path, whoPath, logPath) = ("/replication/exchange", "/replication/who", "/replication/log")
   /// How long the leader holds its answer while there is nothing new.
@@ -19,14 +19,42 @@ enum PeerExchange {
     var after: Int
     /// When tokens were used there, in seconds since 1970, by id.
     var uses: [String: Double]
+    /// What it has heard last.
+    var told: Told?
+  }
+
+  /// What ails the leader and lasts while it leads.
+  struct Told: Codable, Hashable, Sendable {
+    struct Trouble: Codable, Hashable, Sendable {
+      var code: String
+      var message: String
+
+      /// Nil for a code of another version.
+      var error: StoreError? { StoreError.Code(rawValue: code).map { StoreError($0, message) } }
+    }
+
+    var planning: PlanningWord?
+    /// Why its store takes no writes.
+    var store: Trouble?
+
+    init() {}
+
+    init(_ controller: Controller) {
+      planning = controller.board.view.word
+      // A leader that does not reach the store leads no more soon.
+      guard let trouble = controller.store.trouble, [.full, .failed].contains(trouble.code) else { return }
+      store = Trouble(code: trouble.code.rawValue, message: trouble.message)
+    }
   }
 
   struct Answer: Codable, Sendable {
     var edition: Int
-    /// Nil while the leader does not know yet where its nodes' servers are: what a follower has stays.
+    /// Nil where the follower has this edition, and while the leader does not know yet where its nodes' servers are: what a follower has
+    /// stays.
     var endpoints: [EndpointDocument]?
     /// Workloads that are to have endpoints.
     var workloads: [String]
+    var told: Told?
 
     /// Nil where an endpoint is none.
     var table: EndpointTable? {
@@ -86,29 +114,55 @@ enum PeerExchange {
       throw ProblemDetails(status: 400, code: "invalid_json", detail: "This is for replicas of one controller.")
     }
     controller.tokens.note(word.uses.mapValues { Date(timeIntervalSince1970: $0) })
-    let view = await controller.traffic.wait(for: hold) { $0.isSettled && $0.edition != word.after }
+    let (view, told) = await news(word, of: controller)
     let table = view.table
+    let hasChanged = isNew(view, to: word)
     let answer = Answer(
-      edition: view.edition, endpoints: view.isSettled ? table.endpoints.map(\.document) : nil,
-      workloads: table.workloads)
+      edition: view.edition, endpoints: hasChanged ? table.endpoints.map(\.document) : nil,
+      workloads: hasChanged ? table.workloads : [], told: told)
     return HTTPResponse(
       status: 200, contentType: "application/json", body: try JSONEncoder().encode(answer))
   }
 
-  /// The follower's side: has its board show what the leader's does, until the task is cancelled.
+  private static func isNew(_ view: TrafficBoard.View, to word: Word) -> Bool {
+    view.isSettled && view.edition != word.after
+  }
+
+  /// What there is, as soon as there is something that the follower does not have, or after ``hold``.
+  private static func news(_ word: Word, of controller: Controller) async -> (TrafficBoard.View, Told) {
+    let (end, known) = (ContinuousClock.now + hold, word.told ?? Told())
+    while true {
+      let (view, told) = (controller.traffic.view, Told(controller))
+      let isOver = ContinuousClock.now >= end || Task.isCancelled || controller.board.isClosed
+      if isOver || told != known || isNew(view, to: word) { return (view, told) }
+      await withTaskGroup(of: Void.self) { group in
+        // What ails the store rings no bell.
+        let pause = min(.seconds(1), ContinuousClock.now.duration(to: end))
+        group.addTask { _ = await controller.traffic.wait(for: pause) { isNew($0, to: word) } }
+        group.addTask { _ = await controller.board.wait(for: pause) { $0.word != known.planning } }
+        await group.next()
+        group.cancelAll()
+      }
+    }
+  }
+
+  /// The follower's side: has its boards show what the leader's do, until the task is cancelled.
   static func follow(
     _ leader: @escaping @Sendable () -> ReplicaStanding.Leader?, _ link: PeerLink, for controller: Controller,
     _ tally: ReplicaTally
   ) async {
-    var (of, edition) = (ReplicaStanding.Leader?.none, -1)
-    tally.heardAt = nil
+    var (of, edition, told) = (ReplicaStanding.Leader?.none, -1, Told())
+    (tally.heardAt, tally.leaderTrouble) = (nil, nil)
     while !Task.isCancelled {
       let now = leader()
-      if now != of { (of, edition, tally.heardAt) = (now, -1, now.map { _ in .now }) }
+      if now != of {
+        (of, edition, tally.heardAt) = (now, -1, now.map { _ in .now })
+        (told.store, tally.leaderTrouble) = (nil, nil)
+      }
       let began = ContinuousClock.now
       if let now, now.address != link.address {
         let uses = controller.tokens.takeUses()
-        let word = Word(after: edition, uses: uses.mapValues(\.timeIntervalSince1970))
+        let word = Word(after: edition, uses: uses.mapValues(\.timeIntervalSince1970), told: told)
         let answer = try? await PeerLink.answer {
           await link.exchange(word, with: now)
         } until: {
@@ -119,6 +173,9 @@ enum PeerExchange {
           tally.heardAt = .now
           if let table = answer.table { controller.traffic.mirror(table) }
           if answer.endpoints != nil { edition = answer.edition }
+          told = answer.told ?? Told()
+          controller.follower?.hear(told.planning)
+          tally.leaderTrouble = told.store?.error
         } else {
           controller.tokens.keep(uses: uses)
         }

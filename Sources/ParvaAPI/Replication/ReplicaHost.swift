@@ -13,6 +13,8 @@ package final class ReplicaHost: Sendable {
   package struct Settings: Sendable {
     /// How old a follower's copy may be before the replica is not ready any more.
     package var mostStaleness = Duration.seconds(15)
+    /// How long requests that are open may keep leadership at a replica that ends.
+    package var handOver = Duration.seconds(2)
 
     package init() {}
   }
@@ -40,6 +42,8 @@ package final class ReplicaHost: Sendable {
     var mirroring: Task<Void, Never>?
     /// Whether it was told that a node knows of a later term.
     var isDeposedTold = false
+    /// Nothing takes its place any more.
+    var isLast = false
   }
 
   package let slot: RouterSlot
@@ -201,7 +205,7 @@ package final class ReplicaHost: Sendable {
   /// something else of this replica meanwhile.
   private func takePlace(term: Int?, _ make: () async throws(StoreError) -> Controller) async {
     var told: StoreError?
-    while !Task.isCancelled, isStill(term) {
+    while !Task.isCancelled, isStill(term), !serving.withLock(\.isLast) {
       let made: Controller
       do throws(StoreError) {
         made = try await make()
@@ -217,15 +221,16 @@ package final class ReplicaHost: Sendable {
       }
       let part = Self.part(of: made, term: term, store, link, settings, tally, census)
       // Nobody is told that this replica leads when it does not.
-      guard isStill(term) else {
-        Task { try? await made.stop() }
-        return
-      }
-      let (old, mirroring, number) = serving.withLock { serving in
+      let replaced = serving.withLock { serving -> (old: Controller, mirroring: Task<Void, Never>?, number: Int)? in
+        guard !serving.isLast, isStill(term) else { return nil }
         defer {
           serving = Serving(controller: made, term: term, number: serving.number + 1, mirroring: nil)
         }
         return (serving.controller, serving.mirroring, serving.number + 1)
+      }
+      guard let (old, mirroring, number) = replaced else {
+        Task { try? await made.stop() }
+        return
       }
       // Until it knows better, endpoints are as they were.
       made.traffic.inherit(old.traffic.shown(old.traffic.view))
@@ -260,13 +265,32 @@ package final class ReplicaHost: Sendable {
   /// Answers those who wait, so that open requests can end.
   package func releaseWaiters() { controller.releaseWaiters() }
 
-  /// Gives leadership up and closes the store. No request may follow.
-  package func stop() async throws(StoreError) {
+  /// Is elected no more, gives leadership up, and closes the store. One request that is slow does not keep others from leading for
+  /// longer than ``Settings/handOver``: from then on changes are refused, and reads go on.
+  ///
+  /// - Parameter drain: returns when no request is open any more, and none follows.
+  package func stop(draining drain: @escaping @Sendable () async -> Void = {}) async throws(StoreError) {
+    let quiet = WaitingBoard(false)
+    let draining = Task {
+      await drain()
+      quiet.change { $0 = true }
+    }
+    let leads = serving.withLock { $0.term != nil }
+    if leads { _ = await quiet.wait(for: settings.handOver) { ((), $0) } }
     events.continuation.finish()
-    serving.withLock { $0.mirroring }?.cancel()
+    let (controller, mirroring) = serving.withLock { serving in
+      serving.isLast = true
+      return (serving.controller, serving.mirroring)
+    }
+    if !leads {
+      await store.withdraw()
+      await draining.value
+    }
+    mirroring?.cancel()
     for task in ending.withLock({ $0 }) { await task.value }
     try await controller.stop()
-    await store.resign()
+    await store.withdraw()
+    await draining.value
     link.shutdown()
     try await store.close()
   }

@@ -12,7 +12,7 @@ package struct ReplicaPart: Sendable {
 
   let role: Role
   let link: PeerLink?
-  private let store: (any ReplicatedStore)?
+  let store: (any ReplicatedStore)?
   private let epoch: Int
   /// How old a follower's copy may be before it is not ready any more.
   let mostStaleness: Duration
@@ -65,7 +65,7 @@ package struct ReplicaPart: Sendable {
   }
 
   /// Whether `leader` is still who leads, as told by `standing`.
-  private func isStill(_ leader: ReplicaStanding.Leader?, _ standing: ReplicaStanding) -> Bool {
+  func isStill(_ leader: ReplicaStanding.Leader?, _ standing: ReplicaStanding) -> Bool {
     switch standing {
     case .follower(let now): now == leader
     case .leader(let term): leader == ReplicaStanding.Leader(term: term, address: link?.address ?? "")
@@ -88,6 +88,12 @@ package struct ReplicaPart: Sendable {
   }
 
   var trouble: StoreError? { store?.trouble }
+
+  /// Why the replica that leads writes nothing, where this one follows.
+  var leaderTrouble: StoreError? {
+    guard case .follows = role else { return nil }
+    return tally.leaderTrouble
+  }
 
   // MARK: - Who answers
 
@@ -118,8 +124,8 @@ package struct ReplicaPart: Sendable {
     return routes + [PeerExchange.route(controller, self)]
   }
 
-  private static let parameter = "consistent"
-  private typealias End = @Sendable (inout HTTPHeaders) throws(ProblemDetails) -> Void
+  static let parameter = "consistent"
+  typealias End = @Sendable (inout HTTPHeaders) throws(ProblemDetails) -> Void
 
   /// Whether what is answered without a commit is so: nobody else can have led up to now.
   var isSure: Bool {
@@ -179,14 +185,11 @@ package struct ReplicaPart: Sendable {
       }
     case .follows(let follower):
       if isConsistent || route.isLeaders {
-        if isConsistent { request.query.append((Self.parameter, "true")) }
+        if isConsistent { request = Self.consistent(request) }
         return .rest { [request] in try await pass(request, route) }
       }
-      guard let fresh = follower.freshAt else { throw Self.notReady }
-      if route.method == "GET", !route.isStream, follower.position < tally.shown {
-        return .rest { [request] in try await behind(request, route, handle, follower) }
-      }
-      return try Self.ending(request, handle, Self.dated(fresh))
+      if route.isLeadersWord { return .rest { [request] in try await word(request, route, handle, follower) } }
+      return try own(request, route, handle, follower)
     }
   }
 
@@ -214,113 +217,13 @@ package struct ReplicaPart: Sendable {
     return isConsistent
   }
 
-  private func pass(_ request: HTTPRequest, _ route: Route) async throws -> HTTPResponse {
-    let leader = leader
-    if let sharedAddress { throw ProblemDetails.notLeader(sharedAddress) }
-    // Nobody will lead within seconds where etcd has no room.
-    if leader == nil, let trouble, trouble.code == .full { throw ProblemDetails(trouble) }
-    let isBeat = route.access?.isHeartbeat == true
-    let (response, position): PeerLink.Passed
-    do {
-      (response, position) = try await passed(request, to: leader, isBeat: isBeat)
-    } catch let problem as ProblemDetails {
-      // What is only read can be asked for again, where there is somebody else to ask.
-      guard request.method == "GET", problem.code == StoreError.Code.notLeader.rawValue, let next = self.leader,
-        next != leader
-      else { throw problem }
-      (response, position) = try await passed(request, to: next, isBeat: isBeat)
-    }
-    // Whoever changes something here reads it here.
-    if let position, !isBeat {
-      tally.show(position)
-      // Another controller may take the place of this one meanwhile, and one that leads knows it.
-      let end = ContinuousClock.now + Self.mostBehind
-      while let current = tally.follower, .now < end, !Task.isCancelled,
-        !(await current.wait(for: position, within: .milliseconds(200)))
-      {
-        // At most once in 200 ms, whoever waits.
-        _ = await fetch(upTo: position)
-      }
-    }
-    return response
-  }
-
-  /// How long a read waits where this replica has shown something newer than it knows and nobody leads.
-  private static let mostBehind = Duration.seconds(2)
-
-  /// How long a leader's answer is waited for when it leads no more.
-  private static let grace = Duration.seconds(1)
-
-  /// One that was stopped answers nothing, and its connections stay: it is waited for only while it leads.
-  private func passed(
-    _ request: HTTPRequest, to leader: ReplicaStanding.Leader?, isBeat: Bool
-  ) async throws -> PeerLink.Passed {
-    guard let link, let store else { throw ProblemDetails.notLeader() }
-    return try await PeerLink.answer {
-      try await link.pass(request, to: leader, isBeat: isBeat)
-    } until: {
-      for await standing in store.standings() where !isStill(leader, standing) { break }
-      try? await Task.sleep(for: Self.grace)
-    }
-  }
-
-  /// Has the copy take from other replicas what it lacks up to a position, where etcd does not give it: whether it is there then.
-  private func fetch(upTo shown: Int) async -> Bool {
-    guard let store, let link, link.seal != nil, tally.beginFetching() else { return false }
-    defer { tally.endFetching() }
-    let known = [leader?.address].compactMap(\.self) + (census?.members.map(\.address) ?? [])
-    let position = store.position
-    await withTaskGroup(of: [ReplicaEntry].self) { group in
-      for address in Set(known) where address != link.address {
-        group.addTask { await link.entries(after: position, at: address) }
-      }
-      for await entries in group {
-        // What cannot be read, the next one may have in another form, or the leader be asked for.
-        try? await store.take(entries)
-        if store.position >= shown { break }
-      }
-      group.cancelAll()
-    }
-    return store.position >= shown
-  }
-
-  /// Answers a read of a replica that has passed on something newer than it knows itself, as where etcd is cut off from it and
-  /// the leader is not, or away altogether: its answers never go back.
-  private func behind(
-    _ request: HTTPRequest, _ route: Route, _ handle: (HTTPRequest) throws -> Route.Beginning, _ follower: Follower
-  ) async throws -> HTTPResponse {
-    let (shown, end) = (tally.shown, ContinuousClock.now + Self.mostBehind)
-    var asked = request
-    asked.query.append((Self.parameter, "true"))
-    repeat {
-      if tally.follower === follower {
-        if await follower.wait(for: shown, within: .milliseconds(200)), let fresh = follower.freshAt {
-          return try await Self.ending(request, handle, Self.dated(fresh)).response
-        }
-        if await fetch(upTo: shown) { continue }
-      } else {
-        // Another controller answers here by now, maybe the one that leads: it is asked as any leader is.
-        try await Task.sleep(for: .milliseconds(20))
-      }
-      do {
-        return try await pass(asked, route)
-      } catch let problem as ProblemDetails where problem.code == StoreError.Code.notLeader.rawValue {
-        // Another will lead soon, or the copy will be there.
-      }
-    } while .now < end && !Task.isCancelled
-    throw ProblemDetails(
-      status: 503, code: "copy_too_old",
-      detail: "This replica has answered with something newer than it can read now; ask another one, or again.",
-      headers: ["Retry-After": "1"])
-  }
-
   /// Says how old that is which an answer was made of.
-  private static func dated(_ fresh: ContinuousClock.Instant) -> End {
+  static func dated(_ fresh: ContinuousClock.Instant) -> End {
     { headers throws(ProblemDetails) in headers["Parva-Staleness"] = seconds(fresh.duration(to: .now)) }
   }
 
   /// Has an answer, refusals included, carry what is known when it is made.
-  private static func ending(
+  static func ending(
     _ request: HTTPRequest, _ handle: (HTTPRequest) throws -> Route.Beginning,
     _ end: @escaping End
   ) throws -> Route.Beginning {
@@ -368,10 +271,16 @@ package struct ReplicaPart: Sendable {
 
 extension Route {
   /// Whether its answer goes on without end, and tells of what comes.
-  fileprivate var isStream: Bool { pattern.hasSuffix("/events") }
+  var isStream: Bool { pattern.hasSuffix("/events") }
 
   /// Whether the leader alone can answer it: it may change something.
   fileprivate var isLeaders: Bool {
     method != "GET" && !pattern.hasPrefix("/v3/") && pattern != "/v1/plan/preview"
+  }
+
+  /// Whether it tells of what whoever leads does and nobody stores: what applies by itself and what is held; tries, and what waits.
+  fileprivate var isLeadersWord: Bool {
+    method == "GET"
+      && (pattern == "/v1/fleet" || pattern.hasPrefix("/v1/webhooks") && !pattern.hasSuffix("/dead-letters"))
   }
 }

@@ -9,6 +9,7 @@ package final class ReplicaTally: Sendable {
     var shown = 0
     var heardAt: ContinuousClock.Instant?
     var isFetching = false
+    var leaderTrouble: StoreError?
   }
 
   private let state = Mutex(State())
@@ -40,6 +41,12 @@ package final class ReplicaTally: Sendable {
   }
 
   func endFetching() { state.withLock { $0.isFetching = false } }
+
+  /// Why the leader's store takes no writes, as it has said last.
+  var leaderTrouble: StoreError? {
+    get { state.withLock(\.leaderTrouble) }
+    set { state.withLock { $0.leaderTrouble = newValue } }
+  }
 
   /// When the leader has last told where endpoints are, or that nothing is new; nil where nobody is asked.
   var heardAt: ContinuousClock.Instant? {

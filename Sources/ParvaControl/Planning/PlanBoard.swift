@@ -12,8 +12,9 @@ package final class PlanBoard: Sendable {
     /// Whether the plan knows the nodes that are there now: it was made by this process, by the leader that this one follows, or
     /// by the leader before this one for the same demand and nodes. One that was read at the start may not.
     package var isCurrent = false
-    /// Why the newest attempt gave no plan.
+    /// Why the newest attempt gave no plan, and the fingerprint of the fleet that it was for.
     package var failure: String?
+    var failedOffers: UInt64?
     /// What the planner suffers from, whether or not another plan could be published in its stead; nil where it is well.
     package var trouble: PlanningTrouble?
     /// Workloads that the plan was made for at higher rates than they have.
@@ -79,7 +80,7 @@ package final class PlanBoard: Sendable {
       view.isCurrent = isCurrent || plan.origin == .planned
       view.attempted = plan.record.demandRevision
       view.fleet = fleet
-      view.failure = nil
+      (view.failure, view.failedOffers) = (nil, nil)
       let own = followed.reduce(into: [String: OwnNews]()) { news, name in
         guard let revision = view.revision(for: name), revision != before.revision(for: name) ?? 0 else { return }
         news[name] = OwnNews(revision: revision, unplaced: view.unplaced(in: name))
@@ -105,14 +106,31 @@ package final class PlanBoard: Sendable {
   package func saw(fleet: Int) { board.change { $0.fleet = max($0.fleet, fleet) } }
 
   /// The plan that is there stays.
+  ///
+  /// - Parameter offers: fingerprint of the fleet.
   package func fail(
-    at demandRevision: Int, fleet: Int = 0, _ reason: String, trouble: PlanningTrouble? = nil
+    at demandRevision: Int, fleet: Int = 0, offers: UInt64? = nil, _ reason: String, trouble: PlanningTrouble? = nil
   ) {
     board.change { view in
       view.trouble = trouble
       view.attempted = demandRevision
       view.fleet = fleet
-      view.failure = reason
+      (view.failure, view.failedOffers) = (reason, offers)
+    }
+  }
+
+  /// What the controller that plans says of it, where this one follows.
+  ///
+  /// - Returns: whether it is about the plan that is there.
+  func hear(_ word: PlanningWord?) -> Bool {
+    board.change { view in
+      let record = view.plan?.record
+      // A word on another plan is older than this one, or its plan is still to come.
+      guard word == nil || word?.revision == record?.revision ?? 0 else { return false }
+      guard word == nil || word?.attempted ?? 0 >= record?.demandRevision ?? -1 else { return false }
+      (view.failure, view.failedOffers, view.trouble) = (word?.failure, word?.offers, word?.trouble)
+      view.attempted = word?.attempted ?? record?.demandRevision ?? -1
+      return word != nil
     }
   }
 

@@ -274,7 +274,7 @@ actor PlanningLoop {
       let failure = error as? PlanningFailure
       if failure == nil { last = nil } else { ended(attempt, well: false) }
       board.fail(
-        at: demand.revision, fleet: fleet.generation, "\(error)",
+        at: demand.revision, fleet: fleet.generation, offers: fleet.inventory.fingerprint, "\(error)",
         trouble: failure.map { trouble($0, demand, resort: nil) })
       logger.error(
         "planning failed", metadata: ["demand_revision": "\(demand.revision)", "error": "\(error)"])

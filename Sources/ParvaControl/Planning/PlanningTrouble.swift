@@ -1,5 +1,5 @@
 /// What the planner suffers from on the present demand, and what is done about it.
-package struct PlanningTrouble: Hashable, Sendable {
+package struct PlanningTrouble: Codable, Hashable, Sendable {
   /// ``PlanningFailure/code``.
   package var code: String
   package var message: String

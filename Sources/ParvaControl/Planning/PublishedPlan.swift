@@ -27,7 +27,7 @@ package final class PublishedPlan: Sendable {
   package enum Origin: String, Hashable, Sendable {
     /// This process has made it, or made it again.
     case planned
-    /// Read from the store at the start; this process has not planned since.
+    /// Read from the store: at the start, or where another controller leads, or led when it was made.
     case stored
   }
 

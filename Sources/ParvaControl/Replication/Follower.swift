@@ -36,6 +36,8 @@ package final class Follower: Sendable {
   /// The newest plan as it is stored.
   private let newest: Mutex<StoredPlan?>
   private let fresh: Mutex<ContinuousClock.Instant?>
+  /// What the leader says of its planning.
+  private let word = Mutex<PlanningWord?>(nil)
 
   /// - Parameters:
   ///   - position: how many commits are in memory already.
@@ -125,6 +127,24 @@ package final class Follower: Sendable {
 
   // MARK: - Coming in
 
+  /// Takes what the leader says of its planning beside what it stores; nil where it is well.
+  package func hear(_ word: PlanningWord?) {
+    self.word.withLock { $0 = word }
+    tellOfPlanning()
+  }
+
+  /// The plan that the word is about may come later than the word.
+  private func tellOfPlanning() {
+    // Under the lock: of two words the later one stays.
+    word.withLock { word in
+      let generation = parts.nodes.generation
+      guard parts.board.hear(word), let offers = word?.offers, parts.board.view.fleet < generation,
+        offers == parts.nodes.inventory.fingerprint
+      else { return }
+      parts.board.saw(fleet: generation)
+    }
+  }
+
   private func take(_ batch: StoreBatch) async {
     parts.registry.follow(batch)
     parts.nodes.follow(batch)
@@ -135,6 +155,7 @@ package final class Follower: Sendable {
     await take(batch.plan, pin: batch.pin)
     if batch.plan == nil, !batch.nodes.isEmpty || !batch.nodeStates.isEmpty { tellAll() }
     seeFleet()
+    if word.withLock({ $0 != nil }) { tellOfPlanning() }
     await parts.pusher.follow(batch)
   }
 

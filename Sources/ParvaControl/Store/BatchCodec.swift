@@ -7,16 +7,27 @@ enum BatchCodec {
   private static let mostBytes = 1 << 30
 
   /// O(bytes).
-  static func data(_ batch: StoreBatch) throws(StoreError) -> Data {
+  ///
+  /// - Parameter most: bytes of what is not compressed yet, beyond which nobody would read it.
+  /// - Throws: `store_failed`.
+  static func data(_ batch: StoreBatch, most: Int = mostBytes) throws(StoreError) -> Data {
     let encoder = PropertyListEncoder()
     encoder.outputFormat = .binary
+    let plain: Data
     do {
-      let plain = try encoder.encode(try BatchDocument(batch))
-      if let compressed = Gzip.compress(plain) { return compressed }
+      plain = try encoder.encode(try BatchDocument(batch))
     } catch {
       throw StoreError(.failed, "A commit cannot be written for the log: \(error)")
     }
-    throw StoreError(.failed, "There is no memory to write a commit for the log.")
+    guard plain.count <= most else {
+      throw StoreError(
+        .failed,
+        "A commit of \(plain.count) bytes is larger than an entry of the log may be (\(most)); make it in parts.")
+    }
+    guard let compressed = Gzip.compress(plain) else {
+      throw StoreError(.failed, "There is no memory to write a commit for the log.")
+    }
+    return compressed
   }
 
   /// - Throws: `store_corrupt`, `store_too_new`.

@@ -20,7 +20,7 @@ final class EtcdClient: Sendable {
   enum Failure: Error {
     /// Refused by etcd for a reason of its own; nothing was done.
     case refused(code: Int, message: String)
-    /// Nobody was reached: nothing was done.
+    /// Nobody was reached, or nobody has time: nothing was done.
     case unreachable(String)
     /// Sent, and no answer came: it may have been done, and may be done yet.
     case unknown(String)
@@ -194,6 +194,8 @@ final class EtcdClient: Sendable {
     let message = problem?.message ?? problem?.error ?? "code \(code)"
     // Deadline exceeded, unavailable, unknown (a leader that changed): such a proposal may have gone through.
     if [1, 2, 4, 10, 13, 14].contains(code) { throw .unknown("\(endpoint): \(message)") }
+    // A member that has too much to do takes no proposal; it takes them again soon.
+    if code == 8, message.contains("too many requests") { throw .unreachable("\(endpoint): \(message)") }
     throw .refused(code: code, message: message)
   }
 

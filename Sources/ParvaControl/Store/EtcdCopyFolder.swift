@@ -1,6 +1,7 @@
 import Foundation
+import Glibc
 
-/// The private folder of a replica's copy: gone with the process, or with the next one where it was killed.
+/// The private folder of a replica's copy: gone when the store is closed, or with the next process where this one was killed.
 struct EtcdCopyFolder: Sendable {
   private static let prefix = "parva-copy-"
   private static let beginning = "parva-begun-"
@@ -12,8 +13,7 @@ struct EtcdCopyFolder: Sendable {
   /// Makes one for its owner alone, and removes those whose processes are gone.
   ///
   /// - Throws: `store_cannot_open`.
-  init() throws(StoreError) {
-    let place = FileManager.default.temporaryDirectory
+  init(in place: URL = FileManager.default.temporaryDirectory) throws(StoreError) {
     Self.removeStale(in: place)
     let name = UUID().uuidString
     let made = place.appending(path: Self.beginning + name)
@@ -37,10 +37,21 @@ struct EtcdCopyFolder: Sendable {
     lock.release()
   }
 
+  /// Removes a copy that another one has taken the place of, and what SQLite has put beside it.
+  func remove(_ copy: String) {
+    for suffix in SQLiteStore.suffixes + [".lock"] { unlink(copy + suffix) }
+  }
+
   private static func removeStale(in place: URL) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? []
-    for name in names where name.hasPrefix(prefix) {
+    for name in names where name.hasPrefix(beginning) || name.hasPrefix(prefix) {
       let folder = place.appending(path: name)
+      if name.hasPrefix(beginning) {
+        // It has its other name within milliseconds, or nobody is there any more to give it.
+        let made = try? FileManager.default.attributesOfItem(atPath: folder.path)[.modificationDate] as? Date
+        if let made, -made.timeIntervalSinceNow > 60 { try? FileManager.default.removeItem(at: folder) }
+        continue
+      }
       let path = folder.appending(path: lockName).path
       // One without a lock is only just being made; one that is held is in use.
       guard FileManager.default.fileExists(atPath: path), let lock = try? StoreLock(path: path) else { continue }

@@ -7,12 +7,13 @@ import Synchronization
 extension EtcdStore {
   /// Waits until nobody leads, tries to, and leads for as long as that goes.
   func campaignOnce() async {
-    let (seen, address, isFresh) = state.withLock { state in
+    let (seen, address, isFit) = state.withLock { state in
       // Who is far behind would have nobody lead while it reads what it lacks.
       let isFresh = state.freshAt.map { $0.duration(to: .now) < max(.seconds(3), settings.lease) } ?? false
-      return (state.seenTerm, state.address, state.trouble == nil && isFresh && outdated(state.schema) == nil)
+      let isFit = state.trouble == nil && isFresh && !state.hasWithdrawn && outdated(state.schema) == nil
+      return (state.seenTerm, state.address, isFit)
     }
-    guard seen == nil, let address, isFresh else {
+    guard seen == nil, let address, isFit else {
       try? await Task.sleep(for: .milliseconds(20))
       return
     }
@@ -167,6 +168,11 @@ extension EtcdStore {
       }
       try? await Task.sleep(for: .milliseconds(20))
     }
+  }
+
+  func withdraw() async {
+    state.withLock { $0.hasWithdrawn = true }
+    await resign()
   }
 
   /// Returns once another replica can lead, or after two seconds in which etcd did not take the key back.

@@ -9,6 +9,10 @@ extension EtcdStore {
     var lease = Duration.seconds(5)
     /// After how many entries another snapshot is made.
     var snapshotEntries: Int
+    /// Whether a member is on this machine.
+    let hasNearMember: Bool
+    /// Where copies are.
+    var place = FileManager.default.temporaryDirectory
     /// What this version writes; a test has others.
     var schema = EtcdStore.schema
 
@@ -29,8 +33,9 @@ extension EtcdStore {
       guard place.hasPrefix("//"), hosts.count == members.count, isPlain else {
         throw StoreError(.cannotOpen, "etcd:\(place) is no place in etcd: write etcd://HOST:PORT,HOST:PORT/PREFIX.")
       }
-      let isNear = hosts.allSatisfy { ["127.0.0.1", "localhost", "::1"].contains(URL(string: $0)?.host() ?? "") }
-      guard isSecret || isNear || access.user == nil else {
+      let near = hosts.filter { NetworkAddress.isLoopback(host: URL(string: $0)?.host() ?? "") }
+      hasNearMember = !near.isEmpty
+      guard isSecret || near.count == hosts.count || access.user == nil else {
         throw StoreError(
           .cannotOpen,
           "--etcd-user would send its password in the clear: name with --etcd-ca who signs the certificates of etcd.")

@@ -154,7 +154,9 @@ extension SQLiteStore {
       let (copied, small) = (path + ".snapshot", path + ".small")
       func remove() {
         for path in [copied, small] {
-          for suffix in ["", "-wal", "-shm", "-journal"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+          for suffix in SQLiteStore.suffixes + ["-journal"] {
+            try? FileManager.default.removeItem(atPath: path + suffix)
+          }
         }
       }
       remove()

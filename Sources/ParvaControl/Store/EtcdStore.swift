@@ -48,6 +48,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     /// From then on until the key is given back.
     var holdsKey = false
     var isResigning = false
+    var hasWithdrawn = false
     /// What a term has come to before it begins: nil while what was committed before it is read.
     var prepared: Result<Void, StoreError>?
     /// The newest schema that any leader has written by, and when this replica wrote it last.
@@ -115,10 +116,24 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     client.patience = min(.seconds(1), max(.milliseconds(250), settings.lease / 4))
     self.client = EtcdClient(client)
     appends = EtcdAppends()
-    folder = try EtcdCopyFolder()
-    copyBox = Mutex(try Self.fresh(in: folder.url))
+    let folder = try EtcdCopyFolder(in: settings.place)
+    self.folder = folder
+    do throws(StoreError) {
+      copyBox = Mutex(try Self.fresh(in: folder.url))
+    } catch {
+      folder.remove()
+      throw error
+    }
     guard isReading else { return }
-    try await readAll(until: patience.map { .now + $0 })
+    do throws(StoreError) {
+      try await readAll(until: patience.map { .now + $0 })
+    } catch {
+      // Nobody closes what was never open.
+      self.client.shutdown()
+      try? await copy.close()
+      folder.remove()
+      throw error
+    }
     let follow = Task { [weak self] in
       while let self, !self.state.withLock(\.isClosed) { await self.follow() }
     }
@@ -203,6 +218,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
       // Two readings may have fetched it; the copy never goes back.
       guard position > self.position else {
         try? await store.close()
+        folder.remove(store.pool.path)
         return
       }
       let old = copyBox.withLock { copy in
@@ -210,6 +226,7 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
         return copy
       }
       try? await old.close()
+      folder.remove(old.pool.path)
       state.withLock { state in
         (state.news, state.last) = (EtcdNews(after: position), nil)
         (state.snapshotAt, state.snapshotBytes, state.logBytes) = (position, bytes, 0)

@@ -64,6 +64,9 @@ package protocol ReplicatedStore: Store {
 
   /// Gives leadership up, so that another replica need not wait for the lease to run out.
   func resign() async
+
+  /// The same, and this replica is not elected any more.
+  func withdraw() async
 }
 
 extension ReplicatedStore {

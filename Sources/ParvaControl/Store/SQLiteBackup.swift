@@ -63,7 +63,7 @@ package enum SQLiteBackup {
     try beginEpoch(in: fresh)
     let contents = try check(fresh)
     // Its log goes with it: beside another database it would be taken for that one's.
-    for suffix in ["", "-wal", "-shm"] where isThere(store + suffix) {
+    for suffix in SQLiteStore.suffixes where isThere(store + suffix) {
       let kept = store + ".before-restore" + suffix
       guard rename(store + suffix, kept) == 0 else {
         throw failure("\(store + suffix) cannot be moved to \(kept)", errno)

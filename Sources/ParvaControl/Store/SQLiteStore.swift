@@ -84,6 +84,9 @@ package final class SQLiteStore: Store {
     return try await packing.run { () throws(StoreError) in try Self.row(plan, after: newest) }
   }
 
+  /// Of the files that a store is made of: itself, its write-ahead log, and the index of that.
+  static let suffixes = ["", "-wal", "-shm"]
+
   /// The file with its write-ahead log.
   package var sizeBytes: Int? {
     let sizes = ["", "-wal"].map { suffix in

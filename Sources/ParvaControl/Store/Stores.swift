@@ -17,6 +17,8 @@ package enum Stores {
     package let summary: String
     /// - Parameter place: the rest of the address.
     package let open: @Sendable (_ place: String, StoreAccess, Logger?) async throws(StoreError) -> any ReplicatedStore
+    /// Whether some of it is on this machine, so that all who share it may be.
+    package let isNear: @Sendable (_ place: String, StoreAccess) throws(StoreError) -> Bool
     /// Copies all of it into a new file.
     package let backUp:
       @Sendable (_ place: String, StoreAccess, _ file: String) async throws(StoreError) -> SQLiteBackup.Contents
@@ -35,6 +37,7 @@ package enum Stores {
       open: { place, access, logger throws(StoreError) in
         try await EtcdStore(EtcdStore.Settings(place, access), logger: logger)
       },
+      isNear: { place, access throws(StoreError) in try EtcdStore.Settings(place, access).hasNearMember },
       backUp: { place, access, file throws(StoreError) in try await EtcdBackup.write(place, access, to: file) },
       restore: { file, place, access, replacing throws(StoreError) in
         try await EtcdBackup.restore(file, place, access, replacing: replacing)

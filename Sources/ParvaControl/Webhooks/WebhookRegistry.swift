@@ -111,7 +111,7 @@ package final class WebhookRegistry: Sendable {
     while !Task.isCancelled, !feed.board.isClosed {
       let last = seen
       seen = await feed.board.wait(for: .seconds(3600)) { ($0, $0 != last) }
-      if let page = try? await store.webhookEvents(after: .max, limit: 0) { state.withLock { $0.newest = page.newest } }
+      try? await count()
       for entry in state.withLock({ Array($0.entries.values) }) { entry.courier.ring() }
     }
   }
@@ -170,8 +170,13 @@ package final class WebhookRegistry: Sendable {
       guard let courier = state.withLock({ $0.entries[id]?.courier }) else { continue }
       courier.replace(courier.record, progress)
     }
-    guard !batch.webhookEvents.isEmpty else { return }
-    if let page = try? await store.webhookEvents(after: .max, limit: 0) { state.withLock { $0.newest = page.newest } }
+    if !batch.webhookEvents.isEmpty { try? await count() }
+  }
+
+  /// Sees how many events there have been, by which what waits is counted.
+  func count() async throws(StoreError) {
+    let newest = try await store.webhookEvents(after: .max, limit: 0).newest
+    state.withLock { $0.newest = max($0.newest, newest) }
   }
 
   /// Ends all tries and stores how far they came.

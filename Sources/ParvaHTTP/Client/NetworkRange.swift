@@ -31,6 +31,17 @@ package struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
+extension NetworkAddress {
+  /// Whether a host, with or without the brackets of IPv6, is this machine whoever asks: `localhost`, 127.0.0.0/8 or `::1`. The name
+  /// decides, not where it points to.
+  package static func isLoopback(host: some StringProtocol) -> Bool {
+    if host == "localhost" { return true }
+    let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : String(host)
+    guard let bytes = NetworkAddress(bare)?.bytes else { return false }
+    return bytes.count == 4 ? bytes[0] == 127 : bytes == [UInt8](repeating: 0, count: 15) + [1]
+  }
+}
+
 /// All addresses that begin alike, as `10.0.0.0/8` or `fd00::/8`; an address alone is a range of one.
 package struct NetworkRange: Hashable, Sendable, CustomStringConvertible {
   package let first: NetworkAddress

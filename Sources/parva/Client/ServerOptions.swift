@@ -71,7 +71,7 @@ struct ServerOptions: ParsableArguments {
 
   private static func isLoopback(_ url: String) -> Bool {
     // The name decides, not where it points to: what resolves it may not be on this machine.
-    URLComponents(string: url)?.host.map { ListenAddress.isLocal($0 + ":0") } ?? false
+    URLComponents(string: url)?.host.map { NetworkAddress.isLoopback(host: $0) } ?? false
   }
 
   func connection(timeout: Duration = .seconds(60)) throws -> ServerConnection {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ParvaHTTP
 
 /// Where a server may listen.
 enum ListenAddress {
@@ -16,9 +17,6 @@ enum ListenAddress {
   static func isLocal(_ address: String) -> Bool {
     if address.hasPrefix("unix:") { return true }
     guard let colon = address.lastIndex(of: ":") else { return false }
-    let host = address[..<colon]
-    if ["localhost", "[::1]"].contains(host) { return true }
-    let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-    return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    return NetworkAddress.isLoopback(host: address[..<colon])
   }
 }

@@ -11,7 +11,7 @@ struct ReplicaOptions: ParsableArguments {
     name: .long,
     help: """
       With a shared store: URL without a path at which the other replicas reach this one (default: the address of --listen, \
-      where there is one that is no wildcard).
+      where there is one that is no wildcard, nor loopback while no member of the store is on this machine).
       """)
   var advertise: String?
 
@@ -101,8 +101,12 @@ struct ReplicaOptions: ParsableArguments {
     return access
   }
 
-  /// - Parameter needsSecret: whether callers have to show who they are.
-  func link(listening: [String], tls: TLSOptions, needsSecret: Bool) throws(CommandFailure) -> PeerLink {
+  /// - Parameters:
+  ///   - needsSecret: whether callers have to show who they are.
+  ///   - isNear: whether some of the store is on this machine.
+  func link(
+    listening: [String], tls: TLSOptions, needsSecret: Bool, isNear: Bool
+  ) throws(CommandFailure) -> PeerLink {
     var seal: PeerSeal?
     if let peerSecretFile {
       seal = PeerSeal(secret: try SecretFile.line(of: peerSecretFile))
@@ -116,16 +120,25 @@ struct ReplicaOptions: ParsableArguments {
     }
     let identity = HTTPClientConfiguration.TLS(
       caFile: peerCA, certificateFile: peerCertificate ?? tls.tlsCertificate, keyFile: peerKey ?? tls.tlsKey)
-    return PeerLink(address: try address(listening, usesTLS: tls.tlsCertificate != nil), seal: seal, tls: identity)
+    let address = try address(listening, usesTLS: tls.tlsCertificate != nil, isNear: isNear)
+    return PeerLink(address: address, seal: seal, tls: identity)
   }
 
-  private func address(_ listening: [String], usesTLS: Bool) throws(CommandFailure) -> String {
+  private func address(_ listening: [String], usesTLS: Bool, isNear: Bool) throws(CommandFailure) -> String {
     if let advertise { return advertise.hasSuffix("/") ? String(advertise.dropLast()) : advertise }
     let wildcards = ["*:", "0.0.0.0:", "[::]:", "unix:", "systemd"]
     guard listening.count == 1, let only = listening.first, !wildcards.contains(where: only.hasPrefix),
       !only.hasSuffix(":0")
     else {
       throw CommandFailure(.badInput, "say with --advertise at which URL the other replicas reach this one")
+    }
+    // Each would take itself for the leader's address.
+    guard isNear || !ListenAddress.isLocal(only) else {
+      throw CommandFailure(
+        .badInput,
+        "advertise_loopback: nothing but this machine reaches \(only), where this replica listens, and no member of --store is on this "
+          + "machine: say with --advertise at which URL the other replicas reach this one, which may be http://\(only) where all of "
+          + "them run here")
     }
     return (usesTLS ? "https://" : "http://") + only
   }

@@ -25,11 +25,13 @@ enum ServedController: Sendable {
     }
   }
 
-  /// No request may follow.
-  func stop() async throws(StoreError) {
+  /// - Parameter drain: returns when no request is open any more, and none follows.
+  func stop(draining drain: @escaping @Sendable () async -> Void) async throws(StoreError) {
     switch self {
-    case .alone(let controller): try await controller.stop()
-    case .replica(let host): try await host.stop()
+    case .alone(let controller):
+      await drain()
+      try await controller.stop()
+    case .replica(let host): try await host.stop(draining: drain)
     }
   }
 }

@@ -22,9 +22,33 @@ import Testing
       var configuration = Controller.Configuration(planning: try Harness.builtIn)
       configuration.settle = .zero
       configuration.push.wordTimeout = .zero
+      configuration.webhooks.allowed = [NetworkRange("127.0.0.0/8")].compactMap(\.self)
       configuration.webhooks.firstPause = .seconds(600)
       return configuration
     }
+  }
+
+  /// Two replicas of a log, of which the first leads.
+  static func pair() async throws -> (first: SharedLog.Replica, second: SharedLog.Replica) {
+    let log = SharedLog()
+    let (first, second) = (try log.replica(), try log.replica())
+    await log.lead(first)
+    return (first, second)
+  }
+
+  /// The controller of a replica that leads.
+  static func leading(
+    _ store: any ReplicatedStore, _ configuration: Controller.Configuration? = nil, takesOver: Bool = false
+  ) async throws -> Controller {
+    guard case .leader(let term) = store.standing else { throw Missing("a leader") }
+    return try await Controller(
+      configuration: try configuration ?? Self.configuration, store: store.writer(term: term),
+      role: .leads(term: term, takesOver: takesOver), logger: quiet)
+  }
+
+  /// That of one that will follow.
+  static func following(_ store: any ReplicatedStore) async throws -> Controller {
+    try await Controller(configuration: try configuration, store: store, role: .follows(store), logger: quiet)
   }
 
   static func router(_ controller: Controller) -> Router {
@@ -45,7 +69,7 @@ import Testing
 
   /// What is told and not stored: since when this process has seen something, and what nodes have said since they were stored.
   private static let unstored: Set<String> = [
-    "conditions", "lastHeartbeat", "heardAt", "since", "waiting", "requestId",
+    "conditions", "lastHeartbeat", "heardAt", "since", "requestId",
   ]
 
   /// The answer as text, without what no store keeps.
@@ -95,7 +119,7 @@ import Testing
       switch Int.random(in: 0..<3, using: &random) {
       case 0: _ = await ask(router, "DELETE", name)
       case 1: _ = await ask(router, "POST", name + "/rotate-secret", "{}")
-      default: _ = await ask(router, "PUT", name, #"{"url":"http://127.0.0.1:9/\#(rate)","enabled":false}"#)
+      default: _ = await ask(router, "PUT", name, #"{"url":"http://127.0.0.1:9/\#(rate)","enabled":\#(rate > 400)}"#)
       }
     case 12, 13:
       _ = await ask(router, "PUT", "/v1/nodes/\(node)", #"{"address":"http://127.0.0.1:1","zone":"z\#(rate)"}"#)
@@ -124,16 +148,10 @@ import Testing
   func aFollowerAnswersWhatIsStored(_ number: UInt64) async throws {
     let seed = TestSeed.of(offset: number)
     var random = SeededGenerator(seed: seed)
-    let log = SharedLog()
-    let (first, second) = (try log.replica(), try log.replica())
-    await first.campaign(as: "http://a")
-    await log.lead(first)
-    let leader = try await Controller(
-      configuration: try Self.configuration, store: first.writer(term: 1), role: .leads(term: 1, takesOver: false),
-      logger: Self.quiet)
+    let (first, second) = try await Self.pair()
+    let leader = try await Self.leading(first)
     leader.start()
-    let follower = try await Controller(
-      configuration: try Self.configuration, store: second, role: .follows(second), logger: Self.quiet)
+    let follower = try await Self.following(second)
     follower.follow {}
     let (router, copy) = (Self.router(leader), Self.router(follower))
     var seen: [String: [String]] = [:]
@@ -146,9 +164,7 @@ import Testing
     try await leader.stop()
     let followed = try #require(follower.follower)
     #expect(await followed.wait(for: first.position, within: .seconds(60)))
-    let fresh = Self.router(
-      try await Controller(
-        configuration: try Self.configuration, store: first, role: .follows(first), logger: Self.quiet))
+    let fresh = Self.router(try await Self.following(first))
     var paths = [
       "/v1/workloads", "/v1/plan", "/v1/plans", "/v1/plan/pin", "/v1/nodes", "/v1/operations", "/v1/namespaces",
       "/v1/tokens", "/v1/windows", "/v1/webhooks", "/v1/profiles", "/v1/audit", "/v1/fleet", "/v1/prometheus-targets",
@@ -170,15 +186,10 @@ import Testing
 
   /// A plan is stored without the nodes that it leaves empty, and what nodes say of themselves after it.
   @Test func aNodeThatIsToHoldNothingMatchesThePlanAtAFollowerToo() async throws {
-    let log = SharedLog()
-    let (first, second) = (try log.replica(), try log.replica())
-    await log.lead(first)
-    let leader = try await Controller(
-      configuration: try Self.configuration, store: first.writer(term: 1), role: .leads(term: 1, takesOver: false),
-      logger: Self.quiet)
+    let (first, second) = try await Self.pair()
+    let leader = try await Self.leading(first)
     leader.start()
-    let follower = try await Controller(
-      configuration: try Self.configuration, store: second, role: .follows(second), logger: Self.quiet)
+    let follower = try await Self.following(second)
     follower.follow {}
     let (router, copy) = (Self.router(leader), Self.router(follower))
     for node in ["n1", "n2"] {
@@ -219,9 +230,7 @@ import Testing
     var configuration = try Self.configuration
     configuration.now = { wall.withLock { $0 } }
     configuration.sleep = { try await Task.sleep(for: min($0, .milliseconds(2))) }
-    let first = try await Controller(
-      configuration: configuration, store: store.writer(term: 1), role: .leads(term: 1, takesOver: false),
-      logger: Self.quiet)
+    let first = try await Self.leading(store, configuration)
     first.start()
     let entry = #"{"from":"08:00","to":"10:00","timeZone":"UTC","rate":5000}"#
     let body = Bodies.workload("w", rate: 50).replacing(#""labels":{}"#, with: #""schedule":[\#(entry)]"#)
@@ -231,9 +240,7 @@ import Testing
     first.halt()
     try await first.stop()
     if stepsBetween { wall.withLock { $0 += 3 * 3_600 } }
-    let second = try await Controller(
-      configuration: configuration, store: store.writer(term: 1), role: .leads(term: 1, takesOver: true),
-      logger: Self.quiet)
+    let second = try await Self.leading(store, configuration, takesOver: true)
     second.start()
     if !stepsBetween { wall.withLock { $0 += 3 * 3_600 } }
     let after = await second.board.wait(for: .seconds(60)) {
@@ -252,9 +259,7 @@ import Testing
     let store = try log.replica()
     await log.lead(store)
     var configuration = try Self.configuration
-    let first = try await Controller(
-      configuration: configuration, store: store.writer(term: 1), role: .leads(term: 1, takesOver: false),
-      logger: Self.quiet)
+    let first = try await Self.leading(store, configuration)
     first.start()
     let router = Self.router(first)
     _ = await Self.ask(router, "PUT", "/v1/nodes/n1", #"{"address":"http://127.0.0.1:1"}"#)
@@ -269,9 +274,7 @@ import Testing
     try await first.stop()
     #expect(try await store.operations(after: nil, limit: 1).isEmpty)
     configuration.appliesByItself = true
-    let second = try await Controller(
-      configuration: configuration, store: store.writer(term: 1), role: .leads(term: 1, takesOver: true),
-      logger: Self.quiet)
+    let second = try await Self.leading(store, configuration, takesOver: true)
     second.start()
     while try await store.operations(after: nil, limit: 1).isEmpty { try await Task.sleep(for: .milliseconds(5)) }
     let plan = second.board.view.plan
@@ -285,11 +288,8 @@ import Testing
   }
 
   @Test func aFollowerStoresNothingAndSaysHowOldItIs() async throws {
-    let log = SharedLog()
-    let (first, second) = (try log.replica(), try log.replica())
-    await log.lead(first)
-    let follower = try await Controller(
-      configuration: try Self.configuration, store: second, role: .follows(second), logger: Self.quiet)
+    let (first, second) = try await Self.pair()
+    let follower = try await Self.following(second)
     follower.follow {}
     let followed = try #require(follower.follower)
     #expect(await followed.catchUp(within: .seconds(60)))

@@ -17,9 +17,7 @@ import Testing
   }
 
   private static let inMemory = Kind(testDescription: "a log in memory") {
-    let log = SharedLog()
-    let (first, second) = (try log.replica(), try log.replica())
-    await log.lead(first)
+    let (first, second) = try await FollowerTests.pair()
     return (first, second)
   }
 
@@ -39,16 +37,25 @@ import Testing
     ]
   }
 
-  private static func leading(_ store: any ReplicatedStore) async throws -> Controller {
-    guard case .leader(let term) = store.standing else { throw Missing("a leader") }
-    return try await Controller(
-      configuration: try FollowerTests.configuration, store: store.writer(term: term),
-      role: .leads(term: term, takesOver: false), logger: FollowerTests.quiet)
-  }
+  /// What a leader writes by, without a controller, and one on the second copy, which follows nothing yet.
+  private struct Beside {
+    let first, second: SharedLog.Replica
+    let writer: any Store
+    let follower: Controller
+    let followed: Follower
 
-  private static func following(_ store: any ReplicatedStore) async throws -> Controller {
-    try await Controller(
-      configuration: try FollowerTests.configuration, store: store, role: .follows(store), logger: FollowerTests.quiet)
+    init() async throws {
+      (first, second) = try await FollowerTests.pair()
+      guard case .leader(let term) = first.standing else { throw Missing("a leader") }
+      writer = first.writer(term: term)
+      follower = try await FollowerTests.following(second)
+      followed = try #require(follower.follower)
+    }
+
+    func end() async throws {
+      try await follower.stop()
+      for store in [second, first] { try await store.close() }
+    }
   }
 
   @Test("what is handed over is what a reading of the copy gives, field by field", arguments: [inMemory] + etcd)
@@ -57,9 +64,9 @@ import Testing
       let seed = TestSeed.of(offset: number)
       var random = SeededGenerator(seed: seed)
       let (first, second) = try await kind.open()
-      let leader = try await Self.leading(first)
+      let leader = try await FollowerTests.leading(first)
       leader.start()
-      let follower = try await Self.following(second)
+      let follower = try await FollowerTests.following(second)
       follower.follow {}
       let followed = try #require(follower.follower)
       let router = FollowerTests.router(leader)
@@ -96,37 +103,30 @@ import Testing
 
   @Test("a follower whose memory is behind its copy has the copy read, and nothing is missed")
   func behindItsCopy() async throws {
-    let (first, second) = try await Self.inMemory.open()
-    guard case .leader(let term) = first.standing else { throw Missing("a leader") }
-    // It follows nothing yet.
-    let follower = try await Self.following(second)
-    let followed = try #require(follower.follower)
+    let beside = try await Beside()
+    let followed = beside.followed
     #expect(try await followed.handOver(within: .zero).isKnown)
     var batch = StoreBatch()
     batch.demandRevision = 1
     batch.registrations["a"] = Samples.registration(Samples.workload("a"))
-    try await first.writer(term: term).commit(batch)
-    #expect(await second.wait(for: 1, until: .now + .seconds(60)))
+    try await beside.writer.commit(batch)
+    #expect(await beside.second.wait(for: 1, until: .now + .seconds(60)))
     let handed = try await followed.handOver(within: .zero)
     #expect(!handed.isKnown && handed.plan == nil && handed.contents.position == 1)
     #expect(handed.contents.demand.registrations["a"] != nil)
     // It is waited for where it is only late.
     async let late = followed.handOver(within: .seconds(60))
-    follower.follow {}
+    beside.follower.follow {}
     let known = try await late
     #expect(known.isKnown && known.contents.position == 1 && known.contents.demand.revision == 1)
-    try await follower.stop()
-    for store in [second, first] { try await store.close() }
+    try await beside.end()
   }
 
   @Test("what is committed while it is handed over is in both parts or in none")
   func committedMeanwhile() async throws {
-    let (first, second) = try await Self.inMemory.open()
-    guard case .leader(let term) = first.standing else { throw Missing("a leader") }
-    let follower = try await Self.following(second)
-    follower.follow {}
-    let followed = try #require(follower.follower)
-    let writing = Task { [writer = first.writer(term: term)] in
+    let beside = try await Beside()
+    beside.follower.follow {}
+    let writing = Task { [writer = beside.writer] in
       for index in 1...300 {
         var batch = StoreBatch()
         batch.demandRevision = index
@@ -140,7 +140,7 @@ import Testing
     var known = 0
     var position = 0
     while position < 300 {
-      let handed = try await followed.handOver(within: .milliseconds(5))
+      let handed = try await beside.followed.handOver(within: .milliseconds(5))
       position = handed.contents.position
       known += handed.isKnown ? 1 : 0
       #expect(handed.contents.demand.revision == position && handed.contents.windows.count == position)
@@ -148,7 +148,6 @@ import Testing
     }
     try await writing.value
     #expect(known > 0)
-    try await follower.stop()
-    for store in [second, first] { try await store.close() }
+    try await beside.end()
   }
 }

@@ -22,7 +22,8 @@ final class ReplicaNode: Sendable {
   private let running: Task<Void, Never>
 
   init(
-    _ log: SharedLog, needsToken: Bool = false, seal: String? = nil, options: [String: String] = [:]
+    _ log: SharedLog, needsToken: Bool = false, seal: String? = nil, options: [String: String] = [:],
+    handOver: Duration = .seconds(2)
   ) async throws {
     var quiet = Logger(label: "test")
     quiet.logLevel = .critical
@@ -38,7 +39,11 @@ final class ReplicaNode: Sendable {
     let link = PeerLink(address: address, seal: seal.flatMap { PeerSeal(secret: $0) })
     self.link = link
     let member = ReplicaMember(address: address, options: options)
-    host = try await ReplicaHost(store: store, link: link, member: member, slot: slot, logger: logger) {
+    var settings = ReplicaHost.Settings()
+    settings.handOver = handOver
+    host = try await ReplicaHost(
+      store: store, link: link, member: member, settings: settings, slot: slot, logger: logger
+    ) {
       [building] role, store, leadership async throws(StoreError) in
       await building.pass()
       var configuration: Controller.Configuration
@@ -49,6 +54,7 @@ final class ReplicaNode: Sendable {
       }
       configuration.settle = .zero
       configuration.nodes.sharesServices = true
+      configuration.webhooks.allowed = [NetworkRange("127.0.0.0/8")].compactMap(\.self)
       configuration.push.leadership = leadership
       return try await Controller(configuration: configuration, store: store, role: role, logger: logger)
     } routing: { controller, part in

@@ -171,6 +171,27 @@ import Testing
     }
   }
 
+  @Test("what nobody would read is not written")
+  func tooLarge() throws {
+    var random = SeededGenerator(seed: TestSeed.of(offset: 2))
+    let setters = try Self.setters()
+    for _ in 0..<100 {
+      var batch = StoreBatch()
+      for set in setters where Int.random(in: 0..<4, using: &random) == 0 { try set(&batch) }
+      let size = try #require(Gzip.expand(BatchCodec.data(batch), limit: 1 << 20)).count
+      let most = size + Int.random(in: -2...2, using: &random)
+      let refusal: StoreError?
+      do {
+        #expect(try Gzip.expand(BatchCodec.data(batch, most: most), limit: 1 << 20)?.count == size)
+        refusal = nil
+      } catch {
+        refusal = error
+      }
+      #expect((refusal != nil) == (most < size))
+      if let refusal { #expect(refusal.code == .failed && refusal.message.contains("\(size) bytes")) }
+    }
+  }
+
   @Test func damagedBytesAreRefusedAsSuch() throws {
     var random = SeededGenerator(seed: TestSeed.of(offset: 1))
     var batch = StoreBatch()

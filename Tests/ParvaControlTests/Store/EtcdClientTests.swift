@@ -92,6 +92,15 @@ import Testing
     Case(status: 200, body: "<html>", outcome: "unknown"),
     Case(status: 400, body: #"{"message":"too large","code":3}"#, outcome: "refused 3", isJSON: true),
     Case(status: 503, body: #"{"message":"no leader","code":14}"#, outcome: "unknown", isJSON: true),
+    // Of one code: what passes, what an operator has to do something about, and what never goes.
+    Case(
+      status: 429, body: #"{"message":"etcdserver: too many requests","code":8}"#, outcome: "unreachable", isJSON: true),
+    Case(
+      status: 429, body: #"{"message":"etcdserver: mvcc: database space exceeded","code":8}"#, outcome: "refused 8",
+      isJSON: true),
+    Case(
+      status: 429, body: #"{"message":"grpc: received message larger than max","code":8}"#, outcome: "refused 8",
+      isJSON: true),
   ]) func answersAreTakenForWhatTheyAre(_ one: Case) async throws {
     let text = one.body + String(repeating: "x", count: one.isJSON ? 0 : 100_000)
     let member = try Member { _, _ in

@@ -100,6 +100,24 @@ import Testing
     }
   }
 
+  @Test("a host is this machine's by its name or number, and by nothing that only looks like it")
+  func loopback() throws {
+    for host in ["localhost", "127.0.0.1", "127.255.0.9", "::1", "[::1]", "0:0:0:0:0:0:0:1"] {
+      #expect(NetworkAddress.isLoopback(host: host), "\(host)")
+    }
+    for host in [
+      "", "localhost.example", "127.0.0.1.example", "127.1", "0.0.0.0", "[::]", "::ffff:127.0.0.1", "*", "[", "]",
+    ] {
+      #expect(!NetworkAddress.isLoopback(host: host), "\(host)")
+    }
+    var random = SeededGenerator(seed: TestSeed.of())
+    for _ in 0..<500 {
+      let bytes = (0..<4).map { _ in UInt8.random(in: 120...130, using: &random) }
+      let address = try #require(NetworkAddress(bytes: bytes))
+      #expect(NetworkAddress.isLoopback(host: "\(address)") == (bytes[0] == 127), "\(address)")
+    }
+  }
+
   @Test("a URL is read as libcurl dials it")
   func urls() throws {
     for (text, host) in [
