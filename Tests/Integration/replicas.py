@@ -109,6 +109,15 @@ def ask(port, method, path, body=None, headers=None, timeout=20.0):
         return Response(connection.getresponse())
 
 
+def takes(replicas, body):
+    """Whether one of them has taken a workload, or had it; with `until`, how long writes are not answered."""
+    for one in replicas:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if one.ask("POST", "/v1/workloads", body, timeout=3).status in (201, 409):
+                return True
+    return False
+
+
 class Member(Party):
     """One of etcd's. `client` and `peer` are the ports of the wires to it."""
 

@@ -7,7 +7,7 @@ import time
 
 from controller import check, equal, finish
 from fleet import until
-from replicas import HAS_ETCD, cluster, etcdctl, without_etcd
+from replicas import HAS_ETCD, cluster, etcdctl, takes, without_etcd
 
 #: Seconds in which writes are answered again, at the most: the default lease, etcd's look for leases that are over, and the rest on a
 #: machine that has much else to do. How long it takes is measured by `scripts/benchmark replicas`.
@@ -103,19 +103,11 @@ def main(folder):
         leader.kill()
 
         with check("writes are answered again after the death of the leader, and what is planned is not planned anew"):
-            def written():
-                for one in others:
-                    try:
-                        if one.ask("POST", "/v1/workloads", workload("after"), timeout=3).status in (201, 409):
-                            return True
-                    except (OSError, http.client.HTTPException):
-                        continue
-                return False
             # The plan that was there is not made anew: asked before anything else is registered.
             until("another leader", lambda: any(one.role() == "leader" for one in others), AGAIN)
             there = next(one for one in others if one.role() == "leader")
             kept = there.ask("GET", "/v1/plan?consistent=true")
-            until("a write to be answered", written, AGAIN)
+            until("a write to be answered", lambda: takes(others, workload("after")), AGAIN)
             took = time.monotonic() - killed
             print(f"  writes are answered again after {took:.2f} s", flush=True)
             equal(int(kept.headers["Parva-Plan-Revision"]), before, "the plan's revision after it")

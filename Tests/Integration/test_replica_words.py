@@ -14,7 +14,7 @@ import time
 from controller import PARVA, check, equal, finish, free_port, workload
 from fleet import until
 from receiver import Receiver
-from replicas import HAS_ETCD, SLOWNESS, ask, cluster, without_etcd
+from replicas import HAS_ETCD, SLOWNESS, ask, cluster, takes, without_etcd
 
 #: No planner can do anything about a workload of this name.
 FAULTS = "optimal:trap:poison,parvagpu:exit:poison,standing:trap:poison"
@@ -81,15 +81,7 @@ def slow(over):
             time.sleep(0.2)
             began = time.monotonic()
             leader.process.send_signal(signal.SIGTERM)
-            def written():
-                for one in rest:
-                    try:
-                        if one.ask("POST", "/v1/workloads", workload("after"), timeout=3).status in (201, 409):
-                            return True
-                    except (OSError, http.client.HTTPException):
-                        continue
-                return False
-            until("a write to be answered", written)
+            until("a write to be answered", lambda: takes(rest, workload("after")))
             took = time.monotonic() - began
             print(f"  written again {took:.2f} s after SIGTERM", flush=True)
             equal(leader.process.poll(), None, "whether it still waits for the request")

@@ -37,12 +37,14 @@ extension ControllerMetrics {
       family.sample(["change": "destroyed"], Double(planning.churn.destroyed))
       family.sample(["change": "kept"], Double(planning.churn.kept))
     }
+    // Who plans holds them.
+    let holds = controller.follower == nil ? board.holds : nil
     text.single(
       "parva_held_rates", "gauge", "Workloads that are planned for at a higher rate than they declare.",
-      board.holds.count)
+      (holds?.count).map(Double.init))
     text.single(
       "parva_held_requests_per_second", "gauge", "Requests per second that are planned for beyond what is declared.",
-      board.holds.reduce(0) { $0 + $1.planned - $1.rate })
+      holds?.reduce(0) { $0 + $1.planned - $1.rate })
   }
 
   /// The current plan.

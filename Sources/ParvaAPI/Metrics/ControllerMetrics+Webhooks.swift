@@ -34,6 +34,8 @@ extension ControllerMetrics {
       "parva_webhook_oldest_waiting_seconds", "gauge",
       "Age of the event that a subscriber is told next; 0 where none waits."
     ) {
+      // Who follows delivers nothing, and does not know.
+      guard controller.follower == nil else { return }
       for standing in enabled {
         let age = standing.oldest.map { max(0, now.timeIntervalSince($0)) } ?? 0
         $0.sample(["webhook": standing.record.id], age)

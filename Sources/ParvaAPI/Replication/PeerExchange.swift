@@ -72,14 +72,19 @@ enum PeerExchange {
     return route
   }
 
+  /// - Throws: 403 `peer_unverified` for what no replica sends.
+  private static func check(_ request: HTTPRequest, _ part: ReplicaPart) throws(ProblemDetails) {
+    guard request.headers[PeerSeal.by] != nil, part.link?.seal?.isRight(request) ?? true else {
+      throw PeerGate.unverified
+    }
+  }
+
   /// Says who is reached at an address, to other replicas alone.
   static func who(_ id: String, _ part: ReplicaPart) -> Route {
     var route = Route(
       "GET", whoPath,
       .inline { request in
-        guard request.headers[PeerSeal.by] != nil, part.link?.seal?.isRight(request) ?? true else {
-          throw PeerGate.unverified
-        }
+        try check(request, part)
         return HTTPResponse(status: 200, contentType: "text/plain", body: Data(id.utf8))
       })
     route.access = .anyone
@@ -106,9 +111,7 @@ enum PeerExchange {
   private static func answer(
     _ request: HTTPRequest, _ controller: Controller, _ part: ReplicaPart
   ) async throws -> HTTPResponse {
-    guard request.headers[PeerSeal.by] != nil, part.link?.seal?.isRight(request) ?? true else {
-      throw PeerGate.unverified
-    }
+    try check(request, part)
     try part.take(request)
     guard let word = try? JSONDecoder().decode(Word.self, from: request.body) else {
       throw ProblemDetails(status: 400, code: "invalid_json", detail: "This is for replicas of one controller.")

@@ -139,9 +139,7 @@ package final class PeerLink: Sendable {
   private func sent(
     _ request: HTTPRequest, to leader: ReplicaStanding.Leader, _ isBeat: Bool
   ) async throws(ProblemDetails) -> Passed {
-    var outgoing = HTTPClientRequest(
-      method: request.method, url: leader.address + request.target, headers: fields(of: request, for: leader),
-      body: request.body)
+    var outgoing = addressed(request, to: leader)
     outgoing.isIdempotent = isBeat
     outgoing.isSentOnce = !isBeat && request.method != "GET"
     do throws(HTTPClientError) {
@@ -191,6 +189,15 @@ package final class PeerLink: Sendable {
     return (try? JSONDecoder().decode(Problem.self, from: response.body))?.code
   }
 
+  /// The request as it goes to another replica.
+  private func addressed(
+    _ request: HTTPRequest, to leader: ReplicaStanding.Leader, timeout: Duration? = nil
+  ) -> HTTPClientRequest {
+    HTTPClientRequest(
+      method: request.method, url: leader.address + request.target, headers: fields(of: request, for: leader),
+      body: request.body, timeout: timeout)
+  }
+
   private func fields(of request: HTTPRequest, for leader: ReplicaStanding.Leader) -> HTTPHeaders {
     var headers = HTTPHeaders()
     let ours = Set(PeerSeal.fields.map { $0.lowercased() })
@@ -213,9 +220,7 @@ package final class PeerLink: Sendable {
     guard let body = try? JSONEncoder().encode(word) else { return nil }
     let request = HTTPRequest(
       method: "POST", path: PeerExchange.path, headers: ["Content-Type": "application/json"], body: body)
-    var outgoing = HTTPClientRequest(
-      method: "POST", url: leader.address + PeerExchange.path, headers: fields(of: request, for: leader), body: body,
-      timeout: PeerExchange.hold + .seconds(5))
+    var outgoing = addressed(request, to: leader, timeout: PeerExchange.hold + .seconds(5))
     outgoing.isIdempotent = true
     guard let response = try? await client.send(outgoing), response.status == 200 else { return nil }
     return try? JSONDecoder().decode(PeerExchange.Answer.self, from: response.body)
@@ -228,9 +233,7 @@ package final class PeerLink: Sendable {
   func entries(after position: Int, at address: String) async -> [ReplicaEntry] {
     let request = HTTPRequest(
       method: "GET", path: PeerExchange.logPath, query: [(name: "after", value: String(position))])
-    let asked = HTTPClientRequest(
-      method: "GET", url: address + request.target, headers: fields(of: request, for: Self.anyone(at: address)),
-      body: Data(), timeout: .seconds(1))
+    let asked = addressed(request, to: Self.anyone(at: address), timeout: .seconds(1))
     guard let response = try? await reads.send(asked), response.status == 200 else { return [] }
     return (try? JSONDecoder().decode([ReplicaEntry].self, from: response.body)) ?? []
   }
@@ -238,10 +241,7 @@ package final class PeerLink: Sendable {
   /// Who is reached at the address that a replica advertises.
   func member(at address: String) async -> ReplicaFinding.Reach {
     let request = HTTPRequest(method: "GET", path: PeerExchange.whoPath)
-    let asked = HTTPClientRequest(
-      method: "GET", url: address + PeerExchange.whoPath,
-      headers: fields(of: request, for: Self.anyone(at: address)), body: Data(),
-      timeout: .seconds(3))
+    let asked = addressed(request, to: Self.anyone(at: address), timeout: .seconds(3))
     do throws(HTTPClientError) {
       let response = try await reads.send(asked)
       guard response.status == 200, response.body.count <= 64 else {

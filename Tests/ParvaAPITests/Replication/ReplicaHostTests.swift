@@ -15,15 +15,9 @@ import Testing
 
   private typealias Node = ReplicaNode
 
-  private static func nodes(_ log: SharedLog, _ count: Int) async throws -> [Node] {
-    var nodes: [Node] = []
-    for _ in 0..<count { nodes.append(try await Node(log)) }
-    return nodes
-  }
-
   @Test func anyReplicaTakesWritesAndReadsWhatItTook() async throws {
     let log = SharedLog()
-    let nodes = try await Self.nodes(log, 3)
+    let nodes = [try await Node(log), try await Node(log), try await Node(log)]
     let none = try await nodes[0].ask("POST", "/v1/workloads", Bodies.workload("early"))
     #expect(none.problem == "503 not_leader" && none.headers["Retry-After"] == "1")
     await log.lead(nodes[1].store)
@@ -58,9 +52,7 @@ import Testing
 
   @Test func whoTakesOverPlansNothingAnewAndOthersGoOnReading() async throws {
     let log = SharedLog()
-    let nodes = try await Self.nodes(log, 3)
-    await log.lead(nodes[0].store)
-    try await nodes[0].until("leader")
+    let nodes = try await Node.several(3, on: log)
     _ = try await nodes[2].ask("POST", "/v1/workloads", Bodies.workload("web"))
     let old = nodes[0].host.controller
     for next in [1, 2, 0] {
@@ -96,9 +88,7 @@ import Testing
   @Test("what a replica has passed on for others is the least that it answers with itself")
   func answersNeverGoBack() async throws {
     let log = SharedLog()
-    let nodes = try await Self.nodes(log, 2)
-    await log.lead(nodes[0].store)
-    try await nodes[0].until("leader")
+    let nodes = try await Node.several(2, on: log)
     _ = try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("a"))
     // Cut off from the store, and not from the leader.
     nodes[1].store.hold(true)
@@ -118,10 +108,7 @@ import Testing
   @Test("what a replica lacks of what it has shown, it gets from another one where the store is away for all")
   func whatWasShownComesFromOthers() async throws {
     let log = SharedLog()
-    var nodes: [Node] = []
-    for _ in 0..<3 { nodes.append(try await Node(log, seal: Self.secret)) }
-    await log.lead(nodes[0].store)
-    try await nodes[0].until("leader")
+    let nodes = try await Node.several(3, on: log, seal: Self.secret)
     _ = try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("a"))
     nodes[1].store.hold(true)
     nodes[2].store.hold(true)
@@ -150,9 +137,7 @@ import Testing
   @Test("reads that wait for what was shown are answered by who takes the place", .timeLimit(.minutes(1)))
   func waitingReadsOverATakeOver() async throws {
     let log = SharedLog()
-    let nodes = try await Self.nodes(log, 2)
-    await log.lead(nodes[0].store)
-    try await nodes[0].until("leader")
+    let nodes = try await Node.several(2, on: log)
     nodes[1].store.hold(true)
     #expect(try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("b")).status == 201)
     await log.lead(nil)
@@ -168,9 +153,7 @@ import Testing
   @Test("requests that were passed on to a leader which was stopped end when it leads no more", .timeLimit(.minutes(1)))
   func aStoppedLeaderIsLeft() async throws {
     let log = SharedLog()
-    let nodes = try await Self.nodes(log, 3)
-    await log.lead(nodes[0].store)
-    try await nodes[0].until("leader")
+    let nodes = try await Node.several(3, on: log)
     while nodes[2].store.standing != nodes[1].store.standing { await Task.yield() }
     // It takes connections and says nothing.
     await nodes[0].server.shutdown(deadline: .zero)
@@ -191,9 +174,7 @@ import Testing
   @Test("who leads no more says how old what it still answers with is, though its copy goes on")
   func ageOfWhoWasReplaced() async throws {
     let log = SharedLog()
-    let nodes = try await Self.nodes(log, 2)
-    await log.lead(nodes[0].store)
-    try await nodes[0].until("leader")
+    let nodes = try await Node.several(2, on: log)
     nodes[0].building.shut()
     await log.lead(nodes[1].store)
     try await nodes[1].until("leader")
@@ -212,9 +193,7 @@ import Testing
 
   @Test func aCopyThatIsReadAnewAndOneThatIsTooOld() async throws {
     let log = SharedLog()
-    let nodes = try await Self.nodes(log, 2)
-    await log.lead(nodes[0].store)
-    try await nodes[0].until("leader")
+    let nodes = try await Node.several(2, on: log)
     _ = try await nodes[0].ask("POST", "/v1/workloads", Bodies.workload("a"))
     let before = nodes[1].host.controller
     await nodes[1].store.reset()
@@ -236,10 +215,7 @@ import Testing
 
   @Test func tokensAndCertificatesCountEverywhere() async throws {
     let log = SharedLog()
-    var nodes: [Node] = []
-    for _ in 0..<2 { nodes.append(try await Node(log, needsToken: true, seal: Self.secret)) }
-    await log.lead(nodes[0].store)
-    try await nodes[0].until("leader")
+    let nodes = try await Node.several(2, on: log, needsToken: true, seal: Self.secret)
     let made = try await nodes[0].host.controller.tokens.create(
       TokenRegistry.Wish(name: "ops", role: .operator, createdBy: "test"))
     let bearer: HTTPHeaders = ["Authorization": "Bearer \(made.secret)"]
@@ -262,9 +238,7 @@ import Testing
 
   @Test func endpointsAreTheLeadersEverywhereAndStayWhileAnotherTakesOver() async throws {
     let log = SharedLog()
-    let nodes = try await Self.nodes(log, 2)
-    await log.lead(nodes[0].store)
-    try await nodes[0].until("leader")
+    let nodes = try await Node.several(2, on: log)
     // A node that speaks to the follower.
     var state = FleetSamples.state("n1", [try FleetSamples.gpu("n1", 0, instances: [(profile: 0, start: 0)])])
     state.verified = VerifiedDocument(revision: 7)

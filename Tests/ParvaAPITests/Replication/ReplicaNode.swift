@@ -69,6 +69,19 @@ final class ReplicaNode: Sendable {
     while store.address.isEmpty { await Task.yield() }
   }
 
+  /// Several of one log; the first leads.
+  static func several(
+    _ count: Int, on log: SharedLog, needsToken: Bool = false, seal: String? = nil, handOver: Duration = .seconds(2)
+  ) async throws -> [ReplicaNode] {
+    var nodes: [ReplicaNode] = []
+    for _ in 0..<count {
+      nodes.append(try await ReplicaNode(log, needsToken: needsToken, seal: seal, handOver: handOver))
+    }
+    await log.lead(nodes[0].store)
+    try await nodes[0].until("leader")
+    return nodes
+  }
+
   func ask(
     _ method: String, _ path: String, _ body: String = "", headers: HTTPHeaders = [:]
   ) async throws -> HTTPResponse {

@@ -11,9 +11,7 @@ import Testing
   @Test("waits that are passed on are bounded, and changes pass beside them", .timeLimit(.minutes(1)))
   func waitsAreBounded() async throws {
     let log = SharedLog()
-    let nodes = [try await ReplicaNode(log), try await ReplicaNode(log)]
-    await log.lead(nodes[0].store)
-    try await nodes[0].until("leader")
+    let nodes = try await ReplicaNode.several(2, on: log)
     _ = try await nodes[1].ask("POST", "/v1/workloads", Bodies.workload("a"))
     let leader = try #require(nodes[1].leader)
     let waits: [[(name: String, value: String)]] = [[("after", "999"), ("wait", "60")], [("after", "999")]]
@@ -88,10 +86,19 @@ import Testing
     let ready = try await node.ask("GET", "/readyz")
     #expect(ready.problem == "503 not_leader" && ready.json("detail")?.contains("--advertise") == true, "\(ready.text)")
     #expect(try await node.ask("GET", "/v1/workloads").status == 200)
+    /// The role of the one that is asked, and that of the other.
+    func roles() async throws -> [String: String?] {
+      let list = try await node.ask("GET", "/v1/replicas")
+      return ["0", "1"].reduce(into: [:]) {
+        $0[list.json("replicas", $1, "isAsked") ?? ""] = list.json("replicas", $1, "role")
+      }
+    }
+    #expect(try await roles() == ["1": "follower", "0": "leader"])
     // With an address of its own there is nothing to say.
     await log.lead(node.store)
     try await node.until("leader")
     #expect(try await node.ask("PUT", "/v1/workloads/a", Bodies.workload("a")).status == 201)
+    #expect(try await roles() == ["1": "leader", "0": "follower"])
     try await twin.close()
     await node.end()
   }

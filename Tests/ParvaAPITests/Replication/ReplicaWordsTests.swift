@@ -8,21 +8,12 @@ import Testing
 
 /// What followers say of what the leader alone knows, and what becomes of them when it goes.
 @Suite(.timeLimit(.minutes(1))) struct ReplicaWordsTests {
-  /// A leader and a follower.
-  private static func pair(
-    _ log: SharedLog, handOver: Duration = .seconds(2)
-  ) async throws -> (leader: ReplicaNode, follower: ReplicaNode) {
-    let pair = (try await ReplicaNode(log, handOver: handOver), try await ReplicaNode(log))
-    await log.lead(pair.0.store)
-    try await pair.0.until("leader")
-    return pair
-  }
-
   private static func isOwn(_ response: HTTPResponse) -> Bool { response.headers["Parva-Staleness"] != nil }
 
   @Test("planning that fails is told at followers, and nobody waits there for a plan that does not come")
   func planningThatFails() async throws {
-    let (first, second) = try await Self.pair(SharedLog())
+    let nodes = try await ReplicaNode.several(2, on: SharedLog())
+    let (first, second) = (nodes[0], nodes[1])
     _ = try await second.ask("POST", "/v1/workloads", Bodies.workload("a"))
     let (leader, follower) = (first.host.controller, second.host.controller)
     _ = await follower.board.wait(for: .seconds(50)) { $0.plan.map { $0.record.demandRevision == 1 } ?? false }
@@ -55,7 +46,8 @@ import Testing
 
   @Test("what ails the leader's store is in the followers' /readyz, by its code, until it is over")
   func storeTrouble() async throws {
-    let (first, second) = try await Self.pair(SharedLog())
+    let nodes = try await ReplicaNode.several(2, on: SharedLog())
+    let (first, second) = (nodes[0], nodes[1])
     _ = try await second.ask("POST", "/v1/workloads", Bodies.workload("a"))
     _ = try await second.ask("GET", "/v1/plan?consistent=true&wait=60")
     while try await second.ask("GET", "/readyz").status != 200 { await Task.yield() }
@@ -67,14 +59,14 @@ import Testing
     #expect(try await second.ask("GET", "/v1/workloads/a").status == 200)
     first.store.ail(nil)
     while try await second.ask("GET", "/readyz").status != 200 { await Task.yield() }
-    // One that leads no more says nothing of a store.
     for node in [second, first] { await node.end() }
   }
 
   @Test("what the leader alone knows is its word at followers, and theirs, with its age, where it says nothing")
   func leadersWord() async throws {
     let log = SharedLog()
-    let (first, second) = try await Self.pair(log)
+    let nodes = try await ReplicaNode.several(2, on: log)
+    let (first, second) = (nodes[0], nodes[1])
     let hook = #"{"url":"http://127.0.0.1:9/"}"#
     #expect(try await second.ask("PUT", "/v1/webhooks/h", hook).status == 201)
     #expect(try await second.ask("POST", "/v1/webhooks/h/test", "{}").status == 200)
@@ -84,6 +76,11 @@ import Testing
       #expect(here.status == 200 && here.body == there.body && !Self.isOwn(here), "\(here.text)")
     }
     #expect(try await second.ask("GET", "/v1/webhooks/h/deliveries").json("deliveries", "0", "code") != nil)
+    let metrics = [try await first.ask("GET", "/metrics").text, try await second.ask("GET", "/metrics").text]
+    for name in [#"parva_webhook_oldest_waiting_seconds{webhook="h"}"#, "parva_held_rates"] {
+      #expect(metrics.map { $0.contains("\n\(name) ") } == [true, false], "\(name)")
+    }
+    #expect(metrics.allSatisfy { $0.contains(#"parva_webhook_waiting_events{webhook="h"}"#) })
     for path in ["/v1/webhooks/h/dead-letters", "/v1/nodes"] { #expect(Self.isOwn(try await second.ask("GET", path))) }
     #expect(try await second.ask("GET", "/v1/webhooks/none").problem == "404 not_found")
     // One that takes connections and says nothing.
@@ -105,7 +102,8 @@ import Testing
   @Test("one request that is slow does not keep others from leading, and what comes late is not done")
   func leadershipIsGivenUpWhileARequestIsOpen() async throws {
     let log = SharedLog()
-    let (first, second) = try await Self.pair(log, handOver: .zero)
+    let nodes = try await ReplicaNode.several(2, on: log, handOver: .zero)
+    let (first, second) = (nodes[0], nodes[1])
     #expect(try await first.ask("POST", "/v1/workloads", Bodies.workload("a")).status == 201)
     let slow = Gate(isOpen: false)
     let ending = Task { try await first.host.stop { await slow.pass() } }
@@ -127,7 +125,8 @@ import Testing
   @Test("one whose requests end soon is not waited for, and a follower that ends passes on until its last request")
   func whoEndsWithoutWaiting() async throws {
     let log = SharedLog()
-    let (first, second) = try await Self.pair(log, handOver: .seconds(600))
+    let nodes = try await ReplicaNode.several(2, on: log, handOver: .seconds(600))
+    let (first, second) = (nodes[0], nodes[1])
     let slow = Gate(isOpen: false)
     let ending = Task { try await second.host.stop { await slow.pass() } }
     await slow.untilHeld()
@@ -143,7 +142,8 @@ import Testing
 
   @Test("a follower that is cut off from the store does not wait for it after every write")
   func writesOfWhoIsCutOff() async throws {
-    let (first, second) = try await Self.pair(SharedLog())
+    let nodes = try await ReplicaNode.several(2, on: SharedLog())
+    let (first, second) = (nodes[0], nodes[1])
     second.store.hold(true)
     // That it is cut off it knows after a second.
     #expect(try await second.ask("POST", "/v1/workloads", Bodies.workload("a")).status == 201)
