@@ -14,6 +14,19 @@ struct KeepingSettling {
     case move(KeepingPlace)
   }
 
+  /// Where a segment of a workload would rather stand.
+  private struct Wish {
+    var workload: Int
+    var over: Spread.Domain
+    /// What the workload has on each domain, in requests per second.
+    var held: [Int: Double]
+    /// Whether it stands on too few domains, so that only further ones help.
+    var lacksDomains: Bool
+    /// Domain and capacity of the segment.
+    var own = 0
+    var capacity = 0.0
+  }
+
   /// After so many workloads it is asked whether there is time left.
   private static let asking = 64
 
@@ -170,30 +183,31 @@ struct KeepingSettling {
     ranked.sort { a, b in
       (a.segment.isKept ? 1 : 0, a.place.slot, a.place.start) < (b.segment.isKept ? 1 : 0, b.place.slot, b.place.start)
     }
+    var wish = Wish(workload: workload, over: over, held: held, lacksDomains: lacksDomains)
     for (mine, segment) in ranked {
-      let capacity = market.capacity(workload, segment.column)
-      let own = domain(mine.slot, over)
-      func helps(_ slot: Int) -> Bool {
-        let target = domain(slot, over)
-        guard target >= 0, target != own else { return false }
-        if lacksDomains { return held[target] == nil }
-        return (held[target] ?? 0) + capacity < (held[own] ?? 0) - 1e-12
-      }
-      guard let step = step(mine, segment, workload, held, over, helps) else { continue }
+      wish.capacity = market.capacity(workload, segment.column)
+      wish.own = domain(mine.slot, over)
+      guard let step = step(mine, segment, wish) else { continue }
       apply(step, mine, segment)
       return true
     }
     return false
   }
 
+  private func helps(_ slot: Int, _ wish: Wish) -> Bool {
+    let target = domain(slot, wish.over)
+    guard target >= 0, target != wish.own else { return false }
+    if wish.lacksDomains { return wish.held[target] == nil }
+    return (wish.held[target] ?? 0) + wish.capacity < (wish.held[wish.own] ?? 0) - 1e-12
+  }
+
   /// The step that changes least: places of new segments, free room, then places of those that stand.
-  private mutating func step(
-    _ mine: Place, _ segment: DraftSegment, _ workload: Int, _ held: [Int: Double], _ over: Spread.Domain,
-    _ helps: (Int) -> Bool
-  ) -> Step? {
+  private mutating func step(_ mine: Place, _ segment: DraftSegment, _ wish: Wish) -> Step? {
     let column = segment.column
-    for place in fresh[column] where helps(place.slot) && maySwap(mine, place, column, workload) { return .swap(place) }
-    if let place = freePlace(column, outside: held, over) { return .move(place) }
+    for place in fresh[column] where helps(place.slot, wish) && maySwap(mine, place, column, wish.workload) {
+      return .swap(place)
+    }
+    if let place = freePlace(column, outside: wish.held, wish.over) { return .move(place) }
     if all.isEmpty {
       all = [[Place]](repeating: [], count: market.columns.count)
       for (slot, gpu) in state.slots.enumerated() {
@@ -203,7 +217,7 @@ struct KeepingSettling {
     for offset in all[column].indices {
       let index = (cursors[column] + offset) % all[column].count
       let place = all[column][index]
-      guard helps(place.slot), maySwap(mine, place, column, workload) else { continue }
+      guard helps(place.slot, wish), maySwap(mine, place, column, wish.workload) else { continue }
       cursors[column] = index + 1
       return .swap(place)
     }

@@ -67,20 +67,18 @@ import Testing
       for index in without.workloads.indices { without.workloads[index].constraints = .none }
       plain += step(without, seed: seed, share: 0.02).changed
     }
-    print("KEEP", rule, ruled, plain, segments)
     #expect(ruled <= 2 * plain + segments / 100, "\(ruled) instead of \(plain) of \(segments)")
   }
 
   @Test("where all workloads have rules most segments stay", arguments: [Rule.spread, .survive, .mixed], [0.02, 0.3])
   func allRules(_ rule: Rule, _ share: Double) throws {
     var (changed, segments) = (0, 0)
-    for seed in 0..<5 {
+    for seed in 0..<2 {
       let result = step(
-        try input(seed, workloads: 70, rule, step: 1, headroom: seed % 2 == 0), seed: seed, share: share)
+        try input(seed, workloads: 40, rule, step: 1, headroom: seed % 2 == 0), seed: seed, share: share)
       changed += result.changed
       segments += result.segments
     }
-    print("ALL", rule, share, changed, segments)
     #expect(Double(changed) <= 2.5 * share * Double(segments), "\(changed) of \(segments)")
   }
 
@@ -104,7 +102,6 @@ import Testing
       let next = OptimalPlanner().plan(second)
       #expect(PlanChecker.violations(of: next, against: second) == [], "seed \(seed)")
       let own = ChangeCount.counts(next)["w0"] ?? 0
-      print("NEW", rule, seed, ChangeCount.between(plan, next), own)
       #expect(ChangeCount.between(plan, next) <= own + 6, "seed \(seed)")
     }
   }
@@ -112,18 +109,18 @@ import Testing
   @Test("over nodes, too, few segments move", arguments: [Rule.spread, .survive])
   func nodes(_ rule: Rule) throws {
     var (changed, segments) = (0, 0)
-    for seed in 0..<5 {
+    for seed in 0..<2 {
       var first = try input(seed, workloads: 60, rule, step: 5)
       for index in first.workloads.indices {
         first.workloads[index].constraints.spread?.over = .node
         first.workloads[index].constraints.survive?.over = .node
       }
       let size = 8 + OptimalPlanner().plan(first).summary.gpuCount
-      first.pools = (0..<1).map { _ in
+      first.pools = [
         Pool(
           name: "nodes", product: first.pools[0].product, count: 4 * size,
           nodes: (0..<4).map { PoolNode(name: "n\($0)", count: size) })
-      }
+      ]
       var plan = OptimalPlanner().plan(first)
       for index in plan.gpus.indices { plan.gpus[index].uuid = "GPU-\(index)" }
       var second = self.changed(first, seed: seed, share: 0.05)
@@ -135,7 +132,6 @@ import Testing
       changed += ChangeCount.between(plan, next)
       segments += ChangeCount.counts(plan).values.reduce(0, +)
     }
-    print("NODES", rule, changed, segments)
     #expect(changed * 4 <= segments, "\(changed) of \(segments)")
   }
 }
