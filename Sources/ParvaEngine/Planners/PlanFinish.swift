@@ -57,49 +57,36 @@ enum PlanFinish {
     return legal(draft, fresh, market, rates)
   }
 
-  /// What is kept, where it breaks no rule; else with what workloads lack of replicas and of capacity that survives put where
-  /// there is room, where that costs no more than either plan; else the fresh plan.
+  /// What is kept, where it breaks no rule, else the fresh plan. O(segments).
   private static func legal(
     _ draft: [DraftGPU], _ fresh: [DraftGPU], _ market: Market, _ rates: [Double]
   ) -> [DraftGPU] {
-    if isLegal(draft, market), unruled(draft, market, rates).isEmpty { return draft }
-    guard let mended = mended(draft, market, rates) else { return fresh }
-    let weights = market.input.weights
-    func cost(_ draft: [DraftGPU]) -> Double { draft.reduce(0) { $0 + weights[$1.pool] } }
-    let isCheap = cost(mended) <= max(cost(draft), cost(fresh)) + 1e-9 && mended.count <= max(draft.count, fresh.count)
-    return isCheap && isLegal(mended, market) && unruled(mended, market, rates).isEmpty ? mended : fresh
+    isLegal(draft, market) && keepsCounts(draft, market, rates) ? draft : fresh
   }
 
-  /// Served workloads whose replicas are too few or too many, or that do not survive what they are to. O(segments) for each
-  /// that has such a rule.
-  private static func unruled(_ draft: [DraftGPU], _ market: Market, _ rates: [Double]) -> [Int] {
-    let asking = market.input.workloads.indices.filter {
-      let rules = market.input.workloads[$0].constraints
-      return rules.survive != nil || rules.replicas != nil
-    }
-    guard !asking.isEmpty else { return [] }
-    var counts: [Int: Int] = [:]
-    for gpu in draft { for segment in gpu.segments { counts[segment.workload, default: 0] += 1 } }
+  /// Whether every served workload has as many replicas as it may, and survives what it is to. O(workloads + segments).
+  private static func keepsCounts(_ draft: [DraftGPU], _ market: Market, _ rates: [Double]) -> Bool {
+    let constraints = market.input.workloads.map(\.constraints)
+    guard constraints.contains(where: { $0.survive != nil || $0.replicas != nil }) else { return true }
+    var counts = [Int](repeating: 0, count: constraints.count)
+    var held: [Int: [String: Double]] = [:]
     let placed = NodeFilling.run(market.classes.sharedOut(draft), market.classes.pools)
-    return asking.filter { workload in
-      guard let count = counts[workload] else { return false }
-      let rules = market.input.workloads[workload].constraints
-      if rules.replicas?.allows(count) == false { return true }
-      return rules.survive != nil
-        && market.carried(workload, by: placed) < rates[workload] * (1 - CoverSolver.slack)
+    for (index, gpu) in placed.enumerated() {
+      for segment in gpu.segments {
+        counts[segment.workload] += 1
+        guard let survive = constraints[segment.workload].survive else { continue }
+        // GPUs without a node are lost together where nodes are.
+        let domain = survive.over == .node ? gpu.node ?? "" : "\(index)"
+        held[segment.workload, default: [:]][domain, default: 0] += market.capacity(segment.workload, segment.column)
+      }
     }
-  }
-
-  /// The draft with those mended that have too few replicas or survive too little; nil where there is no room for that.
-  private static func mended(_ draft: [DraftGPU], _ market: Market, _ rates: [Double]) -> [DraftGPU]? {
-    let broken = unruled(draft, market, rates)
-    guard !broken.isEmpty else { return nil }
-    let placed = NodeFilling.run(market.classes.sharedOut(draft), market.classes.pools)
-    var fill = GreedyFill(market, weights: market.input.weights, Supply(market.input), standing: placed)
-    for workload in broken {
-      guard fill.complete(workload, rate: rates[workload]) else { return nil }
+    return counts.indices.allSatisfy { workload in
+      guard counts[workload] > 0 else { return true }
+      guard constraints[workload].replicas?.allows(counts[workload]) ?? true else { return false }
+      guard let survive = constraints[workload].survive else { return true }
+      let carried = survive.remainder(of: (held[workload] ?? [:]).values)
+      return carried >= rates[workload] * (1 - CoverSolver.slack)
     }
-    return fill.gpus.filter { !$0.segments.isEmpty }
   }
 
   /// Whether spreads hold, no GPU has more instances of a profile than it may and no node more GPUs than it has.

@@ -74,7 +74,7 @@ struct Consolidation {
   /// The plan that results, or nil where the stock does not hold it or `limit` on the number of GPUs is not kept.
   /// Near linear in the segments.
   mutating func run(limit: Int) -> KeepingState? {
-    let needs = state.lacking.map { (workload: $0, price: Self.covers($0, state, prices)[0].price) }
+    let needs = state.lacking.map { (workload: $0, price: Self.covers($0, state, prices).first?.price ?? 0) }
       .sorted { ($1.price, $0.workload) < ($0.price, $1.workload) }
     var left: [Int] = []
     for need in needs where !cover(need.workload) { left.append(need.workload) }
@@ -90,13 +90,15 @@ struct Consolidation {
 
   // MARK: - Covering
 
-  /// Ways to cover what a workload lacks: fewest instances first, then cheapest.
+  /// Ways to cover what a workload lacks: fewest instances first, then cheapest. Empty where it has a rule that nothing more can
+  /// fulfil.
   static func covers(
     _ workload: Int, _ state: KeepingState, _ prices: KeepingPrices
   ) -> [(columns: [Int], price: Double)] {
     let market = state.market
     var solver = CoverSolver(kinds: market.columns.count)
     let row = market.columns.indices.map { market.capacity(workload, $0) }
+    if state.rules.number(workload) != nil { return state.completions(workload, prices: prices.prices) }
     let lack = state.lack(workload)
     _ = solver.solve(capacities: row[...], rate: lack, prices: prices.prices)
     let list = CoverAlternatives(
@@ -121,7 +123,7 @@ struct Consolidation {
     guard state.lack(workload) > 0 else { return true }
     let covers = Self.covers(workload, state, prices)
     for cover in covers where cover.columns.count == 1 { if place(workload, cover.columns) { return true } }
-    if replace(workload) { return true }
+    if state.rules.number(workload) == nil, replace(workload) { return true }
     for cover in covers where cover.columns.count > 1 { if place(workload, cover.columns) { return true } }
     return false
   }
@@ -129,7 +131,8 @@ struct Consolidation {
   private mutating func place(_ workload: Int, _ columns: [Int]) -> Bool {
     let mark = log.count
     for column in columns {
-      guard let place = room.place(column) else {
+      let held = state.rules.number(workload) == nil ? [] : holders(workload)
+      guard let place = room.place(column, outside: held, state) else {
         takeBack(to: mark)
         return false
       }
@@ -218,7 +221,7 @@ struct Consolidation {
 
   /// Takes away what workloads can do without, the instances that are worth most first.
   private mutating func yieldSurplus() {
-    for workload in state.rates.indices where total[workload] > 1 {
+    for workload in state.rates.indices where total[workload] > 1 && state.rules.number(workload) == nil {
       var spare = state.capacity[workload] - state.rates[workload]
       guard spare > 0 else { continue }
       let own = holders(workload).flatMap { slot in

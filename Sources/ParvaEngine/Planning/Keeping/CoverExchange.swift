@@ -14,6 +14,8 @@ struct CoverExchange {
   private let state: KeepingState
   private let prices: [Double]
   private let segmentsBefore: [Int]
+  /// What workloads with a rule have in the plan afresh.
+  private let ruledAfresh: [Int: [Int]]
   /// (slot, index in the slot) of each workload's segments.
   private var places: [[(slot: Int, index: Int)]]
   /// For workloads that lack something, in order of the input.
@@ -24,9 +26,12 @@ struct CoverExchange {
   private var worth = 0.0
   private(set) var least = 0.0
 
-  /// `penalty` is what a changed segment of a workload that lacks something counts, in GPUs; for the others it counts a
+  /// `ruledAfresh` are covers that workloads with a rule have in the plan afresh; `penalty` is what a changed segment of a workload that lacks something counts, in GPUs; for the others it counts a
   /// tenth. O(workloads x covers + segments).
-  init(_ state: KeepingState, _ prices: [Double], _ segmentsBefore: [Int], penalty: Double) {
+  init(
+    _ state: KeepingState, _ prices: [Double], _ segmentsBefore: [Int], ruledAfresh: [Int: [Int]] = [:], penalty: Double
+  ) {
+    self.ruledAfresh = ruledAfresh
     self.state = state
     self.prices = prices
     self.segmentsBefore = segmentsBefore
@@ -37,7 +42,8 @@ struct CoverExchange {
     var solver = CoverSolver(kinds: prices.count)
     for workload in state.rates.indices where state.rates[workload] > 0 {
       let row = prices.indices.map { state.market.capacity(workload, $0) }
-      _ = solver.solve(capacities: row[...], rate: state.rates[workload], prices: prices)
+      _ = solver.solve(
+        capacities: row[...], rate: state.rates[workload], prices: prices, rule: state.rules.rule(workload))
       let cheapest = solver.lowerBound
       let now = counts(workload)
       let price = value(now)
@@ -109,7 +115,7 @@ struct CoverExchange {
     let ownPrices = model.columns.map { prices[$0] }
     var solver = CoverSolver(kinds: ownPrices.count)
     var alternatives: [(workload: Int, covers: [[Int32]])] = []
-    for index in workloads.indices.prefix(3000) {
+    for index in workloads.indices.prefix(3000) where state.rules.number(workloads[index]) == nil {
       let row = model.capacities[index * ownPrices.count..<(index + 1) * ownPrices.count]
       _ = solver.solve(capacities: row, rate: model.rates[index], prices: ownPrices)
       let list = CoverAlternatives(
@@ -136,7 +142,9 @@ struct CoverExchange {
     var isChanged = [Bool](repeating: false, count: state.rates.count)
     for change in forced { isChanged[change.workload] = true }
     for change in voluntary { isChanged[change.workload] = true }
-    let rest = state.rates.indices.filter { state.rates[$0] > 0 && !isChanged[$0] }
+    let rest = state.rates.indices.filter {
+      state.rates[$0] > 0 && !isChanged[$0] && state.rules.number($0) == nil
+    }
     return stride(from: 0, to: rest.count, by: max(1, rest.count / count)).map {
       Change(workload: rest[$0], cover: counts(rest[$0]), saving: 0, changes: 0)
     }
@@ -157,10 +165,14 @@ struct CoverExchange {
     let unit = state.weights.min() ?? 1
     let list = CoverAlternatives(
       capacities: row[...], rate: state.rates[workload], prices: prices, least: cheapest, allowance: 0.15 * unit,
-      limit: 32)
+      limit: 32, rule: state.rules.rule(workload))
     var best: (cover: [Int], changes: Int, value: Double)?
     var covers = list.covers.map { $0.map(Int.init) }
     covers.append(completed(workload, row, now))
+    if state.rules.number(workload) != nil {
+      if let afresh = ruledAfresh[workload] { covers.append(afresh) }
+      covers = covers.filter { state.isEnough($0, workload) }
+    }
     for cover in covers {
       let kept = zip(cover, now).reduce(0) { $0 + min($1.0, $1.1) }
       let changes = max(segmentsBefore[workload], cover.reduce(0, +)) - kept
@@ -180,6 +192,7 @@ struct CoverExchange {
   private func completed(_ workload: Int, _ row: [Double], _ now: [Int]) -> [Int] {
     let lack = state.lack(workload)
     guard lack > 0 else { return now }
+    if state.rules.number(workload) != nil { return state.completed(workload, now, prices: prices) ?? now }
     var solver = CoverSolver(kinds: prices.count)
     _ = solver.solve(capacities: row[...], rate: lack, prices: prices)
     var cover = [Int32](repeating: 0, count: row.count)

@@ -10,14 +10,15 @@ extension Keeping {
   /// together so that their sizes fill cuts, or some return to what they have in `fresh`. O(workloads + segments) for each of a handful of tries.
   func exchanged(_ start: KeepingState, _ fresh: [DraftGPU]) -> KeepingState? {
     let isLarge = rates.count > Keeping.balancedLimit
+    let afresh = ruledCovers(fresh)
     for penalty in [0.05, 0.002, 0] {
-      let plan = CoverExchange(start, prices.prices, segmentsBefore, penalty: penalty)
+      let plan = CoverExchange(start, prices.prices, segmentsBefore, ruledAfresh: afresh, penalty: penalty)
       let slack = allowedCost - plan.least
       guard slack >= 0 else { continue }
       for share in [0, 0.5, 1] {
         guard !context.shouldStop() else { return nil }
         let (state, pending) = plan.exchange(plan.changes(downTo: allowedCost - share * slack))
-        if canHold(state, pending), let found = placed(pending, state) { return found }
+        if canHold(state, pending), let found = placed(pending, state, from: start) { return found }
       }
       if isLarge, let found = mended(plan.changes(downTo: allowedCost), plan, fresh, start) { return found }
       for others in isLarge ? [] : [0, 300, 3000] {
@@ -26,7 +27,7 @@ extension Keeping {
           continue
         }
         let (state, pending) = plan.exchange(balanced)
-        if canHold(state, pending), let found = placed(pending, state) { return found }
+        if canHold(state, pending), let found = placed(pending, state, from: start) { return found }
       }
       if !isLarge, let found = mended(plan.changes(downTo: allowedCost), plan, fresh, start) { return found }
     }
@@ -48,7 +49,19 @@ extension Keeping {
         CoverExchange.Change(workload: $0, cover: covers.coverAfresh($0), saving: 0, changes: 0)
       }
     let (state, pending) = plan.exchange(mended)
-    return placed(pending, state)
+    return placed(pending, state, from: start)
+  }
+
+  /// Instances per column that each workload with a rule has in a draft.
+  private func ruledCovers(_ draft: [DraftGPU]) -> [Int: [Int]] {
+    guard !rules.isEmpty else { return [:] }
+    var covers: [Int: [Int]] = [:]
+    for gpu in draft {
+      for segment in gpu.segments where rules.number(segment.workload) != nil {
+        covers[segment.workload, default: [Int](repeating: 0, count: rules.width)][segment.column] += 1
+      }
+    }
+    return covers
   }
 
   /// GPUs that a plan may have where there is one pool; nil where there are several.
@@ -70,14 +83,20 @@ extension Keeping {
   }
 
   /// `state` with new segments in free room and on GPUs that the budget allows; where that is not enough, the GPUs with
-  /// most room are cut anew for what stands on them and what is left.
-  private func placed(_ pending: [DraftSegment], _ start: KeepingState) -> KeepingState? {
+  /// most room are cut anew for what stands on them and what is left. Nil where that leads nowhere.
+  private func placed(
+    _ pending: [DraftSegment], _ start: KeepingState, from untouched: KeepingState
+  ) -> KeepingState? {
     var state = start
     var room = KeepingRoom(state)
     var reserved: Set<Int> = []
     var rest: [DraftSegment] = []
+    // Those who have to stand apart look for other GPUs first.
+    var holders = state.holders(of: Set(pending.map(\.workload).filter { rules.number($0) != nil }))
     for segment in pending.sorted(by: { size($0) != size($1) ? size($0) > size($1) : $0.workload < $1.workload }) {
-      var place = room.place(segment.column)
+      let held = holders[segment.workload] ?? []
+      var place = room.place(segment.column, outside: held, state)
+      if place == nil, !held.isEmpty { place = room.place(segment.column) }
       let pool = market.columns[segment.column].pool
       if place == nil, canAfford(pool, state, reserved) {
         let slot = state.emptySlot(pool: pool, excluding: reserved)
@@ -93,8 +112,10 @@ extension Keeping {
       placed.start = place.start
       state.set(place.slot, state.slots[place.slot].segments + [placed])
       reserved.remove(place.slot)
+      if rules.number(segment.workload) != nil { holders[segment.workload, default: []].append(place.slot) }
     }
-    return rest.isEmpty && isAffordable(state) ? state : recut(rest, state)
+    let whole = rest.isEmpty && isAffordable(state) ? state : recut(rest, state)
+    return rules.isEmpty ? whole : whole.flatMap { settled($0, from: untouched) }
   }
 
   private func size(_ segment: DraftSegment) -> Int {

@@ -17,6 +17,7 @@ struct Keeping {
   let context: PlanningContext
   let prices: KeepingPrices
   let segmentsBefore: [Int]
+  let rules: KeepingRules
   private(set) var allowedCost: Double
   private(set) var allowedCount: Int
   /// What a changed segment of each workload costs, in units of the objective.
@@ -63,15 +64,16 @@ struct Keeping {
     (allowedCost, allowedCount) = (leastCost, leastCount)
     let unit = weights.max() ?? 1
     moveCosts = market.input.workloads.map { ($0.moveCost ?? market.input.options.moveCost) * unit }
-    state = KeepingState(there.slots, market, rates: self.rates, weights: weights, stock: stock)
+    rules = KeepingRules(market, rates: self.rates)
+    state = KeepingState(there.slots, market, rates: self.rates, weights: weights, stock: stock, rules: rules)
   }
 
   private mutating func run(_ fresh: [DraftGPU]) -> [DraftGPU] {
     let untouched = state
     guard market.hasMoveCost else {
-      return drafted(planned(fresh, untouched, extra: extra))
+      return planned(fresh, untouched, extra: extra).map(drafted) ?? fresh
     }
-    var best = planned(fresh, untouched, extra: 0)
+    guard var best = planned(fresh, untouched, extra: 0) else { return fresh }
     var least = value(best)
     // The plan of least cost is asked first: what replaces it costs more, so it changes less.
     for candidate in calmer(fresh, untouched, than: least) {
@@ -88,15 +90,17 @@ struct Keeping {
     let limit = extra > 0 ? leastCount + extra : .max
     var consolidation = Consolidation(
       untouched, prices, moveCosts: moveCosts, segmentsBefore: segmentsBefore, context)
-    if let state = consolidation.run(limit: limit) { found.append(state) }
+    // What it allows itself may cost more than the least.
+    if let state = consolidation.run(limit: limit), let settled = settled(state, from: untouched, within: state) {
+      found.append(settled)
+    }
     guard untouched.slots.count <= Keeping.severalLimit else { return found }
     // A plan that costs as much more as all changes together is never better.
     let unit = weights.max() ?? 1
     let most = min(limit == .max ? .max : extra, Int(min((least - leastCost) / unit, 1e6)))
     var more = 1
     while more <= most, more <= 16, !context.shouldStop() {
-      let state = planned(fresh, untouched, extra: more)
-      if isDone { found.append(state) }
+      if let state = planned(fresh, untouched, extra: more), isDone(state) { found.append(state) }
       more *= 2
     }
     return found
@@ -112,33 +116,54 @@ struct Keeping {
 
   private func drafted(_ state: KeepingState) -> [DraftGPU] { state.slots.filter { !$0.segments.isEmpty } }
 
-  /// The plan within a budget of so many GPUs more than the least.
-  private mutating func planned(_ fresh: [DraftGPU], _ untouched: KeepingState, extra: Int) -> KeepingState {
+  /// The plan within a budget of so many GPUs more than the least; nil where what is kept breaks a rule whatever is tried.
+  private mutating func planned(_ fresh: [DraftGPU], _ untouched: KeepingState, extra: Int) -> KeepingState? {
     allowedCost = leastCost + Double(extra) * (weights.max() ?? 1) + 1e-9
     allowedCount = extra > 0 || Set(weights).count == 1 ? leastCount + extra : .max
     state = untouched
     fillRoom()
-    if !isDone, let better = exchanged(untouched, fresh) { state = better }
-    if !isDone { repack() }
-    if !isDone {
-      // Everything anew, with what happens to stand where it stood.
-      state = untouched
-      let all = Array(state.slots.indices)
-      state = KeepingMatch.apply(fresh, to: all, of: state)
+    var found = settled(state, from: untouched)
+    if found == nil { found = exchanged(untouched, fresh) }
+    if found == nil {
+      repack()
+      found = settled(state, from: untouched)
     }
+    if found == nil {
+      // Everything anew, with what happens to stand where it stood.
+      let all = KeepingMatch.apply(fresh, to: Array(untouched.slots.indices), of: untouched)
+      found = rules.isEmpty ? all : settled(all, from: untouched)
+    }
+    guard let found else { return nil }
+    state = found
     var search = KeepingSearch(
       state, allowedCost: allowedCost, allowedCount: allowedCount, segmentsBefore: segmentsBefore, context)
     // With a price for moving, too, the plan of least cost is the one without a price; dearer ones are compared with it.
-    if search == nil, !market.hasMoveCost || extra == 0, isDone {
+    if search == nil, !market.hasMoveCost || extra == 0, isDone(state) {
       return KeepingWindows.improved(
         state, from: untouched, allowedCost: allowedCost, allowedCount: allowedCount, segmentsBefore: segmentsBefore,
         context)
     }
-    if let better = search?.run(from: untouched) { state = better }
+    if let better = search?.run(from: untouched), let settled = settled(better, from: untouched),
+      settled.changes(segmentsBefore: segmentsBefore) <= state.changes(segmentsBefore: segmentsBefore)
+    {
+      state = settled
+    }
     return state
   }
 
-  private var isDone: Bool { isAffordable(state) && state.lacking.isEmpty }
+  private func isDone(_ state: KeepingState) -> Bool { isAffordable(state) && state.lacking.isEmpty }
+
+  /// A state that covers all within the budget, with those apart who have to be; nil where that cannot be had. O(workloads), and
+  /// O(segments) where there are rules.
+  func settled(
+    _ state: KeepingState, from untouched: KeepingState, within limits: KeepingState? = nil
+  ) -> KeepingState? {
+    guard limits != nil || isAffordable(state), state.lacking.isEmpty else { return nil }
+    guard !rules.isEmpty else { return state }
+    return KeepingSettling.run(
+      state, from: untouched, allowedCost: limits?.cost ?? allowedCost, allowedCount: limits?.gpuCount ?? allowedCount,
+      context)
+  }
 
   func isAffordable(_ state: KeepingState) -> Bool {
     state.cost <= allowedCost && state.gpuCount <= allowedCount && state.isWithinStock
@@ -152,10 +177,12 @@ struct Keeping {
     var room = KeepingRoom(state)
     // GPUs that count as used although nothing stands on them yet.
     var reserved: Set<Int> = []
-    let needs = state.lacking.map { (workload: $0, covers: covers($0)) }
+    let lacking = state.lacking
+    var holders = state.holders(of: Set(lacking.filter { rules.number($0) != nil }))
+    let needs = lacking.map { (workload: $0, covers: covers($0)) }.filter { !$0.covers.isEmpty }
       .sorted { ($1.covers[0].price, $0.workload) < ($0.covers[0].price, $1.workload) }
     for need in needs {
-      while !place(need.workload, need.covers, &room, &reserved) {
+      while !place(need.workload, need.covers, &room, &reserved, &holders) {
         guard let pool = affordablePool(need.workload, reserved) else { break }
         let slot = state.emptySlot(pool: pool, excluding: reserved)
         reserved.insert(slot)
@@ -170,23 +197,28 @@ struct Keeping {
 
   /// Places one of the covers with fewest instances; false, and nothing changed, where none fits.
   private mutating func place(
-    _ workload: Int, _ covers: [(columns: [Int], price: Double)], _ room: inout KeepingRoom, _ reserved: inout Set<Int>
+    _ workload: Int, _ covers: [(columns: [Int], price: Double)], _ room: inout KeepingRoom, _ reserved: inout Set<Int>,
+    _ holders: inout [Int: [Int]]
   ) -> Bool {
     for cover in covers where cover.columns.count == covers[0].columns.count {
+      var held = holders[workload] ?? []
       var places: [KeepingPlace] = []
       for column in cover.columns {
-        guard let place = room.place(column) else { break }
-        places.append(place)
-      }
-      guard places.count == cover.columns.count else {
-        for place in places.reversed() { room.remove(place) }
-        continue
-      }
-      for place in places {
+        guard let place = room.place(column, outside: held, state) else { break }
         let segment = DraftSegment(workload: workload, column: place.column, start: place.start)
         state.set(place.slot, state.slots[place.slot].segments + [segment])
-        reserved.remove(place.slot)
+        places.append(place)
+        if rules.number(workload) != nil { held.append(place.slot) }
       }
+      guard places.count == cover.columns.count else {
+        for place in places.reversed() {
+          state.set(place.slot, Array(state.slots[place.slot].segments.dropLast()))
+          room.remove(place)
+        }
+        continue
+      }
+      for place in places { reserved.remove(place.slot) }
+      if rules.number(workload) != nil { holders[workload] = held }
       return true
     }
     return false
@@ -209,9 +241,13 @@ struct Keeping {
   private mutating func repack() {
     // The first try of many GPUs takes its time.
     guard state.gpuCount <= Keeping.severalLimit || !context.shouldStop() else { return }
+    // What is planned again knows no rules.
+    guard !state.lacking.contains(where: { rules.number($0) != nil }) else { return }
     let waste = prices.waste(state)
-    let order = state.slots.indices.filter { !state.slots[$0].segments.isEmpty }
-      .sorted { (-waste[$0], $0) < (-waste[$1], $1) }
+    let order = state.slots.indices.filter { slot in
+      !state.slots[slot].segments.isEmpty && !state.slots[slot].segments.contains { rules.number($0.workload) != nil }
+    }
+    .sorted { (-waste[$0], $0) < (-waste[$1], $1) }
     let need = state.lacking.reduce(max(0, state.cost - allowedCost)) { $0 + (covers($1).map(\.price).min() ?? 0) }
     var count = 0
     var gained = max(0, allowedCost - state.cost)

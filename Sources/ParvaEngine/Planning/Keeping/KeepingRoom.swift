@@ -32,6 +32,14 @@ struct KeepingRoom {
     return KeepingPlace(column: column, slot: slotOf[pool][place.gpu], start: place.start, gpu: place.gpu)
   }
 
+  /// The same on none of some slots, which hold in `state` all that stands on them.
+  mutating func place(_ column: Int, outside held: [Int], _ state: KeepingState) -> KeepingPlace? {
+    for slot in held { close(slot, state.slots[slot]) }
+    let place = place(column)
+    for slot in held { offer(slot, state.slots[slot]) }
+    return place
+  }
+
   /// Keeps anything from being placed on a slot until it is offered again.
   mutating func close(_ index: Int, _ slot: DraftGPU) {
     if let gpu = gpuOf[index] { fits[slot.pool].close(gpu) }

@@ -94,6 +94,7 @@ struct KeepingSearch {
       let columns = kept.map { start.slots[$0.slot].segments[$0.index].column }
       let rate = start.rates[workload]
       let rest = rate - columns.reduce(0) { $0 + row[$1] }
+      let isRuled = start.rules.number(workload) != nil
       let price = columns.reduce(0) { $0 + prices[$1] }
       var covers = [[Int32](repeating: 0, count: row.count)]
       if rest > rate * CoverSolver.slack {
@@ -101,6 +102,13 @@ struct KeepingSearch {
           capacities: row[...], rate: rest, prices: prices, least: 0, allowance: allowedCost, limit: 200)
         guard alternatives.isComplete else { return nil }
         covers = alternatives.covers
+      }
+      if isRuled {
+        covers = Array(Set(covers + Self.few(row))).sorted { $0.lexicographicallyPrecedes($1) }.filter { cover in
+          var whole = cover.map(Int.init)
+          for column in columns { whole[column] += 1 }
+          return start.isEnough(whole, workload)
+        }
       }
       for cover in covers {
         let added = cover.indices.flatMap { [Int](repeating: $0, count: Int(cover[$0])) }
@@ -111,6 +119,17 @@ struct KeepingSearch {
       }
     }
     return list.sorted { ($0.changes, $0.price) < ($1.changes, $1.price) }
+  }
+
+  /// Up to two instances, which a rule may ask for where the rate does not.
+  private static func few(_ row: [Double]) -> [[Int32]] {
+    let none = [Int32](repeating: 0, count: row.count)
+    let one = row.indices.filter { row[$0] > 0 }.map { column in
+      var cover = none
+      cover[column] = 1
+      return cover
+    }
+    return [none] + one + one.flatMap { first in one.map { second in zip(first, second).map { $0 + $1 } } }
   }
 
   private mutating func descend(
@@ -160,7 +179,7 @@ struct KeepingSearch {
   private mutating func place(
     _ rest: ArraySlice<DraftSegment>, after: (slot: Int, start: Int), _ state: KeepingState
   ) -> KeepingState? {
-    guard let next = rest.first else { return state }
+    guard let next = rest.first else { return state.rules.overNodes || KeepingSettling.holds(state) ? state : nil }
     let column = market.columns[next.column]
     let product = market.cuts[column.pool].product
     let profile = product.profiles[column.profile]

@@ -19,17 +19,13 @@ struct KeepingWindows {
   private var best: KeepingState
   private var changes: Int
 
-  /// `state` or a plan that changes fewer segments of `start` within the same budget. Where segments must stand apart, or in
-  /// certain numbers, it stays as it is.
+  /// `state` or a plan that changes fewer segments of `start` within the same budget. Of workloads with rules as much stays in a
+  /// window as is there, and what breaks a rule does not count.
   static func improved(
     _ state: KeepingState, from start: KeepingState, allowedCost: Double, allowedCount: Int, segmentsBefore: [Int],
     _ context: PlanningContext
   ) -> KeepingState {
-    guard state.gpuCount <= gpuLimit, state.lacking.isEmpty,
-      !state.market.input.workloads.contains(where: {
-        $0.constraints.domains != nil || $0.constraints.replicas != nil
-      })
-    else { return state }
+    guard state.gpuCount <= gpuLimit, state.lacking.isEmpty else { return state }
     var windows = KeepingWindows(
       start: start, allowedCost: allowedCost, allowedCount: allowedCount, segmentsBefore: segmentsBefore,
       context: context, best: state, changes: state.changes(segmentsBefore: segmentsBefore))
@@ -105,7 +101,8 @@ struct KeepingWindows {
     var rates = [Double](repeating: 0, count: best.rates.count)
     var counts = [Int](repeating: 0, count: best.rates.count)
     for workload in involved {
-      let rest = best.rates[workload] - (best.capacity[workload] - within[workload])
+      let isRuled = best.rules.number(workload) != nil
+      let rest = isRuled ? within[workload] : best.rates[workload] - (best.capacity[workload] - within[workload])
       rates[workload] = rest > best.rates[workload] * CoverSolver.slack ? rest : 0
     }
     for slot in window { for segment in before(slot) { counts[segment.workload] += 1 } }
@@ -137,7 +134,7 @@ struct KeepingWindows {
     }
     let fewer = next.changes(segmentsBefore: segmentsBefore)
     guard fewer < changes, next.lacking.isEmpty, next.cost <= allowedCost, next.gpuCount <= allowedCount,
-      next.isWithinStock
+      next.isWithinStock, KeepingSettling.holds(next)
     else { return false }
     (best, changes) = (next, fewer)
     return true
