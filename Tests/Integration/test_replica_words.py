@@ -81,6 +81,7 @@ def slow(over):
             time.sleep(0.2)
             began = time.monotonic()
             leader.process.send_signal(signal.SIGTERM)
+            until("another leader", lambda: any(one.role() == "leader" for one in rest))
             until("a write to be answered", lambda: takes(rest, workload("after")))
             took = time.monotonic() - began
             print(f"  written again {took:.2f} s after SIGTERM", flush=True)
