@@ -31,6 +31,8 @@ final class EtcdClient: Sendable {
     var value: Data?
     var createRevision: String?
     var modRevision: String?
+    /// Absent where it has none.
+    var lease: String?
   }
 
   struct Header: Decodable, Sendable { var revision: String? }

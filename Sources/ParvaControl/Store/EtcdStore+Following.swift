@@ -96,6 +96,7 @@ extension EtcdStore {
     state.withLock { $0.revision = max($0.revision, answer.revision) }
     try noteSchema(answer.rows[4].first)
     noteLeader(answer.rows[0].first, answer.revision)
+    if let key = answer.rows[0].first, key.lease ?? "0" == "0" { await takeAway(key) }
     let rows = answer.rows[3].kvs ?? []
     let first = rows.first.flatMap { keys.position(ofEntry: $0.key) }
     let snapshot = try answer.rows[1].first.map { pointer throws(StoreError) in
@@ -229,6 +230,19 @@ extension EtcdStore {
   }
 
   /// - Parameter revision: as of which it is so.
+  /// Takes away a leader's key that has no lease: it would stay when its leader is gone, and nobody could lead any more.
+  /// Somebody else has written it, or it was copied from another etcd.
+  private func takeAway(_ key: EtcdClient.KeyValue) async {
+    guard let revision = key.modRevision.flatMap({ Int($0) }) else { return }
+    let answer = try? await client.transaction(
+      if: [EtcdClient.modified(keys.leader, at: revision)],
+      then: [EtcdClient.delete(keys.leader, to: keys.leader + "\u{0}")])
+    guard answer?.succeeded == true else { return }
+    logger?.warning(
+      "the leader's key in etcd had no lease and is taken away: another begins to lead",
+      metadata: ["key": "\(keys.leader)"])
+  }
+
   func noteLeader(_ row: EtcdClient.KeyValue?, _ revision: Int) {
     let term = row?.createRevision.flatMap { Int($0) }
     let address = row?.value.flatMap { try? EtcdEntry($0, "The leader's key") }.flatMap {

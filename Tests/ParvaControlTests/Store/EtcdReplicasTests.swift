@@ -355,6 +355,28 @@ import Testing
     try await store.close()
   }
 
+  @Test("a leader's key without a lease is taken away, whoever led by it", arguments: [false, true])
+  func aKeyWithoutALease(isLed: Bool) async throws {
+    let first = try await Self.open("lease-\(UUID().uuidString)")
+    var old = 0
+    if isLed {
+      _ = try await Self.leading(first)
+      guard case .leader(let term) = first.standing else { throw Missing("a leader") }
+      old = term
+    }
+    let strange = isLed ? Data("strange".utf8) : EtcdEntry(nonce: 1, bytes: Data("http://127.0.0.1:2".utf8)).value
+    _ = try await first.client.transaction(if: [], then: [EtcdClient.put(first.keys.leader, strange)])
+    if !isLed { await first.campaign(as: "http://127.0.0.1:1") }
+    try await Self.until("a term of its own") {
+      if case .leader(let term) = first.standing { return term > old && first.isSurelyLeader(in: term) }
+      return false
+    }
+    guard case .leader(let term) = first.standing else { throw Missing("a leader") }
+    try await first.writer(term: term).commit(Self.batch("a"))
+    #expect(try await Self.rows(first) == ["a"])
+    try await first.close()
+  }
+
   @Test("after an interruption, a log that has another entry where this one was is told")
   func aLogThatIsAnother() async throws {
     let store = try await Self.open("other-\(UUID().uuidString)")
