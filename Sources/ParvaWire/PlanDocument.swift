@@ -125,6 +125,8 @@ package struct PlanDocument: Decodable, Sendable {
   package var planner: String
   package var admission: String
   package var margin: Double?
+  package var objective: String?
+  package var maxProcesses: Int?
   package var status: String
   package var gpus: [Attempt<GPU>]
   package var unplaced: [Unserved]
@@ -134,14 +136,16 @@ package struct PlanDocument: Decodable, Sendable {
 
   package init(from decoder: any Decoder) throws {
     let object = try decoder.object(
-      "schemaVersion", "revision", "demandRevision", "planner", "admission", "margin", "status", "gpus", "unplaced",
-      "partial", "summary", "certificate")
+      "schemaVersion", "revision", "demandRevision", "planner", "admission", "margin", "objective", "maxProcesses",
+      "status", "gpus", "unplaced", "partial", "summary", "certificate")
     schemaVersion = try object.integer("schemaVersion")
     revision = try object.optionalInteger("revision")
     demandRevision = try object.optionalInteger("demandRevision")
     planner = try object.decode(String.self, forKey: "planner")
     admission = try object.decode(String.self, forKey: "admission")
     margin = try object.optionalNumber("margin")
+    objective = try object.decodeIfPresent(String.self, forKey: "objective")
+    maxProcesses = try object.optionalInteger("maxProcesses")
     status = try object.decode(String.self, forKey: "status")
     gpus = try object.decode([Attempt<GPU>].self, forKey: "gpus")
     unplaced = try object.decode([Unserved].self, forKey: "unplaced")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ParvaControl
 import ParvaEngine
 import ParvaFormats
 
@@ -10,7 +11,8 @@ struct ValidateCommand: ParsableCommand {
     discussion: """
       With --workloads, a certificate in the plan is worked out again as well, and the bound that it proves is told. A \
       plan that says that it is of least cost is refused unless its certificate proves that or a search from the \
-      beginning ends with a proven plan of the same cost. Ends with 4 when anything is wrong.
+      beginning ends with a proven plan of the same cost; who is refused must be so in that search, too. What can be \
+      neither verified nor refuted is named. Ends with 4 when anything is wrong.
       """)
 
   @Argument(help: "The plan as JSON or YAML; - is standard input.")
@@ -22,7 +24,8 @@ struct ValidateCommand: ParsableCommand {
   @OptionGroup var demand: DemandOptions
   @OptionGroup var output: OutputOptions
 
-  @Option(name: .long, help: "Most MPS processes on one instance; no limit without it.")
+  @Option(
+    name: .long, help: "Most MPS processes on one instance; without it as many as the plan says that it was allowed.")
   var maxProcesses: Int?
 
   @Option(
@@ -31,7 +34,7 @@ struct ValidateCommand: ParsableCommand {
       valueName: "list"))
   var require: String?
 
-  @Option(help: "Seconds for the search that settles what no certificate proves.")
+  @Option(help: "Seconds for a search that settles what no certificate proves; there are two at most.")
   var deadline = 2
 
   func validate() throws {
@@ -47,24 +50,18 @@ struct ValidateCommand: ParsableCommand {
       throw ValidationError("Only one input can be standard input.")
     }
     let judged = try PlanReader.read(try InputSource.load(plan, limit: InputLimits.planBytes))
-    var violations: [PlanViolation]
-    var outcome = PlanClaims.Outcome.noClaim
-    var proof: CertificateVerdict?
-    if let workloads {
+    let findings = try workloads.map { workloads in
       let input = try demand.input(workloads: workloads, options: try options(for: judged))
-      violations = PlanChecker.violations(of: judged, against: input)
-      proof = judged.certificate.map { CertificateChecker(input, judged).judge($0) }
-      if violations.isEmpty {
-        outcome = PlanClaims(plan: judged, input: input, proof: proof, patience: .seconds(deadline)).settle()
-        if case .refuted(let violation) = outcome { violations.append(violation) }
-      }
-    } else {
-      violations = PlanChecker.violations(of: judged)
+      return PlanAudit.findings(of: judged, against: input, maxProcesses: maxProcesses) { context(input) }
     }
+    let proof = findings?.proof
+    let reservations = findings?.reservations ?? [PlanAudit.reservation(without: judged)]
+    var violations =
+      findings?.violations ?? PlanChecker.violations(of: judged) + PlanAudit.violations(inWordsOf: judged)
     violations += try (require.map(PlanRequirement.parse) ?? []).compactMap { $0.violation(of: judged, proof) }
     switch output.format {
-    case .json: try Console.write(VerdictWriter.json(violations, proof))
-    case .yaml: try Console.write(VerdictWriter.yaml(violations, proof))
+    case .json: try Console.write(VerdictWriter.json(violations, proof, reservations))
+    case .yaml: try Console.write(VerdictWriter.yaml(violations, proof, reservations))
     case .csv: try Console.write(VerdictWriter.csv(violations))
     case .table:
       let verdict =
@@ -74,7 +71,9 @@ struct ValidateCommand: ParsableCommand {
         : "\(violations.count) violation\(violations.count == 1 ? "" : "s")"
       try Console.write(
         (VerdictWriter.lines(violations) + (proof.map { [VerdictWriter.line($0)] } ?? [])
-          + (outcome == .repeated ? ["proven again: a search from the beginning finds no plan that costs less"] : [])
+          + (findings?.isProvenAgain == true
+            ? ["proven again: a search from the beginning finds no plan that costs less"] : [])
+          + reservations.map { VerdictWriter.line($0) }
           + [verdict])
           .joined(separator: "\n") + "\n")
     }
@@ -88,7 +87,12 @@ struct ValidateCommand: ParsableCommand {
         "the plan's admission is \"\(plan.admission)\"; known are "
           + AdmissionRule.all.map(\.name).joined(separator: ", "))
     }
-    return PlanningOptions(
-      admission: rule, maxProcesses: maxProcesses ?? InputLimits.processes.upperBound, margin: plan.margin ?? 0)
+    return PlanningOptions(admission: rule)
+  }
+
+  /// All cores, and the time of one search; what is worked out of capacities before has as much of its own.
+  private func context(_ input: PlanningInput) -> PlanningContext {
+    let patience = PlanningContext.patience(within: .seconds(deadline), workloads: input.workloads.count)
+    return .allCores(patience: patience, preparation: patience)
   }
 }

@@ -114,7 +114,7 @@ scenario=$here/../../examples/scenario-2.json
 python3 - <<'PY'
 import json
 plan = json.load(open("dear.json"))
-plan["status"] = "optimal"
+plan["planner"], plan["status"] = "optimal", "optimal"
 plan["summary"]["lowerBound"], plan["summary"]["gap"] = plan["summary"]["gpuCount"], 0
 json.dump(plan, open("claim.json", "w"))
 PY
@@ -123,6 +123,43 @@ check 'but not of least cost' code 4 "$PARVA" validate claim.json --workloads "$
 check 'and is told so' says out '[not_optimal]'
 check 'a plan that says it is of least cost is proven again' code 0 "$PARVA" validate first.json --workloads demand.yaml
 check 'and the verdict tells how' says out 'proven again'
+python3 - <<'PY'
+import copy
+import json
+plan = json.load(open("first.json"))
+def claim(name, change):
+    changed = copy.deepcopy(plan)
+    change(changed)
+    json.dump(changed, open(f"claim-{name}.json", "w"))
+claim("planner", lambda p: p.update(planner="xyz"))
+claim("objective", lambda p: p.update(objective="fun"))
+claim("processes", lambda p: p.update(maxProcesses=0))
+claim("bound", lambda p: p["summary"].update(lowerBound=p["summary"]["lowerBound"] + 5))
+claim("gap", lambda p: p["summary"].update(gap=1))
+claim("cost", lambda p: p["summary"].update(cost=5))
+claim("watts", lambda p: p["summary"].update(watts=5))
+claim("node", lambda p: p["gpus"][0].update(node="ghost"))
+claim("older", lambda p: (p.pop("objective"), p.pop("maxProcesses")))
+PY
+for what in planner bound gap cost watts; do
+  check "a false $what ends with 4" code 4 "$PARVA" validate "claim-$what.json" --workloads demand.yaml
+done
+check 'a false planner is named without demand, too' code 4 "$PARVA" validate claim-planner.json
+check 'with its code' says out '[wrong_claim]'
+for what in objective processes; do
+  check "an unknown $what ends with 2" code 2 "$PARVA" validate "claim-$what.json" --workloads demand.yaml
+done
+check 'a node that nobody lists is no violation' code 0 "$PARVA" validate claim-node.json --workloads demand.yaml
+check 'and told as not verified' says out 'not verified: node: '
+check 'in JSON as well' bash -c '"$PARVA" validate claim-node.json --workloads demand.yaml -o json | grep -q "\"claim\": \"node\""'
+check 'a plan that does not say what it minimised is read' code 0 "$PARVA" validate claim-older.json --workloads demand.yaml
+printf 'pools:\n  - {name: a, product: A100-80GB, hourlyCost: 2.5, watts: 400}\n  - {name: b, product: A30-24GB, hourlyCost: 1, watts: 165}\n' >priced.yaml
+for objective in gpus cost watts; do
+  for processes in 1 3; do
+    "$PARVA" plan --deadline 60 --workloads "$scenario" --pools priced.yaml --objective "$objective" --max-processes "$processes" -o json >made.json
+    check "a plan of least $objective with $processes processes is proven again" code 0 "$PARVA" validate made.json --deadline 60 --workloads "$scenario" --pools priced.yaml
+  done
+done
 check '--require what it is' code 0 "$PARVA" validate first.json --workloads demand.yaml --require optimal
 check '--require a certificate that is not there ends with 4' code 4 "$PARVA" validate first.json --workloads demand.yaml --require certificate
 check 'and says so' says out '[requirement_missed]'

@@ -19,13 +19,13 @@ public struct CertificateChecker {
 
   /// O(workloads) covers and the cuts of each pool.
   public func judge(_ certificate: PlanCertificate) -> CertificateVerdict {
-    let weights = weights(certificate.objective)
-    let cost = plan.gpus.reduce(0) { $0 + (weights[$1.pool] ?? 0) }
-    var verdict = CertificateVerdict(kind: certificate.kind, cost: cost, violations: [])
+    let objective = CheckedObjective(certificate.objective, input.pools)
+    let weights = objective.weights
+    var verdict = CertificateVerdict(
+      kind: certificate.kind, maxProcesses: certificate.maxProcesses, cost: objective.cost(of: plan), violations: [])
     checkShape(certificate, weights, &verdict.violations)
     guard verdict.violations.isEmpty else { return verdict }
     let capacities = CheckedCapacities(input, maxProcesses: certificate.maxProcesses)
-    let unit = unit(Array(weights.values))
     var bounds: [Double] = []
     for part in certificate.parts {
       let bound = bound(part, capacities, weights)
@@ -39,7 +39,7 @@ public struct CertificateChecker {
       bounds.append(bound)
     }
     // Each tenant pays whole GPUs.
-    let least = bounds.reduce(0) { $0 + Self.least($1, unit) }
+    let least = bounds.reduce(0) { $0 + objective.least(from: $1) }
     verdict.verifiedBound = bounds.count == 1 ? bounds[0] : least
     verdict.verifiedLeast = least
     checkClaims(&verdict)
@@ -59,6 +59,12 @@ public struct CertificateChecker {
     let mostProcesses = plan.gpus.flatMap(\.segments).map(\.processes).max() ?? 1
     if certificate.maxProcesses < mostProcesses {
       wrong("the certificate allows \(certificate.maxProcesses) processes, the plan uses \(mostProcesses)")
+    }
+    if let most = plan.maxProcesses, most != certificate.maxProcesses {
+      wrong("the certificate is about at most \(certificate.maxProcesses) processes, the plan about \(most)")
+    }
+    if let objective = plan.objective, objective != certificate.objective {
+      wrong("the certificate is about \(certificate.objective.name), the plan about \(objective.name)")
     }
     for part in certificate.parts {
       if !part.bound.isFinite { wrong("a bound is not a number") }
@@ -106,10 +112,10 @@ public struct CertificateChecker {
       verdict.violations.append(
         PlanViolation(.boundNotProven, "the prices prove \(bound), the plan says \(claimed)"))
     }
-    if plan.summary.gap == 0, verdict.cost > least + tolerance {
+    if let gap = plan.summary.gap, verdict.cost - gap > least + tolerance {
       verdict.violations.append(
         PlanViolation(
-          .boundNotProven, "the plan costs \(verdict.cost) and says gap 0; the prices prove \(least) at most"))
+          .boundNotProven, "the plan costs \(verdict.cost) and says gap \(gap); the prices prove \(least) at most"))
     }
   }
 
@@ -191,36 +197,6 @@ public struct CertificateChecker {
       return most
     }
     return best(from: 0, slices: product.computeSlices)
-  }
-
-  // MARK: - Objective
-
-  /// Objective of one GPU of each pool; where it is not stated, that of the dearest pool, or 1.
-  private func weights(_ objective: PlanObjective) -> [String: Double] {
-    func stated(_ pool: Pool) -> Double? {
-      guard let figure = objective.figure else { return 1 }
-      return pool.figures[figure]
-    }
-    let dearest = input.pools.compactMap(stated).max() ?? 1
-    return pools.mapValues { max(stated($0) ?? dearest, 1e-6) }
-  }
-
-  /// The greatest amount of which all weights are multiples, in millionths; 0 where there is none.
-  private func unit(_ weights: [Double]) -> Double {
-    var divisor = 0
-    for weight in weights {
-      let millionths = (weight * 1e6).rounded()
-      guard (weight * 1e6 - millionths).magnitude < 1e-3 else { return 0 }
-      var (a, b) = (divisor, Int(millionths))
-      while b != 0 { (a, b) = (b, a % b) }
-      divisor = a
-    }
-    return Double(divisor) / 1e6
-  }
-
-  private static func least(_ bound: Double, _ unit: Double) -> Double {
-    guard unit > 0 else { return bound }
-    return max(0, (bound / unit - 1e-6 - 1e-11 * bound.magnitude / unit).rounded(.up) * unit)
   }
 
   private static func key(_ part: PlanCertificate.Part) -> [String] {

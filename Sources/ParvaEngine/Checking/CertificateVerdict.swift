@@ -1,6 +1,8 @@
 /// What a certificate is worth once the sums are done again by code of its own.
 public struct CertificateVerdict: Hashable, Sendable {
   public var kind: PlanCertificate.Kind
+  /// The certificate is about plans of at most so many MPS processes on an instance.
+  public var maxProcesses: Int
   /// No plan costs less, as the prices alone prove; nil where they prove nothing.
   public var verifiedBound: Double?
   /// The least value of the objective that the verified bound allows.

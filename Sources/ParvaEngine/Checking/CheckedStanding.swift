@@ -5,10 +5,10 @@ struct CheckedStanding {
   /// A GPU that names no node may stand on any, so all such are lost together.
   private var byNode: [String: Double] = [:]
 
-  mutating func add(_ segment: Segment, _ gpu: PlannedGPU, _ index: Int) {
+  mutating func add(_ segment: Segment, on gpu: Int, node: String?) {
     count += 1
-    byGPU[index, default: 0] += segment.capacity
-    byNode[gpu.node ?? "", default: 0] += segment.capacity
+    byGPU[gpu, default: 0] += segment.capacity
+    byNode[node ?? "", default: 0] += segment.capacity
   }
 
   /// O(domains log domains).

@@ -7,6 +7,8 @@ extension PlanChecker {
     checkNodes(plan, input, &found)
     guard demand.workloads.contains(where: { $0.constraints != .none }) else { return }
     let pools = Dictionary(input.pools.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    // A node that nobody lists is a name and no place.
+    let nodes = pools.mapValues { Set($0.nodes.map(\.name)) }
     var domains: [Int: (gpus: Set<Int>, nodes: Set<String>)] = [:]
     var standing: [Int: CheckedStanding] = [:]
     var first: (gpu: Int, segment: Segment, tenant: [String])?
@@ -25,12 +27,13 @@ extension PlanChecker {
       }
       guard let owner, let rules = workload?.constraints, rules != .none else { return }
       let gpu = plan.gpus[index]
+      let node = gpu.node.flatMap { nodes[gpu.pool]?.contains($0) == true ? $0 : nil }
       if rules.survive != nil || rules.replicas != nil {
-        standing[owner, default: CheckedStanding()].add(segment, gpu, index)
+        standing[owner, default: CheckedStanding()].add(segment, on: index, node: node)
       }
       if rules.spread != nil {
         domains[owner, default: ([], [])].gpus.insert(index)
-        if let node = gpu.node { domains[owner, default: ([], [])].nodes.insert(node) }
+        if let node { domains[owner, default: ([], [])].nodes.insert(node) }
       }
       guard let pool = pools[gpu.pool], !allows(rules, pool) else { return }
       found.append(

@@ -37,6 +37,7 @@ public enum PlanChecker {
     checkPlacement(plan, demand, input, &found)
     checkPartial(plan, demand, &found)
     checkSource(plan, input, &found)
+    checkSums(plan, input, &found)
     if let certificate = plan.certificate {
       found += CertificateChecker(input, plan).judge(certificate).violations
     }

@@ -40,6 +40,8 @@ public struct PlanViolation: Hashable, Sendable {
     case wrongSource = "wrong_source"
     case wrongReplicas = "wrong_replicas"
     case notSurviving = "not_surviving"
+    case wrongClaim = "wrong_claim"
+    case wrongRefusal = "wrong_refusal"
     case requirementMissed = "requirement_missed"
   }
 

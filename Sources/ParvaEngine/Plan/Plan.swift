@@ -14,6 +14,10 @@ public struct Plan: Hashable, Sendable {
   public var admission: String
   /// ``PlanningOptions/margin`` of a certified plan; nil where the rule has none.
   public var margin: Double?
+  /// What ``PlanSummary/lowerBound`` and ``PlanSummary/gap`` count; nil for planners that prove no bound.
+  public var objective: PlanObjective?
+  /// Most MPS processes on one instance that the plan was allowed; nil where it is not known.
+  public var maxProcesses: Int?
   public var status: PlanStatus
   public var gpus: [PlannedGPU]
   public var unplaced: [Unserved]
@@ -24,12 +28,15 @@ public struct Plan: Hashable, Sendable {
   public var certificate: PlanCertificate?
 
   public init(
-    planner: String, admission: String, margin: Double? = nil, status: PlanStatus, gpus: [PlannedGPU],
-    unplaced: [Unserved], partial: [PartialService] = [], summary: PlanSummary, certificate: PlanCertificate? = nil
+    planner: String, admission: String, margin: Double? = nil, objective: PlanObjective? = nil,
+    maxProcesses: Int? = nil, status: PlanStatus, gpus: [PlannedGPU], unplaced: [Unserved],
+    partial: [PartialService] = [], summary: PlanSummary, certificate: PlanCertificate? = nil
   ) {
     self.planner = planner
     self.admission = admission
     self.margin = margin
+    self.objective = objective
+    self.maxProcesses = maxProcesses
     self.status = status
     self.gpus = gpus
     self.unplaced = unplaced

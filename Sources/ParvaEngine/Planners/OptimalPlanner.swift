@@ -5,6 +5,7 @@
 public struct OptimalPlanner: Planner {
   public let name = PlannerNames.default
   public let summary = "least GPUs, money or watts, with a proof of the minimum"
+  public let provesBound = true
 
   /// Times that a plan is planned from again to see that it is settled.
   private static let settlingLimit = 4

@@ -98,6 +98,7 @@ public struct StandingPlanner: Planner {
     return Plan(
       planner: StandingPlanner().name, admission: input.options.admission.name,
       margin: input.options.admission.takesMargin ? input.options.margin : nil,
+      maxProcesses: input.options.maxProcesses,
       status: unplaced.isEmpty ? .feasible : .infeasible, gpus: kept, unplaced: unplaced, partial: partial,
       summary: PlanMetrics.summary(
         of: kept, pools: input.pools,

@@ -75,8 +75,9 @@ extension Market {
     summary.isCutShort = ceilings != nil
     return Plan(
       planner: planner, admission: input.options.admission.name,
-      margin: input.options.admission.takesMargin ? input.options.margin : nil, status: status, gpus: gpus,
-      unplaced: unplaced, partial: partial, summary: summary)
+      margin: input.options.admission.takesMargin ? input.options.margin : nil,
+      objective: lowerBound == nil ? nil : input.options.objective, maxProcesses: input.options.maxProcesses,
+      status: status, gpus: gpus, unplaced: unplaced, partial: partial, summary: summary)
   }
 
   /// What the profiles behind a plan were; of all profiles in reach where the plan is empty.

@@ -4,6 +4,8 @@ public protocol Planner: Sendable {
   var name: String { get }
   /// What it does in half a line, for help texts.
   var summary: String { get }
+  /// Whether its plans come with a bound on what they minimise.
+  var provesBound: Bool { get }
   /// Plans for validated input. The caller re-judges the result with ``PlanChecker``.
   func plan(_ input: PlanningInput, _ context: PlanningContext) -> Plan
 }
@@ -15,6 +17,8 @@ enum PlannerNames {
 }
 
 extension Planner {
+  public var provesBound: Bool { false }
+
   /// Plans on one core and without a deadline.
   public func plan(_ input: PlanningInput) -> Plan { plan(input, .serial) }
 }

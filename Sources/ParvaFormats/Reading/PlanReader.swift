@@ -67,6 +67,12 @@ package enum PlanReader {
       refusals.add(
         input.error(.outOfRange, message, at: ["margin"], value: document.margin.map(RangeCheck.plain)))
     }
+    let objective = document.objective.flatMap {
+      word(PlanObjective.self, $0, ["objective"], input, &refusals)
+    }
+    if let most = document.maxProcesses, let message = RangeCheck.message("maxProcesses", most, InputLimits.processes) {
+      refusals.add(input.error(.outOfRange, message, at: ["maxProcesses"], value: String(most)))
+    }
     var gpus = gpus(document.gpus, input, &refusals)
     let unplaced = document.unplaced.enumerated().compactMap { index, refusal in
       word(Unserved.Code.self, refusal.code, ["unplaced", String(index), "code"], input, &refusals).map {
@@ -87,9 +93,8 @@ package enum PlanReader {
     // In the order of their numbers, however they are listed.
     gpus.sort { $0.index < $1.index }
     let plan = Plan(
-      planner: document.planner, admission: document.admission, margin: document.margin, status: status,
-      gpus: gpus.map(\.gpu),
-      unplaced: unplaced, partial: partial,
+      planner: document.planner, admission: document.admission, margin: document.margin, objective: objective,
+      maxProcesses: document.maxProcesses, status: status, gpus: gpus.map(\.gpu), unplaced: unplaced, partial: partial,
       summary: PlanSummary(
         gpuCount: summary.gpuCount, lowerBound: summary.lowerBound, gap: summary.gap,
         allocatedSlices: summary.allocatedSlices, externalFragmentation: summary.externalFragmentation,

@@ -25,6 +25,13 @@ extension QuickJSON {
     let admission = try string()
     let margin: Double? = take(key: "margin") ? try number() : nil
     if let margin, RangeCheck.message("margin", margin, InputLimits.capacityMargin) != nil { throw Unusual() }
+    var objective: PlanObjective?
+    if take(key: "objective") {
+      objective = PlanObjective(rawValue: try string())
+      if objective == nil { throw Unusual() }
+    }
+    let maxProcesses: Int? = take(key: "maxProcesses") ? try integer() : nil
+    if let maxProcesses, !InputLimits.processes.contains(maxProcesses) { throw Unusual() }
     try key("status")
     guard let status = PlanStatus(rawValue: try string()) else { throw Unusual() }
     try key("gpus")
@@ -43,8 +50,8 @@ extension QuickJSON {
     // A certificate follows here where there is one.
     try end()
     return Plan(
-      planner: planner, admission: admission, margin: margin, status: status, gpus: gpus, unplaced: unplaced,
-      partial: partial, summary: summary)
+      planner: planner, admission: admission, margin: margin, objective: objective, maxProcesses: maxProcesses,
+      status: status, gpus: gpus, unplaced: unplaced, partial: partial, summary: summary)
   }
 
   /// - Parameter last: product of the GPU before, which is nearly always this one's too.

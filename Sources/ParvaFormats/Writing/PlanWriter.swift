@@ -96,6 +96,8 @@ package enum PlanWriter {
     root.field("planner", plan.planner)
     root.field("admission", plan.admission)
     if let margin = plan.margin { root.field("margin", margin) }
+    if let objective = plan.objective { root.field("objective", objective.name) }
+    if let maxProcesses = plan.maxProcesses { root.field("maxProcesses", maxProcesses) }
     root.field("status", plan.status.rawValue)
     root.array("gpus", gpus)
     root.array("unplaced") { list in

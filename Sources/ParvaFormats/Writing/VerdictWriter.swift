@@ -3,16 +3,17 @@ package import ParvaEngine
 
 /// Writes the judgement of a plan.
 package enum VerdictWriter {
-  package static func json(_ violations: [PlanViolation], _ proof: CertificateVerdict? = nil) -> Data {
-    document(violations, proof, .json)
-  }
+  package static func json(
+    _ violations: [PlanViolation], _ proof: CertificateVerdict? = nil, _ reservations: [PlanReservation] = []
+  ) -> Data { document(violations, proof, reservations, .json) }
 
-  package static func yaml(_ violations: [PlanViolation], _ proof: CertificateVerdict? = nil) -> Data {
-    document(violations, proof, .yaml)
-  }
+  package static func yaml(
+    _ violations: [PlanViolation], _ proof: CertificateVerdict? = nil, _ reservations: [PlanReservation] = []
+  ) -> Data { document(violations, proof, reservations, .yaml) }
 
   private static func document(
-    _ violations: [PlanViolation], _ proof: CertificateVerdict?, _ style: DocumentWriter.Style
+    _ violations: [PlanViolation], _ proof: CertificateVerdict?, _ reservations: [PlanReservation],
+    _ style: DocumentWriter.Style
   ) -> Data {
     var writer = DocumentWriter(style)
     writer.object { root in
@@ -28,9 +29,18 @@ package enum VerdictWriter {
           }
         }
       }
+      root.array("notVerified") { list in
+        for reservation in reservations {
+          list.object(inline: style == .json) {
+            $0.field("claim", reservation.claim)
+            $0.field("reason", reservation.reason)
+          }
+        }
+      }
       if let proof {
         root.object("certificate") {
           $0.field("kind", proof.kind.rawValue)
+          $0.field("maxProcesses", proof.maxProcesses)
           $0.field("verifiedBound", proof.verifiedBound)
           $0.field("cost", proof.cost)
           $0.field("provesOptimality", proof.provesOptimality)
@@ -66,6 +76,12 @@ package enum VerdictWriter {
         ? "what the plan claims beyond that rests on exhaustive search, which was not done again"
         : "the plan costs \(RangeCheck.plain(proof.cost))"
     return "certificate (\(proof.kind.rawValue)): the prices prove a lower bound of \(Figures.fixed(bound, 4)); \(rest)"
+      + "; it is about at most \(proof.maxProcesses) process\(proof.maxProcesses == 1 ? "" : "es") on an instance"
+  }
+
+  /// What could not be verified, in one line.
+  package static func line(_ reservation: PlanReservation) -> String {
+    "not verified: \(reservation.claim): \(reservation.reason)"
   }
 
   /// One line a violation.

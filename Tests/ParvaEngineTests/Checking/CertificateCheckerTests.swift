@@ -52,6 +52,13 @@ import Testing
       Tampering(testDescription: "fewer processes than the plan uses", code: .wrongCertificate) { certificate, _ in
         certificate.maxProcesses = 1
       },
+      Tampering(testDescription: "more processes than the plan was allowed", code: .wrongCertificate) {
+        certificate, _ in
+        certificate.maxProcesses += 1
+      },
+      Tampering(testDescription: "another objective than the plan's", code: .wrongCertificate) { certificate, _ in
+        certificate.objective = .cost
+      },
       Tampering(testDescription: "another pool", code: .wrongCertificate) { certificate, _ in
         certificate.parts[0].pools[0].pool = "elsewhere"
       },

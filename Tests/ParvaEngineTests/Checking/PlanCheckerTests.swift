@@ -132,6 +132,11 @@ import Testing
         plan.status = .optimal
         (plan.summary.lowerBound, plan.summary.gap) = (1, 1)
       },
+      Fault(code: .wrongSummary) { plan, _ in plan.summary.sums["cost"] = 5 },
+      Fault(code: .wrongSummary) { plan, input in
+        input.pools[0].figures["watts"] = 400
+        plan.summary.sums["watts"] = 400 * Double(plan.gpus.count) + 1
+      },
       Fault(code: .duplicateGPU) { plan, _ in
         for index in plan.gpus.indices { plan.gpus[index].uuid = "GPU-1" }
       },
@@ -197,7 +202,9 @@ import Testing
   @Test("each code is injected by some test")
   func allCodes() {
     // Found by whoever looks into what a plan claims, or requires more of it than to be valid.
-    let beyondValidity: Set<PlanViolation.Code> = [.notOptimal, .unproven, .requirementMissed]
+    let beyondValidity: Set<PlanViolation.Code> = [
+      .notOptimal, .unproven, .wrongClaim, .wrongRefusal, .requirementMissed,
+    ]
     #expect(
       Set(Fault.all.map(\.code) + CertificateCheckerTests.Tampering.all.map(\.code))
         == Set(PlanViolation.Code.allCases).subtracting(beyondValidity))

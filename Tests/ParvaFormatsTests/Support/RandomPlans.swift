@@ -27,7 +27,9 @@ enum RandomPlans {
           .randomElement(using: &random) ?? "")
     }
     return Plan(
-      planner: "parvagpu", admission: "half-slo",
+      planner: "parvagpu", admission: "half-slo", margin: [nil, 0, 0.1].randomElement(using: &random) ?? nil,
+      objective: Bool.random(using: &random) ? nil : PlanObjective.allCases.randomElement(using: &random),
+      maxProcesses: Bool.random(using: &random) ? nil : Int.random(in: 1...64, using: &random),
       status: PlanStatus.allCases.randomElement(using: &random) ?? .feasible,
       gpus: gpus, unplaced: unplaced,
       partial: (0..<Int.random(in: 0...2, using: &random)).map {

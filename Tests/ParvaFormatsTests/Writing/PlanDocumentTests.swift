@@ -149,7 +149,7 @@ struct PlanDocumentTests {
     let product = try #require(ProductCatalogue.product(named: "A100-80GB"))
     let profile = try #require(product.profileIndex(named: "3g.40gb"))
     let plan = Plan(
-      planner: "optimal", admission: "half-slo", status: .infeasible,
+      planner: "optimal", admission: "half-slo", objective: .cost, maxProcesses: 2, status: .infeasible,
       gpus: [
         PlannedGPU(
           pool: "default", product: product,
@@ -168,6 +168,8 @@ struct PlanDocumentTests {
         "schemaVersion": 1,
         "planner": "optimal",
         "admission": "half-slo",
+        "objective": "cost",
+        "maxProcesses": 2,
         "status": "infeasible",
         "gpus": [
           {
@@ -212,6 +214,8 @@ struct PlanDocumentTests {
       schemaVersion: 1
       planner: optimal
       admission: half-slo
+      objective: cost
+      maxProcesses: 2
       status: infeasible
       gpus:
         - index: 0
@@ -276,6 +280,12 @@ struct PlanDocumentTests {
     Refused(
       name: "a segment's id of another workload", change: ("\"id\": \"a/0\"", "\"id\": \"b/0\""),
       code: .invalidName, pointer: "/gpus/0/segments/0/id"),
+    Refused(
+      name: "an objective that is none", change: ("\"maxProcesses\"", "\"objective\": \"fun\", \"maxProcesses\""),
+      code: .outOfRange, pointer: "/objective"),
+    Refused(
+      name: "no processes", change: ("\"maxProcesses\": 3", "\"maxProcesses\": 0"), code: .outOfRange,
+      pointer: "/maxProcesses"),
     Refused(name: "a status that is none", change: ("feasible", "splendid"), code: .outOfRange, pointer: "/status"),
     Refused(
       name: "a gap in the list", change: ("\"index\": 0", "\"index\": 1"), code: .contradiction,
@@ -298,7 +308,7 @@ struct PlanDocumentTests {
       workload: "a", ordinal: 0, model: "m", profile: profile, start: 0, batch: 8, processes: 1, capacity: 2, load: 1,
       latencyMs: 3)
     let plan = Plan(
-      planner: "p", admission: "half-slo", status: .feasible,
+      planner: "p", admission: "half-slo", maxProcesses: 3, status: .feasible,
       gpus: [PlannedGPU(pool: "default", product: product, segments: [segment])], unplaced: [],
       summary: PlanSummary(
         gpuCount: 1, allocatedSlices: 3, externalFragmentation: 0, internalSlack: 0, profileSource: .measured))

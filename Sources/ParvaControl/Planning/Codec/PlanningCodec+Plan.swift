@@ -7,6 +7,8 @@ extension PlanningCodec {
     writer.text(plan.planner)
     writer.text(plan.admission)
     writer.optional(plan.margin) { $0.number($1) }
+    writer.optional(plan.objective) { $0.text($1.name) }
+    writer.optional(plan.maxProcesses) { $0.integer($1) }
     writer.text(plan.status.rawValue)
     writer.list(plan.gpus, after: base) { writer, gpu in
       writer.text(gpu.pool)
@@ -36,6 +38,8 @@ extension PlanningCodec {
     let planner = try reader.text()
     let admission = try reader.text()
     let margin = try reader.optionalNumber()
+    let objective = try reader.optional { r throws(ByteReader.Malformed) in try r.named(PlanObjective.self) }
+    let maxProcesses = try reader.optional { r throws(ByteReader.Malformed) in try r.small() }
     let status = try reader.named(PlanStatus.self)
     let gpus = try reader.list(after: base) { r throws(ByteReader.Malformed) in
       let pool = try r.text()
@@ -58,8 +62,8 @@ extension PlanningCodec {
       try Self.certificate(from: &r, &products)
     }
     return Plan(
-      planner: planner, admission: admission, margin: margin, status: status, gpus: gpus, unplaced: unplaced,
-      partial: partial, summary: summary, certificate: certificate)
+      planner: planner, admission: admission, margin: margin, objective: objective, maxProcesses: maxProcesses,
+      status: status, gpus: gpus, unplaced: unplaced, partial: partial, summary: summary, certificate: certificate)
   }
 
   private static func write(_ segment: Segment, to writer: inout ByteWriter) {

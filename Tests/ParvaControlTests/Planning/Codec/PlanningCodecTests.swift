@@ -179,7 +179,7 @@ import Testing
     let members: [(value: Any, count: Int)] = [
       (input, 9), (input.options, 9), (Pool(product: product), 5), (Samples.fullWorkload, 16),
       (Constraints.none, 8), (product, 8), (product.profiles[0], 10), (Samples.profile(), 6),
-      (Samples.profile().points[0], 8), (RandomPlanning.plan(&random), 9), (RandomPlanning.plan(&random).summary, 9),
+      (Samples.profile().points[0], 8), (RandomPlanning.plan(&random), 11), (RandomPlanning.plan(&random).summary, 9),
       (RandomPlanning.segment(0, &random), 10), (PlannedGPU(pool: "p", product: product, segments: []), 5),
       (PartialService(workload: "w", demanded: 2, served: 1, code: .noStock, message: ""), 5),
       (Unserved(workload: "w", code: .noStock, message: ""), 3),
@@ -274,6 +274,8 @@ enum RandomPlanning {
     }
     return Plan(
       planner: "optimal", admission: "certified", margin: maybe(&random),
+      objective: Bool.random(using: &random) ? nil : PlanObjective.allCases.randomElement(using: &random),
+      maxProcesses: Bool.random(using: &random) ? nil : Int.random(in: 1...64, using: &random),
       status: PlanStatus.allCases.randomElement(using: &random) ?? .optimal, gpus: gpus,
       unplaced: Unserved.Code.allCases.map { Unserved(workload: "u", code: $0, message: "line\nbreak") },
       partial: [PartialService(workload: "w", demanded: 2, served: 1, code: .noStock, message: "")],
