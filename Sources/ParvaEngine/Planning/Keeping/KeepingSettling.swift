@@ -56,12 +56,18 @@ struct KeepingSettling {
   ) -> KeepingState? {
     var settling = KeepingSettling(state, untouched, allowedCost: allowedCost, allowedCount: allowedCount)
     var asked = 0
-    for workload in settling.rules.workloads where !settling.holds(workload) {
-      if asked % asking == asking - 1, context.shouldStop() { return nil }
-      asked += 1
-      guard settling.settle(workload) else { return nil }
+    var broken = settling.rules.workloads.filter { !settling.holds($0) }
+    // Who finds nobody to change places with may do so once others stand where they are to.
+    for mayAdd in [false, false, true] where !broken.isEmpty {
+      var rest: [Int] = []
+      for workload in broken {
+        if asked % asking == asking - 1, context.shouldStop() { return nil }
+        asked += 1
+        if !settling.settle(workload, mayAdd: mayAdd) { rest.append(workload) }
+      }
+      broken = rest
     }
-    return settling.state
+    return broken.isEmpty ? settling.state : nil
   }
 
   /// Whether all rules are kept as it stands. Nodes count only where slots have them. O(segments).
@@ -155,7 +161,7 @@ struct KeepingSettling {
 
   // MARK: - Steps
 
-  private mutating func settle(_ workload: Int) -> Bool {
+  private mutating func settle(_ workload: Int, mayAdd: Bool) -> Bool {
     guard let number = rules.number(workload) else { return true }
     if let over = constraints(workload).domains?.over {
       // Each step takes one segment away from others of its workload.
@@ -163,7 +169,7 @@ struct KeepingSettling {
     }
     let most = constraints(workload).replicas?.most ?? SegmentLimit.perWorkload
     while !holds(workload) {
-      guard places[number].count < most, add(workload, number) else { return false }
+      guard mayAdd, places[number].count < most, add(workload, number) else { return false }
     }
     return true
   }
@@ -224,16 +230,17 @@ struct KeepingSettling {
     return nil
   }
 
-  /// Whether an equal instance of somebody else stands there, who would not break a rule at the other place.
+  /// Whether an equal instance of somebody else stands there, who would lack no more at the other place.
   private mutating func maySwap(_ mine: Place, _ theirs: Place, _ column: Int, _ workload: Int) -> Bool {
     guard let other = segment(theirs), other.column == column, other.workload != workload else { return false }
     guard let number = rules.number(other.workload) else { return true }
-    guard holds(other.workload), let index = places[number].firstIndex(of: theirs) else { return false }
+    guard let index = places[number].firstIndex(of: theirs) else { return false }
+    let before = missing(other.workload)
     places[number][index] = mine
     // The instance is the same, only its domain is another.
-    let isFine = holds(other.workload)
+    let after = missing(other.workload)
     places[number][index] = theirs
-    return isFine
+    return after.domains <= before.domains && after.rate <= before.rate
   }
 
   /// Room on a GPU in use on none of the domains that are held; it is taken.
