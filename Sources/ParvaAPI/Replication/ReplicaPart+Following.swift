@@ -41,6 +41,8 @@ extension ReplicaPart {
   func pass(_ request: HTTPRequest, _ route: Route) async throws -> HTTPResponse {
     let leader = leader
     if let sharedAddress { throw ProblemDetails.notLeader(sharedAddress) }
+    // What is shown here is not what the leader goes on from.
+    if let trouble, trouble.code == .corrupt { throw ProblemDetails(trouble) }
     // Nobody will lead within seconds where etcd has no room.
     if leader == nil, let trouble, trouble.code == .full { throw ProblemDetails(trouble) }
     let isBeat = route.access?.isHeartbeat == true

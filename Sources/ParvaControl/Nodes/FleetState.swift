@@ -23,13 +23,13 @@ package struct FleetState: Sendable {
     /// Digest of the body that brought ``NodeRecord/state``.
     var digest: Int?
     var conditions = ConditionList()
-    /// Whether it has said anything since the start.
-    var hasSpoken = false
   }
 
   package let settings: Settings
   private let priced: [Pool]
   private var entries: [String: Entry] = [:]
+  /// Those that have yet to speak after the start, and have the time to.
+  private var awaited: Set<String> = []
   /// Names that were removed: their agents are told so, and come back only by a registration.
   package private(set) var removed: Set<String>
   /// How many nodes that are not lost report each UUID.
@@ -62,6 +62,7 @@ package struct FleetState: Sendable {
     self.priced = priced
     self.removed = removed
     for node in nodes { insert(node, at: now) }
+    weighSilence(at: now)
     generation = 0
   }
 
@@ -80,10 +81,11 @@ package struct FleetState: Sendable {
 
   package var records: some Sequence<NodeRecord> { entries.values.lazy.map(\.record) }
 
-  /// Whether none of these nodes has yet to speak after the start. O(names).
-  func haveSpoken(_ names: [String]) -> Bool {
-    names.allSatisfy { name in entries[name].map { $0.hasSpoken || $0.record.state == nil } ?? true }
-  }
+  /// Whether none of these nodes has yet to speak after the start, and the time to. O(names).
+  func haveSpoken(_ names: [String]) -> Bool { !names.contains(where: awaited.contains) }
+
+  /// Whether every node has spoken since the start, or has had the time to. O(1).
+  package var hasHeardAll: Bool { awaited.isEmpty }
 
   /// All nodes. O(nodes), and O(GPUs) after a change of what they offer.
   package mutating func snapshot() -> Fleet {
@@ -188,6 +190,7 @@ package struct FleetState: Sendable {
   package mutating func remove(_ name: String) {
     removed.insert(name)
     due.insert(name)
+    awaited.remove(name)
     edition += 1
     guard let entry = entries.removeValue(forKey: name) else { return }
     holds(name, from: entry.record.applied, to: nil)
@@ -199,9 +202,10 @@ package struct FleetState: Sendable {
   private mutating func insert(_ record: NodeRecord, at now: ContinuousClock.Instant) {
     edition += 1
     let isFirst = entries.isEmpty
-    let entry = Entry(
-      record: record, beats: Heartbeats(isUnreachable: record.isUnreachable, now: now), share: NodeShare(record))
+    let beats = Heartbeats(isUnreachable: record.isUnreachable, isLost: record.isLost, now: now)
+    let entry = Entry(record: record, beats: beats, share: NodeShare(record))
     entries[record.name] = entry
+    if record.state != nil, !record.isLost { awaited.insert(record.name) }
     due.insert(record.name)
     holds(record.name, from: nil, to: record.applied)
     joined = nil
@@ -297,10 +301,7 @@ package struct FleetState: Sendable {
       if !entry.record.isUnreachable { entry.record.isLost = false }
     }
     // Whoever waits until all have spoken looks again, whatever it said.
-    if entries[name]?.hasSpoken == false {
-      entries[name]?.hasSpoken = true
-      edition += 1
-    }
+    if awaited.remove(name) != nil { edition += 1 }
     if before.isUnreachable != self[name]?.isUnreachable { due.insert(name) }
     if before.applied != entries[name]?.record.applied {
       due.insert(name)
@@ -323,9 +324,14 @@ package struct FleetState: Sendable {
       change(name) { $0.record.isUnreachable = $0.beats.isUnreachable }
       changed.append(name)
     }
+    let late = awaited.filter { entries[$0]?.beats.isAwaited(at: now, interval: interval) != true }
+    if !late.isEmpty {
+      awaited.subtract(late)
+      edition += 1
+    }
     weighSilence(at: now)
     guard !isCutOff else { return changed }
-    for (name, entry) in entries where !entry.record.isLost {
+    for (name, entry) in entries where !entry.record.isLost && !awaited.contains(name) {
       guard let silent = entry.beats.silentSince, now - max(silent, reconnectedAt ?? silent) >= settings.grace else {
         continue
       }
@@ -339,6 +345,7 @@ package struct FleetState: Sendable {
   package mutating func acceptSilence(at now: ContinuousClock.Instant) -> [String] {
     let silent = entries.values.filter { $0.record.isUnreachable && !$0.record.isLost }.map(\.record.name).sorted()
     for name in silent { change(name) { $0.record.isLost = true } }
+    awaited.subtract(silent)
     weighSilence(at: now)
     return silent
   }

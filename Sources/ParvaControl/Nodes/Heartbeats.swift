@@ -13,19 +13,20 @@ struct Heartbeats: Sendable {
   private var last: ContinuousClock.Instant
   /// On time since the node fell silent.
   private var streak = 0
-  /// Whether it was reached before counting began, and was not heard since.
+  /// Whether it was not heard since counting began, and its first heartbeat brings it back.
   private var isDue: Bool
 
   var isUnreachable: Bool { silentSince != nil }
 
-  /// Counting begins at `now`: a controller that has just started has missed nothing.
-  init(isUnreachable: Bool, now: ContinuousClock.Instant) {
+  /// Counting begins at `now`: a controller that has just started has missed nothing. Whom the one before it did not reach, it
+  /// may reach all the same; who was lost comes back as always.
+  init(isUnreachable: Bool, isLost: Bool = false, now: ContinuousClock.Instant) {
     silentSince = isUnreachable ? now : nil
     last = now
-    isDue = !isUnreachable
+    isDue = !isLost
   }
 
-  /// How long a node that was reached before counting began has until its first one.
+  /// How long a node that was not lost when counting began has until its first one.
   static func patience(_ interval: Duration) -> Duration { max(interval * missed, firstWord) }
 
   mutating func heard(at now: ContinuousClock.Instant, interval: Duration) {
@@ -38,9 +39,14 @@ struct Heartbeats: Sendable {
     (last, isDue) = (now, false)
   }
 
+  /// Whether its first one may yet be on its way.
+  func isAwaited(at now: ContinuousClock.Instant, interval: Duration) -> Bool {
+    isDue && now - last <= Self.patience(interval)
+  }
+
   /// Looks at the clock.
   mutating func check(at now: ContinuousClock.Instant, interval: Duration) {
-    guard now - last > (isDue ? Self.patience(interval) : interval * Self.missed) else { return }
+    guard isDue ? !isAwaited(at: now, interval: interval) : now - last > interval * Self.missed else { return }
     silentSince = silentSince ?? now
     streak = 0
   }

@@ -102,8 +102,11 @@ package final class NodeRegistry: Sendable {
   package var edition: Int { state.withLock(\.fleet.edition) }
 
   /// What endpoints follow from. O(nodes).
-  package var trafficState: (records: [NodeRecord], isCutOff: Bool, edition: Int) {
-    state.withLock { (Array($0.fleet.records), $0.fleet.takesItselfForCutOff, $0.fleet.edition) }
+  package var trafficState: (records: [NodeRecord], isCutOff: Bool, hasHeardAll: Bool, edition: Int) {
+    state.withLock { state in
+      let fleet = state.fleet
+      return (Array(fleet.records), fleet.takesItselfForCutOff, fleet.hasHeardAll, fleet.edition)
+    }
   }
 
   /// What the nodes offer to plans, with what stands there. O(GPUs) after a change of it.
@@ -319,7 +322,7 @@ package final class NodeRegistry: Sendable {
   /// How long nodes have after a start until they have spoken.
   var patience: Duration { Heartbeats.patience(settings.heartbeat) }
 
-  /// Whether none of these nodes has yet to speak after the start.
+  /// Whether none of these nodes has yet to speak after the start, and the time to.
   func haveSpoken(_ names: [String]) -> Bool { state.withLock { $0.fleet.haveSpoken(names) } }
 
   /// Returns once all of the nodes that have verified something have said what they look like since, or after `limit`.

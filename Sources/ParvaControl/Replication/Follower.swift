@@ -129,8 +129,12 @@ package final class Follower: Sendable {
 
   /// Takes what the leader says of its planning beside what it stores; nil where it is well.
   package func hear(_ word: PlanningWord?) {
-    self.word.withLock { $0 = word }
-    tellOfPlanning()
+    let isNew = self.word.withLock { known in
+      defer { known = word }
+      return known != word
+    }
+    // What it means for a plan that has come since was told with that.
+    if isNew { tellOfPlanning() }
   }
 
   /// The plan that the word is about may come later than the word.

@@ -46,10 +46,20 @@ final class EtcdAppends: Sendable {
 
   func isLost(_ term: Int) -> Bool { state.withLock { $0.term != term || $0.isLost } }
 
-  /// Whether what was under way when it was called has ended.
-  func settle() async -> Bool {
-    let begun = state.withLock(\.begun)
-    return await ended.wait(for: .seconds(2)) { ($0 >= begun, $0 >= begun) }
+  /// Whether what was under way when it was called has ended: a large one takes seconds, and nobody who asks can be answered before.
+  ///
+  /// - Parameters:
+  ///   - limit: how long that is waited for,
+  ///   - isSure: as long as this holds,
+  ///   - pause: looked at so often.
+  func settle(
+    within limit: Duration = .seconds(10), every pause: Duration = .milliseconds(100), while isSure: () -> Bool
+  ) async -> Bool {
+    let (begun, end) = (state.withLock(\.begun), ContinuousClock.now + limit)
+    while !(await ended.wait(for: pause, { ($0 >= begun, $0 >= begun) })) {
+      guard isSure(), .now < end, !Task.isCancelled else { return false }
+    }
+    return true
   }
 
   func groupBegins() { state.withLock { $0.begun += 1 } }

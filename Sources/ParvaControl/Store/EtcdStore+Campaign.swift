@@ -63,7 +63,7 @@ extension EtcdStore {
       }
     }
     await client.revokeLease(grant.id)
-    state.withLock { $0.holdsKey = false }
+    state.withLock { ($0.holdsKey, $0.isResigning) = (false, false) }
   }
 
   /// How long after a request that renewed the lease nobody else can lead.
@@ -127,7 +127,11 @@ extension EtcdStore {
     while true {
       let begun = ContinuousClock.now
       let (left, isEnding, prepared) = state.withLock { state in
-        (state.leadsUntil.map { begun.duration(to: $0) } ?? .zero, state.isClosed || state.isResigning, state.prepared)
+        (
+          state.leadsUntil.map { begun.duration(to: $0) } ?? .zero,
+          // It may have been elected after it withdrew.
+          state.isClosed || state.isResigning || state.hasWithdrawn, state.prepared
+        )
       }
       if isEnding { return "it is given up" }
       // Before it leads, what etcd says of the lease is enough: election and reading may have taken all of it here.
@@ -175,15 +179,15 @@ extension EtcdStore {
     await resign()
   }
 
-  /// Returns once another replica can lead, or after two seconds in which etcd did not take the key back.
+  /// Returns once another replica can lead, or after two seconds in which etcd did not take the key back; the term ends all the same.
   func resign() async {
     guard
-      state.withLock({
-        $0.isResigning = $0.holdsKey; return $0.holdsKey
+      state.withLock({ state in
+        state.isResigning = state.holdsKey
+        return state.holdsKey
       })
     else { return }
     let end = ContinuousClock.now + .seconds(2)
     while state.withLock(\.holdsKey), .now < end { try? await Task.sleep(for: .milliseconds(5)) }
-    state.withLock { $0.isResigning = false }
   }
 }

@@ -48,14 +48,19 @@ extension EtcdStore {
 
   /// A replica that has heard nothing for long takes no writes; a single request that failed says little.
   func note(_ error: StoreError) {
-    let isNews = state.withLock { state in
+    let (isNews, watching) = state.withLock { state -> (Bool, Task<Void, Never>?) in
+      // What was found stays until the copy was compared again.
+      guard state.corruption == nil || error.code == .corrupt else { return (false, nil) }
       let age = state.freshAt.map { $0.duration(to: .now) } ?? .seconds(60)
-      guard error.code != .unavailable || age > max(.seconds(1), client.patience * 2) else { return false }
+      guard error.code != .unavailable || age > max(.seconds(1), client.patience * 2) else { return (false, nil) }
       defer { state.trouble = error }
       // What is in etcd is not what this replica has made of it.
       if error.code == .corrupt, state.isCampaigning, let term = state.led?.term { appends.lose(term) }
-      return state.trouble?.code != error.code
+      // What a stream brings is compared with nothing.
+      if error.code == .corrupt { state.watchFrom = nil }
+      return (state.trouble?.code != error.code, error.code == .corrupt ? state.watching : nil)
     }
+    watching?.cancel()
     guard isNews else { return }
     logger?.error(
       "the store cannot be followed", metadata: ["code": "\(error.code.rawValue)", "error": "\(error)"])
@@ -68,17 +73,22 @@ extension EtcdStore {
       state.watchFrom = max(state.watchFrom ?? 0, revision + 1)
       return state.trouble
     }
-    if let ended { logger?.notice("the store is followed again", metadata: ["code": "\(ended.code.rawValue)"]) }
+    tellEnd(of: ended)
+  }
+
+  func tellEnd(of trouble: StoreError?) {
+    guard let trouble else { return }
+    logger?.notice("the store is followed again", metadata: ["code": "\(trouble.code.rawValue)"])
   }
 
   /// Reads what the log has after the copy's position; whether that was all of it.
   func catchUp() async throws(StoreError) -> Bool {
     let begun = ContinuousClock.now
     let position = position
-    let (newest, seen, limit, isDoubtful) = state.withLock { state in
+    let (newest, seen, limit, corruption, isDoubtful) = state.withLock { state in
       (
-        state.last, state.revision, state.pageLimit,
-        state.freshAt.map { $0.duration(to: begun) > .seconds(1) } ?? true
+        state.last, state.revision, state.pageLimit, state.corruption,
+        state.corruption != nil || state.freshAt.map { $0.duration(to: begun) > .seconds(1) } ?? true
       )
     }
     let last = isDoubtful ? EtcdClient.range(keys.entry(position)) : EtcdClient.count(keys.entry(position))
@@ -114,9 +124,12 @@ extension EtcdStore {
           + "back to what it held earlier. What this replica has can be copied by parva backup FILE --store \(copy.pool.path); "
           + "then stop all controllers, put the right copy in place by parva restore --force, and start them.")
     }
+    // What was found to be another log is followed again where it goes on from the very entry that the copy ends with; else a
+    // snapshot alone takes the place of all there is.
+    let isAnother = corruption != nil && position > 0 && !(isThere && newest?.position == position)
     if let snapshot {
       noteSnapshot(snapshot, position)
-      if first != position + 1, snapshot.position > position {
+      if first != position + 1 || isAnother, snapshot.position > position {
         let bytes = try await parts("snap", snapshot.position, snapshot)
         let file = try await packing.run { () throws(StoreError) in
           guard let file = Gzip.expand(bytes, limit: Self.mostFileBytes) else {
@@ -129,6 +142,7 @@ extension EtcdStore {
         return false
       }
     }
+    if isAnother, let corruption { throw corruption }
     guard !rows.isEmpty else {
       noteWhole(begun, answer.revision)
       noteLate(owes: false)
@@ -142,7 +156,7 @@ extension EtcdStore {
         if offset > 0 { return false }
         throw StoreError(.corrupt, "Entry \(place) of the store's log in etcd is missing.")
       }
-      try await take(row.value, at: place)
+      try await take(row.value, at: place, isCompared: true)
     }
     let isAll = answer.rows[3].more != true
     if isAll { noteWhole(begun, answer.revision) }
@@ -150,7 +164,9 @@ extension EtcdStore {
   }
 
   /// Takes an entry that is the next, as it stands in etcd.
-  func take(_ value: Data?, at place: Int) async throws(StoreError) {
+  ///
+  /// - Parameter isCompared: whether the entry before it is the copy's last one.
+  func take(_ value: Data?, at place: Int, isCompared: Bool = false) async throws(StoreError) {
     guard place == position + 1 else { return }
     var entry = try EtcdEntry(value, "Entry \(place)")
     guard entry.position == 0 || entry.position == place else {
@@ -166,11 +182,15 @@ extension EtcdStore {
       ? try BatchCodec.batch(bytes, position: place)
       : try await coding.run { () throws(StoreError) in try BatchCodec.batch(bytes, position: place) }
     try await take(
-      batch, position: place, nonce: entry.nonce, bytes: bytes.count, plainBytes: Gzip.expandedCount(of: bytes))
+      batch, position: place, nonce: entry.nonce, bytes: bytes.count, plainBytes: Gzip.expandedCount(of: bytes),
+      isCompared: isCompared)
   }
 
   func entries(after position: Int) async throws(StoreError) -> [ReplicaEntry] {
-    let news = state.withLock { $0.news.all(after: position, mostBytes: ReplicaEntry.mostBytes) }
+    // What is not in etcd is nobody else's.
+    let news = state.withLock { state in
+      state.corruption == nil ? state.news.all(after: position, mostBytes: ReplicaEntry.mostBytes) : []
+    }
     return try await coding.run { () throws(StoreError) in
       var entries: [ReplicaEntry] = []
       for one in news { entries.append(try ReplicaEntry(one.batch, position: one.position, nonce: one.nonce)) }

@@ -9,8 +9,8 @@ extension EtcdStore {
     var lease = Duration.seconds(5)
     /// After how many entries another snapshot is made.
     var snapshotEntries: Int
-    /// Whether a member is on this machine.
-    let hasNearMember: Bool
+    /// Whether all members are on this machine: then all replicas may be.
+    let isNear: Bool
     /// Where copies are.
     var place = FileManager.default.temporaryDirectory
     /// What this version writes; a test has others.
@@ -34,8 +34,8 @@ extension EtcdStore {
         throw StoreError(.cannotOpen, "etcd:\(place) is no place in etcd: write etcd://HOST:PORT,HOST:PORT/PREFIX.")
       }
       let near = hosts.filter { NetworkAddress.isLoopback(host: URL(string: $0)?.host() ?? "") }
-      hasNearMember = !near.isEmpty
-      guard isSecret || near.count == hosts.count || access.user == nil else {
+      isNear = near.count == hosts.count
+      guard isSecret || isNear || access.user == nil else {
         throw StoreError(
           .cannotOpen,
           "--etcd-user would send its password in the clear: name with --etcd-ca who signs the certificates of etcd.")

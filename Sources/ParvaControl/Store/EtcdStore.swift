@@ -72,6 +72,9 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     var isSnapshotting = false
     var isClosed = false
 
+    /// Why nothing can be added to the copy that was not compared.
+    var corruption: StoreError? { trouble?.code == .corrupt ? trouble : nil }
+
     /// Told in the order in which it is set, as nobody else has the lock.
     mutating func tell(_ standing: ReplicaStanding) {
       guard self.standing != standing else { return }
@@ -194,11 +197,14 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
   /// - Parameters:
   ///   - bytes: that it takes in etcd.
   ///   - plainBytes: that it takes unpacked.
+  ///   - isCompared: whether the entry before it in etcd is the one that the copy ends with, as far as that can be seen.
+  /// - Throws: `store_corrupt` where that is not known, and etcd was found to hold something else.
   func take(
-    _ batch: StoreBatch, position: Int, nonce: UInt64, bytes: Int, plainBytes: Int
+    _ batch: StoreBatch, position: Int, nonce: UInt64, bytes: Int, plainBytes: Int, isCompared: Bool = false
   ) async throws(StoreError) {
     try await taking { () throws(StoreError) in
       guard position == self.position + 1 else { return }
+      if !isCompared, let trouble = state.withLock(\.corruption) { throw trouble }
       try await copy.commit(batch)
       state.withLock { state in
         state.news.add(batch, position: position, nonce: nonce, bytes: bytes, plainBytes: plainBytes)
@@ -227,10 +233,15 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
       }
       try? await old.close()
       folder.remove(old.pool.path)
-      state.withLock { state in
+      let ended = state.withLock { state in
         (state.news, state.last) = (EtcdNews(after: position), nil)
         (state.snapshotAt, state.snapshotBytes, state.logBytes) = (position, bytes, 0)
+        // All that the copy holds is from etcd.
+        let ended = state.corruption
+        if ended != nil { state.trouble = nil }
+        return ended
       }
+      tellEnd(of: ended)
       board.change { $0 = position }
     }
   }
@@ -304,7 +315,10 @@ final class EtcdStore: ReplicatedStore, ReadingStore {
     state.withLock { $0.led?.term == term ? $0.led?.until : nil }
   }
 
-  func settle() async -> Bool { await appends.settle() }
+  func settle() async -> Bool {
+    guard case .leader(let term) = standing else { return false }
+    return await appends.settle { self.isSurelyLeader(in: term) }
+  }
 
   var trouble: StoreError? {
     state.withLock { state in

@@ -37,7 +37,7 @@ package enum Stores {
       open: { place, access, logger throws(StoreError) in
         try await EtcdStore(EtcdStore.Settings(place, access), logger: logger)
       },
-      isNear: { place, access throws(StoreError) in try EtcdStore.Settings(place, access).hasNearMember },
+      isNear: { place, access throws(StoreError) in try EtcdStore.Settings(place, access).isNear },
       backUp: { place, access, file throws(StoreError) in try await EtcdBackup.write(place, access, to: file) },
       restore: { file, place, access, replacing throws(StoreError) in
         try await EtcdBackup.restore(file, place, access, replacing: replacing)

@@ -55,6 +55,8 @@ package final class TrafficBoard: Sendable {
   package struct Nodes: Sendable {
     var records: [NodeRecord]
     var isCutOff: Bool
+    /// Whether each has spoken since the start, or has had the time to.
+    var hasHeardAll: Bool
     /// Grows with every change that endpoints may follow from.
     var edition: Int
   }
@@ -83,7 +85,6 @@ package final class TrafficBoard: Sendable {
   private let now: @Sendable () -> Date
   /// Whether the table is that of another board; see ``mirror(_:)``.
   private let isMirror: Bool
-  private let start: Date
   private let state: Mutex<State>
   private let board = WaitingBoard(View())
   /// What a board before this one has shown.
@@ -102,8 +103,6 @@ package final class TrafficBoard: Sendable {
     edition = { nodes.edition }
     self.plan = plan
     self.now = now
-    // The registry keeps whole milliseconds.
-    start = Date(timeIntervalSince1970: (now().timeIntervalSince1970 * 1000).rounded(.down) / 1000)
     state = Mutex(State(told: told))
     make()
   }
@@ -179,11 +178,7 @@ package final class TrafficBoard: Sendable {
       terms.told = state.told
       return state.edition
     }
-    let start = start
-    let isSettled = nodes.records.allSatisfy { node in
-      node.state == nil || node.isUnreachable || node.heardAt.map { $0 >= start } ?? true
-    }
-    let time = now()
+    let (time, isSettled) = (now(), nodes.hasHeardAll)
     // Whoever looks or waits is not held up meanwhile: nobody else makes tables.
     let table = EndpointTable(nodes: nodes.records, terms, after: view.table, at: time)
     board.change { $0.take(table, isSettled: isSettled, at: time) }
@@ -333,7 +328,7 @@ extension PublishedPlan {
 
 extension NodeRegistry {
   fileprivate var traffic: TrafficBoard.Nodes {
-    let (records, isCutOff, edition) = trafficState
-    return TrafficBoard.Nodes(records: records, isCutOff: isCutOff, edition: edition)
+    let (records, isCutOff, hasHeardAll, edition) = trafficState
+    return TrafficBoard.Nodes(records: records, isCutOff: isCutOff, hasHeardAll: hasHeardAll, edition: edition)
   }
 }

@@ -103,7 +103,7 @@ struct ReplicaOptions: ParsableArguments {
 
   /// - Parameters:
   ///   - needsSecret: whether callers have to show who they are.
-  ///   - isNear: whether some of the store is on this machine.
+  ///   - isNear: whether all of the store is on this machine.
   func link(
     listening: [String], tls: TLSOptions, needsSecret: Bool, isNear: Bool
   ) throws(CommandFailure) -> PeerLink {
@@ -136,8 +136,8 @@ struct ReplicaOptions: ParsableArguments {
     guard isNear || !ListenAddress.isLocal(only) else {
       throw CommandFailure(
         .badInput,
-        "advertise_loopback: nothing but this machine reaches \(only), where this replica listens, and no member of --store is on this "
-          + "machine: say with --advertise at which URL the other replicas reach this one, which may be http://\(only) where all of "
+        "advertise_loopback: nothing but this machine reaches \(only), where this replica listens, and members of --store are on others: "
+          + "say with --advertise at which URL the other replicas reach this one, which may be http://\(only) where all of "
           + "them run here")
     }
     return (usesTLS ? "https://" : "http://") + only

@@ -2,6 +2,7 @@ import Foundation
 import ParvaControl
 import ParvaControlTestSupport
 import ParvaHTTP
+import Synchronization
 import Testing
 
 @testable import ParvaAPI
@@ -60,6 +61,40 @@ import Testing
     first.store.ail(nil)
     while try await second.ask("GET", "/readyz").status != 200 { await Task.yield() }
     for node in [second, first] { await node.end() }
+  }
+
+  @Test("a follower that has found another log than its own answers reads, and passes nothing on")
+  func anotherLog() async throws {
+    let nodes = try await ReplicaNode.several(2, on: SharedLog())
+    let (first, second) = (nodes[0], nodes[1])
+    #expect(try await second.ask("POST", "/v1/workloads", Bodies.workload("a")).status == 201)
+    second.store.ail(StoreError(.corrupt, "etcd was put back"))
+    #expect(try await second.ask("POST", "/v1/workloads", Bodies.workload("b")).problem == "503 store_corrupt")
+    #expect(try await second.ask("GET", "/v1/workloads?consistent=true").problem == "503 store_corrupt")
+    for path in ["/v1/workloads/a", "/v1/fleet"] { #expect(Self.isOwn(try await second.ask("GET", path)), "\(path)") }
+    #expect(try await first.ask("GET", "/v1/workloads/b").status == 404)
+    second.store.ail(nil)
+    #expect(try await second.ask("POST", "/v1/workloads", Bodies.workload("b")).status == 201)
+    for node in [second, first] { await node.end() }
+  }
+
+  @Test("a word that is the one before has nobody look again")
+  func wordsThatAreNoNews() async throws {
+    let nodes = try await ReplicaNode.several(2, on: SharedLog())
+    let controller = nodes[1].host.controller
+    let looks = Mutex(0)
+    let waiting = Task {
+      await controller.board.wait(for: .seconds(50)) { _ in
+        looks.withLock { $0 += 1 }
+        return false
+      }
+    }
+    while looks.withLock({ $0 }) == 0 { await Task.yield() }
+    for _ in 0..<1000 { controller.follower?.hear(nil) }
+    #expect(looks.withLock { $0 } < 500)
+    waiting.cancel()
+    _ = await waiting.value
+    for node in nodes.reversed() { await node.end() }
   }
 
   @Test("what the leader alone knows is its word at followers, and theirs, with its age, where it says nothing")

@@ -37,8 +37,17 @@ import Testing
     }
   }
 
-  @Test func oneHeartbeatDoesNotBringALostNodeBackButTwoInTimeDo() {
+  @Test("whom the controller before did not reach is there with its first word")
+  func notReachedBefore() {
     var beats = Heartbeats(isUnreachable: true, now: Self.start)
+    beats.check(at: Self.at(31), interval: Self.interval)
+    #expect(beats.isUnreachable)
+    beats.heard(at: Self.at(40), interval: Self.interval)
+    #expect(!beats.isUnreachable)
+  }
+
+  @Test func oneHeartbeatDoesNotBringALostNodeBackButTwoInTimeDo() {
+    var beats = Heartbeats(isUnreachable: true, isLost: true, now: Self.start)
     beats.heard(at: Self.at(100), interval: Self.interval)
     #expect(beats.isUnreachable)
     // The second comes too late to count as one of two.
@@ -49,7 +58,7 @@ import Testing
   }
 
   @Test func aNodeThatIsLostAgainNeedsTwoAgain() {
-    var beats = Heartbeats(isUnreachable: true, now: Self.start)
+    var beats = Heartbeats(isUnreachable: true, isLost: true, now: Self.start)
     beats.heard(at: Self.at(1), interval: Self.interval)
     beats.check(at: Self.at(40), interval: Self.interval)
     beats.heard(at: Self.at(41), interval: Self.interval)

@@ -392,6 +392,89 @@ import Testing
     try await store.close()
   }
 
+  @Test("a replica that has found another log takes nothing of it, from etcd or from others, until its own is back")
+  func anotherLogIsNotGoneOnWith() async throws {
+    let store = try await Self.open("fork-\(UUID().uuidString)")
+    let writer = try await Self.leading(store)
+    try await writer.commit(Self.batch("a"))
+    await store.withdraw()
+    let own = try await store.client.read([EtcdClient.range(store.keys.entry(1))]).rows[0].first?.value
+    let others = try (1...3).map { place in
+      try EtcdEntry(
+        nonce: UInt64(place), position: place, bytes: BatchCodec.data(Self.batch("other \(place)"))
+      ).value
+    }
+    func put(_ value: Data?, at place: Int) async throws {
+      _ = try await store.client.transaction(
+        if: [], then: [EtcdClient.put(store.keys.entry(place), try #require(value))])
+    }
+    try await put(others[0], at: 1)
+    try await Self.until("trouble") {
+      store.state.withLock { $0.freshAt = .now - .seconds(5) }
+      return store.trouble?.code == .corrupt
+    }
+    // Somebody leads on from there.
+    for place in 2...3 { try await put(others[place - 1], at: place) }
+    for _ in 0..<5 {
+      let refusal = await #expect(throws: StoreError.self) { try await store.catchUp() }
+      #expect(refusal?.code == .corrupt)
+    }
+    let entry = try ReplicaEntry(Self.batch("other 2"), position: 2, nonce: 2)
+    let refusal = await #expect(throws: StoreError.self) { try await store.take([entry]) }
+    #expect(refusal?.code == .corrupt)
+    // An outage in between does not make it forget, and it hears no stream.
+    store.note(StoreError(.unavailable, "etcd is not reached"))
+    try await Self.until("the stream's end") { store.state.withLock { $0.watching == nil && $0.watchFrom == nil } }
+    #expect(store.trouble?.code == .corrupt && store.position == 1)
+    #expect(try await store.entries(after: 0).isEmpty)
+    #expect(try await Self.rows(store) == ["a"])
+    // It goes on from the very entry that it has.
+    try await put(own, at: 1)
+    try await Self.until("the log") { store.position == 3 && store.trouble == nil }
+    #expect(try await Self.rows(store) == ["a", "other 2", "other 3"])
+    try await store.close()
+  }
+
+  @Test("one that withdraws while it is being elected leads no more, nor does one whose key is late to go")
+  func withdrawing() async throws {
+    let prefix = "withdrawn-\(UUID().uuidString)"
+    let first = try await Self.open(prefix)
+    _ = try await Self.leading(first)
+    // What a withdrawal leaves that came before the key was there.
+    first.state.withLock { $0.hasWithdrawn = true }
+    try await Self.until("its end") { !first.state.withLock(\.holdsKey) }
+    for _ in 0..<4 {
+      let one = try await Self.open(prefix)
+      await one.campaign(as: "http://127.0.0.1:2")
+      try await Task.sleep(for: .milliseconds(Int.random(in: 0..<40)))
+      await one.withdraw()
+      try await Self.until("its end") { !one.state.withLock(\.holdsKey) }
+      try await one.close()
+    }
+    let next = try await Self.open(prefix)
+    _ = try await Self.leading(next)
+    for store in [next, first] { try await store.close() }
+  }
+
+  @Test("what is under way is waited for as long as it takes and nobody else can lead")
+  func settling() async {
+    let appends = EtcdAppends()
+    #expect(await appends.settle { false })
+    appends.groupBegins()
+    var asked = 0
+    let isOver = await appends.settle(every: .milliseconds(1)) {
+      asked += 1
+      if asked == 20 { appends.groupEnds() }
+      return true
+    }
+    #expect(isOver && asked >= 20)
+    appends.groupBegins()
+    #expect(await !appends.settle(every: .milliseconds(1)) { false })
+    #expect(await !appends.settle(within: .milliseconds(5), every: .milliseconds(1)) { true })
+    appends.groupEnds()
+    #expect(await appends.settle { false })
+  }
+
   @Test("a snapshot that comes late does not take the place of a newer one")
   func snapshotsThatComeLate() async throws {
     let store = try await Self.open("late-\(UUID().uuidString)")
@@ -439,6 +522,11 @@ import Testing
   @Test func placesOfOneStoreAreReadAlike() throws {
     let places = ["//h:1/parva", "//h:1/parva/", "//h:1//parva", "//h:1", "//h:1/"]
     for place in places { #expect(try EtcdStore.Settings(place, StoreAccess()).prefix == "parva") }
+    for (place, isNear) in [
+      ("//127.0.0.1:1", true), ("//127.0.0.1,[::1]:1", true), ("//127.0.0.1,10.0.0.2", false), ("//10.0.0.2", false),
+    ] {
+      #expect(try EtcdStore.Settings(place, StoreAccess()).isNear == isNear, "\(place)")
+    }
     let two = try EtcdStore.Settings("//h,[::1]:1", StoreAccess())
     #expect(two.client.endpoints == ["http://h:2379", "http://[::1]:1"])
     for place in ["", "h:1/parva", "///parva", "//h:1,/parva", "//h:99999", "//h:x", "//h:", "//h:1?a=b", "//h:1/a b"] {

@@ -23,6 +23,9 @@ import Testing
     var name: String
     var first: Double?
     var next: Double?
+    /// Whether the controller before this one did not reach it.
+    var wasUnreachable = false
+    var wasLost = false
 
     func state() throws -> NodeStateDocument {
       var state = FleetSamples.state(name, [try FleetSamples.gpu(name, 0, instances: [(19, 0)])], verified: 1)
@@ -39,6 +42,7 @@ import Testing
         profileID: 19, start: 0, segment: "w/\(name)", workload: "w", model: "m", batch: 1, processes: 1, capacity: 10,
         launch: LaunchSpec(command: "/bin/server", port: 9000))
       var record = FleetSamples.record(name, try state())
+      (record.isUnreachable, record.isLost) = (wasUnreachable, wasLost)
       record.applied = NodeAssignment(
         revision: 1, gpus: [WantedGPU(uuid: FleetSamples.uuid(name, 0), instances: [instance])])
       return record
@@ -47,7 +51,7 @@ import Testing
 
   @Test(
     "servers that are well keep their requests through a take-over, and those that are gone lose them in time",
-    arguments: 0..<30)
+    arguments: 0..<48)
   func nobodyIsDroppedForComingLate(number: Int) async throws {
     var dice = SeededGenerator(seed: TestSeed.of(offset: UInt64(number)))
     let interval: Double = [0.5, 1, 3, 10][number % 4]
@@ -56,7 +60,10 @@ import Testing
     var nodes = (0..<Int.random(in: 2...6, using: &dice)).map { index in
       let isDead = Int.random(in: 0..<5, using: &dice) == 0
       let first = Double.random(in: 0...patience * (isLateAllowed ? 1.5 : 0.99), using: &dice)
-      return Node(name: "n\(index)", first: isDead ? nil : first, next: isDead ? nil : first)
+      // The one before reached all, some, or none of them.
+      let wasUnreachable = number % 3 == 2 || number % 3 == 1 && Bool.random(using: &dice)
+      return Node(
+        name: "n\(index)", first: isDead ? nil : first, next: isDead ? nil : first, wasUnreachable: wasUnreachable)
     }
     let clock = Clock()
     var settings = NodeRegistry.Settings()
@@ -94,5 +101,32 @@ import Testing
         }
       }
     }
+  }
+
+  @Test(
+    "of all that were not reached before a start nobody is gone until the time is over, which rings; who was lost is not waited for"
+  )
+  func thoseThatWereNotReached() throws {
+    let names = ["n0", "n1", "n2"]
+    var nodes = try names.map { try Node(name: $0, wasUnreachable: true).record() }
+    nodes.append(try Node(name: "lost", wasUnreachable: true, wasLost: true).record())
+    let start = ContinuousClock.now
+    var fleet = FleetState(nodes: nodes, settings: FleetState.Settings(), at: start)
+    #expect(fleet.takesItselfForCutOff && !fleet.hasHeardAll && !fleet.haveSpoken(["n0"]) && fleet.haveSpoken(["lost"]))
+    // Two of three are back with a word each, and the third may be on its way.
+    for name in names.dropLast() {
+      _ = fleet.heard(try Node(name: name).state(), from: name, at: start + .seconds(1), date: Samples.time)
+      #expect(fleet[name]?.isUnreachable == false)
+    }
+    _ = fleet.heard(try Node(name: "lost").state(), from: "lost", at: start + .seconds(1), date: Samples.time)
+    #expect(fleet["lost"]?.isLost == true, "it takes two")
+    _ = fleet.check(at: start + .seconds(30))
+    #expect(!fleet.takesItselfForCutOff && !fleet.hasHeardAll)
+    for name in names.dropLast() {
+      _ = fleet.heard(try Node(name: name).state(), from: name, at: start + .seconds(30), date: Samples.time)
+    }
+    let before = fleet.edition
+    _ = fleet.check(at: start + .seconds(30.1))
+    #expect(fleet.hasHeardAll && fleet.edition > before)
   }
 }
