@@ -31,19 +31,23 @@ extension PlanPusher {
     guard let assignments = plan.assignments, !assignments.nodes.isEmpty else { throw .noNodes }
     let goal = RolloutGoal(
       assignments, rates: plan.rates, before: state.withLock { $0.past.promised }, tenants: tenants())
-    await nodes.untilHeard(of: assignments.nodes, within: settings.wordTimeout)
+    await untilHeard(of: assignments.nodes, isResumed: false)
     let terms = RolloutTerms(
       nodes: Set(assignments.nodes), maxUnavailable: options.maxUnavailable ?? settings.maxUnavailable)
     return await queue.run { [nodes] in FleetTransition(nodes.snapshot, to: goal, terms) }
   }
 
+  /// After a start nodes speak with their next heartbeat; one that works on something speaks when it is through.
+  private func untilHeard(of names: [String], isResumed: Bool) async {
+    let isEarly = settings.wordTimeout > .zero && (isResumed || !nodes.haveSpoken(names))
+    await nodes.untilHeard(
+      of: names, within: isEarly ? max(settings.wordTimeout, nodes.patience) : settings.wordTimeout)
+  }
+
   private func carryOut(_ document: FleetOperationDocument, _ goal: RolloutGoal, _ control: RolloutControl) async {
     let id = document.id
     let names = document.nodes.map(\.name)
-    // After a start nodes speak with their next heartbeat; one that works on something speaks when it is through.
-    let isEarly = settings.wordTimeout > .zero && (document.resumed > 0 || !nodes.haveSpoken(names))
-    await nodes.untilHeard(
-      of: names, within: isEarly ? max(settings.wordTimeout, nodes.patience) : settings.wordTimeout)
+    await untilHeard(of: names, isResumed: document.resumed > 0)
     let terms = RolloutTerms(nodes: Set(names), maxUnavailable: document.rollout.maxUnavailable)
     let way = await queue.run { [nodes] in FleetTransition(nodes.snapshot, to: goal, terms) }
     guard !Task.isCancelled, let firstPhase = announce(way, id) else { return }

@@ -10,9 +10,11 @@ package final class SQLiteStore: Store {
   /// Large plans take a core for a while; Swift's own threads stay free for requests.
   private let packing = WorkQueue("parva.store.packing", yields: true)
 
-  /// Opens the file, or creates it with its folder, and brings its tables up to date.
+  /// Opens the file, or creates it with its folder, looks whether all of its pages are sound, and brings its tables up to date.
   ///
-  /// - Throws: `store_in_use` while another process has it open, `store_cannot_open`, `store_too_new`, `store_failed`.
+  /// - Throws: `store_in_use` while another process has it open, `store_cannot_open`, `store_corrupt`, `store_too_new`,
+  ///   `store_failed`.
+  /// - Complexity: O(bytes of the file).
   package init(path: String) throws(StoreError) {
     let folder = URL(filePath: path).deletingLastPathComponent()
     do {
@@ -33,6 +35,7 @@ package final class SQLiteStore: Store {
       throw StoreError(.cannotOpen, "The store \(path) cannot be opened: \(error)")
     }
     do {
+      try Self.check(pool, path)
       try Schema.migrate(pool, path: path)
       // The pool sets NORMAL itself when it turns the write-ahead log on, and a commit would then outlive a crash of
       // this process but not of the machine.
@@ -42,6 +45,23 @@ package final class SQLiteStore: Store {
     } catch {
       throw StoreError(.failed, "The store \(path) cannot be made ready: \(error)")
     }
+  }
+
+  /// Much of a store is read when somebody asks for it, maybe months later: its damage is told at the start.
+  private static func check(_ pool: DatabasePool, _ path: String) throws {
+    var found: [String] = []
+    do {
+      found = try pool.read { try String.fetchAll($0, sql: "PRAGMA quick_check(1)") }
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT {
+      found = [error.message ?? "it cannot be read"]
+    }
+    guard found != ["ok"] else { return }
+    // SQLite names the database on a line of its own first.
+    let fault = found.first?.split(separator: "\n").last.map(String.init) ?? "it cannot be read"
+    throw StoreError(
+      .corrupt,
+      "The store \(path) is damaged: \(fault). Put a backup in its place: "
+        + "parva restore BACKUP --store \(path) --force keeps what is there beside it.")
   }
 
   package func commit(_ batch: StoreBatch) async throws(StoreError) {

@@ -5,6 +5,7 @@ import ParvaEngine
 import ParvaFormats
 import ParvaHTTP
 import ParvaTestSupport
+import Synchronization
 import Testing
 
 @testable import ParvaControl
@@ -104,6 +105,70 @@ import Testing
     try old.close()
     let read = try await SQLiteStore(path: path).load().demand.profiles
     #expect(read == [ProfileKey(profile): StoredProfile(profile, revision: 3)])
+  }
+
+  @Test("a page of any table that is overwritten is found at the start, and a backup takes its place")
+  func damageIsFoundAtTheStart() async throws {
+    let folder = try TemporaryFolder()
+    let (path, backup) = (folder.file("s.sqlite"), folder.file("backup"))
+    let store = try SQLiteStore(path: path)
+    var batch = StoreBatch()
+    batch.registrations["web"] = Samples.registration(Samples.workload("web"))
+    batch.plan = Samples.plan(1, document: "plan")
+    try await store.commit(batch)
+    try SQLiteBackup.write(path, to: backup)
+    try await store.pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
+    let (size, roots) = try await store.pool.read { db in
+      (
+        try Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0,
+        try Int.fetchAll(db, sql: "SELECT rootpage FROM sqlite_master WHERE rootpage > 1")
+      )
+    }
+    try await store.close()
+    let sound = try Data(contentsOf: URL(filePath: path))
+    #expect(roots.count > 10)
+    for root in roots {
+      var bytes = sound
+      let start = (root - 1) * size
+      bytes.replaceSubrange(start..<start + size, with: Data(repeating: 0xA5, count: size))
+      // A file of its own: what was open before may still have the old one.
+      let damaged = folder.file("damaged-\(root).sqlite")
+      try bytes.write(to: URL(filePath: damaged))
+      let refusal = #expect(throws: StoreError.self) { try SQLiteStore(path: damaged) }
+      #expect(refusal?.code == .corrupt && refusal?.message.contains("parva restore") == true, "page \(root)")
+    }
+    let last = folder.file("damaged-\(try #require(roots.last)).sqlite")
+    _ = try SQLiteBackup.restore(backup, to: last, replacing: true)
+    let again = try SQLiteStore(path: last)
+    #expect(try await again.load().plan?.document == Data("plan".utf8))
+    try await again.close()
+  }
+
+  private final class Changing: ReadingStore {
+    let stores: Mutex<[SQLiteStore]>
+    init(_ stores: [SQLiteStore]) { self.stores = Mutex(stores) }
+    var source: any Store { stores.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] } }
+    func commit(_ batch: StoreBatch) async throws(StoreError) {}
+    func probe() async throws(StoreError) {}
+    func close() async throws(StoreError) {}
+    var sizeBytes: Int? { nil }
+    var trouble: StoreError? { nil }
+  }
+
+  @Test("a read whose copy is replaced meanwhile is done with the one in its place")
+  func copiesThatAreReplaced() async throws {
+    let folder = try TemporaryFolder()
+    let (old, new) = (
+      try SQLiteStore(path: folder.file("old.sqlite")), try SQLiteStore(path: folder.file("new.sqlite"))
+    )
+    var batch = StoreBatch()
+    batch.plan = Samples.plan(1, document: "plan")
+    try await new.commit(batch)
+    try await old.close()
+    #expect(try await Changing([old, new]).plans(before: nil, limit: 9).count == 1)
+    #expect(try await Changing([old, new]).plan(1)?.document == Data("plan".utf8))
+    await #expect(throws: StoreError.self) { try await Changing([old]).plans(before: nil, limit: 9) }
+    try await new.close()
   }
 
   @Test func aDamagedPlanIsNamed() async throws {
