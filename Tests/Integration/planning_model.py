@@ -62,15 +62,18 @@ class Demand:
     def __init__(self, seed, products):
         rng = random.Random(seed)
         self.seed = seed
-        self.features = rng.choice(["plain", "pools", "pools", "stock", "tenants", "spread", "scarce", "large",
-                                   "survive", "survive", "replicas"])
+        self.features = rng.choice(["plain", "pools", "pools", "stock", "tenants", "teams", "teams", "spread", "spread",
+                                   "scarce", "large", "survive", "survive", "replicas"])
         self.objective = rng.choice(["gpus", "cost", "cost"] if self.features != "plain" else ["gpus"])
         spread = self.features in ("spread", "survive")
-        count = {"plain": (2, 14), "pools": (2, 12), "stock": (2, 10), "tenants": (2, 8), "spread": (1, 3),
+        count = {"plain": (2, 14), "pools": (2, 12), "stock": (2, 10), "tenants": (2, 8), "teams": (4, 9), "spread": (1, 4),
                  "scarce": (2, 6), "large": (1, 4), "survive": (1, 3), "replicas": (1, 6)}[self.features]
         number = rng.randint(*count)
         names = rng.sample(PRODUCTS, 1 if self.features in ("plain", "large") else rng.randint(1, 2 if spread else 3))
         pools = 1 if self.features in ("plain", "large") else rng.randint(1, 2) if spread else rng.randint(1, 5)
+        # Several tenants that share short stocks of pools at prices of their own.
+        teams = self.features == "teams"
+        pools = rng.randint(3, 6) if teams else pools
         self.pools = []
         for index in range(pools):
             product = products[rng.choice(names)]
@@ -82,6 +85,8 @@ class Demand:
                 if rng.random() < 0.5:
                     nodes = [{"name": f"n{index}-{n}", "count": 1} for n in range(pool.pop("count"))]
                     pool["nodes"] = nodes
+            elif teams:
+                pool["count"] = rng.randint(1, 3)
             elif self.features in ("stock", "tenants", "scarce", "replicas") and rng.random() < 0.8:
                 pool["count"] = rng.randint(0, 3 if self.features == "scarce" else 5)
             self.pools.append(pool)
@@ -109,8 +114,8 @@ class Demand:
             if self.features == "spread" and rng.random() < 0.7:
                 over = "node" if all("nodes" in pool for pool in self.pools) and rng.random() < 0.5 else "gpu"
                 placement["spread"] = {"over": over, "atLeast": 2}
-            if self.features in ("tenants", "spread") and rng.random() < 0.4:
-                workload["labels"] = {"team": rng.choice("ab")}
+            if self.features in ("tenants", "spread") and rng.random() < 0.4 or teams and rng.random() < 0.7:
+                workload["labels"] = {"team": rng.choice("abc" if teams else "ab")}
                 placement["exclusive"] = "team"
             if len(self.pools) > 1 and rng.random() < 0.2:
                 placement["excludePools"] = [rng.choice(self.pools)["name"]]

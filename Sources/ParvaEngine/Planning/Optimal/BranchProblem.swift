@@ -135,21 +135,71 @@ struct BranchProblem: Sendable {
     return totals
   }
 
-  /// GPUs per tier for numbers of GPUs per side, the cheapest first; nil where the stock does not hold them.
+  /// GPUs per tier for numbers of GPUs per side, in all as cheap as they can be; nil where the stock does not hold them.
+  ///
+  /// Side after side takes the cheapest, by way of others that give theirs up for another of their tiers: shortest augmenting paths
+  /// of the transport problem (Ford and Fulkerson). O(sides) where no stock is short.
   func shares(_ counts: [Int]) -> [Int]? {
     var left = stock
     var shares = [Int](repeating: 0, count: tiers.count)
     for (side, count) in zip(sides, counts) {
       var rest = count
-      for tier in side.tiers {
-        let taken = min(rest, left[tiers[tier].pool] ?? .max)
-        shares[tier] = taken
-        if let stock = left[tiers[tier].pool] { left[tiers[tier].pool] = stock - taken }
-        rest -= taken
+      while rest > 0 {
+        let moved = take(rest, side, &left, &shares)
+        guard moved > 0 else { return nil }
+        rest -= moved
       }
-      guard rest == 0 else { return nil }
     }
     return shares
+  }
+
+  /// Gives a side up to so many further GPUs along the cheapest path; how many it was.
+  private func take(_ most: Int, _ side: Side, _ left: inout [Int?], _ shares: inout [Int]) -> Int {
+    if let tier = side.tiers.first, left[tiers[tier].pool] ?? .max > 0 {
+      let taken = min(most, left[tiers[tier].pool] ?? .max)
+      shares[tier] += taken
+      if let stock = left[tiers[tier].pool] { left[tiers[tier].pool] = stock - taken }
+      return taken
+    }
+    // Per pool what one more GPU of it costs, the tier that takes it and the one that is left for it.
+    var costs = [Double](repeating: .infinity, count: left.count)
+    var steps = [(to: Int, from: Int?)?](repeating: nil, count: left.count)
+    for tier in side.tiers where tiers[tier].weight < costs[tiers[tier].pool] {
+      costs[tiers[tier].pool] = tiers[tier].weight
+      steps[tiers[tier].pool] = (tier, nil)
+    }
+    var hasChanged = true
+    for _ in left.indices where hasChanged {
+      hasChanged = false
+      for other in sides where other.tiers.count > 1 {
+        for from in other.tiers where shares[from] > 0 && costs[tiers[from].pool] < .infinity {
+          for to in other.tiers where to != from {
+            let cost = costs[tiers[from].pool] + tiers[to].weight - tiers[from].weight
+            guard cost < costs[tiers[to].pool] - 1e-9 else { continue }
+            costs[tiers[to].pool] = cost
+            steps[tiers[to].pool] = (to, from)
+            hasChanged = true
+          }
+        }
+      }
+    }
+    let free = left.indices.filter { left[$0] ?? 1 > 0 && costs[$0] < .infinity }
+    guard let end = free.min(by: { (costs[$0], $0) < (costs[$1], $1) }) else { return 0 }
+    var path: [(to: Int, from: Int?)] = []
+    var pool: Int? = end
+    while let here = pool, let step = steps[here], path.count <= left.count {
+      path.append(step)
+      pool = step.from.map { tiers[$0].pool }
+    }
+    // No path that ends is longer than there are pools.
+    guard path.last?.from == nil else { return 0 }
+    let moved = path.reduce(min(most, left[end] ?? most)) { min($0, $1.from.map { shares[$0] } ?? $0) }
+    for step in path {
+      shares[step.to] += moved
+      if let from = step.from { shares[from] -= moved }
+    }
+    if let stock = left[end] { left[end] = stock - moved }
+    return moved
   }
 
   /// The covers of all workloads with these for the core.

@@ -2,6 +2,7 @@ extension CoverOptimizer {
   private static let coreLimit = 120
   private static let nodeLimit = 2000
   private static let briefNodeLimit = 12
+  private static let fewWorkloads = 16
 
   /// Covers and cuts together, by ``BranchSearch``: of all workloads where they are few, else of some while the others
   /// keep their covers, which proves nothing but mends what rounding did.
@@ -74,10 +75,12 @@ extension CoverOptimizer {
     }
     let cost = outcomes.reduce(0) { $0 + $1.packed.cost }
     let inStock = zip(weights, stock).reduce(0) { $0 + $1.0 * Double($1.1 ?? 1_000_000_000) }
+    // Whether few workloads fit is not left open for want of a second.
+    let isThorough = effort == .full || effort == .fitting && items.count <= Self.fewWorkloads
     var search = BranchSearch(
       problem, known: known, ceiling: min(inStock, cost * 4 + 1000 * (weights.max() ?? 1)), covers: covers,
       lattice: lattice,
-      nodeLimit: !isWhole ? 8 : effort == .full ? CoverOptimizer.nodeLimit : CoverOptimizer.briefNodeLimit,
+      nodeLimit: !isWhole ? 8 : isThorough ? CoverOptimizer.nodeLimit : CoverOptimizer.briefNodeLimit,
       isFirstEnough: effort == .fitting, context)
     var result = search.run()
     if !isWhole {
