@@ -249,7 +249,6 @@ extension EtcdStore {
     }
   }
 
-  /// - Parameter revision: as of which it is so.
   /// Takes away a leader's key that has no lease: it would stay when its leader is gone, and nobody could lead any more.
   /// Somebody else has written it, or it was copied from another etcd.
   private func takeAway(_ key: EtcdClient.KeyValue) async {
@@ -263,6 +262,7 @@ extension EtcdStore {
       metadata: ["key": "\(keys.leader)"])
   }
 
+  /// - Parameter revision: as of which it is so.
   func noteLeader(_ row: EtcdClient.KeyValue?, _ revision: Int) {
     let term = row?.createRevision.flatMap { Int($0) }
     let address = row?.value.flatMap { try? EtcdEntry($0, "The leader's key") }.flatMap {

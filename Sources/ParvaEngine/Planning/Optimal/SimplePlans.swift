@@ -66,7 +66,7 @@ struct SimplePlans {
 
   /// The published method, where there is one pool and nothing else to heed.
   private func published(_ workloads: [Int]) -> [DraftGPU]? {
-    guard market.input.pools.count == 1, !market.input.workloads.contains(where: { $0.needsEveryConstraint }),
+    guard market.input.pools.count == 1, !market.hasRules,
       workloads.count < Self.asking || !context.shouldStop()
     else { return nil }
     var part = market.part(workloads, rates: workloads.map(rate), stock: supply.counts)
